@@ -1,0 +1,120 @@
+"""One clear line for bad input, before any long work starts."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["as_choice", "as_dtype", "as_integer", "as_number", "as_rows", "suggestion"]
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return "; did you mean …? (known: …)" for an unknown word."""
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (known: {', '.join(known)})"
+
+
+def as_choice(role: str, value: Any, known: Sequence[str]) -> str:
+    """Return `value` if it is one of the known words."""
+    if not isinstance(value, str):
+        raise TypeError(f"{role} must be one of {', '.join(known)}, not {type(value).__name__}")
+    if value not in known:
+        raise ValueError(f"unknown {role} {value!r}{suggestion(value, known)}")
+    return value
+
+
+def as_dtype(value: npt.DTypeLike) -> np.dtype[np.floating]:
+    """Return float32 or float64 as a dtype."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        word = value if isinstance(value, str) else getattr(value, "__name__", str(value))
+        raise ValueError(f"unknown dtype {word!r}{suggestion(str(word), ('float32', 'float64'))}")
+    return dtype
+
+
+def as_integer(role: str, value: Any, least: int) -> int:
+    """Return an integer at least `least`."""
+    if isinstance(value, bool):
+        raise TypeError(f"{role} must be an integer, not a bool")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{role} must be an integer, not {value!r}") from None
+    if number < least:
+        raise ValueError(f"{role} must be at least {least}, not {number}")
+    return number
+
+
+def as_number(
+    role: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return a finite float within bounds."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{role} must be a number, not {value!r}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{role} must be finite, not {number}")
+    if above is not None and number <= above:
+        raise ValueError(f"{role} must be above {above:g}, not {number:g}")
+    if least is not None and number < least:
+        raise ValueError(f"{role} must be at least {least:g}, not {number:g}")
+    if below is not None and number >= below:
+        raise ValueError(f"{role} must be below {below:g}, not {number:g}")
+    return number
+
+
+def as_rows(X: Any, name: str = "X") -> npt.NDArray[np.floating]:
+    """Return `X` as a two-dimensional float array of finite rows.
+
+    float32 and float64 arrays, read-only and memory-mapped ones too, pass without a copy;
+    integers and booleans become float64.
+    """
+    rows = as_real_array(X, name)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"{name} must be two-dimensional (samples, features), not of shape {rows.shape}"
+        )
+    if 0 in rows.shape:
+        raise ValueError(f"{name} is empty: shape {rows.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
+    for row in suspects:  # a sum may overflow where every entry is finite
+        bad = np.flatnonzero(~np.isfinite(rows[row]))
+        if bad.size:
+            raise ValueError(f"{name} is not finite: row {row}, column {bad[0]} is {rows[row, bad[0]]}")
+    return rows
+
+
+def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
+    """Return a real float array of any shape; refuse the rest in words."""
+    if hasattr(value, "tocsr") or hasattr(value, "todense"):
+        raise TypeError(f"{name} is sparse: pass a dense array, {name}.toarray()")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} is ragged: its rows have different lengths") from None
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} is complex: it must be real")
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        array = array.astype(np.float64)
+    return array

@@ -1,0 +1,205 @@
+"""Network: what a Gram matrix is the Gram matrix of, and the tables of its entries.
+
+Everything here speaks of the *augmented* rows (√σw²·x, √σb²): their inner products are Σ⁰, so
+that weight and bias variances need no formula of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram._tables import Profile, build_table
+from fastgram._validation import as_choice, as_integer, as_number
+from fastgram.activations import Activation, get_activation
+from fastgram.duals import chord_matrices, dual_entries, dual_matrices
+from fastgram.kernels import Table
+
+__all__ = ["KINDS", "Network", "as_network"]
+
+Array = npt.NDArray[np.float64]
+
+KINDS = ("gradient", "nngp")
+READOUTS = ("rademacher", "gaussian")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fully connected network at initialisation.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        φ; a name may carry its parameters, ``"leaky_relu(negative_slope=0.2)"``.
+    depth : int
+        Hidden layers, L. This version builds depth 1.
+    width : int, optional
+        Neurons a layer; None is infinitely many, which is what this version builds.
+    weight_variance : float
+        σw², above 0.
+    bias_variance : float
+        σb², at least 0.
+    normalize : bool
+        Scale φ so that E φ(z)² = 1 for z ~ N(0, 1).
+    readout : {"rademacher", "gaussian"}
+        Output weights of a network of finite width.
+    seed : int
+        Seed of the weights of a network of finite width.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a value out of range or of the wrong kind.
+    NotImplementedError
+        For a depth above 1 or a finite width.
+
+    Notes
+    -----
+    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², without the 1/d that some libraries put there. The Gram matrix of kind
+    "gradient" is Σ⁰ᵢⱼ·E[φ'(u)φ'(v)] and that of kind "nngp" is E[φ(u)φ(v)], with (u, v) normal of
+    covariance [[Σ⁰ᵢᵢ, Σ⁰ᵢⱼ], [Σ⁰ᵢⱼ, Σ⁰ⱼⱼ]] (Panigrahi, Shetty and Goyal, ICLR 2020).
+    """
+
+    activation: Activation
+    depth: int = 1
+    width: int | None = None
+    weight_variance: float = 1.0
+    bias_variance: float = 0.0
+    normalize: bool = False
+    readout: str = "rademacher"
+    seed: int = 0
+
+    def __init__(
+        self,
+        activation: str | Activation,
+        depth: int = 1,
+        width: int | None = None,
+        weight_variance: float = 1.0,
+        bias_variance: float = 0.0,
+        normalize: bool = False,
+        readout: str = "rademacher",
+        seed: int = 0,
+    ) -> None:
+        depth = as_integer("depth", depth, 1)
+        if width is not None:
+            width = as_integer("width", width, 1)
+        if depth > 1 or width is not None:
+            raise NotImplementedError(
+                "this version builds networks of depth 1 and infinite width (width=None)"
+            )
+        if not isinstance(normalize, bool):
+            raise TypeError(f"normalize must be True or False, not {normalize!r}")
+        values = {
+            "activation": get_activation(activation),
+            "depth": depth,
+            "width": width,
+            "weight_variance": as_number("weight_variance", weight_variance, above=0.0),
+            "bias_variance": as_number("bias_variance", bias_variance, least=0.0),
+            "normalize": normalize,
+            "readout": as_choice("readout", readout, READOUTS),
+            "seed": as_integer("seed", seed, 0),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    def augmented(self, X: npt.NDArray[np.floating]) -> Array:
+        """Return the rows whose inner products are Σ⁰, as a new float64 array."""
+        rows = np.array(X, dtype=np.float64)
+        if self.weight_variance != 1.0:
+            rows *= np.sqrt(self.weight_variance)
+        if self.bias_variance > 0.0:
+            bias = np.full((rows.shape[0], 1), np.sqrt(self.bias_variance))
+            rows = np.concatenate([rows, bias], axis=1)
+        return rows
+
+    def homogeneity(self) -> int | None:
+        """Return the p with entry = (|x||y|)**p K(ρ), or None where norms do not factor out."""
+        return self.activation.homogeneity
+
+    def _factor(self) -> float:
+        if not self.normalize:
+            return 1.0
+        return 1.0 / float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
+
+    def is_zero(self, kind: str) -> bool:
+        """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
+        if kind != "gradient" or any(self.activation.kinks[1:]):
+            return False
+        one, minus_one = dual_matrices(self.activation, True, 0.0, np.array([0.25, 1.0, 4.0]))
+        return not one.any() and not minus_one.any()
+
+    def tables(
+        self, kind: str, variances: tuple[float, ...], dtype: npt.DTypeLike
+    ) -> dict[tuple[int, int], Table]:
+        """Return the tables of entries between rows of given squared norms, for a ≤ b.
+
+        Parameters
+        ----------
+        kind : {"gradient", "nngp"}
+        variances : tuple of float
+            Squared norms of augmented rows.
+        dtype : {float64, float32}
+        """
+        return _tables(self, kind, variances, np.dtype(dtype).name)
+
+    def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
+        """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
+
+        One quadrature an entry (milliseconds): for norms and kinks that no table holds.
+        """
+        gradient = kind == "gradient"
+        value = dual_entries(self.activation, gradient, theta, q1, q2)
+        if gradient:
+            value = value * np.sqrt(q1 * q2) * np.cos(theta)
+        return np.asarray(self._factor() * value)
+
+
+@functools.lru_cache(maxsize=64)
+def _tables(
+    network: Network, kind: str, variances: tuple[float, ...], dtype: str
+) -> dict[tuple[int, int], Table]:
+    activation, gradient = network.activation, kind == "gradient"
+    q = np.asarray(variances)
+    factor = network._factor()
+    inner = np.sqrt(np.outer(q, q))
+    one, minus_one = dual_matrices(activation, gradient, 0.0, q)
+    known: dict[float, tuple[Array, Array]] = {}
+
+    def chords(theta: float) -> tuple[Array, Array]:
+        if theta not in known:
+            near, far = chord_matrices(activation, gradient, theta, q)
+            if gradient:
+                # ρκ'(ρ) falls from κ'(1) by (1 − ρ)κ'(1) + ρ(κ'(1) − κ'(ρ)), without cancellation
+                rho, drop = np.cos(theta), 2.0 * np.sin(theta / 2.0) ** 2
+                near = inner * (drop * one + rho * near)
+                far = -inner * (drop * minus_one + rho * far)
+            known[theta] = factor * near, factor * far
+        return known[theta]
+
+    ends = (inner * one, -inner * minus_one) if gradient else (one, minus_one)
+
+    def table(a: int, b: int) -> Table:
+        def pair(theta: float) -> tuple[float, float]:
+            near, far = chords(theta)
+            return float(near[a, b]), float(far[a, b])
+
+        at_one, at_minus_one = (float(factor * end[a, b]) for end in ends)
+        return build_table(Profile(at_one, at_minus_one, pair), dtype)
+
+    count = len(variances)
+    return {(a, b): table(a, b) for a in range(count) for b in range(a, count)}
+
+
+def as_network(network: str | Activation | Network) -> Network:
+    """Return a Network; a string or an Activation is short for ``Network(it)``."""
+    if isinstance(network, Network):
+        return network
+    if isinstance(network, (str, Activation)):
+        return Network(network)
+    raise TypeError(
+        "network must be a Network, an activation or its name,"
+        f" not {type(network).__name__}"
+    )

@@ -1,0 +1,80 @@
+"""Compiled tiles, and the contract that every device keeps.
+
+A *table* (`Table`) is one function K of the cosine ρ of two rows, as polynomials on pieces of
+[−1, 1]. A *tile kernel* takes a block of cosines (the product of two blocks of unit rows) and
+turns it, in place or into another block, into a block of Gram entries:
+
+    entry[i, j] = row_scale[i] · column_scale[j] · K(ρ[i, j])
+
+with one rule beside that formula: where half the chord of two rows, s = ‖x − y‖/2 near ρ = 1 or
+‖x + y‖/2 near ρ = −1, has s² < `CLOSE[dtype]`, s is taken from the rows themselves and not from
+ρ, whose rounding would cost s half its digits. Equal rows therefore give K(1) exactly, the
+diagonal included. An activation, a depth or a kind of Gram matrix never reaches a kernel: only a
+table does.
+
+Every device exports ``evaluate(cosines, rows, columns, row_scale, column_scale, table, out)``:
+cosines (m, n) and the unit rows (m, d) and (n, d) it came from, of one dtype, float32 or float64;
+`out` (m, n) of either dtype and possibly `cosines` itself. `kernels.reference` is the naive
+oracle that all of them are tested against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["CHAINS", "CLOSE", "FROM_MINUS_ONE", "FROM_ONE", "IN_COSINE", "Table"]
+
+# The mode of a piece: what its polynomial is a function of, and what multiplies it.
+IN_COSINE = 0  # K = base + P(ρ)
+FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2)
+FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2)
+
+# The lengths that the two Horner chains of a table may have: each is unrolled code.
+CHAINS = (4, 8, 12, 16)
+
+# Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
+# stays near the rounding of the entries themselves.
+CLOSE = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A function of the cosine, as polynomials on pieces of [−1, 1].
+
+    Piece p holds for edges[p] > ρ ≥ edges[p + 1]; edges fall from above 1 to below −1. With v the
+    variable that modes[p] names, t = slopes[p]·v + offsets[p] in [−1, 1] and the polynomial is
+    even(t²) + t·odd(t²), each chain's coefficients descending in `coefficients[p, 0]` and
+    `coefficients[p, 1]`.
+
+    Attributes
+    ----------
+    edges : (p + 1,) array
+    modes : (p,) int64 array
+        IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
+    slopes, offsets, bases : (p,) arrays
+    coefficients : (p, 2, chain) array
+        With chain one of CHAINS.
+    at_one, at_minus_one : float
+        K(1) and K(−1).
+    scale : float
+        The largest |K|.
+    error : float
+        Bound on |table − K|, absolute; beside a rounding of K it vanishes with s at both ends.
+    slope : float
+        Bound on |dK/ds|.
+    """
+
+    edges: npt.NDArray[np.floating]
+    modes: npt.NDArray[np.int64]
+    slopes: npt.NDArray[np.floating]
+    offsets: npt.NDArray[np.floating]
+    bases: npt.NDArray[np.floating]
+    coefficients: npt.NDArray[np.floating]
+    at_one: float
+    at_minus_one: float
+    scale: float
+    error: float
+    slope: float

@@ -1,0 +1,222 @@
+"""The CPU tile kernel: Numba, one thread a call, the lock released.
+
+The Horner chains are written out at each length that a table may have, and not as a loop over the
+coefficients: the loop was measured 4 times slower, since it keeps the compiler from working on a
+vector of entries at a time. A row of a tile is done in chunks that stay in the first-level cache,
+and a chunk evaluates only the pieces of the table that its cosines touch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, Table
+
+__all__ = ["evaluate"]
+
+_CHUNK = 128
+
+
+def _jit(fastmath: set[str]) -> Any:
+    """numba.njit without the lock, cached on disk where there is a place to cache."""
+
+    def decorate(function: Any) -> Any:
+        options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # a read-only install and no writable cache directory either
+            return numba.njit(**options)(function)
+
+    return decorate
+
+
+_compile = _jit({"contract"})
+# the range of a chunk is a reduction, which only vectorises where its order is free
+_compile_reduction = _jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
+
+
+@_compile_reduction
+def _range(values, m):
+    low, high = values[0], values[0]
+    for j in range(1, m):
+        low = min(low, values[j])
+        high = max(high, values[j])
+    return low, high
+
+
+@_compile_reduction
+def _quarter_distance(x, y, sign):
+    total = x.dtype.type(0.0)
+    for k in range(x.size):
+        difference = x[k] - sign * y[k]
+        total += difference * difference
+    return x.dtype.type(0.25) * total
+
+
+@_compile
+def _half_chords(rho, x, columns, first, sign, close, s, m):
+    """Set s to √((1 − sign·ρ)/2), half the chord; from the rows where its square is small."""
+    half = rho.dtype.type(0.5)
+    for j in range(m):
+        s[j] = half - half * sign * rho[j]
+    least, _ = _range(s, m)
+    if least < close:
+        for j in range(m):
+            if s[j] < close:
+                s[j] = _quarter_distance(x, columns[first + j], sign)
+    for j in range(m):
+        s[j] = np.sqrt(s[j])
+
+
+@_compile
+def _chains_4(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        out[j] = e + t * o
+
+
+@_compile
+def _chains_8(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
+        out[j] = e + t * o
+
+
+@_compile
+def _chains_12(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
+    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
+    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
+        e = (((e * x + e8) * x + e9) * x + e10) * x + e11
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
+        o = (((o * x + o8) * x + o9) * x + o10) * x + o11
+        out[j] = e + t * o
+
+
+@_compile
+def _chains_16(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
+    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
+    e12, e13, e14, e15 = c[0, 12], c[0, 13], c[0, 14], c[0, 15]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
+    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
+    o12, o13, o14, o15 = c[1, 12], c[1, 13], c[1, 14], c[1, 15]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
+        e = (((e * x + e8) * x + e9) * x + e10) * x + e11
+        e = (((e * x + e12) * x + e13) * x + e14) * x + e15
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
+        o = (((o * x + o8) * x + o9) * x + o10) * x + o11
+        o = (((o * x + o12) * x + o13) * x + o14) * x + o15
+        out[j] = e + t * o
+
+
+@_compile
+def _polynomial(v, slope, offset, c, out, m):
+    chain = c.shape[1]
+    if chain == 4:
+        _chains_4(v, slope, offset, c, out, m)
+    elif chain == 8:
+        _chains_8(v, slope, offset, c, out, m)
+    elif chain == 12:
+        _chains_12(v, slope, offset, c, out, m)
+    else:
+        _chains_16(v, slope, offset, c, out, m)
+
+
+@_compile
+def _put(weight, value, base, row_scale, column_scale, out, m):
+    for j in range(m):
+        out[j] = (base - weight[j] * value[j]) * (row_scale * column_scale[j])
+
+
+@_compile
+def _put_within(rho, top, bottom, weight, value, base, row_scale, column_scale, out, m):
+    for j in range(m):
+        entry = (base - weight[j] * value[j]) * (row_scale * column_scale[j])
+        out[j] = entry if (rho[j] < top and rho[j] >= bottom) else out[j]
+
+
+@_compile
+def _evaluate(
+    cosines, rows, columns, row_scale, column_scale, close,
+    edges, modes, slopes, offsets, bases, coefficients, out,
+):  # fmt: skip
+    kind = cosines.dtype.type
+    rho = np.empty(_CHUNK, cosines.dtype)
+    chord = np.empty(_CHUNK, cosines.dtype)
+    value = np.empty(_CHUNK, cosines.dtype)
+    minus_one = np.full(_CHUNK, kind(-1.0), cosines.dtype)
+    for i in range(cosines.shape[0]):
+        for first in range(0, cosines.shape[1], _CHUNK):
+            m = min(_CHUNK, cosines.shape[1] - first)
+            rho[:m] = cosines[i, first : first + m]
+            into = out[i, first : first + m]
+            scale = column_scale[first : first + m]
+            low, high = _range(rho, m)
+            for p in range(modes.size):
+                top, bottom = edges[p], edges[p + 1]
+                if low >= top or high < bottom:
+                    continue
+                if modes[p] == IN_COSINE:
+                    variable, weight = rho, minus_one
+                else:
+                    sign = kind(1.0) if modes[p] == FROM_ONE else kind(-1.0)
+                    _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
+                    variable, weight = chord, chord
+                _polynomial(variable, slopes[p], offsets[p], coefficients[p], value, m)
+                if low >= bottom and high < top:
+                    _put(weight, value, bases[p], row_scale[i], scale, into, m)
+                else:
+                    _put_within(
+                        rho, top, bottom, weight, value, bases[p], row_scale[i], scale, into, m
+                    )
+
+
+def evaluate(
+    cosines: npt.NDArray[np.floating],
+    rows: npt.NDArray[np.floating],
+    columns: npt.NDArray[np.floating],
+    row_scale: npt.NDArray[np.floating],
+    column_scale: npt.NDArray[np.floating],
+    table: Table,
+    out: npt.NDArray[np.floating],
+) -> None:
+    """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`."""
+    _evaluate(
+        cosines, rows, columns, row_scale, column_scale, cosines.dtype.type(CLOSE[cosines.dtype]),
+        table.edges, table.modes, table.slopes, table.offsets, table.bases, table.coefficients, out,
+    )  # fmt: skip
