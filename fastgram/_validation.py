@@ -97,7 +97,8 @@ def as_rows(X: Any, name: str = "X") -> npt.NDArray[np.floating]:
     for row in suspects:  # a sum may overflow where every entry is finite
         bad = np.flatnonzero(~np.isfinite(rows[row]))
         if bad.size:
-            raise ValueError(f"{name} is not finite: row {row}, column {bad[0]} is {rows[row, bad[0]]}")
+            value = rows[row, bad[0]]
+            raise ValueError(f"{name} is not finite: row {row}, column {bad[0]} is {value}")
     return rows
 
 

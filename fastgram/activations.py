@@ -456,4 +456,3 @@ def _parse(text: str) -> tuple[str, dict[str, Any]]:
         message = f"cannot read activation {text!r}: write name(parameter=value, ...)"
         raise ValueError(message) from None
     return call.func.id, parameters
-

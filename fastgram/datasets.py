@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-import numbers
-import operator
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
+
+from fastgram._validation import as_integer, as_number, as_rows
 
 __all__ = ["circle", "digits", "separation", "smoothed", "sphere", "subspace"]
 
@@ -69,7 +69,7 @@ def sphere(n: int, d: int, seed: int) -> Array:
     >>> fg.datasets.sphere(1000, 10, seed=0).shape
     (1000, 10)
     """
-    n, d, seed = _integer("n", n, 1), _integer("d", d, 1), _integer("seed", seed, 0)
+    n, d, seed = as_integer("n", n, 1), as_integer("d", d, 1), as_integer("seed", seed, 0)
     return _unit(np.random.default_rng(seed).standard_normal((n, d)))
 
 
@@ -114,7 +114,7 @@ def circle(n: int) -> Array:
     >>> fg.datasets.circle(4).tolist()
     [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]
     """
-    n = _integer("n", n, 1)
+    n = as_integer("n", n, 1)
     p = 8 * np.arange(n, dtype=np.int64)  # angles in units of 2π / 8n: n is an octant
     below = p > 4 * n
     p = np.where(below, 8 * n - p, p)
@@ -181,7 +181,7 @@ def subspace(n: int, d: int, dim: int, seed: int) -> Array:
     >>> X.shape, int(X[:, 3:].any(axis=0).sum())
     ((100, 20), 0)
     """
-    n, d, dim = _integer("n", n, 1), _integer("d", d, 1), _integer("dim", dim, 1)
+    n, d, dim = as_integer("n", n, 1), as_integer("d", d, 1), as_integer("dim", dim, 1)
     if dim > d:
         raise ValueError(f"dim must be at most d = {d}, not {dim}")
     X = np.zeros((n, d))
@@ -234,7 +234,7 @@ def smoothed(X: npt.ArrayLike, sigma: float, seed: int) -> Array:
     (100, 20)
     """
     rows = _rows(X)
-    sigma, seed = _size("sigma", sigma), _integer("seed", seed, 0)
+    sigma, seed = as_number("sigma", sigma, least=0), as_integer("seed", seed, 0)
     rng = np.random.default_rng(np.random.SeedSequence([seed, _NOISE_TAG]))
     noise = rng.standard_normal(rows.shape)
     with np.errstate(over="ignore"):  # _unit refuses what overflows
@@ -395,41 +395,6 @@ def _unit(Z: Array) -> Array:
     return Z
 
 
-def _integer(name: str, value: Any, least: int) -> int:
-    """Return an integer argument, or refuse it."""
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    number = operator.index(value)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, not {number}")
-    return number
-
-
-def _size(name: str, value: Any) -> float:
-    """Return a finite real argument of at least 0, or refuse it."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number, not {value!r}")
-    number = float(value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name} must be at least 0 and finite, not {number}")
-    return number
-
-
 def _rows(X: Any) -> Array:
     """Return the argument X as a C-contiguous float64 (n, d) array, or refuse it."""
-    wanted = "X must be an (n, d) array of real numbers"
-    if hasattr(X, "toarray"):
-        raise TypeError(f"{wanted}, not a sparse {type(X).__name__}: pass X.toarray()")
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"{wanted}, but its rows differ in length") from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{wanted}, not of dtype {array.dtype}")
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{wanted}, n and d at least 1, not of shape {array.shape}")
-    rows = np.ascontiguousarray(array, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad):
-        raise ValueError(f"X must be finite, but row {bad[0]} holds a NaN or an infinity")
-    return rows
+    return np.ascontiguousarray(as_rows(X), dtype=np.float64)

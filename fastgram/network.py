@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._tables import Profile, build_table
+from fastgram._tables import Profile, build_tables
 from fastgram._validation import as_choice, as_integer, as_number
 from fastgram.activations import Activation, get_activation
 from fastgram.duals import chord_matrices, dual_entries, dual_matrices
@@ -126,24 +126,22 @@ class Network:
 
     def is_zero(self, kind: str) -> bool:
         """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
-        if kind != "gradient" or any(self.activation.kinks[1:]):
+        if kind != "gradient":
             return False
         one, minus_one = dual_matrices(self.activation, True, 0.0, np.array([0.25, 1.0, 4.0]))
         return not one.any() and not minus_one.any()
 
-    def tables(
-        self, kind: str, variances: tuple[float, ...], dtype: npt.DTypeLike
-    ) -> dict[tuple[int, int], Table]:
-        """Return the tables of entries between rows of given squared norms, for a ≤ b.
+    def tables(self, kind: str, norms: tuple[float, ...], dtype: npt.DTypeLike) -> list[Table]:
+        """Return the tables of entries between rows of all pairs of norms, in C order.
 
         Parameters
         ----------
         kind : {"gradient", "nngp"}
-        variances : tuple of float
-            Squared norms of augmented rows.
+        norms : tuple of float
+            Of augmented rows. "gradient" tables are those of entry/(norm·norm).
         dtype : {float64, float32}
         """
-        return _tables(self, kind, variances, np.dtype(dtype).name)
+        return _tables(self, kind, norms, np.dtype(dtype).name)
 
     def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
         """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
@@ -158,39 +156,23 @@ class Network:
 
 
 @functools.lru_cache(maxsize=64)
-def _tables(
-    network: Network, kind: str, variances: tuple[float, ...], dtype: str
-) -> dict[tuple[int, int], Table]:
+def _tables(network: Network, kind: str, norms: tuple[float, ...], dtype: str) -> list[Table]:
     activation, gradient = network.activation, kind == "gradient"
-    q = np.asarray(variances)
+    q = np.square(norms)
     factor = network._factor()
-    inner = np.sqrt(np.outer(q, q))
     one, minus_one = dual_matrices(activation, gradient, 0.0, q)
-    known: dict[float, tuple[Array, Array]] = {}
 
     def chords(theta: float) -> tuple[Array, Array]:
-        if theta not in known:
-            near, far = chord_matrices(activation, gradient, theta, q)
-            if gradient:
-                # ρκ'(ρ) falls from κ'(1) by (1 − ρ)κ'(1) + ρ(κ'(1) − κ'(ρ)), without cancellation
-                rho, drop = np.cos(theta), 2.0 * np.sin(theta / 2.0) ** 2
-                near = inner * (drop * one + rho * near)
-                far = -inner * (drop * minus_one + rho * far)
-            known[theta] = factor * near, factor * far
-        return known[theta]
+        near, far = chord_matrices(activation, gradient, theta, q)
+        if gradient:
+            # ρκ'(ρ) falls from κ'(1) by (1 − ρ)κ'(1) + ρ(κ'(1) − κ'(ρ)), without cancellation
+            rho, drop = np.cos(theta), 2.0 * np.sin(theta / 2.0) ** 2
+            near = drop * one + rho * near
+            far = -(drop * minus_one + rho * far)
+        return factor * near, factor * far
 
-    ends = (inner * one, -inner * minus_one) if gradient else (one, minus_one)
-
-    def table(a: int, b: int) -> Table:
-        def pair(theta: float) -> tuple[float, float]:
-            near, far = chords(theta)
-            return float(near[a, b]), float(far[a, b])
-
-        at_one, at_minus_one = (float(factor * end[a, b]) for end in ends)
-        return build_table(Profile(at_one, at_minus_one, pair), dtype)
-
-    count = len(variances)
-    return {(a, b): table(a, b) for a in range(count) for b in range(a, count)}
+    sign = -1.0 if gradient else 1.0
+    return build_tables(Profile(factor * one, sign * factor * minus_one, chords), dtype)
 
 
 def as_network(network: str | Activation | Network) -> Network:
@@ -200,6 +182,5 @@ def as_network(network: str | Activation | Network) -> Network:
     if isinstance(network, (str, Activation)):
         return Network(network)
     raise TypeError(
-        "network must be a Network, an activation or its name,"
-        f" not {type(network).__name__}"
+        f"network must be a Network, an activation or its name, not {type(network).__name__}"
     )

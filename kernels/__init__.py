@@ -33,7 +33,7 @@ FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2)
 FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2)
 
 # The lengths that the two Horner chains of a table may have: each is unrolled code.
-CHAINS = (4, 8, 12, 16)
+CHAINS = (4, 6, 8, 10, 12, 16)
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
 # stays near the rounding of the entries themselves.

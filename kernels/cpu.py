@@ -18,7 +18,7 @@ from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, Table
 
 __all__ = ["evaluate"]
 
-_CHUNK = 128
+_CHUNK = 512  # a row of a tile: four such buffers fit the first-level cache
 
 
 def _jit(fastmath: set[str]) -> Any:
@@ -73,7 +73,7 @@ def _half_chords(rho, x, columns, first, sign, close, s, m):
 
 
 @_compile
-def _chains_4(v, slope, offset, c, out, m):
+def _polynomial_4(v, slope, offset, c, out, m):
     e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
     o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
     for j in range(m):
@@ -85,7 +85,23 @@ def _chains_4(v, slope, offset, c, out, m):
 
 
 @_compile
-def _chains_8(v, slope, offset, c, out, m):
+def _polynomial_6(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    e4, e5 = c[0, 4], c[0, 5]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    o4, o5 = c[1, 4], c[1, 5]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        e = (e * x + e4) * x + e5
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        o = (o * x + o4) * x + o5
+        out[j] = e + t * o
+
+
+@_compile
+def _polynomial_8(v, slope, offset, c, out, m):
     e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
     e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
     o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
@@ -101,7 +117,27 @@ def _chains_8(v, slope, offset, c, out, m):
 
 
 @_compile
-def _chains_12(v, slope, offset, c, out, m):
+def _polynomial_10(v, slope, offset, c, out, m):
+    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
+    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
+    e8, e9 = c[0, 8], c[0, 9]
+    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
+    o8, o9 = c[1, 8], c[1, 9]
+    for j in range(m):
+        t = slope * v[j] + offset
+        x = t * t
+        e = ((e0 * x + e1) * x + e2) * x + e3
+        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
+        e = (e * x + e8) * x + e9
+        o = ((o0 * x + o1) * x + o2) * x + o3
+        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
+        o = (o * x + o8) * x + o9
+        out[j] = e + t * o
+
+
+@_compile
+def _polynomial_12(v, slope, offset, c, out, m):
     e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
     e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
     e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
@@ -121,7 +157,7 @@ def _chains_12(v, slope, offset, c, out, m):
 
 
 @_compile
-def _chains_16(v, slope, offset, c, out, m):
+def _polynomial_16(v, slope, offset, c, out, m):
     e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
     e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
     e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
@@ -148,13 +184,17 @@ def _chains_16(v, slope, offset, c, out, m):
 def _polynomial(v, slope, offset, c, out, m):
     chain = c.shape[1]
     if chain == 4:
-        _chains_4(v, slope, offset, c, out, m)
+        _polynomial_4(v, slope, offset, c, out, m)
+    elif chain == 6:
+        _polynomial_6(v, slope, offset, c, out, m)
     elif chain == 8:
-        _chains_8(v, slope, offset, c, out, m)
+        _polynomial_8(v, slope, offset, c, out, m)
+    elif chain == 10:
+        _polynomial_10(v, slope, offset, c, out, m)
     elif chain == 12:
-        _chains_12(v, slope, offset, c, out, m)
+        _polynomial_12(v, slope, offset, c, out, m)
     else:
-        _chains_16(v, slope, offset, c, out, m)
+        _polynomial_16(v, slope, offset, c, out, m)
 
 
 @_compile

@@ -254,10 +254,10 @@ def test_separation_of_a_crowd_in_many_dimensions():
     assert separation(X) == pytest.approx(expected, rel=1e-13, abs=0)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_separation_where_products_underflow(seed):
-    X = np.vstack([np.eye(1, 20), 2e-161 * sphere(20, 20, seed)])
-    assert separation(X) == pytest.approx(true_separation(X), rel=8 * EPS, abs=0)
+def test_separation_where_products_underflow():
+    for seed in range(40):
+        X = np.vstack([np.eye(1, 3), 2e-161 * sphere(20, 3, seed)])
+        assert separation(X) == pytest.approx(true_separation(X), rel=8 * EPS, abs=0), seed
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7])
@@ -331,7 +331,8 @@ NAN_ROWS[3, 1] = math.nan
     ("call", "error", "message"),
     [
         (lambda: sphere(2.5, 3, 0), TypeError, "n must be an integer, not 2.5"),
-        (lambda: sphere(True, 3, 0), TypeError, "n must be an integer, not True"),
+        (lambda: sphere(True, 3, 0), TypeError, "n must be an integer"),
+        (lambda: sphere(np.True_, 3, 0), TypeError, "n must be an integer"),
         (lambda: sphere(3, "4", 0), TypeError, "d must be an integer, not '4'"),
         (lambda: sphere(3, 0, 0), ValueError, "d must be at least 1, not 0"),
         (lambda: sphere(3, 3, -1), ValueError, "seed must be at least 0, not -1"),
@@ -343,21 +344,21 @@ NAN_ROWS[3, 1] = math.nan
         (lambda: smoothed(np.eye(2), -0.1, 0), ValueError, "sigma must be .* not -0.1"),
         (lambda: smoothed(np.eye(2), math.nan, 0), ValueError, "sigma must be .* not nan"),
         (lambda: smoothed(np.eye(2), math.inf, 0), ValueError, "sigma must be .* not inf"),
-        (lambda: smoothed(np.eye(2), "1", 0), TypeError, "sigma must be a real number, not '1'"),
-        (lambda: smoothed(np.eye(2), 1j, 0), TypeError, "sigma must be a real number, not 1j"),
+        (lambda: smoothed(np.eye(2), "much", 0), TypeError, "sigma must be a .*number, not 'much'"),
+        (lambda: smoothed(np.eye(2), 1j, 0), TypeError, "sigma must be a .*number, not 1j"),
         (lambda: smoothed(np.eye(2), 0.1, 0.5), TypeError, "seed must be an integer, not 0.5"),
         (lambda: smoothed(np.diag([1, 0]), 0, 0), ValueError, "row 1 is zero"),
         (lambda: smoothed(np.eye(2), 1.7e308, 0), ValueError, "row . overflows"),
-        (lambda: smoothed(NAN_ROWS, 0.1, 0), ValueError, "row 3 holds a NaN"),
-        (lambda: separation(NAN_ROWS), ValueError, "row 3 holds a NaN"),
-        (lambda: separation([[1.0, math.inf]]), ValueError, "row 0 holds .* an infinity"),
-        (lambda: separation([1.0, 2.0]), ValueError, r"not of shape \(2,\)"),
-        (lambda: separation(np.ones((3, 0))), ValueError, r"not of shape \(3, 0\)"),
+        (lambda: smoothed(NAN_ROWS, 0.1, 0), ValueError, "X .* row 3"),
+        (lambda: separation(NAN_ROWS), ValueError, "X .* row 3"),
+        (lambda: separation([[1.0, math.inf]]), ValueError, "X .* row 0"),
+        (lambda: separation([1.0, 2.0]), ValueError, r"X .* shape \(2,\)"),
+        (lambda: separation(np.ones((3, 0))), ValueError, r"X .* shape \(3, 0\)"),
         (lambda: separation([[1.0, 2.0]]), ValueError, "at least 2 rows, X has 1"),
-        (lambda: separation([[1.0], [1.0, 2.0]]), ValueError, "its rows differ in length"),
-        (lambda: separation(np.eye(2) * 1j), TypeError, "not of dtype complex128"),
-        (lambda: separation([["a"], ["b"]]), TypeError, "not of dtype <U1"),
-        (lambda: separation(scipy.sparse.eye_array(3)), TypeError, "not a sparse"),
+        (lambda: separation([[1.0], [1.0, 2.0]]), ValueError, "X .* rows"),
+        (lambda: separation(np.eye(2) * 1j), TypeError, "X .* complex"),
+        (lambda: separation([["a"], ["b"]]), TypeError, "X must hold real numbers"),
+        (lambda: separation(scipy.sparse.eye_array(3)), TypeError, "X is sparse"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, error, message):

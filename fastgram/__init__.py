@@ -1,0 +1,59 @@
+"""Gram matrices of wide neural networks, blockwise, and their extreme eigenvalues with brackets."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastgram import datasets
+    from fastgram.activations import Activation, activation_names, get_activation
+    from fastgram.duals import dual
+    from fastgram.eigen import Bracket, ExtremeEigenvalues, extreme_eigenvalues
+    from fastgram._gram import gram
+    from fastgram.network import Network
+    from fastgram.operator import GramOperator
+
+__version__ = "0.1.0"
+
+# Each name and the module that has it, loaded at first use: importing fastgram stays light.
+_HOMES = {
+    "Activation": "activations",
+    "Bracket": "eigen",
+    "ExtremeEigenvalues": "eigen",
+    "GramOperator": "operator",
+    "Network": "network",
+    "activation_names": "activations",
+    "dual": "duals",
+    "extreme_eigenvalues": "eigen",
+    "get_activation": "activations",
+    "gram": "_gram",
+}
+
+__all__ = [
+    "Activation",
+    "Bracket",
+    "ExtremeEigenvalues",
+    "GramOperator",
+    "Network",
+    "activation_names",
+    "datasets",
+    "dual",
+    "extreme_eigenvalues",
+    "get_activation",
+    "gram",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        return importlib.import_module("fastgram.datasets")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastgram' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fastgram.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,316 @@
+"""One traversal of a Gram matrix in tiles, and the three things that are done with a tile.
+
+The upper triangle is visited once, a row of tiles a task, on a pool of threads: the matrix product
+of two blocks of unit rows (BLAS on one thread), the table in place, then the *consumer*: `Store`
+the tile and its transpose, or `Multiply` it and its transpose into a block of vectors, which with
+absolute values and a vector of ones also adds up the rows of |A|.
+
+Contributions to a block of the result are added in the order of the rows of tiles, whichever
+thread gets there first: the same call gives the same bits on one thread and on many.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
+
+from fastgram._entries import Entries
+
+__all__ = ["TILE", "Cache", "Multiply", "Store", "each_tile", "free_memory", "one_blas_thread"]
+
+Array = npt.NDArray[np.float64]
+Tile = npt.NDArray[np.floating]
+Tick = Callable[[int], None]  # told of entries done
+
+# Rows and columns of a tile. In float64 a tile takes 1.1 MB, about a second-level cache; smaller
+# ones lose time to the interpreter between them, larger ones to memory.
+TILE = 384
+
+
+def thread_count() -> int:
+    """Return the number of processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that could be taken without swapping, as far as can be known."""
+    free = _meminfo_available()
+    try:  # a container's limit (cgroup v2)
+        with (
+            open("/sys/fs/cgroup/memory.max") as limit,
+            open("/sys/fs/cgroup/memory.current") as current,
+        ):
+            free = min(free, int(limit.read()) - int(current.read()))
+    except (OSError, ValueError):  # no such limit
+        pass
+    return max(free, 0)
+
+
+def _meminfo_available() -> int:
+    try:
+        with open("/proc/meminfo") as meminfo:
+            for line in meminfo:
+                if line.startswith("MemAvailable:"):
+                    return 1024 * int(line.split()[1])
+    except OSError:
+        pass
+    # no such file outside Linux: take a quarter of what is installed to be free
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+class _BlasThreads:
+    """Holds BLAS to one thread while any traversal runs, and restores it after the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                if self._controller is None:
+                    self._controller = ThreadpoolController()  # slow: looks at every library
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._limit.restore_original_limits()
+
+
+one_blas_thread = _BlasThreads()
+
+
+class _Turns:
+    """Lets row of tiles I add to block J only after row I − 1 has: a fixed order of summation."""
+
+    def __init__(self, rows: int) -> None:
+        self._done = list(range(-1, rows - 1))  # the last column that each row has added to
+        self._changed = threading.Condition()
+        self._failed = False
+
+    def wait(self, row: int, column: int) -> None:
+        if row == 0:
+            return
+        with self._changed:
+            while self._done[row - 1] < column:
+                if self._failed:
+                    raise _OtherThreadFailed
+                self._changed.wait()
+
+    def done(self, row: int, column: int) -> None:
+        with self._changed:
+            self._done[row] = column
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+
+class _OtherThreadFailed(Exception):
+    """Raised in a thread that waits for one that raised."""
+
+
+class Consumer(Protocol):
+    """What a traversal hands its tiles to."""
+
+    dtype: np.dtype[np.floating]
+
+    def begin(self, i: slice) -> Any:
+        """Start a row of tiles; what is returned comes with each of its tiles."""
+
+    def take(self, i: slice, j: slice, tile: Tile, row: Any) -> Any:
+        """Work on a tile, on any thread and in any order; what is returned goes to `add`."""
+
+    def add(self, j: slice, part: Any) -> None:
+        """Add what `take` returned, in the fixed order."""
+
+    def end(self, i: slice, row: Any) -> None:
+        """Finish a row of tiles, in the fixed order."""
+
+
+@dataclass
+class Store:
+    """Writes tiles, and where the matrix is symmetric their transposes, into an array."""
+
+    out: Any
+    symmetric: bool
+    dtype: np.dtype[np.floating]
+
+    def begin(self, i: slice) -> None:
+        """Nothing to do."""
+
+    def take(self, i: slice, j: slice, tile: Tile, row: None) -> None:
+        """Store the tile; no two tiles share an entry."""
+        self.out[i, j] = tile
+        if self.symmetric and i != j:
+            self.out[j, i] = tile.T
+
+    def add(self, j: slice, part: None) -> None:
+        """Nothing to do."""
+
+    def end(self, i: slice, row: None) -> None:
+        """Nothing to do."""
+
+
+@dataclass
+class Multiply:
+    """out += A @ V, or |A| @ V with `absolute`, for a symmetric A; float64 throughout."""
+
+    V: Array
+    out: Array
+    absolute: bool = False
+    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def begin(self, i: slice) -> Array:
+        """Return the sum that the row's own block will gain."""
+        return np.zeros_like(self.out[i])
+
+    def take(self, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
+        """Multiply the tile into the row's sum, and its transpose."""
+        values = tile.astype(np.float64, copy=False)
+        if self.absolute:
+            values = np.abs(values)
+        row += values @ self.V[j]
+        return None if i == j else values.T @ self.V[i]
+
+    def add(self, j: slice, part: Array | None) -> None:
+        """Add the transpose's product to block j."""
+        if part is not None:
+            self.out[j] += part
+
+    def end(self, i: slice, row: Array) -> None:
+        """Add the row's sum to its own block."""
+        self.out[i] += row
+
+
+@dataclass
+class Cache:
+    """Tiles kept between traversals: the first ones, as many as the budget of bytes holds."""
+
+    budget: int
+    tiles: dict[tuple[int, int], Tile] = field(default_factory=dict)
+    _used: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, key: tuple[int, int], tile: Tile) -> None:
+        """Keep a copy of the tile if there is room."""
+        with self._lock:
+            if self._used + tile.nbytes > self.budget:
+                return
+            self._used += tile.nbytes
+        self.tiles[key] = tile.copy()
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def each_tile(
+    entries: Entries,
+    consumer: Consumer,
+    evaluate: Callable[..., None],
+    *,
+    symmetric: bool = True,
+    cache: Cache | None = None,
+    tick: Tick | None = None,
+    tile: int = TILE,
+    threads: int | None = None,
+) -> None:
+    """Hand every tile of the upper triangle (or of a rectangle) to the consumer, once.
+
+    Parameters
+    ----------
+    entries : Entries
+    consumer : Consumer
+        Gets tiles of its own dtype.
+    evaluate : callable
+        The device's tile kernel.
+    symmetric : bool
+        Whether rows and columns are the same, so that the upper triangle is all.
+    cache : Cache, optional
+        Tiles of earlier traversals, and room for this one's.
+    tick : callable, optional
+        Told the number of entries of each tile, as it is done.
+    tile, threads : int
+        Size of a tile and number of threads; the result depends on neither beyond rounding.
+    """
+    rows = _slices(entries.rows.unit.shape[0], tile)
+    columns = rows if symmetric else _slices(entries.columns.unit.shape[0], tile)
+    turns = _Turns(len(rows))
+    queue = itertools.count()
+    same_dtype = consumer.dtype == entries.dtype
+
+    def work() -> None:
+        scratch = np.empty((tile, tile), entries.dtype)
+        target = (
+            scratch
+            if same_dtype and len(entries.terms) <= 1
+            else np.empty((tile, tile), consumer.dtype)
+        )
+        for row in iter(lambda: next(queue), None):
+            if row >= len(rows):
+                return
+            i = rows[row]
+            state = consumer.begin(i)
+            first = row if symmetric else 0
+            for column in range(first, len(columns)):
+                j = columns[column]
+                height, width = i.stop - i.start, j.stop - j.start
+                kept = cache.tiles.get((row, column)) if cache is not None else None
+                if kept is None:
+                    values = target.ravel()[: height * width].reshape(height, width)
+                    cosines = scratch.ravel()[: height * width].reshape(height, width)
+                    entries.block(i, j, evaluate, cosines, values)
+                    if cache is not None:
+                        cache.keep((row, column), values)
+                else:
+                    values = kept
+                part = consumer.take(i, j, values, state)
+                if symmetric:
+                    turns.wait(row, column)
+                    consumer.add(j, part)
+                    if column == len(columns) - 1:
+                        consumer.end(i, state)
+                    turns.done(row, column)
+                if tick is not None:
+                    tick(height * width * (2 if symmetric and row != column else 1))
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException:
+            turns.fail()
+            raise
+
+    count = min(threads or thread_count(), len(rows))
+    with one_blas_thread():
+        if count == 1:
+            work()
+            return
+        with ThreadPoolExecutor(count, thread_name_prefix="fastgram") as pool:
+            futures = [pool.submit(guarded) for _ in range(count)]
+            errors = [error for future in futures if (error := future.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, _OtherThreadFailed):
+            raise error
