@@ -1,7 +1,7 @@
 """Make tests/data/dual_values.json: duals of activations to 20 digits, the oracle of fastgram.dual.
 
-Run as ``python tests/oracles/make_dual_values.py``; needs mpmath alone (gmpy2 makes it a little faster)
-and shares no code with fastgram. The file is a JSON list with one record a line::
+Run as ``python tests/oracles/make_dual_values.py``; needs mpmath alone and shares no code
+with fastgram. The file is a JSON list with one record a line::
 
     {"activation": .., "parameters": {..}, "derivative": .., "rho": .., "q1": .., "q2": ..,
      "value": ".."}
@@ -10,9 +10,10 @@ where value is E[f(u)f(v)], f the activation or (derivative true) its derivative
 with mean 0, variances q1, q2 and correlation rho. Every number of a record, and every parameter,
 stands for its exact float64 value; value is a decimal string of 20 significant digits, and "0.0"
 is an exact zero or, without a formula, less than 1e-27 (selu at rho = 0, q1 = q2 = 1: its rounded
-constants leave a mean of about 1e-17). parameters holds what differs from the defaults, which are leaky_relu
-negative_slope=0.01, elu alpha=1, celu alpha=1, swish beta=1, selu alpha=1.6732632423543772848 and
-scale=1.0507009873554804934 (as float64); a polynomial always has its coefficients, ascending.
+constants leave a mean of about 1e-17). parameters holds what differs from the defaults, which are
+leaky_relu negative_slope=0.01, elu alpha=1, celu alpha=1, swish beta=1, selu
+alpha=1.6732632423543772848 and scale=1.0507009873554804934 (as float64); a polynomial always has
+its coefficients, ascending.
 
 With u = sqrt(q1) x and v = sqrt(q2) (rho x + sqrt(1 - rho^2) y), x and y independent:
 
@@ -26,9 +27,9 @@ With u = sqrt(q1) x and v = sqrt(q2) (rho x + sqrt(1 - rho^2) y), x and y indepe
   Verified at every point by pieces or lattice.
 
 Two computations of a value agree to 1e-27 times max(1, |value|), and to 20 digits where no formula
-is known. Each activation and its derivative are verified, besides, by a nested Gauss-Legendre rule that knows
-nothing but f and its kinks, at two points, and each f' by differences of f. A check that fails
-stops the run before anything is written. All of it takes 10 to 15 minutes on one core.
+is known. Each activation and its derivative are verified, besides, by a nested Gauss-Legendre rule
+that knows nothing but f and its kinks, at two points, and each f' by differences of f. A check that
+fails stops the run before anything is written. All of it takes 10 to 15 minutes on one core.
 """
 
 import argparse
