@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastgram import datasets
+    from fastgram._gram import gram
     from fastgram.activations import Activation, activation_names, get_activation
     from fastgram.duals import dual
     from fastgram.eigen import Bracket, ExtremeEigenvalues, extreme_eigenvalues
-    from fastgram._gram import gram
     from fastgram.network import Network
     from fastgram.operator import GramOperator
 

@@ -128,10 +128,8 @@ class ExtremeEigenvalues:
     message: str
 
     def __str__(self) -> str:
-        return (
-            f"λ_min {self.smallest}, λ_max {self.largest}, condition {self.condition.estimate:.4g}\n"
-            f"{self.message}"
-        )
+        ends = f"λ_min {self.smallest}, λ_max {self.largest}"
+        return f"{ends}, condition {self.condition.estimate:.4g}\n{self.message}"
 
 
 def condition_of(smallest: Bracket, largest: Bracket) -> Bracket:

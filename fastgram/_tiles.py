@@ -26,7 +26,16 @@ from threadpoolctl import ThreadpoolController
 
 from fastgram._entries import Entries
 
-__all__ = ["TILE", "Cache", "Multiply", "Store", "each_tile", "free_memory", "one_blas_thread"]
+__all__ = [
+    "TILE",
+    "Cache",
+    "Multiply",
+    "Store",
+    "Together",
+    "each_tile",
+    "free_memory",
+    "one_blas_thread",
+]
 
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
@@ -202,6 +211,32 @@ class Multiply:
     def end(self, i: slice, row: Array) -> None:
         """Add the row's sum to its own block."""
         self.out[i] += row
+
+
+@dataclass
+class Together:
+    """Several consumers, of one dtype, of one traversal."""
+
+    consumers: list[Multiply]
+    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def begin(self, i: slice) -> list[Any]:
+        """Begin each."""
+        return [consumer.begin(i) for consumer in self.consumers]
+
+    def take(self, i: slice, j: slice, tile: Tile, row: list[Any]) -> list[Any]:
+        """Hand the tile to each."""
+        return [c.take(i, j, tile, state) for c, state in zip(self.consumers, row, strict=True)]
+
+    def add(self, j: slice, part: list[Any]) -> None:
+        """Add the parts of each."""
+        for consumer, own in zip(self.consumers, part, strict=True):
+            consumer.add(j, own)
+
+    def end(self, i: slice, row: list[Any]) -> None:
+        """End each."""
+        for consumer, state in zip(self.consumers, row, strict=True):
+            consumer.end(i, state)
 
 
 @dataclass

@@ -45,8 +45,8 @@ class Activation:
         One line: what it is.
     parity : {1, -1, 0}
         1 if f is even, -1 if it is odd, exactly. A fact, never measured: exact zeros rest on it.
-    degree : int, optional
-        The degree where f is a polynomial, exactly.
+    powers : tuple of int, optional
+        Where f is a polynomial, the exponents that it has, exactly.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class Activation:
     ball: Callable[..., Any] | None = None
     description: str = field(default="", kw_only=True)
     parity: int = field(default=0, kw_only=True)
-    degree: int | None = field(default=None, kw_only=True)
+    powers: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -287,12 +287,13 @@ def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts
     degree = max((k for k, c in enumerate(ascending) if c != 0.0), default=0)
     ascending = ascending[: degree + 1]
     slopes = tuple(k * c for k, c in enumerate(ascending))[1:] or (0.0,)
-    odd = any(ascending[1::2])
-    even = any(ascending[0::2])
+    powers = tuple(k for k, c in enumerate(ascending) if c != 0.0)
+    odd = any(k % 2 == 1 for k in powers)
+    even = any(k % 2 == 0 for k in powers)
     return {
         "f": functools.partial(_polynomial, coefficients=ascending),
         "df": functools.partial(_polynomial, coefficients=slopes),
-        "degree": degree,
+        "powers": powers,
         "parity": int(even and not odd) - int(odd and not even),
     }
 

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram._devices import as_evaluate
 from fastgram._entries import Entries, Rows
-from fastgram._tiles import Cache, Multiply, Store, each_tile, free_memory
+from fastgram._tiles import Cache, Multiply, Store, Together, each_tile, free_memory
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -129,10 +129,24 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         each_tile(self.entries, consumer, self._evaluate)
         return out
 
+    def product_and_row_sums(self, V: Array) -> Array:
+        """Return A @ V, and with the first such product add up `absolute_row_sums` as well."""
+        if "absolute_row_sums" in self.__dict__:
+            return self._matmat(V)
+        block = np.ascontiguousarray(V, dtype=np.float64)
+        out, ones, sums = np.zeros_like(block), np.ones((self.shape[0], 1)), self._column()
+        both = Together([Multiply(block, out), Multiply(ones, sums, absolute=True)])
+        each_tile(self.entries, both, self._evaluate, cache=self._cache)
+        self.__dict__["absolute_row_sums"] = sums[:, 0]
+        return out
+
+    def _column(self) -> Array:
+        return np.zeros((self.shape[0], 1))
+
     @functools.cached_property
     def absolute_row_sums(self) -> Array:
         """The sums of |entries| along each row, (n,): what rounding in a product scales with."""
-        sums = np.zeros((self.shape[0], 1))
+        sums = self._column()
         consumer = Multiply(np.ones_like(sums), sums, absolute=True)
         each_tile(self.entries, consumer, self._evaluate, cache=self._cache)
         return sums[:, 0]

@@ -1,0 +1,224 @@
+"""Block Lanczos with full reorthogonalisation: A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁.
+
+The run keeps what the brackets of `fastgram._bounds` are made of: the blocks Aⱼ and Bⱼ₊₁ as they
+came, the directions dropped where a residual block lost rank, and the measured size of what the
+recurrence misses in floating point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+__all__ = ["BlockLanczos"]
+
+Array = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Mixed into the seed of the start block, so that it owes nothing to data drawn from that seed.
+_TAG = int.from_bytes(b"fastgram start block", "big")
+_CHUNK_COLUMNS = 128
+
+
+class _Basis:
+    """Orthonormal columns, kept in chunks that products with them are efficient on."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._chunks: list[Array] = []
+        self._free = 0  # columns of the last chunk not in use
+        self.columns = 0
+
+    def append(self, block: Array) -> None:
+        taken = 0
+        while taken < block.shape[1]:
+            if self._free == 0:
+                width = min(_CHUNK_COLUMNS, max(self._n - self.columns, 1))
+                self._chunks.append(np.empty((self._n, width), order="F"))
+                self._free = width
+            width = self._chunks[-1].shape[1]
+            count = min(self._free, block.shape[1] - taken)
+            start = width - self._free
+            self._chunks[-1][:, start : start + count] = block[:, taken : taken + count]
+            self._free -= count
+            taken += count
+            self.columns += count
+
+    def _filled(self) -> list[Array]:
+        if not self._free:
+            return self._chunks
+        last = self._chunks[-1]
+        return [*self._chunks[:-1], last[:, : last.shape[1] - self._free]]
+
+    def orthogonalise(self, block: Array) -> None:
+        """Subtract from the block, in place, its part in the span of the basis."""
+        for chunk in self._filled():
+            block -= chunk @ (chunk.T @ block)
+
+    def combine(self, coefficients: Array) -> Array:
+        """Return the basis times coefficients, which may be fewer rows than there are columns."""
+        total = np.zeros((self._n, coefficients.shape[1]))
+        start = 0
+        for chunk in self._filled():
+            rows = coefficients[start : start + chunk.shape[1]]
+            total += chunk[:, : rows.shape[0]] @ rows
+            start += rows.shape[0]
+        return total
+
+
+class BlockLanczos:
+    """A block Lanczos run on a symmetric matrix of order n.
+
+    Parameters
+    ----------
+    matmat : callable
+        (n, b) block to A times it; any b.
+    n, block : int
+        Order of the matrix, and columns of the start block.
+    seed : int
+
+    Attributes
+    ----------
+    diagonals : list of (bⱼ, bⱼ) arrays
+        The Aⱼ.
+    couplings : list of (bⱼ₊₁, bⱼ) arrays
+        The Bⱼ₊₁, of full row rank; the last one leads to the residual block.
+    inverses : list of (bⱼ, bⱼ₊₁) arrays
+        The pseudo-inverses of the couplings.
+    dropped : list of (bⱼ, ·) arrays
+        What rⱼ(x − Aⱼ) − rⱼ₋₁Bⱼᵀ is multiplied by to give components of norm at most ‖r‖: the
+        null directions of the residual block, divided by the size below which they were dropped.
+    defect : float
+        Frobenius norm of AQ − QT − (residual block), as measured: rounding.
+    passes : int
+        Products with A.
+    """
+
+    def __init__(self, matmat: Callable[[Array], Array], n: int, block: int, seed: int) -> None:
+        self.n = n
+        self.block = min(block, n)
+        self._matmat = matmat
+        generator = np.random.default_rng(np.random.SeedSequence([seed, _TAG]))
+        start = scipy.linalg.qr(
+            generator.standard_normal((n, self.block)), mode="economic", check_finite=False
+        )[0]
+        self._basis = _Basis(n)
+        self._previous: Array | None = None
+        self._current = np.ascontiguousarray(start)
+        self._basis.append(self._current)
+        self.diagonals: list[Array] = []
+        self.couplings: list[Array] = []
+        self.inverses: list[Array] = []
+        self.dropped: list[Array] = []
+        self._defect_squared = 0.0
+        self._norm = 0.0
+
+    @property
+    def passes(self) -> int:
+        return len(self.diagonals)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the span of the basis is invariant, and the run over."""
+        return bool(self.couplings) and self.couplings[-1].shape[0] == 0
+
+    @property
+    def defect(self) -> float:
+        return float(np.sqrt(self._defect_squared))
+
+    def advance(self) -> None:
+        """Multiply once more by A.
+
+        Raises
+        ------
+        ValueError
+            If A turns out not to be symmetric, or not finite.
+        """
+        current = self._current
+        product = self._matmat(current)
+        projection = current.T @ product
+        if not np.all(np.isfinite(projection)):
+            raise ValueError("the operator returned values that are not finite")
+        diagonal = (projection + projection.T) / 2.0
+        self._norm = max(self._norm, float(np.linalg.norm(projection, 2)))
+        if np.linalg.norm(projection - projection.T) > 1e-6 * max(self._norm, 1e-300):
+            raise ValueError(
+                "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
+            )
+        residual = product - current @ diagonal
+        if self._previous is not None:
+            residual -= self._previous @ self.couplings[-1].T
+        remainder = residual.copy()
+        self._basis.orthogonalise(residual)
+        block, coupling, dropped = self._split(residual)
+        if block.shape[1]:
+            # the block is small differences of large numbers: once more, now that it is unit sized
+            self._basis.orthogonalise(block)
+            block, correction = scipy.linalg.qr(block, mode="economic", check_finite=False)
+            coupling = correction @ coupling
+            remainder -= block @ coupling
+        self._defect_squared += float(np.sum(remainder * remainder))
+        self._norm = max(self._norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        self.diagonals.append(diagonal)
+        self.couplings.append(coupling)
+        self.inverses.append(np.linalg.pinv(coupling))
+        self.dropped.append(dropped)
+        self._previous, self._current = current, np.ascontiguousarray(block)
+        self._basis.append(self._current)
+
+    def _split(self, residual: Array) -> tuple[Array, Array, Array]:
+        """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
+        room = self.n - self._basis.columns
+        block, triangle = scipy.linalg.qr(residual, mode="economic", check_finite=False)
+        left, sizes, right = np.linalg.svd(triangle)
+        small = 8.0 * np.sqrt(self.n) * _EPS * self._norm
+        keep = min(int(np.count_nonzero(sizes > small)), room)
+        if keep == residual.shape[1]:
+            return block, triangle, np.empty((keep, 0))
+        # sizes above `small` are dropped only where the basis fills the space: rounding again
+        bound = max(small, float(sizes[keep]), np.finfo(np.float64).tiny)
+        kept = block @ left[:, :keep]
+        return kept, sizes[:keep, None] * right[:keep], right[keep:].T / bound
+
+    def band(self) -> Array:
+        """Return T in LAPACK's lower banded storage."""
+        sizes = [diagonal.shape[0] for diagonal in self.diagonals]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        full = all(size == sizes[0] for size in sizes)
+        # a coupling of full rank is triangular, one that lost columns is not
+        width = sizes[0] if full else 2 * sizes[0] - 1
+        band = np.zeros((min(width, int(starts[-1]) - 1) + 1, int(starts[-1])))
+        for j, diagonal in enumerate(self.diagonals):
+            blocks = [diagonal]
+            if j + 1 < len(sizes):
+                blocks.append(self.couplings[j])
+            stacked = np.concatenate(blocks)
+            for column in range(sizes[j]):
+                below = stacked[column:, column]
+                length = min(below.size, band.shape[0])
+                band[:length, starts[j] + column] = below[:length]
+        return band
+
+    def ritz_values(self) -> Array:
+        """Return all Ritz values, ascending."""
+        return np.asarray(scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False))
+
+    def ritz_pairs(
+        self, count: int, largest: bool, vectors: bool
+    ) -> tuple[Array, Array, Array | None]:
+        """Return values, residual norms and vectors of the `count` Ritz pairs at one end."""
+        band = self.band()
+        order = band.shape[1]
+        count = min(count, order)
+        chosen = (order - count, order - 1) if largest else (0, count - 1)
+        values, small = scipy.linalg.eig_banded(
+            band, lower=True, select="i", select_range=chosen, check_finite=False
+        )
+        if largest:
+            values, small = values[::-1], small[:, ::-1]
+        last = small[-self.diagonals[-1].shape[0] :]
+        residuals = np.linalg.norm(self.couplings[-1] @ last, axis=0)
+        return values, residuals, self._basis.combine(small) if vectors else None

@@ -1,0 +1,157 @@
+"""The three things whose eigenvalues can be asked for, behind one face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.linalg import LinearOperator
+
+from fastgram._bounds import gamma
+from fastgram._rank import rank_bound
+from fastgram._tiles import TILE
+from fastgram._validation import as_real_array
+from fastgram.operator import GramOperator
+
+__all__ = ["Problem", "as_problem"]
+
+Array = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass
+class Problem:
+    """A symmetric matrix that is to be bracketed.
+
+    Attributes
+    ----------
+    n : int
+    multiply : callable
+        (n, b) block to the product.
+    dense : callable or None
+        To the matrix as a float64 array, where it can be had.
+    entry_error : float
+        Bound on the spectral norm of (matrix as computed − matrix that is spoken of).
+    absolute_row_sum : callable
+        To the largest sum of |entries| along a row, or None where it cannot be known.
+    depth : int
+        Additions that an entry of a product goes through.
+    semidefinite : bool
+        Whether the matrix that is spoken of is known to have no negative eigenvalue.
+    rank_bound : int
+    rank_reason : str
+    """
+
+    n: int
+    multiply: Callable[[Array], Array]
+    dense: Callable[[], Array] | None
+    entry_error: float
+    absolute_row_sum: Callable[[], float | None]
+    depth: int
+    semidefinite: bool
+    rank_bound: int
+    rank_reason: str
+
+    def noise_floor(self, largest: float) -> float:
+        """Return what products cannot see; `largest` is the largest |Ritz value| so far."""
+        row_sum = self.absolute_row_sum()
+        if row_sum is None:
+            # somebody else's operator: take its products to be as accurate as a plain sum
+            return self.n * _EPS * largest
+        return self.entry_error + gamma(self.depth) * row_sum
+
+
+def as_problem(A: Any) -> Problem:
+    """Return the face of a GramOperator, an array or a LinearOperator.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If A is not square, symmetric, real or finite.
+    """
+    if isinstance(A, GramOperator):
+        return _of_gram(A)
+    if isinstance(A, LinearOperator):
+        return _of_operator(A)
+    return _of_array(A)
+
+
+def _of_gram(op: GramOperator) -> Problem:
+    n = op.shape[0]
+    bound, reason = rank_bound(op.given_rows, op.network, op.kind)
+    return Problem(
+        n=n,
+        multiply=op.product_and_row_sums,
+        dense=lambda: np.asarray(op.dense(), dtype=np.float64),
+        entry_error=op.entries.norm_error,
+        absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)),
+        # a tile's sum, the sum over the tiles of a row, and the weights
+        depth=TILE + -(-n // TILE) + 8,
+        semidefinite=True,
+        rank_bound=bound,
+        rank_reason=reason,
+    )
+
+
+def _of_array(A: Any) -> Problem:
+    array = as_real_array(A, "the matrix")
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise ValueError(f"the matrix must be square, not of shape {array.shape}")
+    if array.size == 0:
+        raise ValueError("the matrix is empty")
+    matrix = np.asarray(array, dtype=np.float64)
+    if not np.all(np.isfinite(matrix)):
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise ValueError(f"the matrix is not finite: entry ({row}, {column})")
+    asymmetry = np.abs(matrix - matrix.T)
+    worst = float(np.max(asymmetry))
+    if worst > 8 * float(np.finfo(array.dtype).eps) * float(np.max(np.abs(matrix))):
+        row, column = np.unravel_index(int(np.argmax(asymmetry)), asymmetry.shape)
+        raise ValueError(
+            f"the matrix is not symmetric: entries ({row}, {column}) and ({column}, {row})"
+            f" differ by {worst:.3g}"
+        )
+    if worst > 0.0:  # in the last bits: speak of the symmetric part
+        matrix = (matrix + matrix.T) / 2.0
+    n = matrix.shape[0]
+    row_sum = float(np.max(np.sum(np.abs(matrix), axis=1)))
+    zero = row_sum == 0.0
+    return Problem(
+        n=n,
+        multiply=lambda V: matrix @ V,
+        dense=lambda: matrix,
+        entry_error=n * worst,
+        absolute_row_sum=lambda: row_sum,
+        depth=n,
+        semidefinite=False,
+        rank_bound=0 if zero else n,
+        rank_reason="every entry is zero" if zero else "",
+    )
+
+
+def _of_operator(A: LinearOperator) -> Problem:
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"the operator must be square, not of shape {A.shape}")
+    if A.shape[0] == 0:
+        raise ValueError("the operator is empty")
+    if np.dtype(A.dtype).kind == "c":
+        raise TypeError("the operator is complex: it must be real")
+
+    def multiply(V: Array) -> Array:
+        return np.asarray(A.matmat(V), dtype=np.float64)
+
+    return Problem(
+        n=A.shape[0],
+        multiply=multiply,
+        dense=None,
+        entry_error=0.0,
+        absolute_row_sum=lambda: None,
+        depth=A.shape[0],
+        semidefinite=False,
+        rank_bound=A.shape[0],
+        rank_reason="",
+    )
