@@ -8,10 +8,14 @@ recurrence misses in floating point.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+
+from fastgram._tiles import one_blas_thread, thread_count
 
 __all__ = ["BlockLanczos"]
 
@@ -21,13 +25,20 @@ _EPS = float(np.finfo(np.float64).eps)
 # Mixed into the seed of the start block, so that it owes nothing to data drawn from that seed.
 _TAG = int.from_bytes(b"fastgram start block", "big")
 _CHUNK_COLUMNS = 128
+_SLICE_ROWS = 8192
 
 
 class _Basis:
-    """Orthonormal columns, kept in chunks that products with them are efficient on."""
+    """Orthonormal columns, kept in chunks that products with them are efficient on.
+
+    Products go by slices of rows, on one BLAS thread each and summed in a fixed order: BLAS's own
+    threads are slow on panels this thin, and make the last bits depend on their number.
+    """
 
     def __init__(self, n: int) -> None:
         self._n = n
+        self._slices = [slice(start, start + _SLICE_ROWS) for start in range(0, n, _SLICE_ROWS)]
+        self._pool = ThreadPoolExecutor(min(thread_count(), len(self._slices)))
         self._chunks: list[Array] = []
         self._free = 0  # columns of the last chunk not in use
         self.columns = 0
@@ -55,8 +66,14 @@ class _Basis:
 
     def orthogonalise(self, block: Array) -> None:
         """Subtract from the block, in place, its part in the span of the basis."""
+
+        def subtract(chunk: Array, coefficients: Array, rows: slice) -> None:
+            block[rows] -= chunk[rows] @ coefficients
+
         for chunk in self._filled():
-            block -= chunk @ (chunk.T @ block)
+            parts = self._pool.map(lambda rows, q=chunk: q[rows].T @ block[rows], self._slices)
+            coefficients = sum(parts, np.zeros((chunk.shape[1], block.shape[1])))
+            list(self._pool.map(partial(subtract, chunk, coefficients), self._slices))
 
     def combine(self, coefficients: Array) -> Array:
         """Return the basis times coefficients, which may be fewer rows than there are columns."""
@@ -102,9 +119,9 @@ class BlockLanczos:
         self.block = min(block, n)
         self._matmat = matmat
         generator = np.random.default_rng(np.random.SeedSequence([seed, _TAG]))
-        start = scipy.linalg.qr(
-            generator.standard_normal((n, self.block)), mode="economic", check_finite=False
-        )[0]
+        normal = generator.standard_normal((n, self.block))
+        with one_blas_thread():
+            start = scipy.linalg.qr(normal, mode="economic", check_finite=False)[0]
         self._basis = _Basis(n)
         self._previous: Array | None = None
         self._current = np.ascontiguousarray(start)
@@ -137,8 +154,12 @@ class BlockLanczos:
         ValueError
             If A turns out not to be symmetric, or not finite.
         """
+        product = self._matmat(self._current)
+        with one_blas_thread():
+            self._absorb(product)
+
+    def _absorb(self, product: Array) -> None:
         current = self._current
-        product = self._matmat(current)
         projection = current.T @ product
         if not np.all(np.isfinite(projection)):
             raise ValueError("the operator returned values that are not finite")
@@ -162,12 +183,37 @@ class BlockLanczos:
             remainder -= block @ coupling
         self._defect_squared += float(np.sum(remainder * remainder))
         self._norm = max(self._norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        self._take(diagonal, coupling, dropped, block)
+
+    def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Array) -> None:
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
         self.inverses.append(np.linalg.pinv(coupling))
         self.dropped.append(dropped)
-        self._previous, self._current = current, np.ascontiguousarray(block)
+        self._previous, self._current = self._current, np.ascontiguousarray(block)
         self._basis.append(self._current)
+
+    def record(self) -> dict[str, Array]:
+        """Return all that the newest pass added."""
+        return {
+            "diagonal": self.diagonals[-1],
+            "coupling": self.couplings[-1],
+            "dropped": self.dropped[-1],
+            "block": self._current,
+            "rounding": np.array([self._defect_squared, self._norm]),
+        }
+
+    def restore(self, record: dict[str, Array]) -> None:
+        """Add a pass as `record` returned it."""
+        self._defect_squared, self._norm = (float(value) for value in record["rounding"])
+        self._take(record["diagonal"], record["coupling"], record["dropped"], record["block"])
+
+    def recognises(self, diagonal: Array) -> bool:
+        """Whether a stored A₀ is this matrix's, judged by one product with one vector."""
+        start = self._current
+        entry = float(start[:, 0] @ self._matmat(np.ascontiguousarray(start[:, :1]))[:, 0])
+        scale = float(np.max(np.abs(diagonal)))
+        return abs(entry - float(diagonal[0, 0])) <= 1e-10 * scale
 
     def _split(self, residual: Array) -> tuple[Array, Array, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
@@ -214,9 +260,10 @@ class BlockLanczos:
         order = band.shape[1]
         count = min(count, order)
         chosen = (order - count, order - 1) if largest else (0, count - 1)
-        values, small = scipy.linalg.eig_banded(
-            band, lower=True, select="i", select_range=chosen, check_finite=False
-        )
+        with one_blas_thread():
+            values, small = scipy.linalg.eig_banded(
+                band, lower=True, select="i", select_range=chosen, check_finite=False
+            )
         if largest:
             values, small = values[::-1], small[:, ::-1]
         last = small[-self.diagonals[-1].shape[0] :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import scipy.linalg
 
 from fastgram._arpack import run_arpack
 from fastgram._bounds import certify_below, furthest, rayleigh_bounds, share, share_quantile
+from fastgram._checkpoint import Checkpoint
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
@@ -39,6 +41,7 @@ class _Request:
     vectors: bool
     max_passes: int | None
     seed: int
+    checkpoint: str | os.PathLike[str] | None
     progress: bool
 
 
@@ -72,6 +75,7 @@ def extreme_eigenvalues(
     vectors: bool = False,
     max_passes: int | None = None,
     seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> ExtremeEigenvalues:
     """Bracket the smallest and the largest eigenvalue of a symmetric matrix.
@@ -104,6 +108,9 @@ def extreme_eigenvalues(
         then comes back as it is.
     seed : int
         Of the random start. The same arguments give the same answer.
+    checkpoint : path, optional
+        A folder in which "lanczos" stores each pass (n·block·8 bytes) as it is done; the same
+        call on the same matrix goes on from there after it was killed, to the same numbers.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -155,8 +162,11 @@ def extreme_eigenvalues(
         vectors=vectors,
         max_passes=max_passes,
         seed=seed,
+        checkpoint=checkpoint,
         progress=progress,
     )
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
     if method == "dense" and problem.dense is None:
         raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
     why = ""
@@ -226,8 +236,8 @@ def _dense(problem: Problem, request: _Request) -> _Answer:
     A = problem.dense()
     low = _dense_pairs(A, request.k, largest=False)
     high = _dense_pairs(A, request.k, largest=True)
-    smallest, floor_low = certified_bracket(A, low, problem, sign=1.0)
-    largest, floor_high = certified_bracket(A, high, problem, sign=-1.0)
+    smallest, floor = certified_bracket(A, low, problem, sign=1.0)
+    largest, _ = certified_bracket(A, high, problem, sign=-1.0)
     message = ""
     if smallest.guarantee == "none" or largest.guarantee == "none":
         message = "a certificate failed: the matrix is too ill-scaled for its order"
@@ -236,7 +246,7 @@ def _dense(problem: Problem, request: _Request) -> _Answer:
         largest,
         low if request.vectors else RitzPairs(low.values, low.residuals),
         high if request.vectors else RitzPairs(high.values, high.residuals),
-        max(floor_low, floor_high),
+        floor,
         0,
         0,
         message,
@@ -296,12 +306,15 @@ def certified_bracket(
 def _lanczos(problem: Problem, request: _Request) -> _Answer:
     singular = problem.rank_bound < problem.n
     run = BlockLanczos(problem.multiply, problem.n, request.block, request.seed)
+    advance = run.advance
+    if request.checkpoint is not None:
+        advance = Checkpoint(request.checkpoint, run, request.seed).advance
     quantile = share_quantile(request.chance, run.block, problem.n)
     stopped = ""
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         next_check = 1
         while True:
-            run.advance()
+            advance()
             if tick is not None:
                 tick(1)
             over = run.exhausted or run.passes == request.max_passes

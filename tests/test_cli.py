@@ -1,0 +1,754 @@
+"""The command line: what it refuses, what it reads, what it prints and writes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgram
+import fastgram as fg
+from fastgram import eigen, operator
+from fastgram.__main__ import main
+from fastgram._inputs import read_rows
+from fastgram._report import show_table
+from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+
+ROOT = Path(fastgram.__file__).parent.parent
+X = fg.datasets.sphere(12, 3, seed=0)
+
+SCHEMA = {
+    "activation": str,
+    "smooth": bool,
+    "kinks": list,
+    "kind": str,
+    "n": int,
+    "d": int,
+    "rows": str,
+    "dtype": str,
+    "device": str,
+    "weight_variance": float,
+    "bias_variance": float,
+    "normalize": bool,
+    "depth": int,
+    "width": type(None),
+    "smallest": dict,
+    "largest": dict,
+    "condition": dict,
+    "noise_floor": float,
+    "resolved": bool,
+    "converged": bool,
+    "rank_bound": int,
+    "method": str,
+    "block": int,
+    "passes": int,
+    "seconds": float,
+    "message": str,
+    "rtol": float,
+    "confidence": float,
+    "seed": int,
+    "version": str,
+}
+
+
+def made_up(smallest, largest=(9.0, 9.2, 9.1, "probabilistic"), **others):
+    """A result whose brackets are (lower, upper, estimate, guarantee)."""
+    low, high = Bracket(*smallest), Bracket(*largest)
+    pairs = RitzPairs(np.array([low.estimate]), np.array([0.0]))
+    resolved = low.lower > 0 or low.guarantee == "exact"
+    facts = {
+        "noise_floor": 1e-12,
+        "resolved": resolved,
+        "converged": resolved,
+        "rank_bound": 12,
+        "n": 12,
+        "method": "lanczos",
+        "block": 12,
+        "passes": 5,
+        "seconds": 0.25,
+        "message": "stopped early",
+    }
+    condition = condition_of(low, high)
+    return ExtremeEigenvalues(low, high, condition, pairs, pairs, **(facts | others))
+
+
+GOOD = made_up((0.0134, 0.0136, 0.0135, "probabilistic"))
+OPEN = made_up((-math.inf, 0.0136, 0.0135, "none"))
+ZERO = made_up((0.0, 0.0, 0.0, "exact"))
+NOTHING = made_up((0.0, 0.0, 0.0, "exact"), (0.0, 0.0, 0.0, "exact"))
+
+
+class Operator:
+    """In the place of a GramOperator: remembers what it was made of."""
+
+    def __init__(self, X, network, **arguments):
+        self.X, self.network, self.arguments = X, network, arguments
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Make extreme_eigenvalues answer with these, in turn; an exception is raised."""
+
+    def arrange(*results):
+        left = list(results)
+        calls = []
+
+        def fake(op, **arguments):
+            calls.append((op, arguments))
+            answer = left.pop(0)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(operator, "GramOperator", Operator)
+        monkeypatch.setattr(eigen, "extreme_eigenvalues", fake)
+        return calls
+
+    return arrange
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, X)
+    return str(path)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command: its status, standard output and standard error."""
+
+    def call(*words):
+        status = main([str(word) for word in words])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(run, monkeypatch):
+    """Run a command that must fail in one line, before it computes anything; return the line."""
+
+    class NoWork:
+        def __init__(self, *args, **kwargs):
+            raise AssertionError("work was started")
+
+    monkeypatch.setattr(operator, "GramOperator", NoWork)
+
+    def call(*words):
+        status, out, err = run(*words)
+        assert status == 2
+        assert out == ""
+        assert err.startswith("fastgram: error: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err
+
+    return call
+
+
+# --- options -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-a", "rellu"], "unknown activation 'rellu'; did you mean 'relu'?"),
+        (["-a", "relu", "-a", "leaky_relu(slope=1)"], "no parameter 'slope'"),
+        (["-a", "leaky_relu(negative_slope=0.2"], "cannot read activation"),
+        (["-a", "celu(alpha=-1)"], "alpha must be above 0"),
+        (["--kind", "gradiant"], "unknown kind 'gradiant'; did you mean 'gradient'?"),
+        (["--weight-variance", "0"], "weight_variance must be above 0"),
+        (["--bias-variance", "-1"], "bias_variance must be at least 0"),
+        (["--rows", "units"], "unknown rows 'units'; did you mean 'unit'?"),
+        (["--rtol", "0"], "rtol must be above 0"),
+        (["--rtol", "nan"], "rtol must be finite"),
+        (["--rtol", "small"], "'--rtol'"),
+        (["--confidence", "1"], "confidence must be below 1"),
+        (["--method", "lancos"], "unknown method 'lancos'; did you mean 'lanczos'?"),
+        (["--block", "0"], "block must be at least 1"),
+        (["--max-passes", "0"], "max-passes must be at least 1"),
+        (["--seed", "-1"], "seed must be at least 0"),
+        (["--dtype", "float16"], "unknown dtype 'float16'"),
+        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--memory", "2X"], "memory must be a number of bytes, as in 500M or 2G, not '2X'"),
+        (["--memory", "-1"], "memory must be a number of bytes"),
+        (["--colour", "red"], "No such option: --colour"),
+        (["--json", "no/such/folder/out.json"], "cannot write no/such/folder/out.json: No such"),
+        (["--json", "."], "not a plain file"),
+        (["--json", "rows.npy"], "that ending is for data"),
+        (["--plot", "no/such/folder/out.png"], "cannot write no/such/folder/out.png: No such"),
+        (["--plot", "out.jpg"], "out.jpg: a figure ends in one of .png, .svg, .pdf"),
+    ],
+)
+def test_bad_options_are_one_line(refused, words, told):
+    assert told in refused("spectrum", *words)
+
+
+def test_an_unknown_command_is_one_line(refused):
+    assert "No such command 'spectra'" in refused("spectra")
+
+
+def test_memory_takes_suffixes(run, rows, answers):
+    for text, number in [
+        ("0", 0),
+        ("1000", 1000),
+        ("500M", 500 * 2**20),
+        ("2g", 2 * 2**30),
+        ("1.5GiB", 3 * 2**29),
+        ("4 KB", 4096),
+    ]:
+        calls = answers(GOOD)
+        assert run("spectrum", rows, "-a", "relu", "--memory", text)[0] == 0
+        assert calls[0][0].arguments["memory"] == number
+
+
+def test_options_reach_the_library(run, rows, answers):
+    calls = answers(GOOD)
+    network = ["--weight-variance", 2, "--bias-variance", 0.5, "--normalize", "--kind", "nngp"]
+    request = ["--rtol", 0.1, "--confidence", 0.9, "--method", "lanczos", "--block", 3]
+    request += ["--max-passes", 7, "--seed", 4, "--dtype", "float32"]
+    assert run("spectrum", rows, "-a", "leaky_relu(negative_slope=0.2)", *network, *request)[0] == 0
+    op, arguments = calls[0]
+    expected = fg.Network(
+        "leaky_relu(negative_slope=0.2)", weight_variance=2.0, bias_variance=0.5, normalize=True
+    )
+    assert op.network == expected
+    assert op.arguments == {"kind": "nngp", "device": "cpu", "dtype": "float32", "memory": None}
+    assert arguments == {
+        "rtol": 0.1,
+        "confidence": 0.9,
+        "method": "lanczos",
+        "block": 3,
+        "max_passes": 7,
+        "seed": 4,
+        "progress": False,
+    }
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def write(path, content):
+    mode = "wb" if isinstance(content, bytes) else "w"
+    encoding = None if isinstance(content, bytes) else "utf-8"
+    with open(path, mode, encoding=encoding, newline=None if encoding is None else "") as file:
+        file.write(content)
+    return path
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+TABLE = [[1.0, 2.0], [-3.5, 4e-3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.npy", npy(np.array(TABLE))),
+        ("x.NPY", npy(np.array(TABLE, dtype=">f8"))),
+        ("x.npz", npz(a=np.array(TABLE))),
+        ("x.csv", "1,2\n-3.5,4e-3\n"),
+        ("x.csv", "\n1, 2\r\n\r\n -3.5 ,4e-3\n   \n"),
+        ("x.csv", "width,height\n1,2\n-3.5,4e-3"),
+        ("x.csv", '\ufeff"width, mm",height\n"1","2"\n-3.5,4e-3'),
+    ],
+)
+def test_rows_are_read(tmp_path, name, content):
+    read = read_rows(write(tmp_path / name, content))
+    assert read.dtype == np.float64
+    assert read.tolist() == TABLE
+
+
+def test_one_of_several_arrays_is_chosen(tmp_path):
+    path = write(tmp_path / "x.npz", npz(a=np.array(TABLE), b=np.ones((2, 3))))
+    assert read_rows(f"{path}:b").tolist() == np.ones((2, 3)).tolist()
+    odd = write(tmp_path / "odd:name.npz", npz(a=np.array(TABLE)))
+    assert read_rows(odd).tolist() == TABLE
+
+
+def test_npy_is_mapped_and_not_copied(tmp_path):
+    path = write(tmp_path / "x.npy", npy(np.array(TABLE, dtype=np.float32)))
+    read = read_rows(path)
+    assert read.dtype == np.float32
+    assert isinstance(read, np.memmap) or isinstance(read.base, np.memmap)
+    assert not read.flags.writeable
+
+
+OBJECTS = np.array([[1, "a"]], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.npy", None, "x.npy: No such file or directory"),
+        ("x.csv", None, "x.csv: No such file or directory"),
+        ("x.npz:a", None, "x.npz: No such file or directory"),
+        ("x.txt", "1,2", "x.txt: cannot tell what it holds; known endings: .npy, .npz, .csv"),
+        ("x.npy", "1,2", "x.npy is not a .npy file of numbers"),
+        ("x.npy", b"", "x.npy is not a .npy file of numbers"),
+        ("x.npy", pickle.dumps(TABLE), "x.npy is not a .npy file of numbers"),
+        ("x.npy", npy(OBJECTS), "x.npy is not a .npy file of numbers"),
+        ("x.npy", npy(np.array(TABLE))[:-8], "x.npy is not a .npy file of numbers"),
+        ("x.npy", npy(np.array([["a", "b"]])), "x.npy must hold real numbers, not <U1"),
+        ("x.npy", npy(np.array([[1j]])), "x.npy is complex"),
+        ("x.npy", npy(np.ones(3)), "x.npy must be two-dimensional"),
+        ("x.npy", npy(np.ones((0, 3))), "x.npy is empty: shape (0, 3)"),
+        ("x.npy", npy(np.array([[1.0, 2.0], [0.0, np.nan]])), "row 1, column 1 is nan"),
+        ("x.npz", npy(np.array(TABLE)), "x.npz is not a .npz file of numbers"),
+        ("x.npz", pickle.dumps(TABLE), "x.npz is not a .npz file of numbers"),
+        ("x.npz", b"PK", "x.npz is not a .npz file of numbers"),
+        ("x.npz", npz(a=OBJECTS), "x.npz is not a .npz file of numbers"),
+        ("x.npz", npz(), "x.npz holds no array"),
+        ("x.npz", npz(a=[1], b=[2]), "x.npz holds 2 arrays; choose one of: "),
+        ("x.npz:c", npz(a=[1], b=[2]), "x.npz holds no array 'c'; choose one of: "),
+        ("x.csv", "", "x.csv holds no rows"),
+        ("x.csv", "a,b\n\n", "x.csv holds no rows"),
+        ("x.csv", "1,2\n3\n", "x.csv: line 2 ends before column 2 of 2"),
+        ("x.csv", "1,2\n\n3,4,5\n", "x.csv: line 3 has a column 3, those before it not"),
+        ("x.csv", "a,b,c\n1,2\n", "x.csv: line 2 ends before column 3 of 3"),
+        ("x.csv", "a,b\n1,2\n3,four\n", "x.csv: line 3, column 2 is not a number: 'four'"),
+        ("x.csv", "1,two\n3,4\n", "x.csv: line 1, column 2 is not a number: 'two'"),
+        ("x.csv", "1,2\n3,\n", "x.csv: line 2, column 2 is empty"),
+        ("x.csv", "1,2\n3,nan\n", "x.csv is not finite: row 1, column 1 is nan"),
+        ("x.csv", npy(np.array(TABLE)), "x.csv is not comma-separated text"),
+    ],
+)
+def test_bad_files_are_one_line(refused, tmp_path, name, content, told):
+    path = tmp_path / name
+    if content is not None:
+        write(str(path).removesuffix(":c"), content)
+    line = refused("spectrum", path)
+    assert told in line
+    assert "x." in line
+
+
+def test_a_folder_is_no_file(refused, tmp_path):
+    (tmp_path / "x.npy").mkdir()
+    assert "x.npy: Is a directory" in refused("spectrum", tmp_path / "x.npy")
+
+
+def test_rows_are_scaled_and_it_is_said(run, tmp_path, answers):
+    path = write(tmp_path / "x.csv", "3,4\n0,2\n")
+    calls = answers(GOOD)
+    _, out, _ = run("spectrum", path, "-a", "relu")
+    assert calls[0][0].X.tolist() == [[0.6, 0.8], [0.0, 1.0]]
+    assert f"gradient Gram matrix of {path}, 2 x 2, rows scaled to norm 1, confidence" in out
+    calls = answers(GOOD)
+    _, out, _ = run("spectrum", path, "-a", "relu", "--rows", "raw")
+    assert calls[0][0].X.tolist() == [[3.0, 4.0], [0.0, 2.0]]
+    assert "rows as they are" in out
+
+
+def test_a_zero_row_cannot_be_scaled(refused, run, tmp_path, monkeypatch, answers):
+    path = write(tmp_path / "x.csv", "3,4\n0,0\n")
+    assert f"{path}: row 1 is zero" in refused("spectrum", path)
+    monkeypatch.undo()
+    answers(GOOD)
+    assert run("spectrum", path, "-a", "relu", "--rows", "raw")[0] == 0
+
+
+def test_the_digits_are_the_default(run, answers):
+    calls = answers(GOOD, GOOD, GOOD, GOOD, GOOD, GOOD)
+    status, out, _ = run("spectrum")
+    assert status == 0
+    assert "the digits, 1797 x 64" in out
+    for op, _ in calls:
+        assert op.X.shape == (1797, 64)
+        assert np.allclose(np.linalg.norm(op.X, axis=1), 1.0, rtol=1e-15)
+    names = [op.network.activation.name for op, _ in calls]
+    assert names == ["relu", "elu", "selu", "tanh", "swish", "polynomial"]
+
+
+# --- the table ---------------------------------------------------------------------------------
+
+
+def test_a_real_run_agrees_with_lapack(run, rows, tmp_path):
+    path = tmp_path / "out.json"
+    status, out, err = run("spectrum", rows, "-a", "relu", "-a", "elu", "--json", path)
+    assert (status, err) == (0, "")
+    scaled = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for record in json.loads(path.read_text()):
+        values = np.linalg.eigvalsh(fg.gram(scaled, network=record["activation"]))
+        for end, value in (("smallest", values[0]), ("largest", values[-1])):
+            assert math.isclose(record[end]["estimate"], value, rel_tol=1e-9)
+            slack = 1e-12 * values[-1]
+            assert record[end]["lower"] - slack <= value <= record[end]["upper"] + slack
+        assert f"{record['smallest']['estimate']:.5g}"[:-1] in out
+
+
+def test_a_piped_table_is_whole(run, rows, answers, monkeypatch):
+    # tools that ask for colours everywhere must not get them into a file
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "polynomial(coefficients=[0.0, 1.0, 0.0, 2.0])"
+    answers(GOOD, made_up((0.01346050131, 0.01346050167, 0.0134605015, "certified")))
+    _, out, _ = run("spectrum", rows, "-a", "relu", "-a", name)
+    lines = [line.split() for line in out.splitlines()]
+    assert "\x1b" not in out
+    assert "…" not in out
+    assert len(lines) == 5  # what was computed, the heads, a rule, two results
+    heads = "activation regularity λ_min guarantee λ_max condition passes seconds"
+    assert " ".join(lines[1]) == heads
+    assert " ".join(lines[3]) == (
+        "relu kinked at 0 0.0135 [0.0134, 0.0136] probabilistic 9.1 [9, 9.2] 674.1 5 0.2"
+    )
+    assert name in out
+    assert "0.0134605015 [0.01346050131, 0.01346050167] certified / probabilistic" in " ".join(
+        lines[4]
+    )
+
+
+def test_what_is_not_settled_is_marked_and_explained(run, rows, answers):
+    answers(
+        GOOD,
+        made_up((0.0, 1e-12, 5e-13, "probabilistic"), message="below the floor [sic] :tada:"),
+        made_up((0.01, 0.02, 0.015, "probabilistic"), converged=False, message="out of passes"),
+        OPEN,
+    )
+    words = [word for name in ("relu", "tanh", "swish", "elu") for word in ("-a", name)]
+    _, out, _ = run("spectrum", rows, *words)
+    lines = out.splitlines()
+    assert lines[3].split()[:2] == ["relu", "kinked"]
+    assert [lines[k].split()[:2] for k in (4, 5, 6)] == [
+        ["tanh", "(1)"],
+        ["swish", "(2)"],
+        ["elu", "(3)"],
+    ]
+    assert "> 9e+12" in lines[4]
+    assert "[-inf, 0.0136]" in lines[6]
+    assert lines[7:] == [
+        "(1) tanh: not resolved: below the floor [sic] :tada:",
+        "(2) swish: not converged: out of passes",
+        "(3) elu: not resolved: stopped early",
+    ]
+
+
+def test_exact_zeros(run, rows):
+    _, out, _ = run("spectrum", rows, "-a", "linear", "-a", "step")
+    linear, step = out.splitlines()[3:]
+    assert "0 (exact)" in linear
+    assert "infinite" in linear
+    assert step.count("0 (exact)") == 2
+    assert "undefined" in step
+
+
+def test_a_bracket_that_no_digits_tell_apart(run, rows, answers):
+    answers(made_up((0.3, 0.3 + 1e-16, 0.3, "certified")))
+    _, out, _ = run("spectrum", rows, "-a", "relu")
+    assert "0.3 [0.3, 0.3]" in out
+
+
+def test_eighty_columns_fold_and_do_not_cut(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    from fastgram._report import Task
+
+    task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
+    networks = [fg.Network("leaky_relu(negative_slope=0.25)"), fg.Network("relu")]
+    fine = made_up(
+        (0.0134605013123, 0.0134605013167, 0.013460501315, "certified"),
+        (1234567.25, 1345678.25, 1245678.25, "probabilistic"),
+    )
+    show_table(task, networks, [fine, OPEN])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "…" not in out
+    words = out.split()
+    for whole in ["(negative_slope=0.25)", "[0.0134605013123,", "0.0134605013167]", "[1.235e+06,"]:
+        assert whole in words
+
+
+# --- JSON --------------------------------------------------------------------------------------
+
+
+def strict(text):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_schema(run, rows):
+    status, out, err = run("spectrum", rows, "-a", "elu(alpha=0.5)", "-a", "linear", "--json", "-")
+    assert (status, err) == (0, "")
+    records = strict(out)  # and nothing but JSON on standard output
+    assert len(records) == 2
+    for record in records:
+        assert {key: type(value) for key, value in record.items()} == SCHEMA
+        for end in ("smallest", "largest", "condition"):
+            assert list(record[end]) == ["lower", "upper", "estimate", "guarantee"]
+    elu, linear = records
+    assert elu["activation"] == "elu(alpha=0.5)"
+    assert (elu["smooth"], elu["kinks"], linear["smooth"], linear["kinks"]) == (
+        False,
+        [0],
+        True,
+        [],
+    )
+    assert (elu["n"], elu["d"], elu["rows"], elu["rank_bound"]) == (12, 3, "unit", 12)
+    assert (elu["kind"], elu["dtype"], elu["device"]) == ("gradient", "float64", "cpu")
+    assert (elu["rtol"], elu["confidence"], elu["seed"]) == (1e-2, 0.999, 0)
+    assert (elu["resolved"], elu["converged"]) == (True, True)
+    assert elu["version"] == fastgram.__version__
+    assert linear["rank_bound"] == 3
+    assert linear["smallest"] == {"lower": 0, "upper": 0, "estimate": 0, "guarantee": "exact"}
+    assert linear["condition"]["upper"] is None
+
+
+def test_infinite_numbers_become_null(run, rows, answers):
+    answers(OPEN)
+    record = strict(run("spectrum", rows, "-a", "relu", "--json", "-")[1])[0]
+    assert record["smallest"] == {
+        "lower": None,
+        "upper": 0.0136,
+        "estimate": 0.0135,
+        "guarantee": "none",
+    }
+    assert record["condition"]["upper"] is None
+
+
+def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+    calls = answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    status, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", path)
+    assert status == 2
+    assert err == "fastgram: error: Unable to allocate 1 TiB\n"
+    assert len(calls) == 2
+    assert [record["activation"] for record in strict(path.read_text())] == ["relu"]
+    assert "0.0135 [0.0134, 0.0136]" in out
+    answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    _, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", "-")
+    assert [record["activation"] for record in strict(out)] == ["relu"]
+
+
+def test_json_is_written_after_each_result(run, rows, answers, tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    seen = []
+    answers(GOOD, ZERO)
+    fake = eigen.extreme_eigenvalues
+
+    def looking(op, **arguments):
+        seen.append(len(strict(path.read_text())) if path.exists() else 0)
+        return fake(op, **arguments)
+
+    monkeypatch.setattr(eigen, "extreme_eigenvalues", looking)
+    run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", path)
+    assert seen == [0, 1]
+    assert len(strict(path.read_text())) == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.json", "rows.npy"]
+
+
+def test_a_failed_write_leaves_the_old_file(run, rows, answers, tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+    answers(GOOD)
+
+    def full(self, *args, **kwargs):
+        self.touch()
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    status, _, err = run("spectrum", rows, "-a", "relu", "--json", path)
+    assert status == 2
+    assert "No space left on device" in err
+    assert path.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.json", "rows.npy"]
+
+
+def test_a_link_to_the_json_file_stays_a_link(run, rows, answers, tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    answers(GOOD)
+    run("spectrum", rows, "-a", "relu", "--json", tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert len(strict((tmp_path / "real.json").read_text())) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no such device here")
+def test_a_device_is_not_replaced_by_a_file(refused):
+    assert "not a plain file" in refused("spectrum", "--json", "/dev/null")
+
+
+def test_a_figure_is_written(run, rows, answers, tmp_path):
+    answers(GOOD, ZERO)
+    path = tmp_path / "out.png"
+    assert run("spectrum", rows, "-a", "relu", "-a", "tanh", "--plot", path)[0] == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_matplotlib_is_said_before_the_work(refused, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    line = refused("spectrum", "--plot", tmp_path / "out.png")
+    assert "pip install 'fastgram[plot]'" in line
+
+
+# --- help, info, version -----------------------------------------------------------------------
+
+
+def test_help_teaches(run):
+    status, out, err = run("spectrum", "--help")
+    text = " ".join(out.replace("│", " ").split())
+    assert (status, err) == (0, "")
+    for part in [
+        "brackets its smallest and largest eigenvalue",
+        "a bracket [lower, upper] that holds the true value",
+        "certified: proven, rounding included",
+        "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
+        "a real (n, d) array, one sample a row, in .npy, .npz, .csv",
+        "[default: (relu, elu, selu, tanh, swish, polynomial)]",
+        "gradient|nngp",
+    ]:
+        assert part in text
+    for panel in ("Network", "Data", "Computation", "Output"):
+        assert f"─ {panel} ─" in out
+
+
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_help_lists_the_commands(run, words):
+    status, out, _ = run(*words)
+    assert status == 0
+    assert "spectrum" in out
+    assert "info" in out
+
+
+def test_version(run):
+    assert run("--version") == (0, f"fastgram {fastgram.__version__}\n", "")
+
+
+def test_info(run):
+    status, out, _ = run("info")
+    assert status == 0
+    for part in [f"fastgram         {fastgram.__version__}", np.__version__, "devices", "cpu"]:
+        assert part in out
+    for name in fg.activation_names():
+        activation = fg.get_activation(name)
+        assert any(
+            line.split()[0] == name
+            and activation.description in line
+            and line.rstrip().endswith(activation.regularity)
+            for line in out.splitlines()
+            if line.strip()
+        )
+
+
+# --- the process -------------------------------------------------------------------------------
+
+
+def python(*words, **options):
+    """Run Python in a process of its own, in the checkout, stopping at warnings as pytest does."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_python_m_fastgram():
+    done = python("-m", "fastgram", "spectrum", "missing.npy")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "fastgram: error: missing.npy: No such file or directory\n"
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_its_parts_the_command_says_what_to_install(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; import fastgram.__main__ as m; "
+    done = python("-c", code + "sys.exit(m.main(['info']))")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "the command line needs: pip install 'fastgram[cli]'\n"
+
+
+def test_importing_fastgram_loads_no_optional_part():
+    code = "import sys, fastgram; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = python("-c", code)
+    assert done.returncode == 0
+    assert not {"typer", "rich", "matplotlib", "tqdm"} & set(done.stdout.split())
+
+
+def test_an_interrupt_is_quiet(run, rows, answers):
+    answers(GOOD, KeyboardInterrupt())
+    status, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh")
+    assert (status, err) == (130, "")
+    assert "0.0135 [0.0134, 0.0136]" in out
+
+
+def test_a_real_interrupt_is_quiet(rows):
+    code = (
+        "import sys, time\n"
+        "from fastgram import eigen\n"
+        "from fastgram.__main__ import main\n"
+        "def wait(*args, **kwargs):\n"
+        "    print('here', flush=True)\n"
+        "    time.sleep(60)\n"
+        "eigen.extreme_eigenvalues = wait\n"
+        f"sys.exit(main(['spectrum', {rows!r}, '-a', 'relu']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout.readline() == "here\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == ""
+
+
+def test_a_warning_is_one_line(run, rows, answers, monkeypatch):
+    answers()
+
+    def slow(*args, **kwargs):
+        warnings.warn("this will\ntake long", RuntimeWarning, stacklevel=2)
+        return GOOD
+
+    monkeypatch.setattr(eigen, "extreme_eigenvalues", slow)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        status, _, err = run("spectrum", rows, "-a", "relu")
+    assert status == 0
+    assert err == "fastgram: warning: this will take long\n"
+
+
+def test_letters_that_the_output_has_not(rows):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = python("-m", "fastgram", "info", env=environment)
+    assert done.returncode == 0
+    assert "relu" in done.stdout
+
+
+def test_a_bug_keeps_its_traceback(run, rows, answers):
+    answers(AttributeError("a bug"))
+    with pytest.raises(AttributeError, match="a bug"):
+        run("spectrum", rows, "-a", "relu")
