@@ -7,6 +7,7 @@ recurrence misses in floating point.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -130,7 +131,7 @@ class BlockLanczos:
         self.couplings: list[Array] = []
         self.inverses: list[Array] = []
         self.dropped: list[Array] = []
-        self._defect_squared = 0.0
+        self.defect = 0.0
         self._norm = 0.0
 
     @property
@@ -141,10 +142,6 @@ class BlockLanczos:
     def exhausted(self) -> bool:
         """Whether the span of the basis is invariant, and the run over."""
         return bool(self.couplings) and self.couplings[-1].shape[0] == 0
-
-    @property
-    def defect(self) -> float:
-        return float(np.sqrt(self._defect_squared))
 
     def advance(self) -> None:
         """Multiply once more by A.
@@ -165,7 +162,7 @@ class BlockLanczos:
             raise ValueError("the operator returned values that are not finite")
         diagonal = (projection + projection.T) / 2.0
         self._norm = max(self._norm, float(np.linalg.norm(projection, 2)))
-        if np.linalg.norm(projection - projection.T) > 1e-6 * max(self._norm, 1e-300):
+        if np.max(np.abs(projection - projection.T)) > 1e-6 * self._norm:
             raise ValueError(
                 "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
             )
@@ -181,7 +178,8 @@ class BlockLanczos:
             block, correction = scipy.linalg.qr(block, mode="economic", check_finite=False)
             coupling = correction @ coupling
             remainder -= block @ coupling
-        self._defect_squared += float(np.sum(remainder * remainder))
+        # scipy's norm of a vector neither over- nor underflows
+        self.defect = math.hypot(self.defect, float(scipy.linalg.norm(remainder.ravel())))
         self._norm = max(self._norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
         self._take(diagonal, coupling, dropped, block)
 
@@ -200,12 +198,12 @@ class BlockLanczos:
             "coupling": self.couplings[-1],
             "dropped": self.dropped[-1],
             "block": self._current,
-            "rounding": np.array([self._defect_squared, self._norm]),
+            "rounding": np.array([self.defect, self._norm]),
         }
 
     def restore(self, record: dict[str, Array]) -> None:
         """Add a pass as `record` returned it."""
-        self._defect_squared, self._norm = (float(value) for value in record["rounding"])
+        self.defect, self._norm = (float(value) for value in record["rounding"])
         self._take(record["diagonal"], record["coupling"], record["dropped"], record["block"])
 
     def recognises(self, diagonal: Array) -> bool:

@@ -481,6 +481,16 @@ def test_eighty_columns_fold_and_do_not_cut(monkeypatch, capsys):
         assert whole in words
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_terminals(run, rows, answers, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    calls = answers(GOOD, GOOD)
+    _, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh")
+    assert [arguments["progress"] for _, arguments in calls] == [terminal, terminal]
+    assert err == ("relu (1 of 2)\ntanh (2 of 2)\n" if terminal else "")
+    assert "of 2)" not in out
+
+
 # --- JSON --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,251 @@
+"""Figures: what stands where, in which colour and with which words."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import fastgram
+from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.plot import FORMATS, plot_extremes
+
+NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
+SMOOTH = [False, True, True, True, False, False]
+TITLE = "gradient Gram matrix of the digits"
+
+
+def made_up(smallest, largest=(400.0, 410.0, 405.0, "probabilistic"), floor=1e-9):
+    """A result whose brackets are (lower, upper, estimate, guarantee)."""
+    low, high = Bracket(*smallest), Bracket(*largest)
+    resolved = low.lower > 0 or low.guarantee == "exact"
+    pairs = RitzPairs(np.array([low.estimate]), np.array([0.0]))
+    return ExtremeEigenvalues(
+        low,
+        high,
+        condition_of(low, high),
+        pairs,
+        pairs,
+        floor,
+        resolved,
+        resolved,
+        100,
+        100,
+        "lanczos",
+        16,
+        30,
+        1.0,
+        "",
+    )
+
+
+RESULTS = [
+    made_up((0.0134, 0.0136, 0.0135, "probabilistic")),
+    made_up((1e-4, 4e-3, 1e-3, "probabilistic")),
+    made_up((0.0, 0.0, 0.0, "exact")),
+    made_up((0.0, 2e-9, 1e-10, "probabilistic")),
+    made_up((-math.inf, 0.002, 0.0019, "none")),
+    made_up((0.0, 0.0, 0.0, "exact"), (0.0, 0.0, 0.0, "exact"), floor=0.0),
+]
+
+
+def draw(results=RESULTS, names=NAMES, smooth=SMOOTH):
+    axes = Figure(figsize=(8, 5)).add_subplot()
+    assert plot_extremes(names, results, axes, TITLE, smooth=smooth) is axes
+    return axes
+
+
+def points(axes, marker):
+    """The points with a marker: activation -> (height, colour)."""
+    return {
+        int(line.get_xdata()[0]): (float(line.get_ydata()[0]), to_hex(line.get_color()))
+        for line in axes.lines
+        if line.get_marker() == marker
+    }
+
+
+def colours(axes):
+    handles = axes.get_legend().legend_handles
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    return {word: to_hex(h.get_color()) for word, h in zip(words, handles, strict=True)}
+
+
+def upright_bars(axes):
+    """The ends of all vertical segments: activation -> list of (bottom, top)."""
+    bars = {}
+    for collection in axes.collections:
+        assert isinstance(collection, LineCollection)
+        for (x0, y0), (x1, y1) in collection.get_segments():
+            if x0 == x1:
+                bars.setdefault(int(x0), []).append((y0, y1))
+    return bars
+
+
+def test_points_stand_at_the_estimates_in_their_colours():
+    axes = draw()
+    colour = colours(axes)
+    kinked, smooth = colour["kinked"], colour["smooth"]
+    assert kinked != smooth
+    assert axes.get_yscale() == "log"
+    assert points(axes, "o") == {0: (0.0135, kinked), 1: (1e-3, smooth), 4: (0.0019, kinked)}
+    hues = [smooth if is_smooth else kinked for is_smooth in SMOOTH]
+    assert points(axes, "^") == {k: (405.0, hues[k]) for k in range(5)}  # step has no λ_max > 0
+    assert {k: colour for k, (_, colour) in points(axes, "v").items()} == {
+        k: hues[k] for k in (2, 3, 4, 5)
+    }
+
+
+def test_brackets_are_bars_between_their_ends():
+    axes = draw()
+    bars = upright_bars(axes)
+    for k, result in enumerate(RESULTS[:2]):
+        for bracket in (result.smallest, result.largest):
+            assert any(np.allclose(bar, (bracket.lower, bracket.upper)) for bar in bars[k])
+        caps = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "_"]
+        assert result.smallest.lower in np.round(caps, 12)
+    # no lower bound: a bar down to the edge
+    assert any(np.allclose(bar, (axes.get_ylim()[0], 0.0019)) for bar in bars[4])
+
+
+def test_what_has_no_place_on_the_scale_is_named_at_the_edge():
+    axes = draw()
+    assert [(round(text.get_position()[0]), text.get_text()) for text in axes.texts] == [
+        (2, "exact zero"),
+        (3, "below the noise floor"),
+        (4, "no lower bound"),
+        (5, "exact zero"),
+    ]
+    for line in axes.lines:
+        if line.get_marker() == "v":
+            assert line.get_ydata()[0] < 0.05  # in parts of the axes
+            assert line.get_transform() == axes.get_xaxis_transform()
+
+
+@pytest.mark.parametrize(
+    ("smallest", "word"),
+    [
+        ((-3.0, -2.0, -2.5, "certified"), "negative"),
+        ((-3.0, 2.0, -0.5, "probabilistic"), "not resolved"),
+        ((-1e-9, 1e-9, 1e-12, "certified"), "below the noise floor"),
+    ],
+)
+def test_reasons_of_matrices_that_are_not_definite(smallest, word):
+    axes = draw([made_up(smallest)], ["mine"], [True])
+    assert [text.get_text() for text in axes.texts] == [word]
+    assert points(axes, "o") == {}
+
+
+def test_noise_floors_are_ticks():
+    axes = draw()
+    ticks = {
+        round((x0 + x1) / 2): y0
+        for collection in axes.collections
+        for (x0, y0), (x1, y1) in collection.get_segments()
+        if y0 == y1 and x0 != x1
+    }
+    assert ticks == dict.fromkeys(range(5), 1e-9)
+
+
+def test_everything_lies_within_the_axes():
+    low, high = draw().get_ylim()
+    assert low < 1e-9
+    assert high > 410.0
+    assert draw(RESULTS[:1], ["relu"], [False]).get_ylim()[0] < 1e-9
+    nothing = draw(RESULTS[5:], ["step"], [False])
+    assert 0 < nothing.get_ylim()[0] < nothing.get_ylim()[1]
+
+
+def test_words():
+    axes = draw()
+    assert axes.get_title(loc="left") == TITLE
+    assert [label.get_text() for label in axes.get_xticklabels()] == NAMES
+    assert list(colours(axes)) == [
+        "kinked",
+        "smooth",
+        r"$\lambda_{\max}$",
+        r"$\lambda_{\min}$",
+        "noise floor",
+    ]
+    only = draw(RESULTS[1:2], ["tanh"], [True])
+    assert "kinked" not in colours(only)
+
+
+@pytest.mark.parametrize("count", [1, 6, 20])
+def test_nothing_overlaps(tmp_path, count):
+    names = [
+        f"leaky_relu(negative_slope=0.{k + 10})" if k % 7 == 6 else f"act{k}" for k in range(20)
+    ]
+    results = [RESULTS[(k * 5) % 6] for k in range(20)]
+    path = tmp_path / "x.png"
+    title = f"{TITLE}, 1797\u00a0×\u00a064, rows scaled to norm 1"
+    axes = plot_extremes(names[:count], results[:count], path, title, smooth=[True] * count)
+    figure = axes.get_figure()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    frame = figure.bbox
+    edge_words = [text.get_window_extent(renderer) for text in axes.texts]
+    boxes = [axes.get_legend().get_window_extent(renderer), *edge_words]
+    labels = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
+    title = axes.findobj(lambda artist: isinstance(artist, Text) and TITLE[:8] in artist.get_text())
+    boxes.append(title[0].get_window_extent(renderer))
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[k + 1 :])
+    for box in boxes + labels:
+        assert box.x0 >= frame.x0 - 1
+        assert box.x1 <= frame.x1 + 1
+        assert box.y0 >= frame.y0 - 1
+        assert box.y1 <= frame.y1 + 1
+    # words at the edge end below the ticks of the noise floor
+    floor = axes.transData.transform((0, 1e-9))[1]
+    assert all(box.y1 < floor for box in edge_words)
+
+
+@pytest.mark.parametrize(
+    ("ending", "start"),
+    [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")],
+)
+def test_formats(tmp_path, ending, start):
+    path = tmp_path / f"x{ending}"
+    plot_extremes(NAMES, RESULTS, str(path), TITLE, smooth=SMOOTH)
+    assert path.read_bytes().startswith(start)
+    assert ending.lower() in FORMATS
+
+
+def test_bad_input_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"x\.jpg: a figure ends in one of \.png, \.svg, \.pdf"):
+        plot_extremes(NAMES, RESULTS, tmp_path / "x.jpg", TITLE, smooth=SMOOTH)
+    with pytest.raises(ValueError, match="one label, result and smooth each: 1, 6, 6"):
+        plot_extremes(["relu"], RESULTS, tmp_path / "x.png", TITLE, smooth=SMOOTH)
+    with pytest.raises(ValueError, match="each: 0, 0, 0"):
+        plot_extremes([], [], tmp_path / "x.png", TITLE, smooth=[])
+    with pytest.raises(FileNotFoundError):
+        plot_extremes(NAMES, RESULTS, tmp_path / "no" / "x.png", TITLE, smooth=SMOOTH)
+
+
+def test_no_matplotlib_is_said(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install 'fastgram\[plot\]'"):
+        plot_extremes(NAMES, RESULTS, tmp_path / "x.png", TITLE, smooth=SMOOTH)
+
+
+def test_the_module_loads_no_matplotlib_and_never_pyplot(tmp_path):
+    code = (
+        "import sys, fastgram.plot\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "sys.path.insert(0, 'tests')\n"
+        "import test_plot as t\n"
+        f"t.plot_extremes(t.NAMES, t.RESULTS, {str(tmp_path / 'x.png')!r}, 'x', smooth=t.SMOOTH)\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    root = Path(fastgram.__file__).parent.parent
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=60)
