@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,8 @@ class Checkpoint:
         self._run.advance()
         partial = self._folder / f"pass-{number:05d}.partial"
         with open(partial, "wb") as stream:
-            np.savez(stream, identity=self._identity, **self._run.record())
+            arrays: Any = {"identity": self._identity, **self._run.record()}
+            np.savez(stream, **arrays)
         os.replace(partial, self._file(number))
 
     def _file(self, number: int) -> Path:

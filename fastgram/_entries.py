@@ -144,7 +144,7 @@ class Entries:
         # the product of two unit rows, each rounded, in any order of summation
         cosine = (self.rows.unit.shape[1] + 8) * eps / 2.0
         chord = cosine / (4.0 * np.sqrt(CLOSE[self.dtype])) + 2.0 * eps
-        return table.error + table.slope * chord
+        return float(table.error + table.slope * chord)
 
     def _interpolate(self, norms: Array) -> None:
         """Take as many Chebyshev nodes of the norm as entries between them ask for."""

@@ -186,7 +186,7 @@ class BlockLanczos:
     def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Array) -> None:
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
-        self.inverses.append(np.linalg.pinv(coupling))
+        self.inverses.append(np.linalg.pinv(coupling).astype(np.float64))
         self.dropped.append(dropped)
         self._previous, self._current = self._current, np.ascontiguousarray(block)
         self._basis.append(self._current)

@@ -16,10 +16,10 @@ from fastgram.network import Network
 
 __all__ = ["rank_bound"]
 
-Rows = npt.NDArray[np.floating]
+Rows = npt.NDArray[np.float64]
 
 
-def rank_bound(X: Rows, network: Network, kind: str) -> tuple[int, str]:
+def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tuple[int, str]:
     """Return a bound on the rank of the Gram matrix of rows X, and the reason for it.
 
     Parameters
@@ -39,17 +39,18 @@ def rank_bound(X: Rows, network: Network, kind: str) -> tuple[int, str]:
     n = X.shape[0]
     if network.is_zero(kind):
         return 0, f"the derivative of {network.activation.name} is zero almost everywhere"
-    bounds = [(n, ""), _by_classes(X, network, kind)]
+    rows = np.asarray(X, dtype=np.float64) + 0.0  # turns -0.0 into 0.0
+    bounds = [(n, ""), _by_classes(rows, network, kind)]
     if network.activation.powers is not None:
-        bounds.append(_by_degree(X, network, kind))
+        bounds.append(_by_degree(rows, network, kind))
     return min(bounds, key=lambda bound: bound[0])
 
 
-def _by_degree(X: Rows, network: Network, kind: str) -> tuple[int, str]:
+def _by_degree(rows: Rows, network: Network, kind: str) -> tuple[int, str]:
     """Features of a polynomial activation are polynomials in the row: count the monomials."""
     powers = network.activation.powers
     assert powers is not None
-    columns = int(np.count_nonzero(np.any(X != 0.0, axis=0)))
+    columns = int(np.count_nonzero(np.any(rows != 0.0, axis=0)))
     degree = max(powers, default=0)
     if network.bias_variance > 0.0:
         count = math.comb(columns + degree, degree)
@@ -64,13 +65,12 @@ def _by_degree(X: Rows, network: Network, kind: str) -> tuple[int, str]:
     return count, f"{name} has {count} monomials in {columns} columns that are not all zero"
 
 
-def _by_classes(X: Rows, network: Network, kind: str) -> tuple[int, str]:
+def _by_classes(rows: Rows, network: Network, kind: str) -> tuple[int, str]:
     """Rows that give proportional rows of the Gram matrix count once; zero rows not at all."""
-    n = X.shape[0]
+    n = rows.shape[0]
     unbiased = network.bias_variance == 0.0
     power = network.homogeneity() if unbiased else None
     parity = network.activation.parity if unbiased else 0
-    rows = np.asarray(X, dtype=np.float64) + 0.0  # turns -0.0 into 0.0
     zero = ~np.any(rows, axis=1)
     zero_rows_vanish = unbiased and (
         kind == "gradient" or float(network.activation.f(np.zeros(1))[0]) == 0.0
@@ -113,7 +113,8 @@ def _unsigned(rows: Rows) -> Rows:
     """Turn each row so that its first entry that is not zero is positive."""
     first = np.argmax(rows != 0.0, axis=1)
     signs = np.sign(rows[np.arange(rows.shape[0]), first])
-    return rows * np.where(signs == 0.0, 1.0, signs)[:, None] + 0.0
+    turned: Rows = rows * np.where(signs == 0.0, 1.0, signs)[:, None] + 0.0
+    return turned
 
 
 def _distinct_directions(rows: Rows) -> Rows:
@@ -136,7 +137,7 @@ def _distinct_directions(rows: Rows) -> Rows:
             continue
         directions = {_direction(rows[index]): int(index) for index in group}
         kept.extend(directions.values())
-    return rows[np.sort(kept)]
+    return np.asarray(rows[np.sort(kept)])
 
 
 def _direction(row: Rows) -> tuple[Fraction, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
+from fastgram._validation import as_dtype
 from fastgram.kernels import CHAINS, FROM_MINUS_ONE, FROM_ONE, IN_COSINE, Table
 
 __all__ = ["Profile", "build_tables"]
@@ -74,8 +75,9 @@ class _Piece:
         """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
         basis = _BASIS[:, : degree + 1]
         weights = self.weights[:, None]
-        series = np.linalg.lstsq(weights * basis, weights * self.samples)[0]
-        return series, np.max(np.abs(weights * (basis @ series - self.samples)), axis=0)
+        series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples)[0])
+        errors = np.abs(weights * (basis @ series - self.samples))
+        return series.astype(np.float64), np.max(errors, axis=0)
 
     def edges(self) -> tuple[float, float]:
         """Return the piece's range of cosines, lower end first."""
@@ -106,7 +108,7 @@ def build_tables(profile: Profile, dtype: npt.DTypeLike = np.float64) -> list[Ta
     ValueError
         If a function is too rough for any number of pieces: an undeclared kink.
     """
-    kind = np.dtype(dtype)
+    kind = as_dtype(dtype)
     sampler = _Sampler(profile)
     scale = sampler.scale()
     tolerance = _TOLERANCE[kind] * scale

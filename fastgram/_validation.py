@@ -39,7 +39,7 @@ def as_dtype(value: npt.DTypeLike) -> np.dtype[np.floating]:
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         word = value if isinstance(value, str) else getattr(value, "__name__", str(value))
         raise ValueError(f"unknown dtype {word!r}{suggestion(str(word), ('float32', 'float64'))}")
-    return dtype
+    return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
 
 
 def as_integer(role: str, value: Any, least: int) -> int:

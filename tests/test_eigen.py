@@ -80,9 +80,8 @@ def test_data_from_the_seed_of_the_call_does_no_harm():
     for seed in range(4):
         n, block = 200, 8
         drawn = np.random.default_rng(seed).standard_normal((n, block))
-        basis = np.linalg.qr(
-            np.concatenate([drawn, np.random.default_rng(99).standard_normal((n, n - block))], axis=1)
-        )[0]
+        others = np.random.default_rng(99).standard_normal((n, n - block))
+        basis = np.linalg.qr(np.concatenate([drawn, others], axis=1))[0]
         values = np.concatenate([np.linspace(1, 2, n - 1), [0.1]])
         matrix = (basis * values) @ basis.T
         matrix = (matrix + matrix.T) / 2
@@ -101,7 +100,8 @@ def test_methods_agree(method):
         answer = fg.extreme_eigenvalues(op, method=method)
         assert answer.method == method
         assert_holds(answer, values, 1e-12)
-        assert answer.converged and answer.resolved
+        assert answer.converged
+        assert answer.resolved
         expected = "probabilistic" if method == "lanczos" else "certified"
         assert answer.smallest.guarantee == answer.largest.guarantee == expected
         ratio = values[-1] / values[0]
@@ -134,7 +134,9 @@ def test_circle_is_circulant(network):
     values = circulant_spectrum(n, network)
     op = fg.GramOperator(fg.datasets.circle(n), network, memory=0)
     answer = fg.extreme_eigenvalues(op, rtol=0.05)
-    assert answer.method == "lanczos" and answer.converged and answer.resolved
+    assert answer.method == "lanczos"
+    assert answer.converged
+    assert answer.resolved
     assert_holds(answer, values, 1e-12)
 
 
@@ -144,7 +146,8 @@ def test_large_circle_without_a_stored_matrix():
     values = circulant_spectrum(n, "relu")
     op = fg.GramOperator(fg.datasets.circle(n), "relu", memory=0)
     answer = fg.extreme_eigenvalues(op, rtol=0.5)
-    assert answer.converged and answer.resolved
+    assert answer.converged
+    assert answer.resolved
     assert_holds(answer, values, 1e-12)
 
 
@@ -154,7 +157,8 @@ def test_below_the_noise_floor_is_never_a_number():
         answer = fg.extreme_eigenvalues(
             fg.GramOperator(fg.datasets.circle(n), "tanh"), method=method
         )
-        assert not answer.resolved and not answer.converged
+        assert not answer.resolved
+        assert not answer.converged
         assert answer.smallest.lower == 0.0 < answer.smallest.upper < 1e-8
         assert "below the noise floor" in answer.message
         assert answer.condition.upper == np.inf
@@ -173,7 +177,8 @@ def test_max_passes_returns_what_there_is():
     X = fg.datasets.sphere(2100, 3, 0)
     op = fg.GramOperator(X, "relu")
     answer = fg.extreme_eigenvalues(op, max_passes=8)
-    assert answer.passes == 8 and not answer.converged
+    assert answer.passes == 8
+    assert not answer.converged
     assert "max_passes = 8" in answer.message
     tight = fg.extreme_eigenvalues(op)
     assert answer.smallest.lower <= tight.smallest.lower
@@ -192,7 +197,8 @@ def test_same_call_same_answer():
         fg.extreme_eigenvalues(fg.GramOperator(X, "elu", memory=memory), rtol=0.1)
         for memory in (0, 20_000_000)
     )
-    assert first.smallest == second.smallest and first.largest == second.largest
+    assert first.smallest == second.smallest
+    assert first.largest == second.largest
     other = fg.extreme_eigenvalues(fg.GramOperator(X, "elu"), rtol=0.1, seed=1)
     assert other.smallest.estimate != first.smallest.estimate
 
@@ -253,12 +259,15 @@ def test_special_matrices(method):
         assert_holds(answer, values, 0.0)
     zero = fg.extreme_eigenvalues(np.zeros((n, n)), method=method)
     assert zero.smallest.guarantee == zero.largest.guarantee == "exact"
-    assert zero.rank_bound == 0 and zero.converged and zero.resolved
+    assert zero.rank_bound == 0
+    assert zero.converged
+    assert zero.resolved
 
 
 def test_step_gradient_is_the_zero_matrix():
     answer = fg.extreme_eigenvalues(fg.GramOperator(fg.datasets.sphere(50, 3, 0), "step"))
-    assert answer.largest.estimate == 0.0 and answer.largest.guarantee == "exact"
+    assert answer.largest.estimate == 0.0
+    assert answer.largest.guarantee == "exact"
     assert "derivative of step is zero" in answer.message
 
 
@@ -267,9 +276,12 @@ def test_exact_zero_from_duplicate_rows():
     X[7] = X[3]
     for method in ("dense", "lanczos"):
         answer = fg.extreme_eigenvalues(fg.GramOperator(X, "tanh"), method=method)
-        assert answer.smallest.guarantee == "exact" and answer.smallest.estimate == 0.0
-        assert answer.resolved and answer.converged
-        assert answer.rank_bound == 59 and "1 repeated rows" in answer.message
+        assert answer.smallest.guarantee == "exact"
+        assert answer.smallest.estimate == 0.0
+        assert answer.resolved
+        assert answer.converged
+        assert answer.rank_bound == 59
+        assert "1 repeated rows" in answer.message
         truth = np.linalg.eigvalsh(fg.gram(X, network="tanh"))
         assert answer.largest.lower <= truth[-1] + 1e-12
         assert answer.largest.upper >= truth[-1] - 1e-12
@@ -285,9 +297,11 @@ def test_arpack_without_a_proof_promises_nothing(monkeypatch):
     assert answer.smallest.upper == pytest.approx(truth[0], rel=1e-3)
     assert answer.largest.lower == pytest.approx(truth[-1], rel=1e-3)
     assert_holds(answer, truth, 1e-12)
-    assert not answer.converged and not answer.resolved
+    assert not answer.converged
+    assert not answer.resolved
     short = fg.extreme_eigenvalues(op, method="arpack", max_passes=5)
-    assert "out of passes" in short.message and short.passes == 5
+    assert "out of passes" in short.message
+    assert short.passes == 5
     assert_holds(short, truth, 1e-12)
 
 
@@ -306,7 +320,8 @@ def test_checkpoint_goes_on_to_the_same_numbers(tmp_path):
     fg.extreme_eigenvalues(counted, method="lanczos", max_passes=6, checkpoint=folder)
     assert multiplied == [1, 16, 16]  # one column to recognise the matrix, then passes 5 and 6
     resumed = fg.extreme_eigenvalues(op, method="lanczos", checkpoint=folder)
-    assert resumed.smallest == whole.smallest and resumed.largest == whole.largest
+    assert resumed.smallest == whole.smallest
+    assert resumed.largest == whole.largest
     assert resumed.passes == whole.passes
     with pytest.raises(ValueError, match="another matrix"):
         fg.extreme_eigenvalues(fg.GramOperator(X, "abs"), method="lanczos", checkpoint=folder)
@@ -321,7 +336,8 @@ def test_printed_answer_is_two_lines():
     answer = fg.extreme_eigenvalues(np.diag([1.0, 2.0, 4.0]))
     lines = str(answer).splitlines()
     assert len(lines) == 2
-    assert "certified" in lines[0] and "dense" in lines[1]
+    assert "certified" in lines[0]
+    assert "dense" in lines[1]
 
 
 SQUARE = np.eye(4)

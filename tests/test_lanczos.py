@@ -67,9 +67,7 @@ def test_a_block_that_loses_rank_drops_columns(rank):
     basis, full = basis_of(run), blocks_of(run)
     np.testing.assert_allclose(matrix @ basis, basis @ full, atol=1e-11)
     np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-12)
-    np.testing.assert_allclose(
-        run.ritz_values(), np.linalg.eigvalsh(full), atol=200 * EPS
-    )
+    np.testing.assert_allclose(run.ritz_values(), np.linalg.eigvalsh(full), atol=200 * EPS)
     quantile = share_quantile(1e-3, 8, matrix.shape[0])
     assert furthest(run, 1.0, -1.0, quantile, 2.0) >= 1.0 - 1e-9
     top = run.ritz_values()[-1]

@@ -14,9 +14,7 @@ def bound(X, activation, kind="gradient", **options):
 
 
 def numerical_rank(X, activation, kind="gradient", **options):
-    values = np.linalg.eigvalsh(
-        fg.gram(X, network=fg.Network(activation, **options), kind=kind)
-    )
+    values = np.linalg.eigvalsh(fg.gram(X, network=fg.Network(activation, **options), kind=kind))
     return int(np.count_nonzero(values > 1e-11 * values[-1]))
 
 

@@ -1,0 +1,61 @@
+"""What fastgram is measured against: the floor that no tile engine can beat, and peers."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram._tiles import TILE, one_blas_thread, thread_count
+
+Array = npt.NDArray[np.floating]
+
+
+def gemm_of_tiles(X: Array) -> None:
+    """Multiply the tiles of the upper triangle of XXᵀ on all threads, and do nothing with them."""
+    starts = range(0, X.shape[0], TILE)
+    rows = itertools.count()
+
+    def work() -> None:
+        scratch = np.empty(TILE * TILE, X.dtype)
+        for row in iter(lambda: next(rows), None):
+            if row >= len(starts):
+                return
+            x = X[starts[row] : starts[row] + TILE]
+            for start in starts[row:]:
+                y = X[start : start + TILE]
+                out = scratch[: x.shape[0] * y.shape[0]].reshape(x.shape[0], y.shape[0])
+                np.matmul(x, y.T, out=out)
+
+    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
+        for future in [pool.submit(work) for _ in range(thread_count())]:
+            future.result()
+
+
+def relu_by_numpy(X: Array) -> Array:
+    """Return the ReLU gradient Gram matrix of unit rows by its closed form, vectorised."""
+    cosine = np.clip(X @ X.T, -1.0, 1.0)
+    return np.asarray(cosine * (np.pi - np.arccos(cosine)) / (2.0 * np.pi))
+
+
+def in_turn(
+    ours: Callable[[], Any], other: Callable[[], Any], rounds: int = 5
+) -> tuple[float, float, float]:
+    """Run two things in turn and return the median, least and largest ratio of their times."""
+    ours()
+    other()
+    ratios = []
+    for _ in range(rounds):
+        times = []
+        for run in (ours, other):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        ratios.append(times[0] / times[1])
+    return median(ratios), min(ratios), max(ratios)

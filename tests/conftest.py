@@ -1,0 +1,67 @@
+"""The matrix that tests run over: devices, dtypes, kinds and every record of the table."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+import fastgram as fg
+
+DEVICES = ("cpu",)
+DTYPES = ("float64", "float32")
+KINDS = ("gradient", "nngp")
+# The table with its default parameters, and each parameter once more with another value.
+RECORDS = (
+    *fg.activation_names(),
+    "leaky_relu(negative_slope=0.3)",
+    "elu(alpha=0.5)",
+    "celu(alpha=2.0)",
+    "swish(beta=3.0)",
+    "polynomial(coefficients=[0.5, -1.0, 0.0, 0.25])",
+)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+@pytest.fixture(params=DTYPES)
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(params=RECORDS)
+def activation(request):
+    return fg.get_activation(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread():
+    # a quadrature is many small products: BLAS threads that wait for a busy core cost minutes
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@pytest.fixture
+def refuses():
+    """A context that demands an error of this type, in one line, with these words in it."""
+
+    @contextmanager
+    def check(error, *words):
+        with pytest.raises(error) as caught:
+            yield
+        message = str(caught.value)
+        assert message
+        assert "\n" not in message
+        for word in words:
+            assert word in message
+
+    return check
