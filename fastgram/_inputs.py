@@ -58,7 +58,7 @@ def read_rows(path: str | Path) -> npt.NDArray[np.floating]:
 
 def _split_key(path: str) -> tuple[Path, str | None]:
     head, colon, key = path.rpartition(":")
-    if colon and head.lower().endswith(".npz") and not Path(path).exists():
+    if colon and head.lower().endswith(".npz"):
         return Path(head), key
     return Path(path), None
 

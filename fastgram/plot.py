@@ -114,7 +114,7 @@ def _draw(
     smooth: Sequence[bool],
 ) -> None:
     reasons = [_why_at_the_edge(result) for result in results]
-    low, high = _limits(results, room_below=any(reasons))
+    low, high = _limits(results, reasons)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     axes.set_xlim(-0.6, len(labels) - 0.4)
@@ -151,25 +151,17 @@ def _why_at_the_edge(result: ExtremeEigenvalues) -> str:
     return _OPEN if smallest.estimate > 0.0 else "not resolved"
 
 
-def _limits(results: Sequence[ExtremeEigenvalues], room_below: bool) -> tuple[float, float]:
-    """Return the ends of the axis: everything that can be shown, and room for what cannot."""
-    shown = [
-        math.log10(value)
-        for result in results
-        for value in (
-            result.noise_floor,
-            *(end for bracket in (result.smallest, result.largest) for end in _ends(bracket)),
-        )
-        if 0.0 < value < math.inf
-    ] or [0.0]
+def _limits(results: Sequence[ExtremeEigenvalues], reasons: Sequence[str]) -> tuple[float, float]:
+    """Return the ends of the axis: everything that is drawn, and room for what cannot be."""
+    values = [result.noise_floor for result in results]
+    for result, reason in zip(results, reasons, strict=True):
+        for bracket in (result.largest, result.smallest)[: 2 if reason in ("", _OPEN) else 1]:
+            values += [bracket.lower, bracket.estimate, bracket.upper]
+    shown = [math.log10(value) for value in values if 0.0 < value < math.inf] or [0.0]
     low, high = min(shown), max(shown)
     span = max(high - low, 3.0)
     # markers and their upright labels take two fifths of the height
-    return 10.0 ** (low - span * (0.7 if room_below else 0.06)), 10.0 ** (high + 0.06 * span)
-
-
-def _ends(bracket: Bracket) -> tuple[float, float, float]:
-    return bracket.lower, bracket.estimate, bracket.upper
+    return 10.0 ** (low - span * (0.7 if any(reasons) else 0.06)), 10.0 ** (high + 0.06 * span)
 
 
 def _bracket(axes: Axes, x: int, bracket: Bracket, marker: str, colour: str) -> None:

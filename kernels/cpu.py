@@ -198,16 +198,22 @@ def _polynomial(v, slope, offset, c, out, m):
 
 
 @_compile
-def _put(weight, value, base, row_scale, column_scale, out, m):
+def _put(value, base, row_scale, column_scale, out, m):
     for j in range(m):
-        out[j] = (base - weight[j] * value[j]) * (row_scale * column_scale[j])
+        out[j] = (base + value[j]) * (row_scale * column_scale[j])
 
 
 @_compile
-def _put_within(rho, top, bottom, weight, value, base, row_scale, column_scale, out, m):
+def _put_below(chord, value, base, row_scale, column_scale, out, m):
     for j in range(m):
-        entry = (base - weight[j] * value[j]) * (row_scale * column_scale[j])
-        out[j] = entry if (rho[j] < top and rho[j] >= bottom) else out[j]
+        out[j] = (base - chord[j] * value[j]) * (row_scale * column_scale[j])
+
+
+@_compile
+def _choose(rho, top, bottom, part, out, m):
+    for j in range(m):
+        new, old = part[j], out[j]  # both loaded always, or the loop does not vectorise
+        out[j] = new if (rho[j] < top and rho[j] >= bottom) else old
 
 
 @_compile
@@ -216,34 +222,38 @@ def _evaluate(
     edges, modes, slopes, offsets, bases, coefficients, out,
 ):  # fmt: skip
     kind = cosines.dtype.type
-    rho = np.empty(_CHUNK, cosines.dtype)
+    copy = np.empty(_CHUNK, cosines.dtype)
     chord = np.empty(_CHUNK, cosines.dtype)
     value = np.empty(_CHUNK, cosines.dtype)
-    minus_one = np.full(_CHUNK, kind(-1.0), cosines.dtype)
+    part = np.empty(_CHUNK, out.dtype)
     for i in range(cosines.shape[0]):
         for first in range(0, cosines.shape[1], _CHUNK):
             m = min(_CHUNK, cosines.shape[1] - first)
-            rho[:m] = cosines[i, first : first + m]
+            rho = cosines[i, first : first + m]
             into = out[i, first : first + m]
             scale = column_scale[first : first + m]
             low, high = _range(rho, m)
+            alone = False
             for p in range(modes.size):
                 top, bottom = edges[p], edges[p + 1]
                 if low >= top or high < bottom:
                     continue
+                if not alone:
+                    alone = low >= bottom and high < top
+                    if not alone and high < top:
+                        copy[:m] = rho  # `out` may be `cosines`, and other pieces follow
+                        rho = copy
+                target = into if alone else part
                 if modes[p] == IN_COSINE:
-                    variable, weight = rho, minus_one
+                    _polynomial(rho, slopes[p], offsets[p], coefficients[p], value, m)
+                    _put(value, bases[p], row_scale[i], scale, target, m)
                 else:
                     sign = kind(1.0) if modes[p] == FROM_ONE else kind(-1.0)
                     _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
-                    variable, weight = chord, chord
-                _polynomial(variable, slopes[p], offsets[p], coefficients[p], value, m)
-                if low >= bottom and high < top:
-                    _put(weight, value, bases[p], row_scale[i], scale, into, m)
-                else:
-                    _put_within(
-                        rho, top, bottom, weight, value, bases[p], row_scale[i], scale, into, m
-                    )
+                    _polynomial(chord, slopes[p], offsets[p], coefficients[p], value, m)
+                    _put_below(chord, value, bases[p], row_scale[i], scale, target, m)
+                if not alone:
+                    _choose(rho, top, bottom, part, into, m)
 
 
 def evaluate(

@@ -52,7 +52,7 @@ RESULTS = [
     made_up((0.0134, 0.0136, 0.0135, "probabilistic")),
     made_up((1e-4, 4e-3, 1e-3, "probabilistic")),
     made_up((0.0, 0.0, 0.0, "exact")),
-    made_up((0.0, 2e-9, 1e-10, "probabilistic")),
+    made_up((0.0, 2e-9, 1e-19, "probabilistic")),
     made_up((-math.inf, 0.002, 0.0019, "none")),
     made_up((0.0, 0.0, 0.0, "exact"), (0.0, 0.0, 0.0, "exact"), floor=0.0),
 ]
@@ -157,7 +157,7 @@ def test_noise_floors_are_ticks():
 
 def test_everything_lies_within_the_axes():
     low, high = draw().get_ylim()
-    assert low < 1e-9
+    assert 1e-18 < low < 1e-9  # 1e-19 is no estimate that is shown
     assert high > 410.0
     assert draw(RESULTS[:1], ["relu"], [False]).get_ylim()[0] < 1e-9
     nothing = draw(RESULTS[5:], ["step"], [False])
@@ -198,6 +198,7 @@ def test_nothing_overlaps(tmp_path, count):
     labels = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
     title = axes.findobj(lambda artist: isinstance(artist, Text) and TITLE[:8] in artist.get_text())
     boxes.append(title[0].get_window_extent(renderer))
+    assert not boxes[0].overlaps(axes.get_window_extent(renderer))
     for k, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[k + 1 :])
     for box in boxes + labels:
