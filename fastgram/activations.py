@@ -45,6 +45,8 @@ class Activation:
         One line: what it is.
     parity : {1, -1, 0}
         1 if f is even, -1 if it is odd, exactly. A fact, never measured: exact zeros rest on it.
+    flat : bool
+        Whether f' is zero almost everywhere, exactly.
     powers : tuple of int, optional
         Where f is a polynomial, the exponents that it has, exactly.
 
@@ -70,6 +72,7 @@ class Activation:
     ball: Callable[..., Any] | None = None
     description: str = field(default="", kw_only=True)
     parity: int = field(default=0, kw_only=True)
+    flat: bool = field(default=False, kw_only=True)
     powers: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -294,6 +297,7 @@ def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts
         "f": functools.partial(_polynomial, coefficients=ascending),
         "df": functools.partial(_polynomial, coefficients=slopes),
         "powers": powers,
+        "flat": degree == 0,
         "parity": int(even and not odd) - int(odd and not even),
     }
 
@@ -345,7 +349,7 @@ _FAMILIES: dict[str, _Family] = {
     "abs": _Family("absolute value", _fixed(np.abs, np.sign, (0.0,), parity=1)),
     "step": _Family(
         "1 above 0, 0 below; its derivative is zero almost everywhere",
-        _fixed(_step, np.zeros_like, (0.0,)),
+        _fixed(_step, np.zeros_like, (0.0,), flat=True),
     ),
     "linear": _Family("z itself", functools.partial(_polynomial_parts, coefficients=(0.0, 1.0))),
     "polynomial": _Family(

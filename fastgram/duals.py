@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # A level of the quadrature is accepted when the next finer one agrees with it to this, relative
-# to the larger of E|f(u)f(v)| and 1.
+# to E|f(u)f(v)|.
 _AGREEMENT = 24 * _EPS
 _LEVELS = 7
 _PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
@@ -70,7 +70,7 @@ def _grid(theta: float, lines_u: Array, lines_v: Array, rule: _Rule) -> tuple[Ar
     # angles are counted from the ray u = 0, so that the sliver between it and the ray v = 0, all
     # that matters as θ tends to 0, is known to rounding relative to its width θ
     rays = [0.0, theta, np.pi]
-    if lines_u.size and theta > 0.0:
+    if lines_u.size and lines_v.size and theta > 0.0:
         # where a line x = ±a meets a line y = ±b the order of the radial cuts changes
         a, b = np.meshgrid(lines_u, np.concatenate([lines_v, -lines_v]), indexing="ij")
         crossing = np.arctan2((b - a * np.cos(theta)) / np.sin(theta), a).ravel()
@@ -80,7 +80,7 @@ def _grid(theta: float, lines_u: Array, lines_v: Array, rule: _Rule) -> tuple[Ar
     cuts = np.append((edges[:-1, None] + widths[:, None] * rule.fractions[:-1]).ravel(), edges[-1])
     angle, angle_weight = _panels(cuts, rule)
     cos_u, cos_v = -np.sin(angle), -np.sin(angle - theta)
-    if lines_u.size:
+    if lines_u.size or lines_v.size:
         with np.errstate(divide="ignore"):
             crossings = np.concatenate(
                 [lines_u / np.abs(cos_u)[:, None], lines_v / np.abs(cos_v)[:, None]], axis=1
@@ -167,7 +167,7 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
                     " and grow more slowly than exp(z²/(4·variance))"
                 )
             if previous is not None:
-                bound = _AGREEMENT * np.maximum(1.0, values[:, 2])
+                bound = _AGREEMENT * values[:, 2]
                 if np.all(np.abs(values[:, :2] - previous[:, :2]) <= bound[:, None]):
                     return level - 1
             previous = values
@@ -240,7 +240,8 @@ def dual(
     -------
     numpy.ndarray or numpy.float64
         Of the broadcast shape, float64; a scalar where all three are scalars. The error is at
-        most 2e-14 relative to max(1, |value|).
+        most 2e-14 relative to max(1, |value|), or a rounding of E|f(u)f(v)| where that is more
+        (polynomials of large variance at correlations near 0).
 
     Raises
     ------

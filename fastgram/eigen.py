@@ -173,7 +173,7 @@ def extreme_eigenvalues(
     if method == "auto":
         small = problem.n <= DENSE_LIMIT and problem.dense is not None
         method = "dense" if small else "lanczos"
-        why = f"n ≤ {DENSE_LIMIT}" if small else "too large to factor" if problem.dense else ""
+        why = f"n ≤ {DENSE_LIMIT}" if small else f"n > {DENSE_LIMIT}" if problem.dense else ""
     if problem.rank_bound == 0:
         answer = _zero(problem, request)
     else:
@@ -280,7 +280,7 @@ def certified_bracket(
     ends = rayleigh_bounds(A, pairs.vectors[:, 0])
     upper = max(sign * ends[0], sign * ends[1]) + problem.entry_error
     scale = float(np.max(np.abs(np.einsum("ii->i", A)))) + abs(value)
-    step = float(np.finfo(np.float64).eps) * math.sqrt(problem.n) * scale
+    step = max(float(np.finfo(np.float64).eps) * math.sqrt(problem.n) * scale, 1e-290)
     proven = None
     for _ in range(24):  # LAPACK's value is off by a few such steps; give up at 2²⁴ of them
         shift = value - step

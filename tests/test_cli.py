@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -395,7 +396,7 @@ def test_a_bracket_that_no_digits_tell_apart(run, rows, answers):
 def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     fine = made_up(
         (0.0134605013123, 0.0134605013167, 0.013460501315, "certified"),
         (1234567.25, 1345678.25, 1245678.25, "certified"),
@@ -404,7 +405,7 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
 
     def shown(activation):
         show_table(task, [fg.Network(activation)], [fine])
-        out = capsys.readouterr().out
+        out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out
         words = out.split()

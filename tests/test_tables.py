@@ -1,0 +1,361 @@
+"""Tables against the duals they are made of, against mpmath, and as the kernels evaluate them.
+
+The tests evaluate a table in their own words (`value`), from the contract in fastgram.kernels.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DEVICES, DTYPES, KINDS, RECORDS
+from mpmath import mpf
+from oracles.closed_forms import FORMS, drop
+from tolerances import DROP, EPS, FEW, TABLE, eps
+
+from fastgram import Activation, Network, get_activation
+from fastgram._tables import Profile, build_tables
+from fastgram.duals import dual_entries
+from fastgram.kernels import CHAINS, CLOSE, FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+
+VALUES = json.loads((Path(__file__).parent / "data" / "dual_values.json").read_text("utf-8"))
+VARIANCES = (0.01, 1.0, 100.0)
+SLOW = {("hard_tanh", 100.0), ("relu6", 100.0)}  # seconds each to build
+CASES = [
+    pytest.param(
+        name, kind, q, id=f"{name}-{kind}-{q:g}", marks=[pytest.mark.slow] * ((name, q) in SLOW)
+    )
+    for name in RECORDS
+    if name != "silu"
+    for kind in KINDS
+    for q in VARIANCES
+    if (name, kind) != ("step", "gradient")
+]
+CLOSED = [(name, kind) for name in FORMS for kind in KINDS if (name, kind) != ("step", "gradient")]
+
+
+@functools.cache
+def table_of(name, kind, q, dtype="float64"):
+    return Network(name).tables(kind, (float(np.sqrt(q)),), dtype)[0]
+
+
+def ideal(activation, kind, theta, q1, q2=None):
+    """Entries over the norms, one quadrature each; the angle, and not its cosine, is what counts."""
+    q2 = q1 if q2 is None else q2
+    full = [np.broadcast_to(q, theta.shape) for q in (q1, q2)]
+    values = dual_entries(activation, kind == "gradient", theta, *full)
+    return values * np.cos(theta) if kind == "gradient" else values
+
+
+def piece_of(table, rho):
+    (piece,) = np.flatnonzero((table.edges[:-1] > rho) & (rho >= table.edges[1:]))
+    return piece
+
+
+def polynomial(table, piece, v):
+    t = float(table.slopes[piece]) * v + float(table.offsets[piece])
+    even, odd = (
+        np.polyval(chain.astype(np.float64), t * t) for chain in table.coefficients[piece]
+    )
+    return even + t * odd
+
+
+def value(table, theta):
+    """The table at an angle in [0, π], in float64."""
+    rho = np.cos(theta)
+    piece = piece_of(table, rho)
+    mode, base = table.modes[piece], float(table.bases[piece])
+    if mode == IN_COSINE:
+        return base + polynomial(table, piece, rho)
+    s = np.sin(theta / 2.0) if mode == FROM_ONE else np.sin((np.pi - theta) / 2.0)
+    return base - s * polynomial(table, piece, s)
+
+
+def adversarial_angles(table):
+    """Both ends, every scale of s, both sides of every edge, the middle, and some at random."""
+    s = np.array([0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.2, 0.4, 0.6, np.sqrt(0.5)])
+    s = np.concatenate([s, np.random.default_rng(11).uniform(0.0, np.sqrt(0.5), 5)])
+    acute = 2.0 * np.arcsin(s)
+    edges = np.arccos(table.edges[1:-1].astype(np.float64))
+    beside = np.concatenate([edges * (1.0 - 4 * EPS), edges * (1.0 + 4 * EPS)])
+    return np.concatenate([acute, np.pi - acute, beside])
+
+
+@pytest.mark.parametrize(("name", "kind", "q"), CASES)
+def test_error_against_the_dual(name, kind, q):
+    table = table_of(name, kind, q)
+    theta = adversarial_angles(table)
+    exact = ideal(get_activation(name), kind, theta, np.float64(q))
+    error = np.abs([value(table, angle) for angle in theta] - exact)
+    assert np.max(error) <= table.error
+    assert table.error <= TABLE * table.scale
+    assert table.scale >= np.max(np.abs(exact)) * (1.0 - 1e-3)
+    assert table.scale <= np.max(np.abs(exact)) * (1.0 + TABLE)
+
+
+@pytest.mark.parametrize(("name", "kind", "q"), CASES)
+def test_error_against_mpmath(name, kind, q):
+    """The quadrature's error is in the bound as well: 20-digit values, at 8 cosines."""
+    activation, table = get_activation(name), table_of(name, kind, q)
+    tested = 0
+    for r in VALUES:
+        same = get_activation(r["activation"], **r["parameters"]) is activation
+        if not same or r["derivative"] != (kind == "gradient") or not r["q1"] == r["q2"] == q:
+            continue
+        rho = r["rho"]
+        # the angle of that very cosine: 1 ± ρ is exact near the ends
+        acute = 2.0 * np.arcsin(np.sqrt((1.0 - abs(rho)) / 2.0))
+        exact = mpf(r["value"]) * (mpf(rho) if kind == "gradient" else 1)
+        error = abs(mpf(float(value(table, acute if rho >= 0.0 else np.pi - acute))) - exact)
+        assert error <= table.error, rho
+        tested += 1
+    assert tested == 8
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_bound_holds_whatever_the_size_of_f(scale, kind):
+    """A multiple of f has the multiple of its entries, to the table's relative error."""
+    scaled = Activation(
+        f"{scale:g}·tanh", lambda z: scale * np.tanh(z), lambda z: scale / np.cosh(z) ** 2
+    )
+    (table,) = Network(scaled).tables(kind, (1.0,), "float64")
+    theta = np.linspace(0.0, np.pi, 25)
+    exact = scale**2 * ideal(get_activation("tanh"), kind, theta, np.float64(1.0))
+    error = np.abs([value(table, angle) for angle in theta] - exact)
+    assert table.error <= TABLE * table.scale
+    assert np.max(error) <= table.error + TABLE * scale**2 / 3
+
+
+@pytest.mark.parametrize("q", VARIANCES)
+@pytest.mark.parametrize(("name", "kind"), CLOSED)
+def test_error_vanishes_at_both_ends(name, kind, q):
+    """K(±1) − K(ρ) of close pairs, before the entry is rounded, against the exact chord.
+
+    At an angle of 0.01 to a few roundings of the entry (4 of 1e-16); below that the error falls
+    with the angle, to a thousandth of a rounding at 1e-8: closer than the entry can show.
+    """
+    table = table_of(name, kind, q)
+    for theta in (1e-2, 1e-5, 1e-8):
+        s = np.sin(theta / 2.0)
+        exact = [x / (q if kind == "gradient" else 1.0) for x in drop(name, kind, theta, q)]
+        for piece, expected in zip((0, -1), exact, strict=True):
+            assert table.modes[piece] == (FROM_ONE if piece == 0 else FROM_MINUS_ONE)
+            fallen = s * polynomial(table, piece, s)
+            allowed = EPS * table.scale * min(FEW, 1e5 * theta)
+            assert abs(mpf(float(fallen)) - expected) <= allowed, theta
+
+
+@pytest.mark.parametrize("q", VARIANCES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("relu", "gradient"), ("leaky_relu", "gradient"), ("abs", "gradient"), ("step", "nngp")],
+)
+def test_close_pairs_keep_relative_digits_where_the_smallest_eigenvalue_needs_them(name, kind, q):
+    """Where f' (or a step's f) jumps, K(1) − K(ρ) falls like the angle: 1e-12 of that, however small."""
+    table = table_of(name, kind, q)
+    for theta in (1e-2, 1e-5, 1e-8, 1e-12):
+        s = np.sin(theta / 2.0)
+        exact = [x / (q if kind == "gradient" else 1.0) for x in drop(name, kind, theta, q)]
+        for piece, expected in zip((0, -1), exact, strict=True):
+            fallen = mpf(float(s * polynomial(table, piece, s)))
+            assert abs(fallen - expected) <= DROP * abs(expected), theta
+
+
+def test_the_ends_are_exact(activation, kind):
+    if Network(activation).is_zero(kind):
+        assert activation.name == "step"
+        return
+    (table,) = Network(activation).tables(kind, (1.0,), "float64")
+    one, minus_one = ideal(activation, kind, np.array([0.0, np.pi]), np.float64(1.0))
+    assert table.at_one == pytest.approx(one, abs=FEW * EPS * table.scale)
+    assert table.at_minus_one == pytest.approx(minus_one, abs=FEW * EPS * table.scale)
+    assert value(table, 0.0) == table.at_one
+    assert value(table, np.pi) == table.at_minus_one
+
+
+@pytest.mark.parametrize(("name", "kind", "q"), [case for case in CASES if not case.marks])
+def test_slope_bounds_the_derivative_in_s(name, kind, q):
+    """No difference quotient on a fine grid exceeds it, and it is not far above the largest."""
+    table = table_of(name, kind, q)
+    s = np.linspace(0.0, np.sqrt(0.5), 1500)
+    steepest = 0.0
+    for sign in (1.0, -1.0):
+        angles = 2.0 * np.arcsin(s)
+        values = np.array([value(table, t if sign > 0 else np.pi - t) for t in angles])
+        quotients = np.abs(np.diff(values)) / np.diff(s)
+        steepest = max(steepest, float(np.max(quotients)))
+    assert steepest <= table.slope
+    assert table.slope <= 3.0 * steepest + 1e-9 * table.scale
+
+
+@pytest.mark.parametrize("q", VARIANCES[:2])
+def test_float32_tables(activation, kind, q):
+    if Network(activation).is_zero(kind):
+        return
+    table = table_of(activation.name, kind, q, "float32")
+    for name in ("edges", "slopes", "offsets", "bases", "coefficients"):
+        assert getattr(table, name).dtype == np.float32
+    theta = np.linspace(0.0, np.pi, 61)
+    exact = ideal(activation, kind, theta, np.float64(q))
+    error = np.abs([value(table, angle) for angle in theta] - exact)
+    assert np.max(error) <= table.error
+    assert table.error <= 2 * FEW * eps("float32") * table.scale
+    # a table for float32 need not hold what float32 cannot show
+    wide = table_of(activation.name, kind, q)
+    assert table.coefficients.shape[-1] <= wide.coefficients.shape[-1]
+
+
+@pytest.mark.parametrize(("name", "kind", "q"), CASES)
+def test_the_form_that_the_kernels_are_promised(name, kind, q):
+    table = table_of(name, kind, q)
+    pieces = table.modes.size
+    assert table.edges.shape == (pieces + 1,)
+    assert table.coefficients.shape[:2] == (pieces, 2)
+    assert table.coefficients.shape[2] in CHAINS
+    assert np.all(np.diff(table.edges) < 0.0)
+    assert table.edges[0] > 1.0
+    assert table.edges[-1] < -1.0
+    for piece, mode in enumerate(table.modes):
+        high, low = (float(np.clip(edge, -1.0, 1.0)) for edge in table.edges[piece : piece + 2])
+        v = np.array([low, high])
+        if mode != IN_COSINE:
+            v = np.sqrt((1.0 - (1.0 if mode == FROM_ONE else -1.0) * v) / 2.0)
+        t = table.slopes[piece] * v + table.offsets[piece]
+        assert np.allclose(np.sort(t), [-1.0, 1.0], rtol=0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["tanh", "elu", "swish"])
+def test_tables_of_several_norms(name, kind):
+    """All pairs of norms, in C order."""
+    norms = (0.4, 1.0, 1.7)
+    tables = Network(name).tables(kind, norms, "float64")
+    assert len(tables) == 9
+    theta = np.array([0.0, 1e-6, 0.3, 1.3, np.pi / 2, 2.0, 3.0, np.pi])
+    for k, table in enumerate(tables):
+        q1, q2 = norms[k // 3] ** 2, norms[k % 3] ** 2
+        exact = ideal(get_activation(name), kind, theta, np.float64(q1), np.float64(q2))
+        error = np.abs([value(table, angle) for angle in theta] - exact)
+        assert np.max(error) <= table.error
+        assert table.error <= TABLE * table.scale
+
+
+def test_normalize_scales_the_table():
+    plain = Network("tanh").tables("nngp", (1.0,), "float64")[0]
+    scaled = Network("tanh", normalize=True).tables("nngp", (1.0,), "float64")[0]
+    assert scaled.at_one == pytest.approx(1.0, abs=FEW * EPS)
+    for theta in (0.1, 1.5, 3.0):
+        expected = value(plain, theta) / plain.at_one
+        assert value(scaled, theta) == pytest.approx(expected, abs=2 * TABLE)
+
+
+def test_what_no_table_can_hold_is_refused(refuses):
+    jumping = Profile(
+        np.array([1.0]),
+        np.array([-1.0]),
+        lambda theta: (np.array([1.0 * (theta > 0.7)]), np.array([-1.0 * (theta > 0.7)])),
+    )
+    with refuses(ValueError, "too rough a function of the cosine", "kink"):
+        build_tables(jumping)
+
+
+# --- as a device evaluates them ------------------------------------------------------------------
+
+
+def evaluate(device, *arguments):
+    importlib.import_module(f"fastgram.kernels.{device}").evaluate(*arguments)
+
+
+def pair_of_rows(theta, dtype):
+    """One row against rows at these angles from it, in the plane, and their exact angles."""
+    x = np.array([[1.0, 0.0]], dtype)
+    y = np.stack([np.cos(theta), np.sin(theta)], axis=1).astype(dtype)
+    exact = np.arctan2(y[:, 1].astype(np.float64), y[:, 0].astype(np.float64))
+    return x, y, exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1029])
+@pytest.mark.parametrize(("name", "kind"), [("relu", "gradient"), ("hard_tanh", "nngp")])
+def test_the_kernel_evaluates_the_table(name, kind, count, device, dtype):
+    """Chunks of any length, every piece in one chunk, close pairs included."""
+    table = table_of(name, kind, 1.0, dtype)
+    rng = np.random.default_rng(count)
+    theta = rng.uniform(0.0, np.pi, count)
+    special = [0.0, 1e-9, 1e-4, np.pi, np.pi - 1e-5, np.pi / 2]
+    theta[: min(count, 6)] = special[: min(count, 6)]
+    x, y, exact = pair_of_rows(rng.permutation(theta), dtype)
+    row_scale, column_scale = np.array([0.5], dtype), rng.uniform(1, 2, count).astype(dtype)
+    out = np.full((1, count), np.nan, dtype)
+    evaluate(device, x @ y.T, x, y, row_scale, column_scale, table, out)
+    expected = [value(table, angle) for angle in exact] * column_scale.astype(np.float64) / 2
+    rounding = 2 * FEW * eps(dtype) * table.scale + table.slope * eps(dtype) / np.sqrt(
+        CLOSE[np.dtype(dtype)]
+    )
+    assert np.max(np.abs(out[0] - expected)) <= rounding
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_every_chain_of_the_kernel(chain, device, dtype):
+    """One piece in the cosine with given coefficients: each unrolled length in its order."""
+    exact = table_of("relu", "gradient", 1.0, dtype)
+    rng = np.random.default_rng(chain)
+    coefficients = rng.standard_normal((1, 2, chain)).astype(dtype)
+    table = type(exact)(
+        edges=np.array([2.0, -2.0], dtype),
+        modes=np.array([IN_COSINE]),
+        slopes=np.array([0.75], dtype),
+        offsets=np.array([0.125], dtype),
+        bases=np.array([0.25], dtype),
+        coefficients=coefficients,
+        at_one=0.0,
+        at_minus_one=0.0,
+        scale=1.0,
+        error=0.0,
+        slope=1.0,
+    )
+    rho = rng.uniform(-0.9, 0.9, (3, 40)).astype(dtype)
+    rows, columns = rng.standard_normal((3, 2)).astype(dtype), rng.standard_normal((40, 2))
+    ones = np.ones(40, dtype)
+    out = rho.copy()
+    evaluate(device, out, rows, columns.astype(dtype), ones[:3], ones, table, out)  # in place
+    t = 0.75 * rho.astype(np.float64) + 0.125
+    even, odd = (np.polyval(c.astype(np.float64), t * t) for c in coefficients[0])
+    assert np.allclose(out, 0.25 + even + t * odd, rtol=0.0, atol=40 * eps(dtype))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_close_pairs_take_the_chord_from_the_rows(device, sign):
+    """At an angle of 1e-8 the cosine is ±1 in float64 and knows nothing."""
+    table = table_of("relu", "gradient", 1.0)
+    theta = np.array([1e-3, 1e-5, 1e-7, 1e-8, 1e-10])
+    x, y, exact = pair_of_rows(theta, np.float64)
+    y = sign * y
+    ones, out = np.ones(5), np.empty((1, 5))
+    evaluate(device, x @ y.T, x, y, ones[:1], ones, table, out)
+    end = 0 if sign > 0 else 1
+    expected = [float((mpf(0.5), mpf(0))[end] - drop("relu", "gradient", t, 1)[end]) for t in exact]
+    assert np.max(np.abs(out[0] - expected)) <= EPS * table.scale
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_tile_into_either_dtype(device, dtype):
+    table = table_of("tanh", "nngp", 1.0, dtype)
+    x, y, _ = pair_of_rows(np.linspace(0.0, 3.0, 30), dtype)
+    ones = np.ones(30, dtype)
+    cosines = x @ y.T
+    outs = [np.empty((1, 30), other) for other in DTYPES]
+    for out in outs:
+        evaluate(device, cosines, x, y, ones[:1], ones, table, out)
+    assert np.allclose(*outs, rtol=0.0, atol=eps("float32"))
+    assert np.array_equal(cosines, x @ y.T)  # not written into
