@@ -21,6 +21,8 @@ __all__ = ["Problem", "as_problem"]
 Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Roundings granted to what follows the products: orthogonality, and the eigenvalues of T.
+_SOLVER = 64
 
 
 @dataclass
@@ -61,8 +63,8 @@ class Problem:
         row_sum = self.absolute_row_sum()
         if row_sum is None:
             # somebody else's operator: take its products to be as accurate as a plain sum
-            return self.n * _EPS * largest
-        return self.entry_error + gamma(self.depth) * row_sum
+            return (self.n + _SOLVER) * _EPS * largest
+        return self.entry_error + gamma(self.depth + _SOLVER) * row_sum
 
 
 def as_problem(A: Any) -> Problem:
