@@ -114,14 +114,14 @@ class _Turns:
     def __init__(self, rows: int) -> None:
         self._done = list(range(-1, rows - 1))  # the last column that each row has added to
         self._changed = threading.Condition()
-        self._failed = False
+        self.failed = False
 
     def wait(self, row: int, column: int) -> None:
         if row == 0:
             return
         with self._changed:
             while self._done[row - 1] < column:
-                if self._failed:
+                if self.failed:
                     raise _OtherThreadFailed
                 self._changed.wait()
 
@@ -132,7 +132,7 @@ class _Turns:
 
     def fail(self) -> None:
         with self._changed:
-            self._failed = True
+            self.failed = True
             self._changed.notify_all()
 
 
@@ -310,6 +310,8 @@ def each_tile(
             state = consumer.begin(i)
             first = row if symmetric else 0
             for column in range(first, len(columns)):
+                if turns.failed:
+                    return
                 j = columns[column]
                 height, width = i.stop - i.start, j.stop - j.start
                 kept = cache.tiles.get((row, column)) if cache is not None else None
@@ -345,7 +347,11 @@ def each_tile(
             return
         with ThreadPoolExecutor(count, thread_name_prefix="fastgram") as pool:
             futures = [pool.submit(guarded) for _ in range(count)]
-            errors = [error for future in futures if (error := future.exception()) is not None]
+            try:
+                errors = [error for future in futures if (error := future.exception()) is not None]
+            except BaseException:  # an interrupt here must not wait for the whole traversal
+                turns.fail()
+                raise
     for error in errors:
         if not isinstance(error, _OtherThreadFailed):
             raise error

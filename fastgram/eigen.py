@@ -186,7 +186,10 @@ def _finish(
 ) -> ExtremeEigenvalues:
     smallest, largest = answer.smallest, answer.largest
     parts = [f"{method}" + (f" ({why})" if why else "")]
-    if problem.rank_bound < problem.n:
+    if problem.rank_bound == 0:
+        smallest = largest = Bracket(0.0, 0.0, 0.0, "exact")
+        parts = [f"the matrix is exactly zero: {problem.rank_reason}"]
+    elif problem.rank_bound < problem.n:
         smallest = Bracket(0.0, 0.0, 0.0, "exact")
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
@@ -203,7 +206,7 @@ def _finish(
         condition=condition_of(smallest, largest),
         smallest_pairs=answer.smallest_pairs,
         largest_pairs=answer.largest_pairs,
-        noise_floor=answer.noise_floor,
+        noise_floor=float(answer.noise_floor),
         resolved=resolved,
         converged=converged,
         rank_bound=problem.rank_bound,
@@ -217,7 +220,8 @@ def _finish(
 
 
 def _bracket(lower: float, upper: float, estimate: float, guarantee: str) -> Bracket:
-    return Bracket(lower, upper, min(max(estimate, lower), upper), guarantee)
+    ends = float(lower), float(upper)
+    return Bracket(*ends, min(max(float(estimate), ends[0]), ends[1]), guarantee)
 
 
 def _zero(problem: Problem, request: _Request) -> _Answer:
