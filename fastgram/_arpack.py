@@ -1,7 +1,8 @@
-"""scipy's Lanczos, counted and seeded."""
+"""The arpack method: scipy's Lanczos, with a proof of the outer ends where n is small."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +10,49 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from fastgram._dense import certified_bracket
 from fastgram._problem import Problem
 from fastgram._progress import progress_bar
-from fastgram._results import RitzPairs
+from fastgram._request import Answer, Request, bracket
+from fastgram._results import Bracket, RitzPairs
 
-__all__ = ["Found", "run_arpack"]
+__all__ = ["run_arpack"]
 
 Array = npt.NDArray[np.float64]
 
 
+def run_arpack(problem: Problem, request: Request) -> Answer:
+    found = _search(
+        problem, request.k, request.rtol, request.max_passes, request.seed, request.progress
+    )
+    floor = problem.noise_floor(float(np.max(np.abs(found.high.values), initial=0.0)))
+    smallest = _one_sided(found.low, found.low_bound, floor, problem, sign=1.0)
+    largest = _one_sided(found.high, found.high_bound, floor, problem, sign=-1.0)
+    if problem.dense is not None and problem.n <= request.dense_limit and found.converged:
+        A = problem.dense()
+        smallest, _ = certified_bracket(A, found.low, problem, sign=1.0)
+        largest, _ = certified_bracket(A, found.high, problem, sign=-1.0)
+    low, high = found.low, found.high
+    if not request.vectors:
+        low, high = RitzPairs(low.values, low.residuals), RitzPairs(high.values, high.residuals)
+    return Answer(smallest, largest, low, high, floor, 1, found.passes, found.message)
+
+
+def _one_sided(
+    pairs: RitzPairs, bound: float, floor: float, problem: Problem, sign: float
+) -> Bracket:
+    """Return the bracket whose inner end is a Ritz value and whose outer end is unknown."""
+    value = sign * float(pairs.values[0]) if pairs.values.size else sign * bound
+    upper = value + floor
+    lower = 0.0 if problem.semidefinite and sign > 0.0 else -math.inf
+    upper = max(upper, lower)
+    if sign > 0.0:
+        return bracket(lower, upper, value, "none")
+    return bracket(-upper, -lower, -value, "none")
+
+
 @dataclass(frozen=True)
-class Found:
+class _Found:
     """What ARPACK found at each end; no values where it did not converge."""
 
     low: RitzPairs
@@ -35,9 +68,9 @@ class _OutOfPasses(Exception):
     """Raised from within the operator to stop ARPACK."""
 
 
-def run_arpack(
+def _search(
     problem: Problem, k: int, rtol: float, max_passes: int | None, seed: int, progress: bool
-) -> Found:
+) -> _Found:
     """Run `eigsh` for the smallest and the largest k Ritz values.
 
     Raises
@@ -72,7 +105,7 @@ def run_arpack(
             if failure:
                 failures.append(failure)
     message = "; ".join(failures) if failures else "the other ends are not known without a proof"
-    return Found(found["SA"], found["LA"], quotient, quotient, passes, not failures, message)
+    return _Found(found["SA"], found["LA"], quotient, quotient, passes, not failures, message)
 
 
 def _one_end(operator: Any, which: str, k: int, rtol: float, start: Array) -> tuple[RitzPairs, str]:

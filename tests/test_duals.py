@@ -39,8 +39,20 @@ def test_the_oracle_has_every_record_of_the_table():
     assert {len(group) for group in CASES.values()} == {30}
 
 
+def magnitude(records, q1, q2):
+    """At least E|f(u)f(v)|: the root of E f(u)² E f(v)², where those are among the records."""
+    squares = [
+        float(r["value"])
+        for q in (q1, q2)
+        for r in records
+        if (r["rho"], r["q1"], r["q2"]) == (1.0, q, q)
+    ]
+    return np.sqrt(np.prod(squares)) if len(squares) == 2 else 0.0
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_dual_against_mpmath(case):
+    """Relative to max(1, |value|), or a rounding of the integrand where polynomials cancel."""
     records = CASES[case]
     activation = get_activation(records[0]["activation"], **records[0]["parameters"])
     misses = []
@@ -48,7 +60,10 @@ def test_dual_against_mpmath(case):
         value = dual(activation, r["rho"], r["q1"], r["q2"], derivative=r["derivative"])
         exact = Decimal(r["value"])
         error = float(abs(EXACT.subtract(Decimal(float(value)), exact)))
-        if not error <= DUAL * max(1.0, abs(float(exact))):
+        allowed = DUAL * max(1.0, abs(float(exact)))
+        if case.startswith("polynomial"):
+            allowed = max(allowed, EPS * magnitude(records, r["q1"], r["q2"]))
+        if not error <= allowed:
             misses.append((r["rho"], r["q1"], r["q2"], r["value"], float(value)))
     assert misses == []
 
