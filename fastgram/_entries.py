@@ -152,17 +152,14 @@ class Entries:
         low, high = (float(np.log1p(end)) for end in (norms[norms > 0.0][0], norms[-1]))
         if norms[0] == 0.0:
             low = 0.0
-        probe = np.expm1(np.linspace(low, high, 7)) ** 2
-        theta = np.array([0.0, 0.1, 0.8, np.pi / 2.0, 2.4, np.pi])
-        grid = [grid.ravel() for grid in np.meshgrid(theta, probe, probe, indexing="ij")]
-        exact = self._without_spans(grid).reshape(theta.size, probe.size, probe.size)
+        probe = np.expm1(np.linspace(low, high, 7))
+        exact = self._shapes(probe)
         scale = float(np.max(np.abs(exact)))
         for count in _NODE_COUNTS:
             nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
-            at = np.expm1((low + high) / 2.0 + nodes * (high - low) / 2.0) ** 2
+            at = np.expm1((low + high) / 2.0 + nodes * (high - low) / 2.0)
             weights = _lagrange(np.linspace(-1.0, 1.0, 7), nodes)
-            grid = [grid.ravel() for grid in np.meshgrid(theta, at, at, indexing="ij")]
-            values = self._without_spans(grid).reshape(theta.size, count, count)
+            values = self._shapes(at)
             miss = float(np.max(np.abs(weights @ values @ weights.T - exact)))
             if miss <= _NODE_TOLERANCE * scale:
                 break
@@ -175,7 +172,7 @@ class Entries:
         def places(rows: Rows) -> Array:
             return _lagrange(2.0 * (np.log1p(rows.norms) - low) / (high - low) - 1.0, nodes)
 
-        tables = self.network.tables(self.kind, tuple(float(r) for r in np.sqrt(at)), self.dtype)
+        tables = self.network.tables(self.kind, tuple(float(r) for r in at), self.dtype)
         left, right = places(self.rows), places(self.columns)
         lebesgue = float(np.max(np.sum(np.abs(left), axis=1)))
         lebesgue *= float(np.max(np.sum(np.abs(right), axis=1)))
@@ -188,11 +185,11 @@ class Entries:
         worst = max(self._table_error(table) for table in tables)
         self.error = lebesgue * worst + 4 * (miss + _NODE_TOLERANCE * scale)
 
-    def _without_spans(self, grid: list[Array]) -> Array:
-        """Return entries at (θ, q1, q2) divided by their spans (norms above 0)."""
-        theta, q1, q2 = grid
-        value = self.network.entries(self.kind, theta, q1, q2)
-        return value / np.sqrt(q1 * q2) if self.kind == "gradient" else value
+    def _shapes(self, norms: Array) -> Array:
+        """Return entries/spans between rows of all pairs of norms, at angles from 0 to π."""
+        angles = (0.0, 0.1, 0.8, np.pi / 2.0)
+        pairs = [self.network.shapes(self.kind, theta, norms) for theta in angles]
+        return np.array([matrix for pair in pairs for matrix in pair])
 
     @property
     def norm_error(self) -> float:

@@ -140,6 +140,16 @@ class Network:
         """
         return _tables(self, kind, norms, np.dtype(dtype).name)
 
+    def shapes(self, kind: str, theta: float, norms: Array) -> tuple[Array, Array]:
+        """Return what tables hold at angles θ and π − θ, θ in [0, π/2], for all pairs of norms."""
+        gradient = kind == "gradient"
+        one, minus_one = dual_matrices(self.activation, gradient, theta, np.square(norms))
+        factor = self._factor()
+        if gradient:
+            factor *= np.cos(theta)
+            minus_one = -minus_one
+        return factor * one, factor * minus_one
+
     def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
         """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
 
@@ -157,19 +167,19 @@ def _tables(network: Network, kind: str, norms: tuple[float, ...], dtype: str) -
     activation, gradient = network.activation, kind == "gradient"
     q = np.square(norms)
     factor = network._factor()
-    one, minus_one = dual_matrices(activation, gradient, 0.0, q)
+    at_one, at_minus_one = network.shapes(kind, 0.0, np.asarray(norms))
 
     def chords(theta: float) -> tuple[Array, Array]:
         near, far = chord_matrices(activation, gradient, theta, q)
         if gradient:
             # ρκ'(ρ) falls from κ'(1) by (1 − ρ)κ'(1) + ρ(κ'(1) − κ'(ρ)), without cancellation
             rho, drop = np.cos(theta), 2.0 * np.sin(theta / 2.0) ** 2
-            near = drop * one + rho * near
-            far = -(drop * minus_one + rho * far)
+            near = drop * at_one + rho * factor * near
+            far = drop * at_minus_one - rho * factor * far
+            return near, far
         return factor * near, factor * far
 
-    sign = -1.0 if gradient else 1.0
-    return build_tables(Profile(factor * one, sign * factor * minus_one, chords), dtype)
+    return build_tables(Profile(at_one, at_minus_one, chords), dtype)
 
 
 def as_network(network: str | Activation | Network) -> Network:
