@@ -75,7 +75,7 @@ class _Piece:
         """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
         basis = _BASIS[:, : degree + 1]
         weights = self.weights[:, None]
-        series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples)[0])
+        series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples, rcond=None)[0])
         errors = np.abs(weights * (basis @ series - self.samples))
         return series.astype(np.float64), np.max(errors, axis=0)
 

@@ -44,7 +44,7 @@ def as_dtype(value: npt.DTypeLike) -> np.dtype[np.floating]:
 
 def as_integer(role: str, value: Any, least: int) -> int:
     """Return an integer at least `least`."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{role} must be an integer, not a bool")
     try:
         number = operator.index(value)
