@@ -9,12 +9,15 @@ for its column:
   times the spans;
 - derivative zero everywhere: no term.
 
-What no sum of terms holds, an activation with kinks away from 0 on rows of several norms (its
-entries depend on the larger of the two norms where ρ = 1), is integrated entry by entry.
+What no sum of terms holds is integrated entry by entry: an activation with kinks away from 0 on
+rows of several norms (its entries depend on the larger of the two norms where ρ = 1), and norms so
+far apart that no reasonable number of nodes will do.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from dataclasses import dataclass, field
 
@@ -32,7 +35,7 @@ Tile = npt.NDArray[np.floating]
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * _EPS
-_NODE_COUNTS = (2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
+_NODE_COUNTS = (2, 4, 6, 8, 12, 16, 24, 32)
 _NODE_TOLERANCE = 1e-13
 
 
@@ -44,8 +47,8 @@ class Rows:
     norms: Array
 
     @staticmethod
-    def of(X: Tile, network: Network, dtype: np.dtype[np.floating]) -> Rows:
-        """Augment and normalise the rows of X."""
+    def of(X: Tile, network: Network, dtype: np.dtype[np.floating], name: str = "X") -> Rows:
+        """Augment and normalise the rows of X, called `name`."""
         rows = network.augmented(X)
         largest = np.max(np.abs(rows), axis=1)
         divisor = np.where(largest > 0.0, largest, 1.0)
@@ -54,9 +57,10 @@ class Rows:
         rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
         with np.errstate(over="ignore"):
             norms = largest * lengths
-        if not np.all(np.isfinite(norms * norms)):
-            row = int(np.flatnonzero(~np.isfinite(norms * norms))[0])
-            raise ValueError(f"X: the squared norm of row {row} overflows; scale the rows")
+            overflows = ~np.isfinite(norms * norms)
+        if np.any(overflows):
+            row = int(np.flatnonzero(overflows)[0])
+            raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
         return Rows(np.ascontiguousarray(rows, dtype=dtype), norms)
 
 
@@ -109,13 +113,9 @@ class Entries:
             self._one_table(float(np.mean(norms)))
             self.error += 4 * _ONE_NORM * self.terms[0].table.scale
         elif any(self.network.activation.kinks):
-            self.direct = True
-            q = np.array([norms[-1] ** 2])
-            largest = float(abs(self.network.entries(self.kind, np.zeros(1), q, q)[0]))
-            self.error = 2e-14 * largest / float(np.max(self.row_spans)) ** 2
-            _say_slow(self.network, self.rows.norms.size * self.columns.norms.size)
-        else:
-            self._interpolate(norms)
+            self._integrate_each(norms, "has kinks away from 0 and the rows have different norms")
+        elif not self._interpolate(norms):
+            self._integrate_each(norms, "on rows with norms so far apart has no table")
 
     def _spans(self, norms: Array, power: int | None) -> Array:
         if power is not None:
@@ -146,8 +146,15 @@ class Entries:
         chord = cosine / (4.0 * np.sqrt(CLOSE[self.dtype])) + 2.0 * eps
         return float(table.error + table.slope * chord)
 
-    def _interpolate(self, norms: Array) -> None:
-        """Take as many Chebyshev nodes of the norm as entries between them ask for."""
+    def _integrate_each(self, norms: Array, why: str) -> None:
+        """Give up on tables, and say so."""
+        self.direct = True
+        at_one, _ = self.network.shapes(self.kind, 0.0, norms[[0, -1]])
+        self.error = 4e-14 * float(np.max(np.abs(at_one)))
+        _say_slow(f"{self.network.activation.name} {why}", self.rows, self.columns)
+
+    def _interpolate(self, norms: Array) -> bool:
+        """Take as many Chebyshev nodes of the norm as entries between them ask for, if it can."""
         # log(1 + |x|) spreads the nodes: entries vary with |x| below 1 and with its logarithm above
         low, high = (float(np.log1p(end)) for end in (norms[norms > 0.0][0], norms[-1]))
         if norms[0] == 0.0:
@@ -164,10 +171,7 @@ class Entries:
             if miss <= _NODE_TOLERANCE * scale:
                 break
         else:
-            raise ValueError(
-                f"{self.network.activation.name}: the norms of the rows, from {norms[0]:.3g} to"
-                f" {norms[-1]:.3g}, are too far apart; scale the rows"
-            )
+            return False
 
         def places(rows: Rows) -> Array:
             return _lagrange(2.0 * (np.log1p(rows.norms) - low) / (high - low) - 1.0, nodes)
@@ -184,6 +188,7 @@ class Entries:
         ]
         worst = max(self._table_error(table) for table in tables)
         self.error = lebesgue * worst + 4 * (miss + _NODE_TOLERANCE * scale)
+        return True
 
     def _shapes(self, norms: Array) -> Array:
         """Return entries/spans between rows of all pairs of norms, at angles from 0 to π."""
@@ -247,11 +252,13 @@ def _lagrange(points: Array, nodes: Array) -> Array:
     return np.asarray(at_points * scaled @ at_nodes.T)
 
 
-def _say_slow(network: Network, entries: int) -> None:
-    warnings.warn(
-        f"{network.activation.name} has kinks away from 0 and the rows have different norms: its"
-        f" {entries} entries are integrated one by one, milliseconds each; rows of one norm are"
-        " thousands of times faster",
-        RuntimeWarning,
-        stacklevel=6,
+def _say_slow(why: str, rows: Rows, columns: Rows) -> None:
+    message = (
+        f"{why}: its {rows.norms.size * columns.norms.size} entries are integrated one by one,"
+        " milliseconds each; rows of one norm are thousands of times faster"
     )
+    package = os.path.dirname(__file__)
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((package, "<")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, stacklevel=level)  # at the caller's own line

@@ -94,7 +94,7 @@ def gram(
         raise ValueError(f"out must have shape {shape}, not {getattr(out, 'shape', None)}")
     evaluate = as_evaluate(device)
     unit_rows = Rows.of(rows, net, tile_dtype)
-    unit_columns = unit_rows if symmetric else Rows.of(columns, net, tile_dtype)
+    unit_columns = unit_rows if symmetric else Rows.of(columns, net, tile_dtype, "Y")
     entries = Entries(net, kind, unit_rows, unit_columns, tile_dtype)
     result = np.empty(shape, tile_dtype) if out is None else out
     consumer = Store(result, symmetric, tile_dtype)

@@ -11,6 +11,7 @@ thread gets there first: the same call gives the same bits on one thread and on 
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import threading
@@ -94,6 +95,8 @@ class _BlasThreads:
             self._users += 1
             if self._users == 1:
                 if self._controller is None:
+                    # SciPy brings a BLAS of its own: a library loaded later would not be held
+                    importlib.import_module("scipy.linalg")
                     self._controller = ThreadpoolController()  # slow: looks at every library
                 self._limit = self._controller.limit(limits=1, user_api="blas")
         try:
@@ -319,6 +322,8 @@ def each_tile(
                     values = target.ravel()[: height * width].reshape(height, width)
                     cosines = scratch.ravel()[: height * width].reshape(height, width)
                     entries.block(i, j, evaluate, cosines, values)
+                    if symmetric and row == column:  # sums of terms may differ in the last bit
+                        values[...] = np.triu(values) + np.triu(values, 1).T
                     if cache is not None:
                         cache.keep((row, column), values)
                 else:

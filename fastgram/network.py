@@ -104,6 +104,8 @@ class Network:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        if normalize and self._second_moment() == 0.0:
+            raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""
@@ -120,9 +122,16 @@ class Network:
         return self.activation.homogeneity
 
     def _factor(self) -> float:
-        if not self.normalize:
-            return 1.0
-        return 1.0 / float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
+        return 1.0 / self._second_moment() if self.normalize else 1.0
+
+    def _second_moment(self) -> float:
+        return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
+
+    def at_zero(self, kind: str) -> float:
+        """Return the diagonal entry of a row of norm 0."""
+        if kind == "gradient":
+            return 0.0
+        return self._factor() * float(self.activation.f(np.zeros(1))[0]) ** 2
 
     def is_zero(self, kind: str) -> bool:
         """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""

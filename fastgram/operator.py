@@ -116,6 +116,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         if self.entries.direct:
             q = self.entries.rows.norms**2
             total = self.network.entries(self.kind, np.zeros_like(q), q, q)
+        total[self.entries.rows.norms == 0.0] = self.network.at_zero(self.kind)
         return total
 
     def trace(self) -> float:
