@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from contextlib import contextmanager
 
 import pytest
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
+from fastgram._tiles import each_tile
 
 DEVICES = ("cpu",)
 DTYPES = ("float64", "float32")
@@ -65,3 +68,15 @@ def refuses():
             assert word in message
 
     return check
+
+
+@pytest.fixture
+def tiles(monkeypatch):
+    """A function that sets the size of tiles and the threads of gram and GramOperator."""
+
+    def use(size, threads=None):
+        for module in ("fastgram._gram", "fastgram.operator"):
+            traverse = functools.partial(each_tile, tile=size, threads=threads)
+            monkeypatch.setattr(importlib.import_module(module), "each_tile", traverse)
+
+    return use
