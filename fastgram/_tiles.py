@@ -81,31 +81,63 @@ def _meminfo_available() -> int:
 
 
 class _BlasThreads:
-    """Holds BLAS to one thread while any traversal runs, and restores it after the last."""
+    """Holds BLAS to one thread while any traversal runs, and restores it after the last.
+
+    Every thread that multiplies has to enter: OpenBLAS has one number of threads for the whole
+    process, but MKL and BLAS on OpenMP have one for each thread that calls them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._controller: ThreadpoolController | None = None
-        self._limit: Any = None
+        self._libraries: list[Any] | None = None
+        self._shared: list[tuple[Any, int]] = []
+
+    def _find(self) -> list[Any]:
+        if self._libraries is None:
+            # SciPy brings a BLAS of its own: a library loaded later would not be held
+            importlib.import_module("scipy.linalg")
+            found = ThreadpoolController().lib_controllers  # slow: looks at every library
+            self._libraries = [library for library in found if library.user_api == "blas"]
+        return self._libraries
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
+            libraries = self._find()
             self._users += 1
             if self._users == 1:
-                if self._controller is None:
-                    # SciPy brings a BLAS of its own: a library loaded later would not be held
-                    importlib.import_module("scipy.linalg")
-                    self._controller = ThreadpoolController()  # slow: looks at every library
-                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._shared = [(x, x.num_threads) for x in libraries if _is_shared(x)]
+                for library, _ in self._shared:
+                    _set_threads(library, 1)
+        own = [(library, library.num_threads) for library in libraries if not _is_shared(library)]
+        for library, _ in own:
+            library.set_num_threads(1)
         try:
             yield
         finally:
+            for library, threads in own:
+                library.set_num_threads(threads)
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self._limit.restore_original_limits()
+                    for library, threads in self._shared:
+                        _set_threads(library, threads)
+
+
+def _is_shared(library: Any) -> bool:
+    """Whether the library has one number of threads for the whole process."""
+    layer = getattr(library, "threading_layer", "")
+    return bool(library.internal_api in ("openblas", "blis") and layer != "openmp")
+
+
+def _set_threads(library: Any, threads: int) -> None:
+    # newer releases of threadpoolctl let only the first thread that ever asked set the number,
+    # and ignore the others without a word; traversals may run on any thread
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(threads)
+    release(force=True)
 
 
 one_blas_thread = _BlasThreads()
@@ -340,7 +372,8 @@ def each_tile(
 
     def guarded() -> None:
         try:
-            work()
+            with one_blas_thread():
+                work()
         except BaseException:
             turns.fail()
             raise

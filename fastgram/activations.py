@@ -112,7 +112,10 @@ class Activation:
         if any(self.kinks):
             return None
         scale = np.exp2(np.linspace(-118.0, 12.0, 521))
-        right, left = self.f(scale), self.f(-scale)
+        with np.errstate(over="ignore", invalid="ignore"):  # a rapidly growing f is not homogeneous
+            right, left = self.f(scale), self.f(-scale)
+        if not np.all(np.isfinite([right, left])):
+            return None
         at_one, at_minus_one = float(self.f(np.ones(1))[0]), float(self.f(-np.ones(1))[0])
         for power in range(9):
             growth = scale**power

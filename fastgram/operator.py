@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,13 +96,15 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         self._cache = cache
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
 
-    def _matmat(self, V: npt.ArrayLike) -> Array:
+    def _matmat(self, V: npt.ArrayLike) -> Any:
+        if np.iscomplexobj(V):
+            return self._matmat(np.real(V)) + 1j * self._matmat(np.imag(V))
         block = np.ascontiguousarray(V, dtype=np.float64)
         out = np.zeros_like(block)
         each_tile(self.entries, Multiply(block, out), self._evaluate, cache=self._cache)
         return out
 
-    def _matvec(self, v: npt.ArrayLike) -> Array:
+    def _matvec(self, v: npt.ArrayLike) -> Any:
         return self._matmat(np.reshape(v, (-1, 1))).reshape(np.shape(v))
 
     def _adjoint(self) -> GramOperator:
@@ -133,7 +136,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     def product_and_row_sums(self, V: Array) -> Array:
         """Return A @ V, and with the first such product add up `absolute_row_sums` as well."""
         if "absolute_row_sums" in self.__dict__:
-            return self._matmat(V)
+            return np.asarray(self._matmat(V))
         block = np.ascontiguousarray(V, dtype=np.float64)
         out, ones, sums = np.zeros_like(block), np.ones((self.shape[0], 1)), self._column()
         both = Together([Multiply(block, out), Multiply(ones, sums, absolute=True)])

@@ -184,6 +184,7 @@ def test_compiled_kernels_are_cached_on_disk(tmp_path):
     assert second == first
 
 
+@pytest.mark.slow
 def test_kernels_work_where_nothing_can_be_cached(tmp_path):
     """A read-only install and no writable home: a file stands where each cache would be.
 
