@@ -197,6 +197,28 @@ class Entries:
         return np.array([matrix for pair in pairs for matrix in pair])
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+        return self.rows.norms.size, self.columns.norms.size
+
+    @property
+    def in_place(self) -> bool:
+        """Whether `block` may be given its scratch as `out` too."""
+        return not self.direct and len(self.terms) <= 1
+
+    def diagonal(self) -> Array:
+        """Return the entries of each row with itself, exact to rounding."""
+        total = np.zeros(self.shape[0])
+        for term in self.terms:
+            weights = term.row_weights.astype(np.float64) * term.column_weights
+            total += term.table.at_one * weights
+        if self.direct:
+            q = self.rows.norms**2
+            total = self.network.entries(self.kind, np.zeros_like(q), q, q)
+        total[self.rows.norms == 0.0] = self.network.at_zero(self.kind)
+        return total
+
+    @property
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
         # Frobenius: the sum of error²·span²·span² over all entries

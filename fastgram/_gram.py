@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._devices import as_evaluate
-from fastgram._entries import Entries, Rows
+from fastgram._blocks import blocks_of
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._validation import as_choice, as_dtype, as_rows
@@ -93,9 +93,7 @@ def gram(
     if out is not None and tuple(getattr(out, "shape", ())) != shape:
         raise ValueError(f"out must have shape {shape}, not {getattr(out, 'shape', None)}")
     evaluate = as_evaluate(device)
-    unit_rows = Rows.of(rows, net, tile_dtype)
-    unit_columns = unit_rows if symmetric else Rows.of(columns, net, tile_dtype, "Y")
-    entries = Entries(net, kind, unit_rows, unit_columns, tile_dtype)
+    entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
     result = np.empty(shape, tile_dtype) if out is None else out
     consumer = Store(result, symmetric, tile_dtype)
     with progress_bar(progress, shape[0] * shape[1], "gram", "entry") as tick:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from fastgram._entries import Entries
+from fastgram._blocks import Blocks
 
 __all__ = [
     "TILE",
@@ -297,7 +297,7 @@ def _slices(count: int, size: int) -> list[slice]:
 
 
 def each_tile(
-    entries: Entries,
+    entries: Blocks,
     consumer: Consumer,
     evaluate: Callable[..., None],
     *,
@@ -311,7 +311,7 @@ def each_tile(
 
     Parameters
     ----------
-    entries : Entries
+    entries : Blocks
     consumer : Consumer
         Gets tiles of its own dtype.
     evaluate : callable
@@ -325,8 +325,8 @@ def each_tile(
     tile, threads : int
         Size of a tile and number of threads; the result depends on neither beyond rounding.
     """
-    rows = _slices(entries.rows.unit.shape[0], tile)
-    columns = rows if symmetric else _slices(entries.columns.unit.shape[0], tile)
+    rows = _slices(entries.shape[0], tile)
+    columns = rows if symmetric else _slices(entries.shape[1], tile)
     turns = _Turns(len(rows))
     queue = itertools.count()
     same_dtype = consumer.dtype == entries.dtype
@@ -335,7 +335,7 @@ def each_tile(
         scratch = np.empty((tile, tile), entries.dtype)
         target = (
             scratch
-            if same_dtype and len(entries.terms) <= 1
+            if same_dtype and entries.in_place
             else np.empty((tile, tile), consumer.dtype)
         )
         for row in iter(lambda: next(queue), None):

@@ -22,7 +22,7 @@ __all__ = ["KINDS", "Network", "as_network"]
 
 Array = npt.NDArray[np.float64]
 
-KINDS = ("gradient", "nngp")
+KINDS = ("gradient", "nngp", "ntk")
 READOUTS = ("rademacher", "gaussian")
 
 
@@ -35,9 +35,9 @@ class Network:
     activation : str or Activation
         φ; a name may carry its parameters, ``"leaky_relu(negative_slope=0.2)"``.
     depth : int
-        Hidden layers, L. This version builds depth 1.
+        Hidden layers, L.
     width : int, optional
-        Neurons a layer; None is infinitely many, which is what this version builds.
+        Neurons a layer, m; None is infinitely many.
     weight_variance : float
         σw², above 0.
     bias_variance : float
@@ -53,8 +53,6 @@ class Network:
     ------
     ValueError, TypeError
         For a value out of range or of the wrong kind.
-    NotImplementedError
-        For a depth above 1 or a finite width.
 
     Notes
     -----
@@ -86,10 +84,6 @@ class Network:
         depth = as_integer("depth", depth, 1)
         if width is not None:
             width = as_integer("width", width, 1)
-        if depth > 1 or width is not None:
-            raise NotImplementedError(
-                "this version builds networks of depth 1 and infinite width (width=None)"
-            )
         if not isinstance(normalize, bool):
             raise TypeError(f"normalize must be True or False, not {normalize!r}")
         values = {

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
 from fastgram._devices import as_evaluate
-from fastgram._entries import Entries, Rows
+from fastgram._blocks import blocks_of
 from fastgram._tiles import Cache, Multiply, Store, Together, each_tile, free_memory
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
 from fastgram.activations import Activation
@@ -90,8 +90,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         if memory is None:
             memory = free_memory() // 2
         cache = Cache(as_integer("memory", memory, 0))
-        unit = Rows.of(rows, self.network, tile_dtype)
-        self.entries = Entries(self.network, self.kind, unit, unit, tile_dtype)
+        self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
         self.given_rows = rows
         self._cache = cache
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
@@ -112,15 +111,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""
-        total = np.zeros(self.shape[0])
-        for term in self.entries.terms:
-            weights = term.row_weights.astype(np.float64) * term.column_weights
-            total += term.table.at_one * weights
-        if self.entries.direct:
-            q = self.entries.rows.norms**2
-            total = self.network.entries(self.kind, np.zeros_like(q), q, q)
-        total[self.entries.rows.norms == 0.0] = self.network.at_zero(self.kind)
-        return total
+        return self.entries.diagonal()
 
     def trace(self) -> float:
         """Return the sum of the diagonal."""

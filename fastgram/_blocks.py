@@ -1,0 +1,56 @@
+"""What a traversal takes blocks of: a Gram matrix of infinite or of finite width, one face."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram._entries import Entries, Rows
+from fastgram._finite import FiniteEntries
+from fastgram.network import Network
+
+__all__ = ["Blocks", "blocks_of"]
+
+Array = npt.NDArray[np.float64]
+Tile = npt.NDArray[np.floating]
+
+
+class Blocks(Protocol):
+    """The entries between two sets of rows, a block at a time."""
+
+    dtype: np.dtype[np.floating]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether `block` may be given its scratch as `out` too."""
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
+
+    def diagonal(self) -> Array:
+        """Return the entries of each row with itself, exact to rounding."""
+
+    def block(self, i: slice, j: slice, evaluate: object, scratch: Tile, out: Tile) -> None:
+        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
+
+
+def blocks_of(
+    network: Network,
+    kind: str,
+    X: npt.NDArray[np.floating],
+    Y: npt.NDArray[np.floating] | None,
+    dtype: np.dtype[np.floating],
+) -> Blocks:
+    """Return the entries between the rows of X and those of Y, or of X again."""
+    if network.width is not None:
+        return FiniteEntries.of(network, kind, X, Y, dtype)
+    rows = Rows.of(X, network, dtype)
+    columns = rows if Y is None else Rows.of(Y, network, dtype, "Y")
+    return Entries(network, kind, rows, columns, dtype)
