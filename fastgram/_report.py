@@ -27,6 +27,7 @@ __all__ = [
     "Task",
     "check_writable",
     "json_text",
+    "network_name",
     "records",
     "show_table",
     "text_console",
@@ -35,10 +36,14 @@ __all__ = [
 
 # A file or another program has no width: nothing is folded.
 _PIPED_WIDTH = 1000
-# Below this width, columns that belong together share one, line by line.
+# Below this width, and this much more for a column of depths or widths, columns that belong
+# together share one, line by line.
 _NARROW = 140
+_NARROW_EXTRA = 12
 _HEADERS = (
     "activation",
+    "depth",
+    "width",
     "regularity",
     "λ_min",
     "guarantee",
@@ -47,8 +52,9 @@ _HEADERS = (
     "passes",
     "seconds",
 )
-_WIDE_GROUPS = [[k] for k in range(len(_HEADERS))]
-_NARROW_GROUPS = [[0, 1], [2, 3], [4], [5], [6, 7]]
+_DEPTH, _WIDTH = 1, 2
+_RIGHT = {_DEPTH, _WIDTH, 7, 8, 9}
+_NARROW_GROUPS = [[0, 3], [4, 5], [6], [7], [8, 9]]
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,46 @@ class Task:
     operator: dict[str, Any]
     request: dict[str, Any]
 
-    def title(self) -> str:
-        """Return what the matrix is, in a line."""
+    def title(self, networks: Sequence[Network]) -> str:
+        """Return what the matrices are, in a line: of the networks, what they have in common."""
         n, d = self.X.shape
         scaled = "rows scaled to norm 1" if self.rows == "unit" else "rows as they are"
-        return f"{self.operator['kind']} Gram matrix of {self.source}, {n} x {d}, {scaled}"
+        words = [f"{self.operator['kind']} Gram matrix of {self.source}", f"{n} x {d}", scaled]
+        depths, widths = _distinct(networks)
+        if len(depths) == 1 and depths != [1]:
+            words.append(f"{depths[0]} hidden layers")
+        if len(widths) == 1 and widths != [None]:
+            words.append(f"width {widths[0]}")
+        return ", ".join(words)
+
+
+# --- networks in words -------------------------------------------------------------------------
+
+
+def _distinct(networks: Sequence[Network]) -> tuple[list[int], list[int | None]]:
+    """Return the depths and the widths that occur."""
+    depths = dict.fromkeys(network.depth for network in networks)
+    widths = dict.fromkeys(network.width for network in networks)
+    return list(depths), list(widths)
+
+
+def _telling(networks: Sequence[Network]) -> tuple[bool, bool]:
+    """Return whether depths, and widths, are worth a word: any is not 1, or not infinite."""
+    depths, widths = _distinct(networks)
+    return depths != [1], widths != [None]
+
+
+def _shape_words(network: Network, networks: Sequence[Network]) -> list[str]:
+    depth_tells, width_tells = _telling(networks)
+    words = [f"depth {network.depth}"] if depth_tells else []
+    if width_tells:
+        words.append("infinite width" if network.width is None else f"width {network.width}")
+    return words
+
+
+def network_name(network: Network, networks: Sequence[Network]) -> str:
+    """Return what tells a network from the others: "tanh, depth 3, width 100"."""
+    return ", ".join([network.activation.name, *_shape_words(network, networks)])
 
 
 # --- JSON --------------------------------------------------------------------------------------
@@ -90,7 +131,8 @@ def records(
 
 def _record(task: Task, network: Network, result: ExtremeEigenvalues) -> dict[str, Any]:
     operator, request = task.operator, task.request
-    return {
+    finite = network.width is not None  # else nothing is drawn at random
+    record = {
         "activation": network.activation.name,
         "smooth": network.activation.smooth,
         "kinks": list(network.activation.kinks),
@@ -105,6 +147,8 @@ def _record(task: Task, network: Network, result: ExtremeEigenvalues) -> dict[st
         "normalize": network.normalize,
         "depth": network.depth,
         "width": network.width,
+        "readout": network.readout if finite else None,
+        "network_seed": network.seed if finite else None,
         "smallest": _bracket_record(result.smallest),
         "largest": _bracket_record(result.largest),
         "condition": _bracket_record(result.condition),
@@ -123,6 +167,14 @@ def _record(task: Task, network: Network, result: ExtremeEigenvalues) -> dict[st
         "seed": request["seed"],
         "version": fastgram.__version__,
     }
+    nonzero = _smallest_nonzero(result)
+    if nonzero is not None:
+        record["smallest_nonzero"] = _bracket_record(nonzero)
+    return record
+
+
+def _smallest_nonzero(result: ExtremeEigenvalues) -> Bracket | None:
+    return getattr(result, "smallest_nonzero", None)
 
 
 def _bracket_record(bracket: Bracket) -> dict[str, float | str | None]:
@@ -195,40 +247,58 @@ def show_table(
     """Print what was computed, a row a result, and a note on each that is not settled."""
     console = text_console()
     confidence = task.request["confidence"]
-    console.print(f"λ_min and λ_max of the {task.title()}, confidence {confidence:g}")
-    narrow = console.width < _NARROW
-    groups = _NARROW_GROUPS if narrow else _WIDE_GROUPS
+    console.print(f"λ_min and λ_max of the {task.title(networks)}, confidence {confidence:g}")
+    depth_tells, width_tells = _telling(networks)
+    hidden = {k for k, tells in ((_DEPTH, depth_tells), (_WIDTH, width_tells)) if not tells}
+    narrow = console.width < _NARROW + _NARROW_EXTRA * (2 - len(hidden))
+    groups = [[k] for k in range(len(_HEADERS)) if k not in hidden]
+    if narrow:
+        groups = _NARROW_GROUPS
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, leading=int(narrow))
     for group in groups:
         table.add_column(
             "\n".join(_HEADERS[k] for k in group),
-            justify="right" if group[0] > 4 else "left",
+            justify="right" if group[0] in _RIGHT else "left",
             overflow="fold",
             no_wrap=group[0] > 0,  # what is folded is the name, never a number
         )
     notes: list[str] = []
     for network, result in zip(networks, results, strict=False):
-        name = network.activation.name
-        if not (result.resolved and result.converged):
-            state = "not converged" if result.resolved else "not resolved"
-            mark = f"({len(notes) + 1})"
-            notes.append(f"{mark} {name}: {state}: {result.message}")
-            name = f"{name} {mark}"
-        cells = _cells(name, network.activation.regularity, result)
+        mark = ""
+        remark = _remark(result)
+        if remark:
+            mark = f" ({len(notes) + 1})"
+            notes.append(f"{mark[1:]} {network_name(network, networks)}: {remark}")
+        cells = _cells(network, mark, result)
         if narrow:
             cells[0] = cells[0].replace("(", "\n(", 1) if len(cells[0]) > 16 else cells[0]
-            cells[2:5] = [_stacked(cell) for cell in cells[2:5]]
+            cells[3] = "\n".join([cells[3], *_shape_words(network, networks)])
+            cells[4:7] = [_stacked(cell) for cell in cells[4:7]]
         table.add_row(*("\n".join(cells[k] for k in group) for group in groups))
     console.print(table)
     for note in notes:
         console.print(note)
 
 
-def _cells(name: str, regularity: str, result: ExtremeEigenvalues) -> list[str]:
+def _remark(result: ExtremeEigenvalues) -> str:
+    """Return what a row of numbers does not say, or ""."""
+    remarks = []
+    if not (result.resolved and result.converged):
+        state = "not converged" if result.resolved else "not resolved"
+        remarks.append(f"{state}: {result.message}")
+    nonzero = _smallest_nonzero(result)
+    if nonzero is not None:
+        remarks.append(f"smallest nonzero eigenvalue {nonzero}")
+    return "; ".join(remarks)
+
+
+def _cells(network: Network, mark: str, result: ExtremeEigenvalues) -> list[str]:
     guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
     return [
-        name,
-        regularity,
+        network.activation.name + mark,
+        str(network.depth),
+        "infinite" if network.width is None else str(network.width),
+        network.activation.regularity,
         _bracket_text(result.smallest),
         " / ".join(guarantees),
         _largest_text(result.largest),

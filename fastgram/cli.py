@@ -7,6 +7,7 @@ the same input in the same words, and all of it before any long work.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import math
 import platform
 import sys
@@ -26,6 +27,7 @@ from fastgram._report import (
     Task,
     check_writable,
     json_text,
+    network_name,
     records,
     show_table,
     text_console,
@@ -43,6 +45,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 ACTIVATIONS = ("relu", "elu", "selu", "tanh", "swish", "polynomial")
 ROWS = ("unit", "raw")
+_INFINITE = "infinite"
 
 # --- options, to be shared by commands ---------------------------------------------------------
 
@@ -77,15 +80,31 @@ Activations = Annotated[
         none=", ".join(ACTIVATIONS),
     ),
 ]
-_KIND = (
-    "gradient: inner products of gradients with respect to the hidden layer's parameters."
-    " nngp: of its outputs."
+_DEPTH = "Hidden layers, 1 or more. Several times to compare."
+Depths = Annotated[
+    list[int] | None, _option(_NETWORK, _DEPTH, "--depth", metavar="INTEGER", none="1")
+]
+_WIDTH = (
+    "Neurons a hidden layer, 1 or more, of a network with random weights; infinite is the limit"
+    " of many. Several times to compare."
 )
-Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp")]
+Widths = Annotated[
+    list[str] | None,
+    _option(_NETWORK, _WIDTH, "--width", metavar="INTEGER|infinite", none="infinite"),
+]
+_KIND = (
+    "gradient: inner products of gradients with respect to the last hidden layer's parameters."
+    " nngp: of its outputs. ntk: of gradients with respect to all parameters."
+)
+Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp|ntk")]
 WeightVariance = Annotated[float, _option(_NETWORK, "Variance of the weights, not divided by d.")]
 BiasVariance = Annotated[float, _option(_NETWORK, "Variance of the biases.")]
 _NORMALIZE = "Scale each activation so that its mean square over N(0, 1) is 1."
 Normalize = Annotated[bool, _option(_NETWORK, _NORMALIZE, "--normalize")]
+_READOUT = "Output weights of a network of finite width: signs or normal numbers."
+Readout = Annotated[str, _option(_NETWORK, _READOUT, metavar="rademacher|gaussian")]
+_NETWORK_SEED = "Of the weights of a network of finite width."
+NetworkSeed = Annotated[int, _option(_NETWORK, _NETWORK_SEED)]
 _ROWS = "unit: scale each row to norm 1. raw: take the rows as they are."
 Rows = Annotated[str, _option(_DATA, _ROWS, metavar="unit|raw")]
 _RTOL = "Stop when both brackets are no wider than this part of their estimates."
@@ -110,7 +129,7 @@ _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keep
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."
 Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
-_PLOT = "Draw the results into a .png, .svg or .pdf."
+_PLOT = "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width."
 Plot = Annotated[str | None, _option(_OUTPUT, _PLOT, "--plot", metavar="FILE")]
 
 
@@ -126,9 +145,12 @@ def _print_version(wanted: bool) -> None:
 # A line of this is a paragraph: rich would keep line breaks within one.
 _SPECTRUM = r"""Bracket the extreme eigenvalues of Gram matrices.
 
-For each activation: takes the Gram matrix of an infinitely wide network with one hidden layer at \
-the rows of DATA, and brackets its smallest and largest eigenvalue, λ_min and λ_max. λ_min bounds \
-how fast gradient descent trains such a network.
+For each network: takes its Gram matrix at the rows of DATA, and brackets its smallest and largest \
+eigenvalue, λ_min and λ_max. λ_min bounds how fast gradient descent trains such a network. It is \
+infinitely wide with one hidden layer unless --depth and --width say otherwise.
+
+Several values of --activation, --depth or --width make a sweep: all their combinations, a row \
+each, and --plot draws λ_min and λ_max against the depth or the width.
 
 A result is an estimate and a bracket \[lower, upper] that holds the true value. Its guarantee is \
 [bold]exact[/]: known without arithmetic; [bold]certified[/]: proven, rounding included; \
@@ -139,6 +161,8 @@ A result is an estimate and a bracket \[lower, upper] that holds the true value.
   fastgram spectrum
   fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png
   fastgram spectrum rows.npz:train -a 'elu(alpha=0.5)' --json -
+  fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png
+  fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
 """.replace("\\\n", "")
 
 
@@ -158,10 +182,14 @@ def _root(
 def spectrum(
     data: Data = None,
     activation: Activations = None,
+    depth: Depths = None,
+    width: Widths = None,
     kind: Kind = "gradient",
     weight_variance: WeightVariance = 1.0,
     bias_variance: BiasVariance = 0.0,
     normalize: Normalize = False,
+    readout: Readout = "rademacher",
+    network_seed: NetworkSeed = 0,
     rows: Rows = "unit",
     rtol: Rtol = 1e-2,
     confidence: Confidence = 0.999,
@@ -179,14 +207,22 @@ def spectrum(
     from fastgram import _devices, eigen
     from fastgram.network import KINDS, Network
 
+    drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
+    shapes = itertools.product(
+        activation or ACTIVATIONS, depth or [1], map(_width, width or [_INFINITE])
+    )
     networks = [
         Network(
             name,
+            depth=layers,
+            width=neurons,
             weight_variance=weight_variance,
             bias_variance=bias_variance,
             normalize=normalize,
+            readout=readout,
+            seed=drawn,
         )
-        for name in activation or ACTIVATIONS
+        for name, layers, neurons in dict.fromkeys(shapes)
     ]
     operator = {
         "kind": as_choice("kind", kind, KINDS),
@@ -206,6 +242,19 @@ def spectrum(
     _check_outputs(json_file, plot_file)
     X, source = _rows_of(data, rows)
     _run(Task(X, source, rows, operator, request), networks, json_file, plot_file)
+
+
+def _width(text: str) -> int | None:
+    """Return a number of neurons from "1000", None from "infinite"."""
+    if text == _INFINITE:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"width must be an integer of at least 1 or {_INFINITE}, not {text!r}")
+    return number
 
 
 def _bytes(text: str) -> int:
@@ -257,10 +306,16 @@ def _run(
     results: list[ExtremeEigenvalues] = []
     try:
         for count, network in enumerate(networks, 1):
+            name = network_name(network, networks)
             if live:
-                print(f"{network.activation.name} ({count} of {len(networks)})", file=sys.stderr)
-            op = GramOperator(task.X, network, **task.operator)
-            results.append(extreme_eigenvalues(op, **task.request, progress=live))
+                print(f"{name} ({count} of {len(networks)})", file=sys.stderr)
+            try:
+                op = GramOperator(task.X, network, **task.operator)
+                results.append(extreme_eigenvalues(op, **task.request, progress=live))
+            except (ValueError, NotImplementedError) as error:
+                if len(networks) == 1 or str(error).startswith(network.activation.name):
+                    raise  # which one it was is plain
+                raise ValueError(f"{name}: {error}") from error
             del op  # the entries it keeps, before the next one takes the memory that is free
             if json_file is not None and json_file != "-":
                 write_json(json_file, records(task, networks, results))
@@ -271,16 +326,30 @@ def _run(
             show_table(task, networks, results)
         sys.stdout.flush()
     if plot_file is not None:
-        from fastgram.plot import plot_extremes
+        _plot(plot_file, task, networks, results)
 
-        activations = [network.activation for network in networks]
-        plot_extremes(
-            [activation.name for activation in activations],
-            results,
-            plot_file,
-            task.title().replace(" x ", "\u00a0×\u00a0"),  # not to be folded
-            smooth=[activation.smooth for activation in activations],
-        )
+
+def _plot(
+    plot_file: str,
+    task: Task,
+    networks: Sequence[Network],
+    results: Sequence[ExtremeEigenvalues],
+) -> None:
+    """Draw activations side by side, or lines where depth or width has several values."""
+    from fastgram.plot import plot_extremes, plot_sweep
+
+    title = task.title(networks).replace(" x ", "\u00a0×\u00a0")  # not to be folded
+    if len({(network.depth, network.width) for network in networks}) > 1:
+        plot_sweep(networks, results, plot_file, title)
+        return
+    activations = [network.activation for network in networks]
+    plot_extremes(
+        [activation.name for activation in activations],
+        results,
+        plot_file,
+        title,
+        smooth=[activation.smooth for activation in activations],
+    )
 
 
 @app.command()

@@ -21,10 +21,11 @@ import typer
 
 import fastgram
 import fastgram as fg
-from fastgram import eigen, operator
+from fastgram import eigen, operator, plot
 from fastgram.__main__ import main
 from fastgram._report import Task, show_table
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.network import KINDS, READOUTS
 
 ROOT = Path(fastgram.__file__).parent.parent
 X = fg.datasets.sphere(12, 3, seed=0)
@@ -44,6 +45,8 @@ SCHEMA = {
     "normalize": bool,
     "depth": int,
     "width": type(None),
+    "readout": type(None),
+    "network_seed": type(None),
     "smallest": dict,
     "largest": dict,
     "condition": dict,
@@ -170,6 +173,18 @@ def refused(run, monkeypatch):
         (["-a", "leaky_relu(negative_slope=0.2"], "cannot read activation"),
         (["-a", "celu(alpha=-1)"], "alpha must be above 0"),
         (["--kind", "gradiant"], "unknown kind 'gradiant'; did you mean 'gradient'?"),
+        (["--kind", "laplace"], f"unknown kind 'laplace' (known: {', '.join(KINDS)})"),
+        (["--depth", "0"], "depth must be at least 1, not 0"),
+        (["--depth", "3", "--depth", "-2"], "depth must be at least 1, not -2"),
+        (["--depth", "deep"], "'--depth'"),
+        (["--depth", "1.5"], "'--depth'"),
+        (["--width", "0"], "width must be an integer of at least 1 or infinite, not '0'"),
+        (["--width", "infinite", "--width", "-5"], "at least 1 or infinite, not '-5'"),
+        (["--width", "wide"], "width must be an integer of at least 1 or infinite, not 'wide'"),
+        (["--width", "1e3"], "width must be an integer of at least 1 or infinite, not '1e3'"),
+        (["--readout", "signs"], "unknown readout 'signs'"),
+        (["--network-seed", "-1"], "network-seed must be at least 0, not -1"),
+        (["--network-seed", "x"], "'--network-seed'"),
         (["--weight-variance", "0"], "weight_variance must be above 0"),
         (["--bias-variance", "-1"], "bias_variance must be at least 0"),
         (["--rows", "units"], "unknown rows 'units'; did you mean 'unit'?"),
@@ -218,12 +233,20 @@ def test_memory_takes_suffixes(run, rows, answers):
 def test_options_reach_the_library(run, rows, answers):
     calls = answers(GOOD)
     network = ["--weight-variance", 2, "--bias-variance", 0.5, "--normalize", "--kind", "nngp"]
+    network += ["--depth", 2, "--width", 50, "--readout", "gaussian", "--network-seed", 7]
     request = ["--rtol", 0.1, "--confidence", 0.9, "--method", "lanczos", "--block", 3]
     request += ["--max-passes", 7, "--seed", 4, "--dtype", "float32"]
     assert run("spectrum", rows, "-a", "leaky_relu(negative_slope=0.2)", *network, *request)[0] == 0
     op, arguments = calls[0]
     expected = fg.Network(
-        "leaky_relu(negative_slope=0.2)", weight_variance=2.0, bias_variance=0.5, normalize=True
+        "leaky_relu(negative_slope=0.2)",
+        depth=2,
+        width=50,
+        weight_variance=2.0,
+        bias_variance=0.5,
+        normalize=True,
+        readout="gaussian",
+        seed=7,
     )
     assert op.network == expected
     assert op.arguments == {"kind": "nngp", "device": "cpu", "dtype": "float32", "memory": None}
@@ -236,6 +259,41 @@ def test_options_reach_the_library(run, rows, answers):
         "seed": 4,
         "progress": False,
     }
+
+
+def shapes(calls):
+    networks = [op.network for op, _ in calls]
+    return [(network.activation.name, network.depth, network.width) for network in networks]
+
+
+def test_a_sweep_is_every_combination_in_the_order_given(run, rows, answers):
+    calls = answers(*[GOOD] * 12)
+    words = ["-a", "tanh", "-a", "relu", "--depth", 3, "--depth", 1]
+    words += ["--width", 20, "--width", "infinite", "--width", 5]
+    status, out, _ = run("spectrum", rows, *words)
+    assert status == 0
+    assert shapes(calls) == [
+        (name, depth, width)
+        for name in ("tanh", "relu")
+        for depth in (3, 1)
+        for width in (20, None, 5)
+    ]
+    assert len(out.splitlines()) == 3 + 12
+
+
+def test_a_value_that_is_given_twice_is_done_once(run, rows, answers):
+    calls = answers(GOOD, GOOD)
+    words = ["--depth", 2, "--depth", 1, "--depth", 2, "--width", "infinite", "--width", "infinite"]
+    assert run("spectrum", rows, "-a", "relu", *words)[0] == 0
+    assert shapes(calls) == [("relu", 2, None), ("relu", 1, None)]
+
+
+def test_one_hidden_layer_and_infinite_width_are_the_default(run, rows, answers):
+    calls = answers(GOOD, GOOD)
+    run("spectrum", rows, "-a", "relu")
+    assert calls[0][0].network == fg.Network("relu")
+    run("spectrum", rows, "-a", "relu", "--depth", 1, "--width", "infinite")
+    assert calls[1][0].network == fg.Network("relu")
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -329,6 +387,99 @@ def test_a_real_run_agrees_with_lapack(run, rows, tmp_path):
         assert f"{record['smallest']['estimate']:.5g}"[:-1] in out
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_sweep_agrees_with_lapack(run, rows, tmp_path, kind):
+    path = tmp_path / "out.json"
+    words = ["-a", "tanh", "--depth", 1, "--depth", 3, "--width", 40, "--width", "infinite"]
+    words += ["--bias-variance", 0.1, "--network-seed", 3, "--kind", kind]
+    status, out, err = run("spectrum", rows, *words, "--json", path)
+    assert (status, err) == (0, "")
+    scaled = X / np.linalg.norm(X, axis=1, keepdims=True)
+    records = strict(path.read_text())
+    assert [(record["depth"], record["width"]) for record in records] == [
+        (1, 40),
+        (1, None),
+        (3, 40),
+        (3, None),
+    ]
+    for record in records:
+        network = fg.Network(
+            "tanh", depth=record["depth"], width=record["width"], bias_variance=0.1, seed=3
+        )
+        values = np.linalg.eigvalsh(fg.gram(scaled, network=network, kind=kind))
+        for end, value in (("smallest", values[0]), ("largest", values[-1])):
+            slack = 1e-12 * values[-1]
+            assert record[end]["lower"] - slack <= value <= record[end]["upper"] + slack
+    assert len({record["largest"]["estimate"] for record in records}) == 4
+    assert len(out.splitlines()) >= 3 + 4
+
+
+def heads(out):
+    return out.splitlines()[1].split()
+
+
+def test_depth_and_width_are_shown_where_they_tell(run, rows, answers):
+    answers(*[GOOD] * 20)
+    out = run("spectrum", rows, "-a", "relu")[1]
+    assert heads(out)[:2] == ["activation", "regularity"]
+    assert "norm 1, confidence 0.999" in out
+    out = run("spectrum", rows, "-a", "relu", "--depth", 3)[1]
+    assert heads(out)[:3] == ["activation", "depth", "regularity"]
+    assert out.splitlines()[0].endswith("rows scaled to norm 1, 3 hidden layers, confidence 0.999")
+    assert out.splitlines()[3].split()[:3] == ["relu", "3", "kinked"]
+    out = run("spectrum", rows, "-a", "relu", "--width", 1000)[1]
+    assert heads(out)[:3] == ["activation", "width", "regularity"]
+    assert out.splitlines()[0].endswith("rows scaled to norm 1, width 1000, confidence 0.999")
+    out = run("spectrum", rows, "-a", "relu", "--depth", 1, "--depth", 12)[1]
+    assert heads(out)[:3] == ["activation", "depth", "regularity"]
+    assert [line.split()[:2] for line in out.splitlines()[3:]] == [["relu", "1"], ["relu", "12"]]
+    assert "hidden" not in out
+    words = ["--depth", 2, "--width", 9, "--width", "infinite"]
+    out = run("spectrum", rows, "-a", "relu", *words)[1]
+    assert "norm 1, 2 hidden layers, confidence" in out
+    assert heads(out)[:4] == ["activation", "depth", "width", "regularity"]
+    assert [line.split()[:3] for line in out.splitlines()[3:]] == [
+        ["relu", "2", "9"],
+        ["relu", "2", "infinite"],
+    ]
+
+
+def test_a_note_names_the_network(run, rows, answers):
+    low = made_up((0.0, 1e-12, 5e-13, "probabilistic"), message="below the floor")
+    answers(GOOD, low)
+    words = ["-a", "tanh", "--depth", 3, "--width", 7, "--width", "infinite"]
+    out = run("spectrum", rows, *words)[1]
+    assert out.splitlines()[4].split()[:4] == ["tanh", "(1)", "3", "infinite"]
+    assert out.splitlines()[5] == (
+        "(1) tanh, depth 3, infinite width: not resolved: below the floor"
+    )
+
+
+def with_nonzero(result, bracket):
+    object.__setattr__(result, "smallest_nonzero", bracket)
+    return result
+
+
+def test_the_smallest_nonzero_eigenvalue_is_told(run, rows, answers, tmp_path):
+    path = tmp_path / "out.json"
+    zero = with_nonzero(made_up((0.0, 0.0, 0.0, "exact")), Bracket(0.25, 0.26, 0.255, "certified"))
+    answers(GOOD, zero, with_nonzero(made_up((0.0, 0.0, 0.0, "exact")), None))
+    words = ["-a", "tanh", "-a", "relu", "-a", "elu", "--json", path]
+    out = run("spectrum", rows, *words)[1]
+    assert out.splitlines()[6:] == [
+        "(1) relu: smallest nonzero eigenvalue 0.255 in [0.25, 0.26] (certified)"
+    ]
+    tanh, relu, elu = strict(path.read_text())
+    assert relu["smallest_nonzero"] == {
+        "lower": 0.25,
+        "upper": 0.26,
+        "estimate": 0.255,
+        "guarantee": "certified",
+    }
+    assert "smallest_nonzero" not in tanh
+    assert "smallest_nonzero" not in elu
+
+
 def test_a_piped_table_is_whole(run, rows, answers, monkeypatch):
     # tools that ask for colours everywhere must not get them into a file
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -403,8 +554,8 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
     )
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
 
-    def shown(activation):
-        show_table(task, [fg.Network(activation)], [fine])
+    def shown(activation, **shape):
+        show_table(task, [fg.Network(activation, **shape)], [fine])
         out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out
@@ -416,6 +567,31 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
     assert columns < 80 or "(negative_slope=0.25)" in shown("leaky_relu(negative_slope=0.25)")
     words = shown(fg.Activation("a" * 70, np.tanh, np.cosh))
     assert sum(len(word) for word in words if set(word) == {"a"}) == 70
+    words = " ".join(shown("tanh", depth=3, width=1000))
+    assert "3 hidden layers, width 1000, confidence" in words
+    assert columns < 80 or "depth 3" in words
+
+
+def test_a_table_has_room_for_depth_and_width(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
+    networks = [fg.Network("polynomial", depth=2, width=width) for width in (1000, None)]
+    fine = made_up(
+        (0.0134605013123, 0.0134605013167, 0.013460501315, "certified"),
+        (1234567.25, 1345678.25, 1245678.25, "certified"),
+    )
+    for columns in (100, 139, 140, 163, 164, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        show_table(task, networks, [fine, fine])
+        out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
+        assert max(map(len, out.splitlines())) <= columns
+        assert "…" not in out
+        assert "0.013460501315" in out
+        for word in ("depth", "width", "infinite", "1000"):
+            assert word in out
+        wide = "[0.0134605013123, 0.0134605013167]" in out  # on one line
+        assert wide == (columns >= 164)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -426,6 +602,19 @@ def test_progress_is_for_terminals(run, rows, answers, monkeypatch, terminal):
     assert [arguments["progress"] for _, arguments in calls] == [terminal, terminal]
     assert err == ("relu (1 of 2)\ntanh (2 of 2)\n" if terminal else "")
     assert "of 2)" not in out
+
+
+def test_progress_names_the_network(run, rows, answers, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    answers(*[GOOD] * 5)
+    words = ["-a", "tanh", "--depth", 1, "--depth", 3, "--width", 100, "--width", "infinite"]
+    assert run("spectrum", rows, *words)[2].splitlines() == [
+        "tanh, depth 1, width 100 (1 of 4)",
+        "tanh, depth 1, infinite width (2 of 4)",
+        "tanh, depth 3, width 100 (3 of 4)",
+        "tanh, depth 3, infinite width (4 of 4)",
+    ]
+    assert run("spectrum", rows, "-a", "relu", "--depth", 2)[2] == "relu, depth 2 (1 of 1)\n"
 
 
 # --- JSON --------------------------------------------------------------------------------------
@@ -465,6 +654,16 @@ def test_json_schema(run, rows):
     assert linear["condition"]["upper"] is None
 
 
+def test_json_of_a_finite_network(run, rows, answers):
+    answers(GOOD, GOOD)
+    words = ["--depth", 2, "--width", 30, "--width", "infinite", "--readout", "gaussian"]
+    words += ["--network-seed", 5, "--seed", 9]
+    finite, infinite = strict(run("spectrum", rows, "-a", "relu", *words, "--json", "-")[1])
+    keys = ("depth", "width", "readout", "network_seed", "seed")
+    assert [finite[key] for key in keys] == [2, 30, "gaussian", 5, 9]
+    assert [infinite[key] for key in keys] == [2, None, None, None, 9]
+
+
 def test_infinite_numbers_become_null(run, rows, answers):
     answers(OPEN)
     record = strict(run("spectrum", rows, "-a", "relu", "--json", "-")[1])[0]
@@ -493,6 +692,35 @@ def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
     _, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", "-")
     assert [record["activation"] for record in strict(out)] == ["relu"]
+
+
+def test_a_variance_that_vanishes_loses_no_row(run, rows):
+    words = ["-a", "polynomial(coefficients=[0, 1, 1])", "--weight-variance", 1e-6]
+    status, out, err = run("spectrum", rows, *words, "--depth", 1, "--depth", 60)
+    assert status == 2
+    assert err.count("\n") == 1
+    assert err.count("depth 60") == 1
+    assert out.splitlines()[3].split()[0].startswith("polynomial")
+
+
+@pytest.mark.parametrize("error", [ValueError, NotImplementedError])
+def test_what_cannot_be_done_in_a_sweep_is_named(run, rows, answers, tmp_path, error):
+    path = tmp_path / "out.json"
+    words = ["-a", "tanh", "--depth", 1, "--depth", 90, "--depth", 2, "--json", path]
+    calls = answers(GOOD, error("the variance vanishes at layer 77"))
+    status, out, err = run("spectrum", rows, *words)
+    assert status == 2
+    assert err == "fastgram: error: tanh, depth 90: the variance vanishes at layer 77\n"
+    assert len(calls) == 2
+    assert [record["depth"] for record in strict(path.read_text())] == [1]
+    assert "0.0135 [0.0134, 0.0136]" in out
+    answers(error("tanh at depth 1: the variance vanishes"))
+    assert run("spectrum", rows, *words)[2] == (
+        "fastgram: error: tanh at depth 1: the variance vanishes\n"
+    )
+    answers(error("the variance vanishes"))
+    err = run("spectrum", rows, "-a", "tanh", "--depth", 90)[2]
+    assert err == "fastgram: error: the variance vanishes\n"
 
 
 def test_json_is_written_after_each_result(run, rows, answers, tmp_path, monkeypatch):
@@ -549,6 +777,33 @@ def test_a_figure_is_written(run, rows, answers, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        ([], "plot_extremes"),
+        (["--depth", 3], "plot_extremes"),
+        (["--width", 30], "plot_extremes"),
+        (["--depth", 1, "--depth", 3], "plot_sweep"),
+        (["--width", 30, "--width", "infinite"], "plot_sweep"),
+    ],
+)
+def test_a_sweep_is_drawn_as_lines(run, rows, answers, tmp_path, monkeypatch, words, drawn):
+    calls = []
+    for name in ("plot_extremes", "plot_sweep"):
+        real = getattr(plot, name)
+
+        def noting(*args, name=name, real=real, **options):
+            calls.append(name)
+            return real(*args, **options)
+
+        monkeypatch.setattr(plot, name, noting)
+    answers(GOOD, ZERO, GOOD, OPEN)
+    path = tmp_path / "out.svg"
+    assert run("spectrum", rows, "-a", "relu", "-a", "tanh", *words, "--plot", path)[0] == 0
+    assert calls == [drawn]
+    assert path.read_bytes().startswith(b"<?xml")
+
+
 def test_no_matplotlib_is_said_before_the_work(refused, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     line = refused("spectrum", "--plot", tmp_path / "out.png")
@@ -569,7 +824,14 @@ def test_help_teaches(run):
         "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
         "a real (n, d) array, one sample a row, in .npy, .npz, .csv",
         "[default: (relu, elu, selu, tanh, swish, polynomial)]",
-        "gradient|nngp",
+        "fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png",
+        "a sweep: all their combinations",
+        "|".join(KINDS),
+        "|".join(READOUTS),
+        "[default: (1)]",
+        "INTEGER|infinite",
+        "[default: (infinite)]",
+        "[default: rademacher]",
     ]:
         assert part in text
     for panel in ("Network", "Data", "Computation", "Output"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from matplotlib.text import Text
 
 import fastgram
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
-from fastgram.plot import FORMATS, plot_extremes
+from fastgram.network import Network
+from fastgram.plot import FORMATS, plot_extremes, plot_sweep
 
 NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
 SMOOTH = [False, True, True, True, False, False]
@@ -250,3 +252,197 @@ def test_the_module_loads_no_matplotlib_and_never_pyplot(tmp_path):
     )
     root = Path(fastgram.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=60)
+
+
+# --- sweeps ------------------------------------------------------------------------------------
+
+
+def sweep(names, depths, widths):
+    return [
+        Network(name, depth=depth, width=width)
+        for name in names
+        for depth in depths
+        for width in widths
+    ]
+
+
+def result_of(network):
+    """A result that tells depth and width apart: λ_min is depth/1000 + 1/width, λ_max 1000."""
+    value = network.depth / 1000.0 + (0.0 if network.width is None else 1.0 / network.width)
+    return made_up(
+        (0.9 * value, 1.2 * value, value, "probabilistic"), (900.0, 1100.0, 1000.0, "certified")
+    )
+
+
+def draw_sweep(networks, results=None):
+    axes = Figure(figsize=(8, 5)).add_subplot()
+    results = [result_of(network) for network in networks] if results is None else results
+    assert plot_sweep(networks, results, axes, TITLE) is axes
+    return axes
+
+
+def marks(axes, marker):
+    """The points with a marker: (x, height) -> colour."""
+    return {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0])): to_hex(line.get_color())
+        for line in axes.lines
+        if line.get_marker() == marker
+    }
+
+
+def joined(axes):
+    """The lines between points: list of (x, heights, colour, dashes)."""
+    return [
+        (
+            [float(x) for x in line.get_xdata()],
+            [float(y) for y in line.get_ydata()],
+            to_hex(line.get_color()),
+            line.get_linestyle(),
+        )
+        for line in axes.lines
+        if line.get_marker() == "None"
+    ]
+
+
+def ticks(axes):
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    return dict(zip(labels, map(float, axes.get_xticks()), strict=True))
+
+
+def test_a_sweep_over_depth_is_a_line_an_activation():
+    axes = draw_sweep(sweep(["relu", "tanh", "elu"], [4, 1, 2], [None]))
+    colour = colours(axes)
+    assert axes.get_title(loc="left") == TITLE
+    assert axes.get_xlabel() == "depth (hidden layers)"
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+    assert ticks(axes) == {"1": 1.0, "2": 2.0, "4": 4.0}
+    assert list(colour) == [
+        "kinked:",
+        "relu",
+        "elu",
+        "smooth:",
+        "tanh",
+        r"$\lambda_{\max}$",
+        r"$\lambda_{\min}$",
+        "noise floor",
+    ]
+    assert len({colour[name] for name in ("relu", "tanh", "elu")}) == 3
+    lines = joined(axes)
+    for name in ("relu", "tanh", "elu"):
+        hue = colour[name]
+        heights = [heights for _, heights, line_hue, _ in lines if line_hue == hue]
+        assert heights == [[0.001, 0.002, 0.004], [1000.0] * 3]  # in the order of depth
+    assert all(xs == [1.0, 2.0, 4.0] and dashes == "-" for xs, _, _, dashes in lines)
+    assert sorted(marks(axes, "o")) == [(1.0, 0.001), (2.0, 0.002), (4.0, 0.004)]
+    assert sorted(marks(axes, "^")) == [(1.0, 1000.0), (2.0, 1000.0), (4.0, 1000.0)]
+    bars = upright_bars(axes)
+    for x in (1, 2, 4):
+        assert any(np.allclose(bar, (0.0009 * x, 0.0012 * x)) for bar in bars[x])
+        assert any(np.allclose(bar, (900.0, 1100.0)) for bar in bars[x])
+
+
+def test_depths_far_apart_take_a_logarithmic_axis():
+    axes = draw_sweep(sweep(["relu"], [1, 3, 10], [None]))
+    assert axes.get_xscale() == "log"
+    assert ticks(axes) == {"1": 1.0, "3": 3.0, "10": 10.0}
+
+
+def test_a_sweep_over_width_ends_at_infinity():
+    axes = draw_sweep(sweep(["relu"], [2], [None, 100, 10]))
+    assert axes.get_xlabel() == "width (neurons a hidden layer)"
+    assert axes.get_xscale() == "log"
+    at = ticks(axes)
+    assert (at["10"], at["100"]) == (10.0, 100.0)
+    assert 150.0 < at["∞"] < axes.get_xlim()[1]
+    lows = [(xs, heights) for xs, heights, _, _ in joined(axes) if heights[0] < 1.0]
+    # what is measured, and thinner dots to the limit
+    assert [xs for xs, _ in lows] == [[10.0, 100.0], [100.0, at["∞"]]]
+    assert np.allclose([heights for _, heights in lows], [[0.102, 0.012], [0.012, 0.002]])
+    assert [dashes for *_, dashes in joined(axes)] == ["-", "--", "-", "--"]
+
+
+def test_where_both_are_swept_the_one_with_more_values_is_on_the_axis():
+    networks = sweep(["relu", "tanh"], [1, 4], [10, 20, 40])
+    axes = draw_sweep(networks)
+    assert list(ticks(axes)) == ["10", "20", "40"]
+    words = list(colours(axes))
+    assert words[words.index("tanh") + 1 :][:2] == ["depth 1", "depth 4"]
+    lows = [line for line in joined(axes) if line[1][0] < 1.0]
+    assert len(lows) == 4
+    assert len({hue for _, _, hue, _ in lows}) == 4  # two hues in two shades
+    assert len({dashes for *_, dashes in lows}) == 2
+    axes = draw_sweep(sweep(["relu"], [1, 2, 4], [10, None]))
+    assert list(ticks(axes)) == ["1", "2", "4"]
+    assert list(colours(axes))[:4] == ["kinked:", "relu", "width 10", "infinite width"]
+    axes = draw_sweep(sweep(["relu"], [1, 2], [10, None]))
+    assert axes.get_xlabel() == "depth (hidden layers)"
+
+
+def test_what_a_sweep_cannot_place_stands_at_the_edge():
+    networks = sweep(["relu", "tanh"], [1, 2, 3], [None])
+    axes = draw_sweep(networks, [RESULTS[k] for k in (0, 2, 3, 4, 0, 5)])
+    words = list(colours(axes))
+    assert words[-3:] == [
+        rf"$\lambda_{{\min}}$: {reason}"
+        for reason in ("exact zero", "below the noise floor", "no lower bound")
+    ]
+    edge = [line for line in axes.lines if line.get_transform() == axes.get_xaxis_transform()]
+    found = {
+        (float(line.get_xdata()[0]), line.get_marker(), line.get_markerfacecolor() == "white")
+        for line in edge
+    }
+    assert found == {(2.0, "v", False), (3.0, "v", True), (1.0, "1", False), (3.0, "v", False)}
+    heights = {float(line.get_ydata()[0]) for line in edge}
+    assert len(heights) == 2  # a row a line
+    assert all(0.0 < height < 0.2 for height in heights)
+    # a line breaks where there is no number
+    relu = next(heights for _, heights, _, _ in joined(axes) if heights[0] == 0.0135)
+    assert np.isnan(relu[1:]).all()
+    assert any(np.allclose(bar, (axes.get_ylim()[0], 0.0019)) for bar in upright_bars(axes)[1])
+    assert all(y > axes.get_ylim()[0] for _, y in marks(axes, "o"))
+
+
+@pytest.mark.parametrize(
+    ("names", "depths", "widths"),
+    [
+        (["relu"], [1, 2], [None]),
+        (["relu", "elu", "selu", "tanh", "swish", "polynomial"], [1, 2, 3], [10, 100, 1000, None]),
+        (["tanh", "leaky_relu(negative_slope=0.25)"], list(range(1, 40)), [None]),
+        (["tanh"], [1], [*range(1000, 100_000, 7000), None]),
+    ],
+)
+def test_nothing_overlaps_in_a_sweep(tmp_path, names, depths, widths):
+    networks = sweep(names, depths, widths)
+    results = [RESULTS[k % 6] for k in range(len(networks))]
+    path = tmp_path / "x.png"
+    title = f"{TITLE}, 1797\u00a0×\u00a064, rows scaled to norm 1, 3 hidden layers, width 1000"
+    axes = plot_sweep(networks, results, path, title)
+    figure = axes.get_figure()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    legend = axes.get_legend().get_window_extent(renderer)
+    assert not legend.overlaps(axes.get_window_extent(renderer))
+    labels = [label.get_window_extent(renderer) for label in axes.get_xticklabels()]
+    assert len(labels) >= 2
+    for left, right in itertools.pairwise(sorted(labels, key=lambda box: box.x0)):
+        assert left.x1 < right.x0
+    for box in [legend, *labels]:
+        assert box.x0 >= figure.bbox.x0 - 1
+        assert box.x1 <= figure.bbox.x1 + 1
+        assert box.y0 >= figure.bbox.y0 - 1
+        assert box.y1 <= figure.bbox.y1 + 1
+    # markers at the edge end below the ticks of the noise floor
+    floor = axes.transAxes.inverted().transform(axes.transData.transform((1, 1e-9)))[1]
+    edge = [line for line in axes.lines if line.get_transform() == axes.get_xaxis_transform()]
+    assert all(line.get_ydata()[0] + 0.01 < floor for line in edge)
+
+
+def test_a_bad_sweep_is_refused(tmp_path):
+    networks = sweep(["relu"], [1, 2], [None])
+    with pytest.raises(ValueError, match=r"x\.jpg: a figure ends in one of \.png, \.svg, \.pdf"):
+        plot_sweep(networks, RESULTS[:2], tmp_path / "x.jpg", TITLE)
+    with pytest.raises(ValueError, match="one network and result each: 2, 1"):
+        plot_sweep(networks, RESULTS[:1], tmp_path / "x.png", TITLE)
+    with pytest.raises(ValueError, match="one network and result each: 0, 0"):
+        plot_sweep([], [], tmp_path / "x.png", TITLE)
