@@ -1,22 +1,28 @@
 """What the rank of a Gram matrix is known not to exceed, from exact facts alone.
 
 Nothing here looks at a computed entry or a numerical rank: only at rows that are equal, opposite
-or proportional bit for bit, columns that are exactly zero, and facts that an activation declares.
+or proportional bit for bit, columns that are exactly zero, the number of weights, and facts that
+an activation declares.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.activations import Activation
 from fastgram.network import Network
 
 __all__ = ["rank_bound"]
 
 Rows = npt.NDArray[np.float64]
+
+# Sums of more pairs of degrees than this are not enumerated: all degrees up to the top count then.
+_PAIRS = 20_000
 
 
 def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tuple[int, str]:
@@ -27,7 +33,7 @@ def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tupl
     X : (n, d) array
         Rows as given.
     network : Network
-    kind : {"gradient", "nngp"}
+    kind : {"gradient", "nngp", "ntk"}
 
     Returns
     -------
@@ -37,46 +43,131 @@ def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tupl
         One clause; empty where nothing is known.
     """
     n = X.shape[0]
-    if network.is_zero(kind):
-        return 0, f"the derivative of {network.activation.name} is zero almost everywhere"
+    activation = network.activation
+    if activation.flat:
+        if kind == "gradient":
+            return 0, f"the derivative of {activation.name} is zero almost everywhere"
+        kind = "nngp"  # gradients of hidden weights vanish, those of the readout remain
     rows = np.asarray(X, dtype=np.float64) + 0.0  # turns -0.0 into 0.0
-    bounds = [(n, ""), _by_classes(rows, network, kind)]
-    if network.activation.powers is not None:
-        bounds.append(_by_degree(rows, network, kind))
+    columns = int(np.count_nonzero(np.any(rows != 0.0, axis=0)))
+    bounds = [(n, ""), _by_classes(rows, columns, network, kind)]
+    if activation.powers is not None:
+        bounds.append(_by_degree(n, columns, network, kind, activation.powers))
+    if network.width is not None:
+        bounds.append(_by_width(columns, network, kind, network.width))
     return min(bounds, key=lambda bound: bound[0])
 
 
-def _by_degree(rows: Rows, network: Network, kind: str) -> tuple[int, str]:
-    """Features of a polynomial activation are polynomials in the row: count the monomials."""
-    powers = network.activation.powers
-    assert powers is not None
-    columns = int(np.count_nonzero(np.any(rows != 0.0, axis=0)))
-    degree = max(powers, default=0)
-    if network.bias_variance > 0.0:
-        count = math.comb(columns + degree, degree)
-    else:
-        # w·x to the power k is homogeneous of degree k, and so is x times its derivative
-        count = sum(
-            math.comb(columns + k - 1, k) if columns or k == 0 else 0
-            for k in powers
-            if k > 0 or kind == "nngp"
-        )
+# --- finite width ------------------------------------------------------------------------------
+
+
+def _by_width(columns: int, network: Network, kind: str, width: int) -> tuple[int, str]:
+    """Count the features: neurons for "nngp", weights and biases otherwise."""
+    biased = network.bias_variance > 0.0
+    depth = network.depth
+    into_first = width * (columns + biased)
+    into_another = width * (width + biased)
+    weights = "weights and biases" if biased else "weights"
+    subject = f"a network of width {width}"
+    if kind == "nngp":
+        return width, f"{subject} has {width} neurons in its last hidden layer"
+    if kind == "gradient" and depth > 1:
+        return into_another, f"{subject} has {into_another} {weights} in its last hidden layer"
+    subject += f" in {columns} columns that are not all zero"
+    if kind == "gradient":
+        return into_first, f"{subject} has {into_first} {weights} in its hidden layer"
+    count = into_first + (depth - 1) * into_another + width
+    reason = f"{subject} has {count} {weights}"
+    if network.activation.homogeneity and _value_at_zero(network.activation) == 0.0:
+        # z f'(z) = p f(z): weights (and bias) into a neuron times their gradients make p times
+        # the weights out of it times theirs, a linear relation between features for each neuron.
+        # They are independent, from the readout down, but for neurons that zero weights cut off
+        # from the output, and the gradients of weights into those vanish, one or more a neuron.
+        count -= depth * width
+        reason += f", {depth * width} of them redundant as neurons can be rescaled"
+    return count, reason
+
+
+# --- polynomial activations --------------------------------------------------------------------
+
+
+def _by_degree(
+    n: int, columns: int, network: Network, kind: str, powers: Collection[int]
+) -> tuple[int, str]:
+    """Features of a polynomial activation are polynomials in the row: count the monomials.
+
+    They are at any finite width, and the limit of infinite width stays in their span.
+    """
+    variables, where = columns, f"{columns} columns that are not all zero"
+    first_layer_counts = kind == "ntk" or (kind == "gradient" and network.depth == 1)
+    if network.width is not None and network.width < columns and not first_layer_counts:
+        # but for gradients of the first layer, a row x acts through that layer's w·x alone
+        variables, where = network.width, f"the {network.width} neurons of its first layer"
+    count = _count_monomials(n, variables, network, kind, powers)
     name = network.activation.name
-    return count, f"{name} has {count} monomials in {columns} columns that are not all zero"
+    if network.depth > 1:
+        name += f" composed {network.depth} times"
+    return count, f"{name} has {count} monomials in {where}" if count < n else ""
 
 
-def _by_classes(rows: Rows, network: Network, kind: str) -> tuple[int, str]:
+def _count_monomials(
+    n: int, variables: int, network: Network, kind: str, powers: Collection[int]
+) -> int:
+    """Return the number of monomials that features have, or n where that is less.
+
+    S, the degrees of forward features, starts as {1}; a layer makes it the sums of k elements of S
+    for each exponent k. A bias is one more coordinate, of degree 0, of the row; S then holds 0 in
+    every layer, so that the biases of further layers add nothing. A gradient is an element of the
+    S below times f', k − 1 elements of it: k of them again, but for the constant k = 0. Going up
+    through further layers turns one of their k elements into it, so gradients of layers below the
+    last stay within the last S, and "ntk" has the degrees of "nngp".
+    """
+    degree = max(powers, default=0)
+    S = {0, 1} if network.bias_variance > 0.0 else {1}
+    for layer in range(1, network.depth + 1):
+        last = layer == network.depth
+        reached: set[int] = set()
+        sums = {0}
+        for k in range(degree + 1):
+            if k > 0:
+                if len(sums) * len(S) > _PAIRS:
+                    top = degree**network.depth
+                    return n if variables and top >= n else min(n, math.comb(variables + top, top))
+                sums = {a + b for a in sums for b in S}
+                # Sums of more terms and layers above have as many monomials or more, since they
+                # hold a shifted copy of these degrees: degrees need never grow far beyond n.
+                if _monomials(variables, sums) >= n:
+                    return n
+            if k in powers and not (k == 0 and last and kind == "gradient"):
+                reached |= sums
+        S = reached
+    return min(n, _monomials(variables, S))
+
+
+def _monomials(variables: int, degrees: Iterable[int]) -> int:
+    """Count the monomials of these degrees."""
+    return sum(math.comb(variables + k - 1, k) if variables else int(k == 0) for k in degrees)
+
+
+# --- classes of rows ---------------------------------------------------------------------------
+
+
+def _by_classes(rows: Rows, columns: int, network: Network, kind: str) -> tuple[int, str]:
     """Rows that give proportional rows of the Gram matrix count once; zero rows not at all."""
     n = rows.shape[0]
-    unbiased = network.bias_variance == 0.0
-    power = network.homogeneity() if unbiased else None
-    parity = network.activation.parity if unbiased else 0
-    zero = ~np.any(rows, axis=1)
-    zero_rows_vanish = unbiased and (
-        kind == "gradient" or float(network.activation.f(np.zeros(1))[0]) == 0.0
-    )
+    # a bias is one more coordinate, the same in every row: rows are then equal or unrelated
+    power = parity = None
+    vanish = False
+    if network.bias_variance == 0.0:
+        power, parity = _scaling(network), _reflection(network)
+        # forward features of a zero row are zero in every layer if f(0) = 0; those that the first
+        # layer's gradient sees are the row itself
+        vanish = _value_at_zero(network.activation) == 0.0 or (
+            kind == "gradient" and network.depth == 1
+        )
     facts = []
-    if zero_rows_vanish and np.any(zero):
+    zero = ~np.any(rows, axis=1)
+    if vanish and np.any(zero):
         facts.append(f"{np.count_nonzero(zero)} zero rows")
         rows = rows[~zero]
     kept = rows.shape[0]
@@ -86,23 +177,74 @@ def _by_classes(rows: Rows, network: Network, kind: str) -> tuple[int, str]:
     if rows.shape[0] < kept:
         facts.append(f"{kept - rows.shape[0]} repeated rows")
     if power is not None:
+        # Entries of |x|x̂ are those of x̂ times |x|**(p**L), of any kind: preactivations of layer l
+        # grow like |x|**(p**(l − 1)), f' of them like their power p − 1. With p = 0, f' is zero.
         kept = rows.shape[0]
         rows = _distinct_directions(rows)
         if rows.shape[0] < kept:
             facts.append(f"{kept - rows.shape[0]} rows that are positive multiples of others")
-    pairs = rows.shape[0] - _distinct(_unsigned(rows)).shape[0]
     rank = rows.shape[0]
+    unsigned = _distinct(_unsigned(rows))
+    if power is not None:
+        unsigned = _distinct_directions(unsigned)
+    pairs = rank - unsigned.shape[0]
     if pairs and parity:
-        # the kernel is even or odd in each row, so opposite rows give the same up to sign
+        # f even: all that lies above the first layer is even in x, and the first layer's gradient
+        # is a product of two odd factors. f odd: forward features are odd, f' is even.
         rank -= pairs
         facts.append(f"{pairs} rows opposite to others under an even or odd activation")
-    elif pairs and power == 1:
-        # f = az + b|z|: on differences of opposite rows only the part a²⟨x, y⟩ acts, of rank ≤ d
-        columns = int(np.count_nonzero(np.any(rows != 0.0, axis=0)))
-        if pairs > columns:
-            rank -= pairs - columns
-            facts.append(f"{pairs} pairs of opposite rows in {columns} dimensions")
+    elif power in (0, 1) and _splits(network, kind, power):
+        # the kernel is one part of small rank, and one that is even or odd in x, whose rank is no
+        # more than the number of directions up to sign
+        spare = columns if power == 1 else 1
+        if pairs > spare:
+            rank -= pairs - spare
+            where = f"in {columns} dimensions" if power == 1 else "under a constant and an odd part"
+            facts.append(f"{pairs} pairs of opposite rows {where}")
     return (rank, " and ".join(facts)) if rank < n else (n, "")
+
+
+def _value_at_zero(activation: Activation) -> float:
+    return float(activation.f(np.zeros(1))[0])
+
+
+def _scaling(network: Network) -> int | None:
+    """Return the p with f(cz) = c**p f(z) for every c > 0, if f' follows wherever it counts."""
+    activation = network.activation
+    power = activation.homogeneity
+    if power is not None and network.width is not None:
+        # w·x = 0 has probability 0, but has it been drawn, f(0) and f'(0) count, as declared
+        if power != 0 and _value_at_zero(activation) != 0.0:
+            return None
+        if power != 1 and float(activation.df(np.zeros(1))[0]) != 0.0:
+            return None
+    return power
+
+
+def _reflection(network: Network) -> int:
+    """Return 1 for an even f and −1 for an odd one, if f' follows wherever it counts, else 0."""
+    activation = network.activation
+    if activation.parity and network.width is not None:
+        # as above: a finite network may meet a kink, where f' is a matter of convention
+        kinks = np.array([0.0, *activation.kinks])
+        if not np.array_equal(activation.df(-kinks), -activation.parity * activation.df(kinks)):
+            return 0
+    return activation.parity
+
+
+def _splits(network: Network, kind: str, power: int) -> bool:
+    """Whether the kernel is a multiple of ⟨x, y⟩**power plus one that is even or odd in x.
+
+    If f = az + b|z|, then E f'(u)f'(v) = a² + b²E[sign u sign v] and E f(u)f(v) = a²E[uv] +
+    b²E[|u||v|]: a multiple of ⟨x, y⟩ plus an even part, of every kind. If f = a + b·sign z, then
+    E f(u)f(v) = a² + b²E[sign u sign v]: a constant plus an odd part. Layers above the first apply
+    f to inner products that are neither linear nor constant plus odd. At finite width az + b|z|
+    itself still splits; sign z does not at z = 0, where f' or f may have another value than the
+    mean of both sides, so that nothing is claimed.
+    """
+    if network.depth > 1:
+        return False
+    return network.width is None or (power == 1 and kind == "nngp")
 
 
 def _distinct(rows: Rows) -> Rows:
@@ -122,7 +264,11 @@ def _distinct_directions(rows: Rows) -> Rows:
 
     Rational arithmetic is slow, so only rows whose unit vectors agree to rounding are compared:
     multiples of one another are next to each other in the order of a random projection.
+    A zero row has no direction and stays.
     """
+    zero = ~np.any(rows, axis=1)
+    if np.any(zero):
+        return np.concatenate([rows[zero], _distinct_directions(rows[~zero])])
     unit = rows / np.max(np.abs(rows), axis=1, keepdims=True)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     weights = np.random.default_rng(0).standard_normal(rows.shape[1])
@@ -137,7 +283,7 @@ def _distinct_directions(rows: Rows) -> Rows:
             continue
         directions = {_direction(rows[index]): int(index) for index in group}
         kept.extend(directions.values())
-    return np.asarray(rows[np.sort(kept)])
+    return np.asarray(rows[sorted(kept)]) if kept else rows
 
 
 def _direction(row: Rows) -> tuple[Fraction, ...]:
