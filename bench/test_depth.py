@@ -1,0 +1,111 @@
+"""What depth costs: depth L against depth 1, and dense builds against neural-tangents."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastgram as fg
+from bench.floors import in_turn
+
+N, D = 4096, 100
+KIND = "ntk"
+# python of an environment with neural-tangents; neural_tangents/make_values.py says how to make it
+PEER = "FASTGRAM_NEURAL_TANGENTS"
+ROUNDS = 5
+
+
+def told(ratio: tuple[float, float, float]) -> str:
+    return f"{ratio[0]:.3g} [{ratio[1]:.3g}, {ratio[2]:.3g}]"
+
+
+def ntk_by_duals(X: Any, activation: str, depth: int) -> Any:
+    """Return the NTK of a few unit rows, layer by layer, each entry of each by a quadrature."""
+    covariance = tangent = X @ X.T
+    for _ in range(depth):
+        norms = np.sqrt(np.diag(covariance))
+        q1, q2 = np.broadcast_arrays(norms[:, None] ** 2, norms**2)
+        rho = np.clip(covariance / np.outer(norms, norms), -1.0, 1.0)
+        np.fill_diagonal(rho, 1.0)
+        covariance = fg.dual(activation, rho, q1, q2)
+        tangent = covariance + tangent * fg.dual(activation, rho, q1, q2, derivative=True)
+    return tangent
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("depth", [1, 3, 10, 30])
+def test_depth(benchmark: Any, activation: str, depth: int) -> None:
+    X = fg.datasets.sphere(N, D, 0)
+    shallow, deep = fg.Network(activation), fg.Network(activation, depth=depth)
+    few = X[:6]
+    assert np.allclose(
+        fg.gram(few, network=deep, kind=KIND), ntk_by_duals(few, activation, depth), 1e-10
+    )
+    op1, op = (fg.GramOperator(X, network, kind=KIND, memory=0) for network in (shallow, deep))
+    v = np.random.default_rng(0).standard_normal(N)
+    expected = fg.gram(few, X, network=deep, kind=KIND) @ v
+    assert np.max(np.abs((op @ v)[:6] - expected)) < 1e-9
+
+    benchmark.group = f"depth of {activation} {KIND} n={N} d={D}"
+    benchmark.pedantic(lambda: op @ v, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["pass / pass of depth 1"] = told(
+        in_turn(lambda: op @ v, lambda: op1 @ v, ROUNDS)
+    )
+    benchmark.extra_info["build / build of depth 1"] = told(
+        in_turn(
+            lambda: fg.gram(X, network=deep, kind=KIND),
+            lambda: fg.gram(X, network=shallow, kind=KIND),
+            ROUNDS,
+        )
+    )
+
+
+@contextmanager
+def neural_tangents(activation: str, depth: int) -> Iterator[Any]:
+    """Start time_build.py and yield its input, a line a build, and its output."""
+    command = [
+        os.environ[PEER], str(Path(__file__).parent / "neural_tangents" / "time_build.py"),
+        *("--n", str(N), "--d", str(D), "--kind", KIND, "--repeats", str(ROUNDS + 1)),
+        *("--activation", activation, "--depth", str(depth), "--in-turn"),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdin, process.stdout
+
+
+@pytest.mark.skipif(PEER not in os.environ, reason=f"{PEER} names no python with neural-tangents")
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("depth", [1, 10])
+def test_neural_tangents(benchmark: Any, activation: str, depth: int) -> None:
+    X = fg.datasets.sphere(N, D, 0)
+    network = fg.Network(activation, depth=depth)
+    with neural_tangents(activation, depth) as (ask, answer):
+        first = json.loads(answer.readline())
+        sample = np.asarray(first["sample"])
+        ours = fg.gram(X, network=network, kind=KIND)[np.ix_(sample, sample)]
+        error = np.abs(ours - np.asarray(first["entries"]))
+        # its diagonal of kinked activations is right to 1e-8 only, see make_values.py
+        assert np.max(error[~np.eye(sample.size, dtype=bool)]) < 1e-10
+        assert np.max(error) < 1e-6
+
+        def theirs() -> None:
+            print(file=ask, flush=True)
+            json.loads(answer.readline())
+
+        def build() -> None:
+            fg.gram(X, network=network, kind=KIND)
+
+        benchmark.group = f"{KIND} n={N} d={D}"
+        benchmark.pedantic(build, rounds=3, warmup_rounds=1)
+        benchmark.extra_info["build / neural-tangents"] = told(in_turn(build, theirs, ROUNDS))
