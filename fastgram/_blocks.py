@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._entries import Entries, Rows
+from fastgram._entries import Entries, Evaluate, Rows
 from fastgram._finite import FiniteEntries
 from fastgram.network import Network
 
@@ -37,7 +37,7 @@ class Blocks(Protocol):
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""
 
-    def block(self, i: slice, j: slice, evaluate: object, scratch: Tile, out: Tile) -> None:
+    def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
 
 

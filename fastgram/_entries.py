@@ -1,17 +1,13 @@
 """From rows to Gram entries: which tables a block of entries is made of, and how exact they are.
 
-A block is always a sum of *terms*, each a table of the cosine times a weight for its row and one
-for its column:
+- Homogeneous activations: one table, weights |x|**p.
+- Rows of one norm: one table of that norm.
+- Rows of several norms: separated tables, weights the square roots of the diagonal.
+- Entries that are zero everywhere: nothing.
 
-- homogeneous activations: one table, weights |x|**p;
-- rows of one norm: one table, weights |x| for "gradient" and 1 for "nngp", the *spans*;
-- rows of several norms: tables at Chebyshev nodes of the norm, weights the Lagrange polynomials
-  times the spans;
-- derivative zero everywhere: no term.
-
-What no sum of terms holds is integrated entry by entry: an activation with kinks away from 0 on
-rows of several norms (its entries depend on the larger of the two norms where ρ = 1), and norms so
-far apart that no reasonable number of nodes will do.
+What neither holds is integrated entry by entry, and so are very few entries. An activation with
+kinks away from 0 on rows of several norms has no table (its entries depend on the larger of the
+two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1.
 """
 
 from __future__ import annotations
@@ -19,24 +15,28 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import CLOSE, Table
+from fastgram._norms import Separated, separate
+from fastgram.kernels import CLOSE, SeparablePiece, Table
 from fastgram.network import Network
 
-__all__ = ["Entries", "Rows", "Term"]
+__all__ = ["Entries", "Rows"]
 
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
+Places = npt.NDArray[np.intp]
+Evaluate = Callable[..., None]  # the contract of fastgram.kernels
 
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * _EPS
-_NODE_COUNTS = (2, 4, 6, 8, 12, 16, 24, 32)
-_NODE_TOLERANCE = 1e-13
+# So few entries are integrated sooner than a table for any two norms is made.
+_FEW = 1024
 
 
 @dataclass(frozen=True)
@@ -64,30 +64,22 @@ class Rows:
         return Rows(np.ascontiguousarray(rows, dtype=dtype), norms)
 
 
-@dataclass(frozen=True)
-class Term:
-    """One table and its weights."""
-
-    table: Table
-    row_weights: Tile
-    column_weights: Tile
-
-
 @dataclass
 class Entries:
     """The entries between two sets of rows.
 
     Attributes
     ----------
-    terms : list of Term
-        What a block is the sum of, unless `direct`.
-    direct : bool
-        Whether entries are integrated one by one.
-    error : float
-        Bound on |computed − ideal| of an entry, divided by its two `spans`.
     row_spans, column_spans : (n,) arrays
-        The weights that `error` goes with: |x|**p for a homogeneous activation, else |x| for
-        "gradient" and 1 for "nngp".
+        The weights of rows and columns.
+    error : float
+        Bound on |computed − ideal| of an entry, divided by its two spans.
+    table : Table or None
+        Of entries over spans, one for all norms.
+    separated : Separated or None
+        The same where they depend on the norms.
+    direct : bool
+        Whether entries are integrated one by one. Without any of the three all are zero.
     """
 
     network: Network
@@ -95,37 +87,85 @@ class Entries:
     rows: Rows
     columns: Rows
     dtype: np.dtype[np.floating]
-    terms: list[Term] = field(default_factory=list)
+    table: Table | None = None
+    separated: Separated | None = None
     direct: bool = False
     error: float = 0.0
+    row_spans: Array = field(init=False)
+    column_spans: Array = field(init=False)
 
     def __post_init__(self) -> None:
+        network, kind = self.network, self.kind
         norms = np.unique(np.concatenate([self.rows.norms, self.columns.norms]))
-        power = self.network.homogeneity()
-        self.row_spans, self.column_spans = (
-            self._spans(rows.norms, power) for rows in (self.rows, self.columns)
-        )
-        if self.network.is_zero(self.kind):
+        self._weigh(lambda norms: network.spans(kind, norms))
+        if network.is_zero(kind):
             return
+        power = network.homogeneity()
         if power is not None:
-            self._one_table(1.0)
+            self._weigh(lambda norms: self._powers(norms, power))
+            self._take_table(1.0)
+        elif norms[-1] == 0.0 and not np.any(network.diagonal(kind, norms)):
+            return  # all rows are zero, and so are their entries
         elif norms[-1] - norms[0] <= _ONE_NORM * norms[-1]:
-            self._one_table(float(np.mean(norms)))
-            self.error += 4 * _ONE_NORM * self.terms[0].table.scale
-        elif any(self.network.activation.kinks):
+            self._take_table(float(np.mean(norms)))
+            self.error += 4 * _ONE_NORM * self.table.scale if self.table else 0.0
+        elif self.rows.norms.size * self.columns.norms.size <= _FEW:
+            self._integrate_each(norms)
+        elif any(network.activation.kinks):
             self._integrate_each(norms, "has kinks away from 0 and the rows have different norms")
-        elif not self._interpolate(norms):
+        else:
+            self._separate(norms)
+
+    def _weigh(self, spans: Callable[[Array], Array]) -> None:
+        self.row_spans = spans(self.rows.norms)
+        self.column_spans = (
+            self.row_spans if self.columns is self.rows else spans(self.columns.norms)
+        )
+        self._row_weights = np.ascontiguousarray(self.row_spans, dtype=self.dtype)
+        self._column_weights = np.ascontiguousarray(self.column_spans, dtype=self.dtype)
+
+    def _take_table(self, norm: float) -> None:
+        self.table = self.network.table(self.kind, norm, self.dtype)
+        self.error = self.table.error + self.table.slope * self._chord_error()
+
+    def _separate(self, norms: Array) -> None:
+        least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
+        separated = separate(self.network, self.kind, least, float(norms[-1]), self.dtype)
+        if separated is None:
             self._integrate_each(norms, "on rows with norms so far apart has no table")
+            return
+        self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
+        self.separated = separated
+        self._row_places = separated.places(self.rows.norms)
+        self._column_places = separated.places(self.columns.norms)
+        self.error = separated.error + separated.slope * self._chord_error()
+        share = self._share_outside(separated)
+        if share > 0.0:
+            _say_slow(
+                f"{self.network.activation.name} at depth {self.network.depth} on rows of different"
+                f" norms has a table for cosines from {max(separated.bottom, -1.0):g} to"
+                f" {min(separated.top, 1.0):g} only; about {share:.2g} of the pairs are outside:"
+                " these entries",
+            )
 
-    def _spans(self, norms: Array, power: int | None) -> Array:
-        if power is not None:
-            return self._powers(norms, power)
-        return norms.copy() if self.kind == "gradient" else np.ones_like(norms)
+    def _share_outside(self, separated: Separated) -> float:
+        """Return the share of pairs whose cosine has no table, from a sample of the rows."""
+        sample = [
+            side.unit[:: max(side.norms.size // 128, 1)] for side in (self.rows, self.columns)
+        ]
+        cosines = sample[0] @ sample[1].T
+        outside = (cosines >= separated.top) | (cosines < separated.bottom)
+        if self.columns is self.rows:
+            np.fill_diagonal(outside, False)
+        return float(np.mean(outside))
 
-    def _one_table(self, norm: float) -> None:
-        table = self.network.tables(self.kind, (norm,), self.dtype)[0]
-        self.terms = [Term(table, self._cast(self.row_spans), self._cast(self.column_spans))]
-        self.error = self._table_error(table)
+    def _integrate_each(self, norms: Array, why: str = "") -> None:
+        """Do without tables, and where that is slower say so."""
+        self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
+        self.direct = True
+        self.error = 4e-14 * self.network.depth + self._steepest(norms) * self._chord_error()
+        if why:
+            _say_slow(f"{self.network.activation.name} {why}: its entries")
 
     def _powers(self, norms: Array, power: int) -> Array:
         weights = norms**power
@@ -135,66 +175,27 @@ class Entries:
             weights[norms == 0.0] = float(f(np.zeros(1))[0]) / mean if mean else 0.0
         return np.asarray(weights)
 
-    def _cast(self, weights: Array) -> Tile:
-        return np.ascontiguousarray(weights, dtype=self.dtype)
+    def _steepest(self, norms: Array) -> float:
+        """Bound |dK/ds|, K entries over spans, by differences between a few angles."""
+        s = np.concatenate([[0.0], np.geomspace(1e-4, np.sqrt(0.5), 24)])
+        theta = 2.0 * np.arcsin(s)
+        theta = np.concatenate([theta, np.pi - theta[-2::-1]])
+        steps = np.concatenate([np.diff(s), np.diff(s)[::-1]])
+        pairs = [(norms[-1], norms[-1]), (norms[norms > 0.0][0], norms[-1])]
+        slopes = []
+        for pair in pairs:
+            q1, q2 = (np.full(theta.size, norm**2) for norm in pair)
+            span = np.sqrt(np.prod(self.network.diagonal(self.kind, np.array(pair))))
+            values = self.network.entries(self.kind, theta, q1, q2)
+            slopes.append(np.max(np.abs(np.diff(values)) / steps) / span if span > 0.0 else 0.0)
+        return 2.0 * float(max(slopes))
 
-    def _table_error(self, table: Table) -> float:
-        """Bound an entry's error: the table's own, and that of its argument s."""
+    def _chord_error(self) -> float:
+        """Bound the error of s, the argument of tables."""
         eps = float(np.finfo(self.dtype).eps)
         # the product of two unit rows, each rounded, in any order of summation
         cosine = (self.rows.unit.shape[1] + 8) * eps / 2.0
-        chord = cosine / (4.0 * np.sqrt(CLOSE[self.dtype])) + 2.0 * eps
-        return float(table.error + table.slope * chord)
-
-    def _integrate_each(self, norms: Array, why: str) -> None:
-        """Give up on tables, and say so."""
-        self.direct = True
-        at_one, _ = self.network.shapes(self.kind, 0.0, norms[[0, -1]])
-        self.error = 4e-14 * float(np.max(np.abs(at_one)))
-        _say_slow(f"{self.network.activation.name} {why}", self.rows, self.columns)
-
-    def _interpolate(self, norms: Array) -> bool:
-        """Take as many Chebyshev nodes of the norm as entries between them ask for, if it can."""
-        # log(1 + |x|) spreads the nodes: entries vary with |x| below 1 and with its logarithm above
-        low, high = (float(np.log1p(end)) for end in (norms[norms > 0.0][0], norms[-1]))
-        if norms[0] == 0.0:
-            low = 0.0
-        probe = np.expm1(np.linspace(low, high, 7))
-        exact = self._shapes(probe)
-        scale = float(np.max(np.abs(exact)))
-        for count in _NODE_COUNTS:
-            nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
-            at = np.expm1((low + high) / 2.0 + nodes * (high - low) / 2.0)
-            weights = _lagrange(np.linspace(-1.0, 1.0, 7), nodes)
-            values = self._shapes(at)
-            miss = float(np.max(np.abs(weights @ values @ weights.T - exact)))
-            if miss <= _NODE_TOLERANCE * scale:
-                break
-        else:
-            return False
-
-        def places(rows: Rows) -> Array:
-            return _lagrange(2.0 * (np.log1p(rows.norms) - low) / (high - low) - 1.0, nodes)
-
-        tables = self.network.tables(self.kind, tuple(float(r) for r in at), self.dtype)
-        left, right = places(self.rows), places(self.columns)
-        lebesgue = float(np.max(np.sum(np.abs(left), axis=1)))
-        lebesgue *= float(np.max(np.sum(np.abs(right), axis=1)))
-        left, right = left * self.row_spans[:, None], right * self.column_spans[:, None]
-        self.terms = [
-            Term(tables[a * count + b], self._cast(left[:, a]), self._cast(right[:, b]))
-            for a in range(count)
-            for b in range(count)
-        ]
-        worst = max(self._table_error(table) for table in tables)
-        self.error = lebesgue * worst + 4 * (miss + _NODE_TOLERANCE * scale)
-        return True
-
-    def _shapes(self, norms: Array) -> Array:
-        """Return entries/spans between rows of all pairs of norms, at angles from 0 to π."""
-        angles = (0.0, 0.1, 0.8, np.pi / 2.0)
-        pairs = [self.network.shapes(self.kind, theta, norms) for theta in angles]
-        return np.array([matrix for pair in pairs for matrix in pair])
+        return float(cosine / (4.0 * np.sqrt(CLOSE[self.dtype])) + 2.0 * eps)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -204,19 +205,19 @@ class Entries:
     @property
     def in_place(self) -> bool:
         """Whether `block` may be given its scratch as `out` too."""
-        return not self.direct and len(self.terms) <= 1
+        return self.table is not None
 
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""
-        total = np.zeros(self.shape[0])
-        for term in self.terms:
-            weights = term.row_weights.astype(np.float64) * term.column_weights
-            total += term.table.at_one * weights
-        if self.direct:
-            q = self.rows.norms**2
-            total = self.network.entries(self.kind, np.zeros_like(q), q, q)
-        total[self.rows.norms == 0.0] = self.network.at_zero(self.kind)
-        return total
+        if self.table is not None:
+            weights = self._row_weights.astype(np.float64) * self._column_weights
+            total = self.table.at_one * weights
+            zero = self.rows.norms == 0.0
+            total[zero] = self.network.diagonal(self.kind, self.rows.norms[zero])
+            return np.asarray(total)
+        if self.separated is not None or self.direct:
+            return np.asarray(self.row_spans * self.row_spans)
+        return np.zeros(self.shape[0])
 
     @property
     def norm_error(self) -> float:
@@ -224,60 +225,56 @@ class Entries:
         # Frobenius: the sum of error²·span²·span² over all entries
         return self.error * float(np.sum(self.row_spans**2))
 
-    def block(self, i: slice, j: slice, evaluate: object, scratch: Tile, out: Tile) -> None:
+    def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
 
         `out` may be float32 or float64 whatever the dtype of the tiles; `scratch` is of theirs.
         """
         x, y = self.rows.unit[i], self.columns.unit[j]
         np.matmul(x, y.T, out=scratch)
-        if self.direct:
-            out[...] = self._integrate(i, j, scratch)
-        elif len(self.terms) == 1:
-            self._evaluate(evaluate, scratch, i, j, self.terms[0], out)
+        own = (self.direct or self.separated is not None) and self.columns is self.rows and i == j
+        if own:  # the diagonal is known, and alone on its piece as a rule
+            np.fill_diagonal(scratch, 0.0)
+        tables: Sequence[Table | SeparablePiece] = []
+        outside = np.zeros(scratch.shape, dtype=bool)
+        if self.table is not None:
+            tables = [self.table]
+        elif self.separated is not None:
+            places = self._row_places[i], self._column_places[j]
+            tables = self.separated.touched(scratch, *places)
+            outside = (scratch >= self.separated.top) | (scratch < self.separated.bottom)
+        elif self.direct:
+            outside[...] = True
         else:
             out[...] = 0.0
-            part = np.empty_like(out)
-            for term in self.terms:
-                self._evaluate(evaluate, scratch, i, j, term, part)
-                out += part
+        for table in tables:
+            evaluate(scratch, x, y, self._row_weights[i], self._column_weights[j], table, out)
+        if np.any(outside):
+            if own:
+                np.fill_diagonal(outside, False)
+            out[outside] = self._integrate(i, j, scratch, *np.nonzero(outside))
+        if own:
+            np.fill_diagonal(out, self.row_spans[i] ** 2)
 
-    def _evaluate(
-        self, evaluate: object, cosines: Tile, i: slice, j: slice, term: Term, out: Tile
-    ) -> None:
-        assert callable(evaluate)
-        x, y = self.rows.unit[i], self.columns.unit[j]
-        evaluate(cosines, x, y, term.row_weights[i], term.column_weights[j], term.table, out)
-
-    def _integrate(self, i: slice, j: slice, cosines: Tile) -> Array:
-        theta = np.arccos(np.clip(cosines.astype(np.float64), -1.0, 1.0))
-        x, y = self.rows.unit[i], self.columns.unit[j]
+    def _integrate(self, i: slice, j: slice, cosines: Tile, a: Places, b: Places) -> Array:
+        """Return the entries at rows a and columns b of a block, by quadrature."""
+        rho = np.clip(cosines[a, b].astype(np.float64), -1.0, 1.0)
+        theta = np.arccos(rho)
         for sign in (1.0, -1.0):  # close pairs from the rows, as in the kernels
-            close = np.argwhere(0.5 - 0.5 * sign * cosines < CLOSE[self.dtype])
-            for a, b in close:
-                s = 0.5 * float(np.linalg.norm(x[a].astype(np.float64) - sign * y[b]))
-                angle = 2.0 * np.arcsin(min(s, 1.0))
-                theta[a, b] = angle if sign > 0.0 else np.pi - angle
-        q1 = np.broadcast_to(self.rows.norms[i, None] ** 2, theta.shape)
-        q2 = np.broadcast_to(self.columns.norms[None, j] ** 2, theta.shape)
+            close = np.flatnonzero(0.5 - 0.5 * sign * rho < CLOSE[self.dtype])
+            x = self.rows.unit[i][a[close]].astype(np.float64)
+            y = self.columns.unit[j][b[close]].astype(np.float64)
+            s = 0.5 * np.linalg.norm(x - sign * y, axis=1)
+            angle = 2.0 * np.arcsin(np.minimum(s, 1.0))
+            theta[close] = angle if sign > 0.0 else np.pi - angle
+        q1, q2 = self.rows.norms[i][a] ** 2, self.columns.norms[j][b] ** 2
         return self.network.entries(self.kind, theta, q1, q2)
 
 
-def _lagrange(points: Array, nodes: Array) -> Array:
-    """Return the Lagrange polynomials of Chebyshev nodes (first kind) at points in [−1, 1]."""
-    count = nodes.size
-    order = np.arange(count)
-    angles = np.arccos(np.clip(points, -1.0, 1.0))
-    at_points = np.cos(np.outer(angles, order))
-    at_nodes = np.cos(np.outer(np.pi * (order + 0.5) / count, order))
-    scaled = np.where(order == 0, 1.0, 2.0) / count
-    return np.asarray(at_points * scaled @ at_nodes.T)
-
-
-def _say_slow(why: str, rows: Rows, columns: Rows) -> None:
+def _say_slow(what: str) -> None:
     message = (
-        f"{why}: its {rows.norms.size * columns.norms.size} entries are integrated one by one,"
-        " milliseconds each; rows of one norm are thousands of times faster"
+        f"{what} are integrated one by one, milliseconds each and layer;"
+        " rows of one norm are thousands of times faster"
     )
     package = os.path.dirname(__file__)
     frame, level = sys._getframe(), 1

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._devices import as_evaluate
 from fastgram._blocks import blocks_of
+from fastgram._devices import as_evaluate
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._validation import as_choice, as_dtype, as_rows

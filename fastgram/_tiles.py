@@ -11,21 +11,18 @@ thread gets there first: the same call gives the same bits on one thread and on 
 
 from __future__ import annotations
 
-import importlib
 import itertools
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from fastgram._blocks import Blocks
+from fastgram._machine import free_memory, one_blas_thread, thread_count
 
 __all__ = [
     "TILE",
@@ -36,6 +33,7 @@ __all__ = [
     "each_tile",
     "free_memory",
     "one_blas_thread",
+    "thread_count",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -45,102 +43,6 @@ Tick = Callable[[int], None]  # told of entries done
 # Rows and columns of a tile. In float64 a tile takes 1.1 MB, about a second-level cache; smaller
 # ones lose time to the interpreter between them, larger ones to memory.
 TILE = 384
-
-
-def thread_count() -> int:
-    """Return the number of processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that could be taken without swapping, as far as can be known."""
-    free = _meminfo_available()
-    try:  # a container's limit (cgroup v2)
-        with (
-            open("/sys/fs/cgroup/memory.max") as limit,
-            open("/sys/fs/cgroup/memory.current") as current,
-        ):
-            free = min(free, int(limit.read()) - int(current.read()))
-    except (OSError, ValueError):  # no such limit
-        pass
-    return max(free, 0)
-
-
-def _meminfo_available() -> int:
-    try:
-        with open("/proc/meminfo") as meminfo:
-            for line in meminfo:
-                if line.startswith("MemAvailable:"):
-                    return 1024 * int(line.split()[1])
-    except OSError:
-        pass
-    # no such file outside Linux: take a quarter of what is installed to be free
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-
-
-class _BlasThreads:
-    """Holds BLAS to one thread while any traversal runs, and restores it after the last.
-
-    Every thread that multiplies has to enter: OpenBLAS has one number of threads for the whole
-    process, but MKL and BLAS on OpenMP have one for each thread that calls them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._libraries: list[Any] | None = None
-        self._shared: list[tuple[Any, int]] = []
-
-    def _find(self) -> list[Any]:
-        if self._libraries is None:
-            # SciPy brings a BLAS of its own: a library loaded later would not be held
-            importlib.import_module("scipy.linalg")
-            found = ThreadpoolController().lib_controllers  # slow: looks at every library
-            self._libraries = [library for library in found if library.user_api == "blas"]
-        return self._libraries
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            libraries = self._find()
-            self._users += 1
-            if self._users == 1:
-                self._shared = [(x, x.num_threads) for x in libraries if _is_shared(x)]
-                for library, _ in self._shared:
-                    _set_threads(library, 1)
-        own = [(library, library.num_threads) for library in libraries if not _is_shared(library)]
-        for library, _ in own:
-            library.set_num_threads(1)
-        try:
-            yield
-        finally:
-            for library, threads in own:
-                library.set_num_threads(threads)
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    for library, threads in self._shared:
-                        _set_threads(library, threads)
-
-
-def _is_shared(library: Any) -> bool:
-    """Whether the library has one number of threads for the whole process."""
-    layer = getattr(library, "threading_layer", "")
-    return bool(library.internal_api in ("openblas", "blis") and layer != "openmp")
-
-
-def _set_threads(library: Any, threads: int) -> None:
-    # newer releases of threadpoolctl let only the first thread that ever asked set the number,
-    # and ignore the others without a word; traversals may run on any thread
-    release = getattr(library, "clear_controlling_thread", lambda force: None)
-    release(force=True)
-    library.set_num_threads(threads)
-    release(force=True)
-
-
-one_blas_thread = _BlasThreads()
 
 
 class _Turns:
@@ -334,9 +236,7 @@ def each_tile(
     def work() -> None:
         scratch = np.empty((tile, tile), entries.dtype)
         target = (
-            scratch
-            if same_dtype and entries.in_place
-            else np.empty((tile, tile), consumer.dtype)
+            scratch if same_dtype and entries.in_place else np.empty((tile, tile), consumer.dtype)
         )
         for row in iter(lambda: next(queue), None):
             if row >= len(rows):

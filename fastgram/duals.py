@@ -11,12 +11,13 @@ dual at ρ and at −ρ. Everything below therefore takes |ρ| and answers for b
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.activations import Activation, Function, get_activation
+from fastgram.activations import Activation, get_activation
 
 __all__ = ["dual"]
 
@@ -27,6 +28,7 @@ _EPS = float(np.finfo(np.float64).eps)
 # to E|f(u)f(v)|.
 _AGREEMENT = 24 * _EPS
 _LEVELS = 7
+_VALUES = 2**16  # of functions at nodes, at a time: they fit a second-level cache
 _PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
 
 
@@ -101,25 +103,41 @@ def _lines(activation: Activation, deviations: Array) -> Array:
     return np.asarray(sorted(distances))
 
 
-def _signed(function: Function, deviations: Array, points: Array) -> tuple[Array, Array]:
-    """f(s·points) and f(−s·points), one row for each standard deviation s."""
-    arguments = deviations[:, None] * points.ravel()
-    plus = np.asarray(function(arguments), dtype=np.float64)
+def _signed(
+    activation: Activation, derivative: bool, deviations: Array, points: Array
+) -> tuple[Array, Array]:
+    """f(s·points) and f(−s·points), or of f', one row for each standard deviation s."""
+    function = activation.df if derivative else activation.f
+    arguments = deviations[:, None] * points
+    plus = np.broadcast_to(np.asarray(function(arguments), dtype=np.float64), arguments.shape)
+    if activation.parity:  # it is declared, exactly
+        return plus, plus * (-activation.parity if derivative else activation.parity)
     minus = np.asarray(function(-arguments), dtype=np.float64)
-    return np.broadcast_to(plus, arguments.shape), np.broadcast_to(minus, arguments.shape)
+    return plus, np.broadcast_to(minus, arguments.shape)
+
+
+def _batches(count: int, *grids: Array) -> Iterator[tuple[Array, ...]]:
+    """Yield nodes and weights a batch at a time: `count` functions of a batch stay in cache."""
+    size = max(_VALUES // count, 1)
+    flat = [grid.ravel() for grid in grids]
+    for start in range(0, flat[0].size, size):
+        yield tuple(grid[start : start + size] for grid in flat)
 
 
 def _products(
     activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array, level: int
 ) -> tuple[Array, Array, Array]:
     """E f(u)f(v) at ρ = cos θ and at −ρ, and E|f(u)f(v)|, for standard deviations s1 × s2."""
-    x, y, weight = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
-    function = activation.df if derivative else activation.f
-    up, um = _signed(function, s1, x)
-    vp, vm = _signed(function, s2, y)
-    wp, wm = up * weight.ravel(), um * weight.ravel()
-    magnitude = (np.abs(wp) + np.abs(wm)) @ (np.abs(vp) + np.abs(vm)).T
-    return wp @ vp.T + wm @ vm.T, wp @ vm.T + wm @ vp.T, magnitude
+    grid = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
+    same, opposite, magnitude = (np.zeros((s1.size, s2.size)) for _ in range(3))
+    for x, y, weight in _batches(s1.size + s2.size, *grid):
+        up, um = _signed(activation, derivative, s1, x)
+        vp, vm = _signed(activation, derivative, s2, y)
+        wp, wm = up * weight, um * weight
+        same += wp @ vp.T + wm @ vm.T
+        opposite += wp @ vm.T + wm @ vp.T
+        magnitude += (np.abs(wp) + np.abs(wm)) @ (np.abs(vp) + np.abs(vm)).T
+    return same, opposite, magnitude
 
 
 def _chords(
@@ -132,14 +150,21 @@ def _chords(
     cancellation as ρ tends to 1; and the same with f₂(−·) at the other end.
     """
     lines = _lines(activation, s)
-    x, y, weight = _grid(theta, lines, lines, _rule(level))
-    function = activation.df if derivative else activation.f
-    up, um = _signed(function, s, x)
-    vp, vm = _signed(function, s, y)
-    plus, minus = up - vp, um - vm
-    weighted_plus, weighted_minus = plus * weight.ravel(), minus * weight.ravel()
-    same = weighted_plus @ plus.T + weighted_minus @ minus.T
-    opposite = weighted_plus @ minus.T + weighted_minus @ plus.T
+    same, opposite = np.zeros((s.size, s.size)), np.zeros((s.size, s.size))
+    for x, y, weight in _batches(2 * s.size, *_grid(theta, lines, lines, _rule(level))):
+        up, um = _signed(activation, derivative, s, x)
+        vp, vm = _signed(activation, derivative, s, y)
+        plus = up - vp
+        weighted_plus = plus * weight
+        if activation.parity:  # minus is plus or its negative
+            same += weighted_plus @ plus.T
+            continue
+        minus = um - vm
+        weighted_minus = minus * weight
+        same += weighted_plus @ plus.T + weighted_minus @ minus.T
+        opposite += weighted_plus @ minus.T + weighted_minus @ plus.T
+    if activation.parity:
+        return same, same * (-activation.parity if derivative else activation.parity)
     return 0.5 * same, 0.5 * opposite
 
 
@@ -199,6 +224,41 @@ def chord_matrices(
     """κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ), for all pairs of variances, θ in [0, π/2]."""
     level = _common_level(activation, derivative, variances)
     return _chords(activation, derivative, theta, np.sqrt(variances), level)
+
+
+def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]:
+    """Nodes z > 0 and weights for E[·], z normal, of f(√q z) and f'(√q z) for any of the variances.
+
+    An expectation is the sum over the nodes of weight times (value at z + value at −z).
+    """
+    levels = (_common_level(activation, derivative, variances) for derivative in (False, True))
+    rule = _rule(max(levels))
+    cuts = np.concatenate([rule.radii, _lines(activation, np.sqrt(variances))])
+    cuts = np.sort(np.minimum(cuts, rule.radii[-1]))
+    z, weight = _panels(cuts, rule)
+    return z, weight * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+
+
+def pair_distances(
+    activation: Activation, theta: float, q: tuple[float, float], size: tuple[float, float]
+) -> tuple[float, float]:
+    """½E(f(u)/size₁ − f(v)/size₂)² and ½E(f(u)/size₁ + f(v)/size₂)², θ in [0, π].
+
+    Both are sums of squares: neither loses digits where it is small.
+    """
+    obtuse = theta > np.pi / 2.0
+    s1, s2 = np.sqrt([q[0]]), np.sqrt([q[1]])
+    level = _common_level(activation, False, np.asarray(q))
+    grid = (_lines(activation, s1), _lines(activation, s2), _rule(level))
+    minus = plus = 0.0
+    for x, y, weight in _batches(2, *_grid(np.pi - theta if obtuse else theta, *grid)):
+        up, um = (side / size[0] for side in _signed(activation, False, s1, x))
+        vp, vm = (side / size[1] for side in _signed(activation, False, s2, y))
+        if obtuse:
+            vp, vm = vm, vp
+        minus += float(np.sum(weight * ((up - vp) ** 2 + (um - vm) ** 2)))
+        plus += float(np.sum(weight * ((up + vp) ** 2 + (um + vm) ** 2)))
+    return 0.5 * minus, 0.5 * plus
 
 
 def dual_entries(

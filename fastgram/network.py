@@ -1,7 +1,7 @@
 """Network: what a Gram matrix is the Gram matrix of, and the tables of its entries.
 
 Everything here speaks of the *augmented* rows (√σw²·x, √σb²): their inner products are Σ⁰, so
-that weight and bias variances need no formula of their own.
+that the weight and bias variances of the first layer need no formula of their own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._tables import Profile, build_tables
+from fastgram._recursion import Recursion, diagonal_entries, direct_entries
+from fastgram._tables import Profile, build_table
 from fastgram._validation import as_choice, as_integer, as_number
 from fastgram.activations import Activation, get_activation
-from fastgram.duals import chord_matrices, dual_entries, dual_matrices
+from fastgram.duals import dual_matrices
 from fastgram.kernels import Table
 
 __all__ = ["KINDS", "Network", "as_network"]
@@ -56,9 +57,21 @@ class Network:
 
     Notes
     -----
-    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², without the 1/d that some libraries put there. The Gram matrix of kind
-    "gradient" is Σ⁰ᵢⱼ·E[φ'(u)φ'(v)] and that of kind "nngp" is E[φ(u)φ(v)], with (u, v) normal of
-    covariance [[Σ⁰ᵢᵢ, Σ⁰ᵢⱼ], [Σ⁰ᵢⱼ, Σ⁰ⱼⱼ]] (Panigrahi, Shetty and Goyal, ICLR 2020).
+    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², without the 1/d that some libraries put there, and Σˡ =
+    σw² E[φ(u)φ(v)] + σb², (u, v) normal of the covariance that Σˡ⁻¹ gives two rows. At infinite
+    width the Gram matrix of kind
+
+    - "gradient" is Σᴸ⁻¹ᵢⱼ·E[φ'(u)φ'(v)]: gradients with respect to the parameters of the last
+      hidden layer (Panigrahi, Shetty and Goyal, ICLR 2020, for L = 1);
+    - "nngp" is E[φ(u)φ(v)]: outputs of the last hidden layer (Lee et al., ICLR 2018);
+    - "ntk" is E[φ(u)φ(v)] + Θᴸ⁻¹ᵢⱼ·E[φ'(u)φ'(v)], Θ⁰ = Σ⁰ and Θˡ = Σˡ + σw² Θˡ⁻¹ E[φ'(u)φ'(v)]:
+      gradients with respect to all parameters, the readout's of variance 1 included (Jacot,
+      Gabriel and Hongler, NeurIPS 2018).
+
+    At width m the expectations are means over the neurons, of weights that one
+    ``numpy.random.default_rng(seed)`` draws in float64, layer by layer: ``standard_normal((m, d))``
+    and, where σb² > 0, ``standard_normal(m)`` biases, ``standard_normal((m, m))`` and biases for
+    each further layer, then the readout, ``choice([-1.0, 1.0], m)`` or ``standard_normal(m)``.
     """
 
     activation: Activation
@@ -113,7 +126,14 @@ class Network:
 
     def homogeneity(self) -> int | None:
         """Return the p with entry = (|x||y|)**p K(ρ), or None where norms do not factor out."""
-        return self.activation.homogeneity
+        power = self.activation.homogeneity
+        if power is None or (self.depth > 1 and self.bias_variance > 0.0):
+            return None
+        return int(power**self.depth)
+
+    def is_zero(self, kind: str) -> bool:
+        """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
+        return kind == "gradient" and self.activation.flat
 
     def _factor(self) -> float:
         return 1.0 / self._second_moment() if self.normalize else 1.0
@@ -121,68 +141,55 @@ class Network:
     def _second_moment(self) -> float:
         return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
 
-    def at_zero(self, kind: str) -> float:
-        """Return the diagonal entry of a row of norm 0."""
-        if kind == "gradient":
-            return 0.0
-        return self._factor() * float(self.activation.f(np.zeros(1))[0]) ** 2
+    def diagonal(self, kind: str, norms: Array) -> Array:
+        """Return the entries of rows of these norms with themselves."""
+        return diagonal_entries(self, kind, norms)
 
-    def is_zero(self, kind: str) -> bool:
-        """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
-        return kind == "gradient" and self.activation.flat
+    def spans(self, kind: str, norms: Array) -> Array:
+        """Return what entries are divided by, row and column, in a table of one norm."""
+        return norms.copy() if kind == "gradient" and self.depth == 1 else np.ones_like(norms)
 
-    def tables(self, kind: str, norms: tuple[float, ...], dtype: npt.DTypeLike) -> list[Table]:
-        """Return the tables of entries between rows of all pairs of norms, in C order.
+    def table(self, kind: str, norm: float, dtype: npt.DTypeLike) -> Table:
+        """Return the table of entry/(span·span) between rows of one norm.
 
         Parameters
         ----------
-        kind : {"gradient", "nngp"}
-        norms : tuple of float
-            Of augmented rows. "gradient" tables are those of entry/(norm·norm).
+        kind : {"gradient", "nngp", "ntk"}
+        norm : float
+            Of augmented rows.
         dtype : {float64, float32}
-        """
-        return _tables(self, kind, norms, np.dtype(dtype).name)
 
-    def shapes(self, kind: str, theta: float, norms: Array) -> tuple[Array, Array]:
-        """Return what tables hold at angles θ and π − θ, θ in [0, π/2], for all pairs of norms."""
-        gradient = kind == "gradient"
-        one, minus_one = dual_matrices(self.activation, gradient, theta, np.square(norms))
-        factor = self._factor()
-        if gradient:
-            factor *= np.cos(theta)
-            minus_one = -minus_one
-        return factor * one, factor * minus_one
+        Raises
+        ------
+        ValueError
+            If a variance vanishes or overflows in some layer, or a kink was not declared.
+        """
+        return _table(self, kind, norm, np.dtype(dtype).name)
+
+    def profile(self, kind: str, norms: Array, spans: Array) -> Profile:
+        """Return entry/(span·span) as functions of the angle, one for each pair of norms."""
+        recursion = Recursion(self, kind, norms)
+        divisor = recursion.pairs.product(spans)
+
+        def chords(far: bool, offsets: Array) -> Array:
+            return recursion.distances(far, offsets)[1] / divisor
+
+        start = np.zeros(1)
+        ends = [recursion.distances(far, start)[0] / divisor for far in (False, True)]
+        return Profile(ends[0], ends[1], chords, layers=self.depth)
 
     def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
         """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
 
-        One quadrature an entry (milliseconds): for norms and kinks that no table holds.
+        Two quadratures an entry and layer (milliseconds): for what no table holds.
         """
-        gradient = kind == "gradient"
-        value = dual_entries(self.activation, gradient, theta, q1, q2)
-        if gradient:
-            value = value * np.sqrt(q1 * q2) * np.cos(theta)
-        return np.asarray(self._factor() * value)
+        return direct_entries(self, kind, theta, q1, q2)
 
 
 @functools.lru_cache(maxsize=64)
-def _tables(network: Network, kind: str, norms: tuple[float, ...], dtype: str) -> list[Table]:
-    activation, gradient = network.activation, kind == "gradient"
-    q = np.square(norms)
-    factor = network._factor()
-    at_one, at_minus_one = network.shapes(kind, 0.0, np.asarray(norms))
-
-    def chords(theta: float) -> tuple[Array, Array]:
-        near, far = chord_matrices(activation, gradient, theta, q)
-        if gradient:
-            # ρκ'(ρ) falls from κ'(1) by (1 − ρ)κ'(1) + ρ(κ'(1) − κ'(ρ)), without cancellation
-            rho, drop = np.cos(theta), 2.0 * np.sin(theta / 2.0) ** 2
-            near = drop * at_one + rho * factor * near
-            far = drop * at_minus_one - rho * factor * far
-            return near, far
-        return factor * near, factor * far
-
-    return build_tables(Profile(at_one, at_minus_one, chords), dtype)
+def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
+    norms = np.array([norm])
+    return build_table(network.profile(kind, norms, network.spans(kind, norms)), dtype)
 
 
 def as_network(network: str | Activation | Network) -> Network:

@@ -12,10 +12,14 @@ with one rule beside that formula: where half the chord of two rows, s = ‖x �
 diagonal included. An activation, a depth or a kind of Gram matrix never reaches a kernel: only a
 table does.
 
+Where rows have different norms and these do not factor out, K is a sum of a few terms, each with
+polynomials of the row's own and a weight of the column: a `SeparablePiece` takes the place of the
+table, one call a piece, and only entries whose cosine is on the piece are written.
+
 Every device exports ``evaluate(cosines, rows, columns, row_scale, column_scale, table, out)``:
 cosines (m, n) and the unit rows (m, d) and (n, d) it came from, of one dtype, float32 or float64;
-`out` (m, n) of either dtype and possibly `cosines` itself. `kernels.reference` is the naive
-oracle that all of them are tested against.
+`out` (m, n) of either dtype and, for a table, possibly `cosines` itself. `kernels.reference` is
+the naive oracle that all of them are tested against.
 """
 
 from __future__ import annotations
@@ -25,7 +29,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHAINS", "CLOSE", "FROM_MINUS_ONE", "FROM_ONE", "IN_COSINE", "Table"]
+__all__ = [
+    "CHAINS",
+    "CLOSE",
+    "FROM_MINUS_ONE",
+    "FROM_ONE",
+    "IN_COSINE",
+    "SeparablePiece",
+    "Table",
+]
 
 # The mode of a piece: what its polynomial is a function of, and what multiplies it.
 IN_COSINE = 0  # K = base + P(ρ)
@@ -78,3 +90,36 @@ class Table:
     scale: float
     error: float
     slope: float
+
+
+@dataclass(frozen=True)
+class SeparablePiece:
+    """A function of the cosine and of two norms on one piece, for one tile.
+
+    For top > ρ ≥ bottom, with v the variable that `mode` names and t = slope·v + offset, it is
+    the sum over r of weights[r, j]·(bases[i, r] + even(t²) + t·odd(t²)), with −v before the
+    polynomial where `mode` is not IN_COSINE. The chains of coefficients, descending, have
+    chains[r] members each and stand in `coefficients[i]` one after the other, the even one first.
+
+    Attributes
+    ----------
+    top, bottom : float
+    mode : int
+        IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
+    slope, offset : float
+    chains : (rank,) int64 array
+        Each one of CHAINS.
+    coefficients : (m, 2·sum(chains)) array
+    bases : (m, rank) array
+    weights : (rank, n) array
+    """
+
+    top: float
+    bottom: float
+    mode: int
+    slope: float
+    offset: float
+    chains: npt.NDArray[np.int64]
+    coefficients: npt.NDArray[np.floating]
+    bases: npt.NDArray[np.floating]
+    weights: npt.NDArray[np.floating]

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, Table
+from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, SeparablePiece, Table
 
 __all__ = ["evaluate"]
 
@@ -256,17 +256,75 @@ def _evaluate(
                     _choose(rho, top, bottom, part, into, m)
 
 
+@_compile
+def _add(value, base, weights, acc, m):
+    for j in range(m):
+        acc[j] += (base + value[j]) * weights[j]
+
+
+@_compile
+def _add_below(chord, value, base, weights, acc, m):
+    for j in range(m):
+        acc[j] += (base - chord[j] * value[j]) * weights[j]
+
+
+@_compile
+def _separable(
+    cosines, rows, columns, row_scale, column_scale, close,
+    top, bottom, mode, slope, offset, chains, coefficients, bases, weights, out,
+):  # fmt: skip
+    kind = cosines.dtype.type
+    chord = np.empty(_CHUNK, cosines.dtype)
+    value = np.empty(_CHUNK, cosines.dtype)
+    acc = np.empty(_CHUNK, cosines.dtype)
+    part = np.empty(_CHUNK, out.dtype)
+    for i in range(cosines.shape[0]):
+        for first in range(0, cosines.shape[1], _CHUNK):
+            m = min(_CHUNK, cosines.shape[1] - first)
+            rho = cosines[i, first : first + m]
+            low, high = _range(rho, m)
+            if low >= top or high < bottom:
+                continue
+            if mode != IN_COSINE:
+                sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
+                _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
+            acc[:m] = kind(0.0)
+            start = 0
+            for r in range(chains.size):
+                stop = start + 2 * chains[r]
+                c = coefficients[i, start:stop].reshape(2, chains[r])
+                start = stop
+                weight = weights[r, first : first + m]
+                if mode == IN_COSINE:
+                    _polynomial(rho, slope, offset, c, value, m)
+                    _add(value, bases[i, r], weight, acc, m)
+                else:
+                    _polynomial(chord, slope, offset, c, value, m)
+                    _add_below(chord, value, bases[i, r], weight, acc, m)
+            _put(acc, kind(0.0), row_scale[i], column_scale[first : first + m], part, m)
+            _choose(rho, top, bottom, part, out[i, first : first + m], m)
+
+
 def evaluate(
     cosines: npt.NDArray[np.floating],
     rows: npt.NDArray[np.floating],
     columns: npt.NDArray[np.floating],
     row_scale: npt.NDArray[np.floating],
     column_scale: npt.NDArray[np.floating],
-    table: Table,
+    table: Table | SeparablePiece,
     out: npt.NDArray[np.floating],
 ) -> None:
     """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`."""
+    close = cosines.dtype.type(CLOSE[cosines.dtype])
+    if isinstance(table, SeparablePiece):
+        kind = cosines.dtype.type
+        _separable(
+            cosines, rows, columns, row_scale, column_scale, close,
+            kind(table.top), kind(table.bottom), table.mode, kind(table.slope), kind(table.offset),
+            table.chains, table.coefficients, table.bases, table.weights, out,
+        )  # fmt: skip
+        return
     _evaluate(
-        cosines, rows, columns, row_scale, column_scale, cosines.dtype.type(CLOSE[cosines.dtype]),
+        cosines, rows, columns, row_scale, column_scale, close,
         table.edges, table.modes, table.slopes, table.offsets, table.bases, table.coefficients, out,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from oracles.closed_forms import FORMS, drop
 from tolerances import DROP, EPS, FEW, TABLE, eps
 
 from fastgram import Activation, Network, get_activation
-from fastgram._tables import Profile, build_tables
+from fastgram._tables import Profile, build_table
 from fastgram.duals import dual_entries
 from fastgram.kernels import CHAINS, CLOSE, FROM_MINUS_ONE, FROM_ONE, IN_COSINE
 
@@ -50,7 +50,7 @@ CASES = cases(RECORDS)
 
 @functools.cache
 def table_of(name, kind, q, dtype="float64"):
-    return Network(name).tables(kind, (float(np.sqrt(q)),), dtype)[0]
+    return Network(name).table(kind, float(np.sqrt(q)), dtype)
 
 
 def ideal(activation, kind, theta, q1, q2=None):
@@ -131,7 +131,7 @@ def test_error_bound_holds_whatever_the_size_of_f(scale, kind):
     scaled = Activation(
         f"{scale:g}·tanh", lambda z: scale * np.tanh(z), lambda z: scale / np.cosh(z) ** 2
     )
-    (table,) = Network(scaled).tables(kind, (1.0,), "float64")
+    table = Network(scaled).table(kind, 1.0, "float64")
     theta = np.linspace(0.0, np.pi, 25)
     exact = scale**2 * ideal(get_activation("tanh"), kind, theta, np.float64(1.0))
     error = np.abs(value(table, theta) - exact)
@@ -177,7 +177,7 @@ def test_the_ends_are_exact(activation, kind):
     if Network(activation).is_zero(kind):
         assert activation.name == "step"
         return
-    (table,) = Network(activation).tables(kind, (1.0,), "float64")
+    table = Network(activation).table(kind, 1.0, "float64")
     one, minus_one = ideal(activation, kind, np.array([0.0, np.pi]), np.float64(1.0))
     assert table.at_one == pytest.approx(one, abs=FEW * EPS * table.scale)
     assert table.at_minus_one == pytest.approx(minus_one, abs=FEW * EPS * table.scale)
@@ -236,25 +236,9 @@ def test_the_form_that_the_kernels_are_promised(name, kind, q):
         assert np.allclose(np.sort(t), [-1.0, 1.0], rtol=0.0, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["tanh", "elu", "swish"])
-def test_tables_of_several_norms(name, kind):
-    """All pairs of norms, in C order."""
-    norms = (0.4, 1.0, 1.7)
-    tables = Network(name).tables(kind, norms, "float64")
-    assert len(tables) == 9
-    theta = np.array([0.0, 1e-6, 0.3, 1.3, np.pi / 2, 2.0, 3.0, np.pi])
-    for k, table in enumerate(tables):
-        q1, q2 = norms[k // 3] ** 2, norms[k % 3] ** 2
-        exact = ideal(get_activation(name), kind, theta, np.float64(q1), np.float64(q2))
-        error = np.abs(value(table, theta) - exact)
-        assert np.max(error) <= table.error
-        assert table.error <= TABLE * table.scale
-
-
 def test_normalize_scales_the_table():
-    plain = Network("tanh").tables("nngp", (1.0,), "float64")[0]
-    scaled = Network("tanh", normalize=True).tables("nngp", (1.0,), "float64")[0]
+    plain = Network("tanh").table("nngp", 1.0, "float64")
+    scaled = Network("tanh", normalize=True).table("nngp", 1.0, "float64")
     assert scaled.at_one == pytest.approx(1.0, abs=FEW * EPS)
     for theta in (0.1, 1.5, 3.0):
         expected = value(plain, theta) / plain.at_one
@@ -265,10 +249,10 @@ def test_what_no_table_can_hold_is_refused(refuses):
     jumping = Profile(
         np.array([1.0]),
         np.array([-1.0]),
-        lambda theta: (np.array([1.0 * (theta > 0.7)]), np.array([-1.0 * (theta > 0.7)])),
+        lambda far, offsets: (-1.0 if far else 1.0) * (offsets[:, None] > 0.7),
     )
     with refuses(ValueError, "too rough a function of the cosine", "kink"):
-        build_tables(jumping)
+        build_table(jumping)
 
 
 # --- as a device evaluates them ------------------------------------------------------------------

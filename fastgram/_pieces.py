@@ -1,0 +1,181 @@
+"""Polynomials on pieces of [−1, 1] that fit functions of the angle between two rows.
+
+The variable is s, half the chord to the nearer end of [−1, 1]. In s a Gram entry is smooth up to
+the end, kinks or not, and what is fitted is the end value minus s times a polynomial, so that the
+error vanishes with s. Away from the ends the cosine itself serves, without a square root. Pieces
+are halved until a polynomial of the largest degree reaches the tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial import chebyshev
+
+from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+
+__all__ = ["DEGREE", "POWERS", "Piece", "Profile", "cut", "largest", "whole"]
+
+Array = npt.NDArray[np.float64]
+Span = tuple[int, float, float]  # mode, and the range of its variable
+
+DEGREE = 31
+_NODES = chebyshev.chebpts1(48)
+_BASIS = chebyshev.chebvander(_NODES, DEGREE)
+# Powers of t from Chebyshev polynomials: column k is T_k.
+POWERS = np.zeros((DEGREE + 1, DEGREE + 1))
+for _k in range(DEGREE + 1):
+    POWERS[: _k + 1, _k] = chebyshev.cheb2poly(np.eye(_k + 1)[_k])
+_JOIN = 0.4  # where the middle ends: degrees there and outside are then equal for relu
+_NARROWEST = 2.0**-12
+_SHORTEST = 2.0**-45
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Gram entries as functions of the angle θ between two rows, (functions) of them.
+
+    Attributes
+    ----------
+    at_one, at_minus_one : (functions,) arrays
+        K(1) and K(−1), K a function of the cosine.
+    chords : callable
+        From (far, offsets) to K(end) − K at those angles from the end, (k, functions): the end
+        is −1 if `far` and else 1, offsets lie in [0, π/2], and the differences are relatively
+        accurate as they tend to 0.
+    layers : int
+        How many times rounding has been through a layer.
+    """
+
+    at_one: Array
+    at_minus_one: Array
+    chords: Callable[[bool, Array], Array]
+    layers: int = 1
+
+    def end(self, far: bool) -> Array:
+        """Return K(−1) if `far`, else K(1)."""
+        return self.at_minus_one if far else self.at_one
+
+    def at_cosines(self, rho: Array) -> Array:
+        """Return (k, functions) values."""
+        acute, places = np.unique(np.arccos(np.abs(rho)), return_inverse=True)
+        result = np.empty((rho.size, self.at_one.size))
+        for far in (False, True):
+            here = (rho < 0.0) == far
+            wanted, where = np.unique(places[here], return_inverse=True)
+            if wanted.size:
+                result[here] = (self.end(far) - self.chords(far, acute[wanted]))[where]
+        return result
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Samples of all functions on a piece, and the polynomials that fit them.
+
+    The fit is by least squares in K itself: near an end the samples are (K(±1) − K)/s, whose
+    rounding grows like 1/s, and an interpolant would spread that rounding over the whole piece.
+
+    Attributes
+    ----------
+    mode : int
+        What the polynomial is a function of: see `fastgram.kernels`.
+    low, high : float
+        Range of that variable.
+    bases : (functions,) array
+        What the polynomial's term is added to, or taken from.
+    samples : (nodes, functions) array
+        Of the polynomials.
+    weights : (nodes,) array
+        What the polynomials are multiplied by.
+    """
+
+    mode: int
+    low: float
+    high: float
+    bases: Array
+    samples: Array
+    weights: Array
+
+    def fit(self, degree: int) -> tuple[Array, Array]:
+        """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
+        basis = _BASIS[:, : degree + 1]
+        weights = self.weights[:, None]
+        series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples, rcond=None)[0])
+        errors = np.abs(weights * (basis @ series - self.samples))
+        return series.astype(np.float64), np.max(errors, axis=0)
+
+    def edges(self) -> tuple[float, float]:
+        """Return the piece's range of cosines, lower end first."""
+        if self.mode == IN_COSINE:
+            return self.low, self.high
+        if self.mode == FROM_ONE:
+            return 1.0 - 2.0 * self.high**2, 1.0 - 2.0 * self.low**2
+        return -1.0 + 2.0 * self.low**2, -1.0 + 2.0 * self.high**2
+
+    def slopes(self, series: Array) -> Array:
+        """Bound |dK/ds| by its largest value on a grid, with a margin; (functions,)."""
+        t = np.linspace(-1.0, 1.0, 129)
+        v = (self.low + self.high) / 2.0 + t * (self.high - self.low) / 2.0
+        value = chebyshev.chebval(t, series)
+        rate = chebyshev.chebval(t, chebyshev.chebder(series)) * 2.0 / (self.high - self.low)
+        if self.mode == IN_COSINE:
+            by_chord = 4.0 * np.sqrt((1.0 - np.abs(v)) / 2.0) * rate  # ρ = ±(1 − 2s²)
+        else:
+            by_chord = value + v * rate
+        return np.asarray(1.25 * np.max(np.abs(by_chord), axis=-1))
+
+
+def whole() -> list[Span]:
+    """Return the three pieces to start from: the middle, and the two ends."""
+    top = float(np.sqrt((1.0 - _JOIN) / 2.0))
+    return [(IN_COSINE, -_JOIN, _JOIN), (FROM_ONE, 0.0, top), (FROM_MINUS_ONE, 0.0, top)]
+
+
+def largest(profile: Profile) -> Array:
+    """Return the largest |K| of each function on a grid that includes both ends."""
+    grid = np.cos(np.linspace(0.0, np.pi, 17))
+    return np.asarray(np.max(np.abs(profile.at_cosines(grid)), axis=0))
+
+
+def cut(profile: Profile, spans: list[Span], tolerance: Array) -> list[Piece]:
+    """Halve spans until each function's error is within its tolerance; from ρ = 1 downwards.
+
+    Raises
+    ------
+    ValueError
+        If a function is too rough for any number of pieces: an undeclared kink.
+    """
+    pieces: list[Piece] = []
+    spans = list(spans)
+    while spans:
+        mode, low, high = spans.pop()
+        piece = _sample(profile, mode, low, high)
+        if np.all(piece.fit(DEGREE)[1] <= tolerance):
+            pieces.append(piece)
+            continue
+        # a deep network may have a scale of its own in each octave of s
+        if high - low < _NARROWEST * (1.0 if mode == IN_COSINE else high) or high < _SHORTEST:
+            remedy = (
+                "declare every kink of the activation"
+                if profile.layers == 1
+                else "lower the depth or weight_variance (it magnifies roundings of the rows)"
+            )
+            raise ValueError(
+                f"this Gram entry is too rough a function of the cosine for a table: {remedy}"
+            )
+        middle = (low + high) / 2.0
+        spans += [(mode, low, middle), (mode, middle, high)]
+    return sorted(pieces, key=lambda piece: -piece.edges()[0])
+
+
+def _sample(profile: Profile, mode: int, low: float, high: float) -> Piece:
+    v = (low + high) / 2.0 + _NODES * (high - low) / 2.0
+    if mode == IN_COSINE:
+        values = profile.at_cosines(v)
+        return Piece(mode, low, high, np.zeros(values.shape[1]), values, np.ones_like(v))
+    far = mode == FROM_MINUS_ONE
+    chords = profile.chords(far, 2.0 * np.arcsin(v))
+    return Piece(mode, low, high, profile.end(far), chords / v[:, None], v)
