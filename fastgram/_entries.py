@@ -213,7 +213,7 @@ class Entries:
             weights = self._row_weights.astype(np.float64) * self._column_weights
             total = self.table.at_one * weights
             zero = self.rows.norms == 0.0
-            total[zero] = self.network.diagonal(self.kind, self.rows.norms[zero])
+            total[zero] = self.network.diagonal(self.kind, np.zeros(1))[0]
             return np.asarray(total)
         if self.separated is not None or self.direct:
             return np.asarray(self.row_spans * self.row_spans)

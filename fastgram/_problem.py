@@ -12,7 +12,6 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram._bounds import gamma
 from fastgram._rank import rank_bound
-from fastgram._tiles import TILE
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
 
@@ -40,12 +39,15 @@ class Problem:
         Bound on the spectral norm of (matrix as computed − matrix that is spoken of).
     absolute_row_sum : callable
         To the largest sum of |entries| along a row, or None where it cannot be known.
-    depth : int
-        Additions that an entry of a product goes through.
+    depth : callable
+        To the number of additions that an entry of the products so far goes through.
     semidefinite : bool
         Whether the matrix that is spoken of is known to have no negative eigenvalue.
     rank_bound : int
     rank_reason : str
+    note : callable
+        From the columns of a block to how it is multiplied, in words; empty where there is nothing
+        to say.
     """
 
     n: int
@@ -53,10 +55,11 @@ class Problem:
     dense: Callable[[], Array] | None
     entry_error: float
     absolute_row_sum: Callable[[], float | None]
-    depth: int
+    depth: Callable[[], int]
     semidefinite: bool
     rank_bound: int
     rank_reason: str
+    note: Callable[[int], str] = lambda columns: ""
 
     def noise_floor(self, largest: float) -> float:
         """Return what products cannot see; `largest` is the largest |Ritz value| so far."""
@@ -64,7 +67,7 @@ class Problem:
         if row_sum is None:
             # somebody else's operator: take its products to be as accurate as a plain sum
             return (self.n + _SOLVER) * _EPS * largest
-        return self.entry_error + gamma(self.depth + _SOLVER) * row_sum
+        return self.entry_error + gamma(self.depth() + _SOLVER) * row_sum
 
 
 def as_problem(A: Any) -> Problem:
@@ -91,11 +94,11 @@ def _of_gram(op: GramOperator) -> Problem:
         dense=lambda: np.asarray(op.dense(), dtype=np.float64),
         entry_error=op.entries.norm_error,
         absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)),
-        # a tile's sum, the sum over the tiles of a row, and the weights
-        depth=TILE + -(-n // TILE) + 8,
+        depth=lambda: op.additions,
         semidefinite=True,
         rank_bound=bound,
         rank_reason=reason,
+        note=op.multiplication_note,
     )
 
 
@@ -128,7 +131,7 @@ def _of_array(A: Any) -> Problem:
         dense=lambda: matrix,
         entry_error=n * worst,
         absolute_row_sum=lambda: row_sum,
-        depth=n,
+        depth=lambda: n,
         semidefinite=False,
         rank_bound=0 if zero else n,
         rank_reason="every entry is zero" if zero else "",
@@ -152,7 +155,7 @@ def _of_operator(A: LinearOperator) -> Problem:
         dense=None,
         entry_error=0.0,
         absolute_row_sum=lambda: None,
-        depth=A.shape[0],
+        depth=lambda: int(A.shape[0]),
         semidefinite=False,
         rank_bound=A.shape[0],
         rank_reason="",

@@ -158,6 +158,8 @@ def _finish(
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
     resolved = smallest.lower > 0.0 or smallest.guarantee == "exact"
     converged = smallest.within(request.rtol) and largest.within(request.rtol)
+    if answer.block and (note := problem.note(answer.block)):
+        parts.append(note)
     if answer.message:
         parts.append(answer.message)
     if not resolved and smallest.upper <= 2.0 * answer.noise_floor:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram._devices import as_evaluate
 from fastgram._blocks import blocks_of
-from fastgram._tiles import Cache, Multiply, Store, Together, each_tile, free_memory
+from fastgram._devices import as_evaluate
+from fastgram._factored import Factored
+from fastgram._finite import FiniteEntries
+from fastgram._tiles import TILE, Cache, Multiply, Store, Together, each_tile, free_memory
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -31,7 +32,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         read-only and memory-mapped arrays are taken.
     network : Network, Activation or str
         A name is short for ``Network(name)``.
-    kind : {"gradient", "nngp"}
+    kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
     device : {"cpu"}
         What computes the tiles.
@@ -41,7 +42,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     memory : int, optional
         Bytes of tiles to keep between products: they are computed once and read afterwards. None
         takes up to half of the memory that is free now; 0 recomputes every tile in each product.
-        The results are the same.
+        The results are the same. A network of finite width is multiplied with by its features
+        and without tiles where that is cheaper: see `multiplication`.
 
     Attributes
     ----------
@@ -54,8 +56,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     Raises
     ------
     ValueError, TypeError
-        For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, or a
-        negative memory.
+        For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a
+        negative memory, or a network of finite width that does not fit in the memory that is free
+        or, for "gradient", whose derivative is zero everywhere.
 
     Notes
     -----
@@ -87,18 +90,20 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         self.kind = as_choice("kind", kind, KINDS)
         tile_dtype = as_dtype(dtype)
         self._evaluate = as_evaluate(device)
-        if memory is None:
-            memory = free_memory() // 2
-        cache = Cache(as_integer("memory", memory, 0))
+        self._memory = None if memory is None else as_integer("memory", memory, 0)
+        cache = Cache(free_memory() // 2 if self._memory is None else self._memory)
         self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
         self.given_rows = rows
         self._cache = cache
+        self._row_sums: dict[str, Array] = {}
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
 
     def _matmat(self, V: npt.ArrayLike) -> Any:
         if np.iscomplexobj(V):
             return self._matmat(np.real(V)) + 1j * self._matmat(np.imag(V))
         block = np.ascontiguousarray(V, dtype=np.float64)
+        if self.multiplication(block.shape[1]) == "factored":
+            return self._factored.multiply(block)
         out = np.zeros_like(block)
         each_tile(self.entries, Multiply(block, out), self._evaluate, cache=self._cache)
         return out
@@ -124,24 +129,71 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         each_tile(self.entries, consumer, self._evaluate)
         return out
 
+    def multiplication(self, columns: int) -> str:
+        """Return how a block of so many columns is multiplied: "tiles" or "factored".
+
+        "factored", by the features of a network of finite width and without any entry, where that
+        costs fewer operations. It depends on the network, the kind, the rows' number and length,
+        the columns and `memory`, and on nothing else: not on the memory that is free.
+        """
+        if isinstance(self.entries, FiniteEntries):
+            return self.entries.multiplication(columns, self._memory)
+        return "tiles"
+
+    def multiplication_note(self, columns: int) -> str:
+        """Return `multiplication` in words, or nothing for a network of infinite width."""
+        if isinstance(self.entries, FiniteEntries):
+            return self.entries.note(self.multiplication(columns))
+        return ""
+
+    @property
+    def _factored(self) -> Factored:
+        assert isinstance(self.entries, FiniteEntries)
+        return self.entries.factored
+
     def product_and_row_sums(self, V: Array) -> Array:
-        """Return A @ V, and with the first such product add up `absolute_row_sums` as well."""
-        if "absolute_row_sums" in self.__dict__:
+        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well."""
+        way = self.multiplication(V.shape[1])
+        if way in self._row_sums:
+            return np.asarray(self._matmat(V))
+        if way == "factored":
+            self._sum_rows(way)
             return np.asarray(self._matmat(V))
         block = np.ascontiguousarray(V, dtype=np.float64)
         out, ones, sums = np.zeros_like(block), np.ones((self.shape[0], 1)), self._column()
         both = Together([Multiply(block, out), Multiply(ones, sums, absolute=True)])
         each_tile(self.entries, both, self._evaluate, cache=self._cache)
-        self.__dict__["absolute_row_sums"] = sums[:, 0]
+        self._row_sums[way] = sums[:, 0]
         return out
 
     def _column(self) -> Array:
         return np.zeros((self.shape[0], 1))
 
-    @functools.cached_property
+    def _sum_rows(self, way: str) -> None:
+        ones, sums = np.ones((self.shape[0], 1)), self._column()
+        if way == "factored":
+            sums = self._factored.multiply(ones, absolute=True)
+        else:
+            consumer = Multiply(ones, sums, absolute=True)
+            each_tile(self.entries, consumer, self._evaluate, cache=self._cache)
+        self._row_sums[way] = sums[:, 0]
+
+    @property
     def absolute_row_sums(self) -> Array:
-        """The sums of |entries| along each row, (n,): what rounding in a product scales with."""
-        sums = self._column()
-        consumer = Multiply(np.ones_like(sums), sums, absolute=True)
-        each_tile(self.entries, consumer, self._evaluate, cache=self._cache)
-        return sums[:, 0]
+        """What rounding in the products so far scales with: the sums of |entries| along each row.
+
+        (n,) float64. For products by factors, the sums of what the absolute values of the factors
+        make, which are no smaller.
+        """
+        if not self._row_sums:
+            self._sum_rows(self.multiplication(1))
+        return np.asarray(np.max(list(self._row_sums.values()), axis=0))
+
+    @property
+    def additions(self) -> int:
+        """How many additions an entry of the products so far goes through, at most."""
+        # a tile's sum, the sum over the tiles of a row, and the weights
+        counts: dict[str, int] = {"tiles": TILE + -(-self.shape[0] // TILE) + 8}
+        if "factored" in self._row_sums:
+            counts["factored"] = self._factored.additions()
+        return max(counts[way] for way in (self._row_sums or counts))
