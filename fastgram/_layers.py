@@ -194,7 +194,7 @@ def _series(
     """Fit the distances from both ends, on common pieces."""
     pairs = Pairs.of(len(variances))
     q = np.asarray(variances)
-    order = 1 if derivative or _jumps(activation) else 2
+    order = 1 if _jumps(activation, derivative) else 2
     chords = functools.partial(_quadrature, activation, derivative, q)
     edges, found = [0.0], []
     spans = [(0.0, _TOP)]
@@ -227,11 +227,13 @@ def _series(
     return sides[0], sides[1]
 
 
-def _jumps(activation: Activation) -> bool:
-    """Whether f itself jumps at one of its kinks."""
+def _jumps(activation: Activation, derivative: bool) -> bool:
+    """Whether f, or f', jumps at one of its kinks: its distances then fall like s and not s²."""
+    function = activation.df if derivative else activation.f
     for kink in activation.kinks:
-        step = max(abs(kink), 1.0) * 1e-9
-        below, above = activation.f(np.array([kink - step, kink + step]))
-        if abs(above - below) > 1e-6 * max(abs(above), abs(below)) and abs(above - below) > 1e-7:
+        size = max(abs(kink), 1.0)
+        below, above = function(kink + size * np.array([-1e-9, 1e-9]))
+        around = np.max(np.abs(function(kink + size * np.array([-1.0, 1.0]))))
+        if abs(above - below) > 1e-6 * around:
             return True
     return False

@@ -31,7 +31,7 @@ for _k in range(DEGREE + 1):
     POWERS[: _k + 1, _k] = chebyshev.cheb2poly(np.eye(_k + 1)[_k])
 _JOIN = 0.4  # where the middle ends: degrees there and outside are then equal for relu
 _NARROWEST = 2.0**-12
-_SHORTEST = 2.0**-45
+_SHORTEST = 2.0**-400
 
 
 @dataclass(frozen=True)

@@ -282,6 +282,8 @@ def _direct_entry(
         sigma = weight * value + bias
         tangent = sigma + weight * slope * tangent if kind == "ntk" else sigma
         size = float(np.sqrt(own[layer + 1])), float(np.sqrt(its[layer + 1]))
+        if 0.0 in size:  # one of the two is constant: any angle will do
+            continue
         minus, plus = pair_distances(network.activation, theta, q, size)
         constant = 1.0 / size[0], 1.0 / size[1]
         minus = weight * scale * minus + 0.5 * bias * (constant[0] - constant[1]) ** 2

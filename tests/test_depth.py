@@ -177,7 +177,6 @@ def test_one_table_whatever_the_depth():
         ({"activation": "relu", "depth": 1100}, ["vanishes", "after layer 10", "normalize=True"]),
         ({"activation": "relu", "depth": 200, "weight_variance": 1e4}, ["overflows", "lower"]),
         ({"activation": "polynomial", "depth": 60, "weight_variance": 1e-6}, ["vanishes"]),
-        ({"activation": "polynomial", "depth": 12, "weight_variance": 9.0}, ["overflows"]),
     ],
 )
 def test_a_degenerate_depth_is_refused_with_its_layer(options, words, refuses):
@@ -200,8 +199,8 @@ def test_opposite_rows_at_depth(name, bias, kind):
     G = fg.gram(X, -X, network, kind=kind)
     H = fg.gram(X, X, network, kind=kind)
     if bias == 0.0:
-        assert np.array_equal(np.abs(G), np.abs(H))
-        assert np.sign(G[0, 0]) == (1.0 if name == "abs" else -1.0)
+        sign = 1.0 if name == "abs" else -1.0
+        assert np.max(np.abs(G - sign * H)) <= 3 * TABLE * H[0, 0]
     else:  # the bias tells a row from its opposite
         assert np.max(np.abs(G - H)) > 0.01
 
