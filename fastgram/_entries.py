@@ -250,9 +250,10 @@ class Entries:
         for table in tables:
             evaluate(scratch, x, y, self._row_weights[i], self._column_weights[j], table, out)
         if np.any(outside):
+            a, b = np.nonzero(np.triu(outside, 1) if own else outside)
+            out[a, b] = values = self._integrate(i, j, scratch, a, b)
             if own:
-                np.fill_diagonal(outside, False)
-            out[outside] = self._integrate(i, j, scratch, *np.nonzero(outside))
+                out[b, a] = values
         if own:
             np.fill_diagonal(out, self.row_spans[i] ** 2)
 
@@ -268,7 +269,11 @@ class Entries:
             angle = 2.0 * np.arcsin(np.minimum(s, 1.0))
             theta[close] = angle if sign > 0.0 else np.pi - angle
         q1, q2 = self.rows.norms[i][a] ** 2, self.columns.norms[j][b] ** 2
-        return self.network.entries(self.kind, theta, q1, q2)
+        values = self.network.entries(self.kind, theta, q1, q2)
+        # equal rows have the diagonal's entry, to the last bit
+        equal = (theta == 0.0) & (q1 == q2)
+        values[equal] = self.row_spans[i][a[equal]] ** 2
+        return values
 
 
 def _say_slow(what: str) -> None:

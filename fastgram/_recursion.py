@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._layers import Distances, Layer, Pairs
-from fastgram.duals import dual_entries, normal_rule, pair_distances
+from fastgram.duals import dual_entries, mean_squares, normal_rule, pair_distances
 
 if TYPE_CHECKING:
     from fastgram.network import Network
@@ -27,7 +27,6 @@ __all__ = ["Recursion", "diagonal_entries", "direct_entries", "variances"]
 Array = npt.NDArray[np.float64]
 
 _TINY = float(np.finfo(np.float64).tiny)
-_ROWS = 4096  # norms at a time: points of the quadrature times this many, in memory
 
 
 def variances(network: Network, norms: Array) -> list[Array]:
@@ -50,25 +49,15 @@ def variances(network: Network, norms: Array) -> list[Array]:
 
 def _mean_squares(network: Network, derivative: bool, variance: Array) -> Array:
     """Return E φ(√q z)² (or of φ') for each variance q."""
-    distinct, places = np.unique(variance, return_inverse=True)
-    function = network.activation.df if derivative else network.activation.f
-    power = network.activation.homogeneity
-    if power is not None:
-        unit, weight = normal_rule(network.activation, np.ones(1))
-        mean = float(weight @ (function(unit) ** 2 + function(-unit) ** 2))
-        with np.errstate(over="ignore", under="ignore"):
-            value = mean * distinct ** (max(power - 1, 0) if derivative else power)
-        if power == 0 and not derivative:
-            value[distinct == 0.0] = float(function(np.zeros(1))[0]) ** 2
-        return np.asarray(network._factor() * value[places])
-    z, weight = normal_rule(network.activation, distinct[[0, -1]])
-    value = np.empty(distinct.size)
-    for start in range(0, distinct.size, _ROWS):
-        part = slice(start, start + _ROWS)
-        points = np.sqrt(distinct[part])[:, None] * z
-        with np.errstate(over="ignore", under="ignore"):
-            value[part] = (function(points) ** 2 + function(-points) ** 2) @ weight
-    return np.asarray(network._factor() * value[places])
+    activation, power = network.activation, network.activation.homogeneity
+    if power is None:
+        return network._factor() * mean_squares(activation, derivative, variance)
+    with np.errstate(over="ignore", under="ignore"):
+        growth = variance ** (max(power - 1, 0) if derivative else power)
+    value = growth * mean_squares(activation, derivative, np.ones(1))
+    if power == 0 and not derivative:
+        value[variance == 0.0] = float(activation.f(np.zeros(1))[0]) ** 2
+    return np.asarray(network._factor() * value)
 
 
 def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:

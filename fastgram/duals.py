@@ -28,6 +28,7 @@ _EPS = float(np.finfo(np.float64).eps)
 # to E|f(u)f(v)|.
 _AGREEMENT = 24 * _EPS
 _LEVELS = 7
+_ROWS = 4096  # variances at a time
 _VALUES = 2**16  # of functions at nodes, at a time: they fit a second-level cache
 _PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
 
@@ -126,18 +127,31 @@ def _batches(count: int, *grids: Array) -> Iterator[tuple[Array, ...]]:
 
 def _products(
     activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array, level: int
-) -> tuple[Array, Array, Array]:
-    """E f(u)f(v) at ρ = cos θ and at −ρ, and E|f(u)f(v)|, for standard deviations s1 × s2."""
+) -> tuple[Array, Array]:
+    """E f(u)f(v) at ρ = cos θ and at −ρ, for standard deviations s1 × s2."""
     grid = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
-    same, opposite, magnitude = (np.zeros((s1.size, s2.size)) for _ in range(3))
+    same, opposite = (np.zeros((s1.size, s2.size)) for _ in range(2))
     for x, y, weight in _batches(s1.size + s2.size, *grid):
         up, um = _signed(activation, derivative, s1, x)
         vp, vm = _signed(activation, derivative, s2, y)
         wp, wm = up * weight, um * weight
         same += wp @ vp.T + wm @ vm.T
         opposite += wp @ vm.T + wm @ vp.T
-        magnitude += (np.abs(wp) + np.abs(wm)) @ (np.abs(vp) + np.abs(vm)).T
-    return same, opposite, magnitude
+    return same, opposite
+
+
+def _judged(
+    activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array, level: int
+) -> tuple[float, float, float]:
+    """E f(u)f(v) at ρ = cos θ and at −ρ, and E|f(u)f(v)|, for two standard deviations."""
+    same, opposite = _products(activation, derivative, theta, s1, s2, level)
+    grid = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
+    magnitude = 0.0
+    for x, y, weight in _batches(2, *grid):
+        u, v = _signed(activation, derivative, s1, x), _signed(activation, derivative, s2, y)
+        both = [np.abs(plus) + np.abs(minus) for plus, minus in (u, v)]
+        magnitude += float(np.sum(weight * both[0] * both[1]))
+    return float(same[0, 0]), float(opposite[0, 0]), magnitude
 
 
 def _chords(
@@ -183,9 +197,7 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
     previous = None
     with np.errstate(over="ignore", invalid="ignore"):
         for level in range(_LEVELS):
-            values = np.array(
-                [np.ravel(_products(activation, derivative, t, s1, s2, level)) for t in _PROBES]
-            )
+            values = np.array([_judged(activation, derivative, t, s1, s2, level) for t in _PROBES])
             if not np.all(np.isfinite(values)):
                 raise ValueError(
                     f"{where} is not finite: {role} must be finite everywhere"
@@ -203,8 +215,15 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
 
 
 def _common_level(activation: Activation, derivative: bool, variances: Array) -> int:
-    """Return a level that serves all pairs of variances: the largest of the extreme pairs'."""
+    """Return a level that serves all pairs of variances: the largest of the extreme pairs'.
+
+    Without kinks away from 0, whose lines move with the variance, extremes are rounded outwards to
+    half powers of 2: a level costs more to find than to use.
+    """
     least, most = float(np.min(variances)), float(np.max(variances))
+    if least > 0.0 and most < np.inf and not any(activation.kinks):
+        least = 2.0 ** (np.floor(2.0 * np.log2(least)) / 2.0)
+        most = 2.0 ** (np.ceil(2.0 * np.log2(most)) / 2.0)
     pairs = {(least, least), (least, most), (most, most)}
     return max(quadrature_level(activation, derivative, *pair) for pair in pairs)
 
@@ -215,7 +234,7 @@ def dual_matrices(
     """E f(u)f(v) (or of f') at correlations cos θ and −cos θ, for all pairs of variances."""
     level = _common_level(activation, derivative, variances)
     s = np.sqrt(variances)
-    return _products(activation, derivative, theta, s, s, level)[:2]
+    return _products(activation, derivative, theta, s, s, level)
 
 
 def chord_matrices(
@@ -227,14 +246,42 @@ def chord_matrices(
 
 
 def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]:
-    """Nodes z > 0 and weights for E[·], z normal, of f(√q z) and f'(√q z) for any of the variances.
+    """Nodes z > 0 and weights for E[·], z normal, of f(√q z) and f'(√q z) for all the variances.
 
     An expectation is the sum over the nodes of weight times (value at z + value at −z).
     """
+    rule = _normal_level(activation, variances)
+    return _normal_panels(rule, _lines(activation, np.sqrt(variances)))
+
+
+def mean_squares(activation: Activation, derivative: bool, variances: Array) -> Array:
+    """E f(√q z)² (or of f'), z normal, for each variance q: equal shapes."""
+    distinct, places = np.unique(variances, return_inverse=True)
+    function = activation.df if derivative else activation.f
+    rule = _normal_level(activation, distinct)
+    kinks = np.unique(np.abs([kink for kink in activation.kinks if kink]))
+    value = np.empty(distinct.size)
+    for start in range(0, distinct.size, _ROWS):
+        part = slice(start, start + _ROWS)
+        deviations = np.sqrt(distinct[part])[:, None]
+        with np.errstate(divide="ignore"):
+            z, weight = _normal_panels(rule, kinks / deviations)
+        points = deviations * z
+        with np.errstate(over="ignore", under="ignore"):
+            squares = function(points) ** 2 + function(-points) ** 2
+        value[part] = np.sum(weight * squares, axis=-1)
+    return value[places].reshape(variances.shape)
+
+
+def _normal_level(activation: Activation, variances: Array) -> _Rule:
     levels = (_common_level(activation, derivative, variances) for derivative in (False, True))
-    rule = _rule(max(levels))
-    cuts = np.concatenate([rule.radii, _lines(activation, np.sqrt(variances))])
-    cuts = np.sort(np.minimum(cuts, rule.radii[-1]))
+    return _rule(max(levels))
+
+
+def _normal_panels(rule: _Rule, lines: Array) -> tuple[Array, Array]:
+    """Nodes and weights of the half normal, cut at `lines` (along the last axis)."""
+    fixed = np.broadcast_to(rule.radii, (*lines.shape[:-1], rule.radii.size))
+    cuts = np.sort(np.concatenate([fixed, np.minimum(lines, rule.radii[-1])], axis=-1), axis=-1)
     z, weight = _panels(cuts, rule)
     return z, weight * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
 
