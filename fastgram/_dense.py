@@ -13,7 +13,7 @@ from fastgram._problem import Problem
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
 
-__all__ = ["certified_bracket", "run_dense"]
+__all__ = ["certified_bracket", "prove_below", "run_dense"]
 
 Array = npt.NDArray[np.float64]
 
@@ -67,14 +67,7 @@ def certified_bracket(
     ends = rayleigh_bounds(A, pairs.vectors[:, 0])
     upper = max(sign * ends[0], sign * ends[1]) + problem.entry_error
     scale = float(np.max(np.abs(np.einsum("ii->i", A)))) + abs(value)
-    step = max(float(np.finfo(np.float64).eps) * math.sqrt(problem.n) * scale, 1e-290)
-    proven = None
-    for _ in range(24):  # LAPACK's value is off by a few such steps; give up at 2²⁴ of them
-        shift = value - step
-        proven = certify_below(sign * A, shift)
-        if proven is not None:
-            break
-        step *= 2.0
+    proven = prove_below(sign * A, value, scale)
     if proven is None:
         lower, guarantee, floor = -math.inf, "none", problem.entry_error
     else:
@@ -85,3 +78,24 @@ def certified_bracket(
     if sign > 0.0:
         return bracket(lower, upper, value, guarantee), floor
     return bracket(-upper, -lower, -value, guarantee), floor
+
+
+def prove_below(A: Array, value: float, scale: float) -> float | None:
+    """Return a proven lower bound of the eigenvalues of A, near the smallest one, or None.
+
+    Parameters
+    ----------
+    A : (n, n) array
+    value : float
+        LAPACK's smallest eigenvalue.
+    scale : float
+        Of the entries: what roundings are relative to.
+    """
+    n = A.shape[0]
+    step = max(float(np.finfo(np.float64).eps) * math.sqrt(n) * scale, 1e-290)
+    for _ in range(24):  # LAPACK's value is off by a few such steps; give up at 2²⁴ of them
+        proven = certify_below(A, value - step)
+        if proven is not None:
+            return proven
+        step *= 2.0
+    return None

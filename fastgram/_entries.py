@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,7 @@ class Entries:
     error: float = 0.0
     row_spans: Array = field(init=False)
     column_spans: Array = field(init=False)
+    _local: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def __post_init__(self) -> None:
         network, kind = self.network, self.kind
@@ -236,26 +238,35 @@ class Entries:
         if own:  # the diagonal is known, and alone on its piece as a rule
             np.fill_diagonal(scratch, 0.0)
         tables: Sequence[Table | SeparablePiece] = []
-        outside = np.zeros(scratch.shape, dtype=bool)
+        outside: npt.NDArray[np.bool_] | None = None
         if self.table is not None:
             tables = [self.table]
         elif self.separated is not None:
             places = self._row_places[i], self._column_places[j]
-            tables = self.separated.touched(scratch, *places)
-            outside = (scratch >= self.separated.top) | (scratch < self.separated.bottom)
+            tables = self.separated.touched(scratch, *places, self._kept_of(i))
+            if not self.separated.whole:
+                outside = (scratch >= self.separated.top) | (scratch < self.separated.bottom)
         elif self.direct:
-            outside[...] = True
+            outside = np.ones(scratch.shape, dtype=bool)
         else:
             out[...] = 0.0
         for table in tables:
             evaluate(scratch, x, y, self._row_weights[i], self._column_weights[j], table, out)
-        if np.any(outside):
+        if outside is not None:
             a, b = np.nonzero(np.triu(outside, 1) if own else outside)
             out[a, b] = values = self._integrate(i, j, scratch, a, b)
             if own:
                 out[b, a] = values
         if own:
             np.fill_diagonal(out, self.row_spans[i] ** 2)
+
+    def _kept_of(self, i: slice) -> dict[int, tuple[Tile, Tile]]:
+        """Return this thread's place for what depends on rows i alone; it holds one set of rows."""
+        own = self._local.__dict__
+        if own.get("rows") != (i.start, i.stop):
+            own["rows"], own["kept"] = (i.start, i.stop), {}
+        kept: dict[int, tuple[Tile, Tile]] = own["kept"]
+        return kept
 
     def _integrate(self, i: slice, j: slice, cosines: Tile, a: Places, b: Places) -> Array:
         """Return the entries at rows a and columns b of a block, by quadrature."""

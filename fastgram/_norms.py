@@ -76,6 +76,11 @@ class Separated:
     error: float
     slope: float
 
+    @property
+    def whole(self) -> bool:
+        """Whether they hold for all cosines."""
+        return self.bottom <= -2.0 and self.top >= 2.0
+
     def places(self, norms: Array) -> Array:
         """Return the Chebyshev polynomials at the places of the norms, (n, nodes)."""
         middle, half = (self.low + self.high) / 2.0, (self.high - self.low) / 2.0
@@ -108,15 +113,29 @@ class Separated:
                 result[here] += term[:, :, None] * weights[:, r]
         return result
 
-    def touched(self, cosines: Tile, rows: Array, columns: Array) -> list[SeparablePiece]:
-        """Return the pieces that a tile of cosines touches, with its rows' and columns' factors."""
+    def touched(
+        self, cosines: Tile, rows: Array, columns: Array, kept: dict[int, tuple[Tile, Tile]]
+    ) -> list[SeparablePiece]:
+        """Return the pieces that a tile of cosines touches, with its rows' and columns' factors.
+
+        Parameters
+        ----------
+        cosines : (m, n) array
+        rows, columns : (m, nodes) and (n, nodes) arrays
+            Their places.
+        kept : dict
+            What has been worked out for these rows and other columns, to be used and added to.
+        """
         low, high = float(np.min(cosines)), float(np.max(cosines))
         kind = cosines.dtype
         result = []
-        for part in self.parts:
+        for index, part in enumerate(self.parts):
             bottom, top = part.edges
             if low >= top or high < bottom:
                 continue
+            if index not in kept:
+                coefficients = np.ascontiguousarray(rows @ part.coefficients, dtype=kind)
+                kept[index] = coefficients, np.ascontiguousarray(rows @ part.bases, dtype=kind)
             result.append(
                 SeparablePiece(
                     top=top,
@@ -125,8 +144,8 @@ class Separated:
                     slope=2.0 / (part.high - part.low),
                     offset=-(part.high + part.low) / (part.high - part.low),
                     chains=part.chains,
-                    coefficients=np.ascontiguousarray(rows @ part.coefficients, dtype=kind),
-                    bases=np.ascontiguousarray(rows @ part.bases, dtype=kind),
+                    coefficients=kept[index][0],
+                    bases=kept[index][1],
                     weights=np.ascontiguousarray((columns @ part.weights).T, dtype=kind),
                 )
             )

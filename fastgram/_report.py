@@ -167,14 +167,9 @@ def _record(task: Task, network: Network, result: ExtremeEigenvalues) -> dict[st
         "seed": request["seed"],
         "version": fastgram.__version__,
     }
-    nonzero = _smallest_nonzero(result)
-    if nonzero is not None:
-        record["smallest_nonzero"] = _bracket_record(nonzero)
+    nonzero = result.smallest_nonzero
+    record["smallest_nonzero"] = None if nonzero is None else _bracket_record(nonzero)
     return record
-
-
-def _smallest_nonzero(result: ExtremeEigenvalues) -> Bracket | None:
-    return getattr(result, "smallest_nonzero", None)
 
 
 def _bracket_record(bracket: Bracket) -> dict[str, float | str | None]:
@@ -286,7 +281,7 @@ def _remark(result: ExtremeEigenvalues) -> str:
     if not (result.resolved and result.converged):
         state = "not converged" if result.resolved else "not resolved"
         remarks.append(f"{state}: {result.message}")
-    nonzero = _smallest_nonzero(result)
+    nonzero = result.smallest_nonzero
     if nonzero is not None:
         remarks.append(f"smallest nonzero eigenvalue {nonzero}")
     return "; ".join(remarks)

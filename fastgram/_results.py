@@ -109,6 +109,11 @@ class ExtremeEigenvalues:
     seconds : float
     message : str
         Why this method, what stopped it, and what would tighten the brackets.
+    smallest_nonzero : Bracket or None
+        Where the matrix is known to be singular (0 < rank_bound < n) and n ≤ 2048, of its
+        rank_bound-th largest eigenvalue: the smallest that is not an exact zero if the rank is
+        rank_bound. Its lower end is 0 if the rank is lower, or if rounding hides that it is not.
+        `converged` does not speak of it.
     """
 
     smallest: Bracket
@@ -126,10 +131,14 @@ class ExtremeEigenvalues:
     passes: int
     seconds: float
     message: str
+    smallest_nonzero: Bracket | None = None
 
     def __str__(self) -> str:
         ends = f"λ_min {self.smallest}, λ_max {self.largest}"
-        return f"{ends}, condition {self.condition.estimate:.4g}\n{self.message}"
+        lines = [f"{ends}, condition {self.condition.estimate:.4g}"]
+        if self.smallest_nonzero is not None:
+            lines.append(f"smallest nonzero eigenvalue {self.smallest_nonzero}")
+        return "\n".join([*lines, self.message])
 
 
 def condition_of(smallest: Bracket, largest: Bracket) -> Bracket:

@@ -11,6 +11,7 @@ import numpy as np
 from fastgram._arpack import run_arpack
 from fastgram._bracketed import run_lanczos
 from fastgram._dense import run_dense
+from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
@@ -91,9 +92,11 @@ def extreme_eigenvalues(
     Notes
     -----
     Where exact facts show the matrix to be singular (repeated rows, a polynomial activation in few
-    dimensions, opposite rows under an odd or even activation), λ_min is the exact 0. An eigenvalue
-    below the noise floor is never reported as a number: its bracket contains 0 and `resolved` is
-    False. Memory for "lanczos" is n·block·8 bytes a pass.
+    dimensions, opposite rows under an odd or even activation), λ_min is the exact 0; up to
+    n = 2048, `smallest_nonzero` then brackets the smallest eigenvalue that need not be 0, by a
+    full LAPACK eigh besides the method. An eigenvalue below the noise floor is never reported as a
+    number: its bracket contains 0 and `resolved` is False. Memory for "lanczos" is n·block·8 bytes
+    a pass.
 
     The brackets are derived in `fastgram._bounds`: van Dorsselaer, Hochstenbach and van der Vorst
     (2000) extended to blocks, and Rump (2006).
@@ -141,11 +144,11 @@ def extreme_eigenvalues(
         method = "dense" if small else "lanczos"
         why = f"n ≤ {DENSE_LIMIT}" if small else f"n > {DENSE_LIMIT}" if problem.dense else ""
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
-    return _finish(problem, request, answer, method, why, time.perf_counter() - start)
+    return _finish(problem, request, answer, method, why, start)
 
 
 def _finish(
-    problem: Problem, request: Request, answer: Answer, method: str, why: str, seconds: float
+    problem: Problem, request: Request, answer: Answer, method: str, why: str, start: float
 ) -> ExtremeEigenvalues:
     smallest, largest = answer.smallest, answer.largest
     parts = [f"{method}" + (f" ({why})" if why else "")]
@@ -156,6 +159,9 @@ def _finish(
         smallest = Bracket(0.0, 0.0, 0.0, "exact")
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
+    nonzero, remark = smallest_nonzero(problem, request.dense_limit)
+    if remark:
+        parts.append(remark)
     resolved = smallest.lower > 0.0 or smallest.guarantee == "exact"
     converged = smallest.within(request.rtol) and largest.within(request.rtol)
     if answer.block and (note := problem.note(answer.block)):
@@ -179,8 +185,9 @@ def _finish(
         method=method,
         block=answer.block,
         passes=answer.passes,
-        seconds=seconds,
+        seconds=time.perf_counter() - start,
         message="; ".join(parts),
+        smallest_nonzero=nonzero,
     )
 
 

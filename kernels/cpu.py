@@ -18,6 +18,7 @@ from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, SeparablePiece, Table
 
 __all__ = ["evaluate"]
 
+_SPARSE = 16  # a vector of entries costs about as much as one entry so many times narrower
 _CHUNK = 512  # a row of a tile: four such buffers fit the first-level cache
 
 
@@ -269,6 +270,26 @@ def _add_below(chord, value, base, weights, acc, m):
 
 
 @_compile
+def _one_separable(v, below, slope, offset, chains, coefficients, bases, weights, column):
+    """Return the value of a separable piece for a single entry."""
+    t = slope * v + offset
+    x = t * t
+    total = v - v
+    start = 0
+    for r in range(chains.size):
+        length = chains[r]
+        even, odd = coefficients[start], coefficients[start + length]
+        for k in range(1, length):
+            even = even * x + coefficients[start + k]
+            odd = odd * x + coefficients[start + length + k]
+        start += 2 * length
+        polynomial = even + t * odd
+        term = bases[r] - v * polynomial if below else bases[r] + polynomial
+        total += term * weights[r, column]
+    return total
+
+
+@_compile
 def _separable(
     cosines, rows, columns, row_scale, column_scale, close,
     top, bottom, mode, slope, offset, chains, coefficients, bases, weights, out,
@@ -288,6 +309,19 @@ def _separable(
             if mode != IN_COSINE:
                 sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
                 _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
+            here = 0
+            for j in range(m):
+                here += int(rho[j] < top and rho[j] >= bottom)
+            if _SPARSE * here < m:  # the few that are on the piece, one by one
+                for j in range(m):
+                    if rho[j] < top and rho[j] >= bottom:
+                        v = rho[j] if mode == IN_COSINE else chord[j]
+                        value[0] = _one_separable(
+                            v, mode != IN_COSINE, slope, offset, chains, coefficients[i],
+                            bases[i], weights, first + j,
+                        )  # fmt: skip
+                        out[i, first + j] = value[0] * (row_scale[i] * column_scale[first + j])
+                continue
             acc[:m] = kind(0.0)
             start = 0
             for r in range(chains.size):
