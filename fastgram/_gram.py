@@ -40,7 +40,7 @@ def gram(
         Other samples; None is X itself, and then only the upper triangle is computed.
     network : Network, Activation or str
         A name is short for ``Network(name)``.
-    kind : {"gradient", "nngp"}
+    kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
     device : {"cpu"}
         What computes the tiles.
@@ -61,21 +61,31 @@ def gram(
     ------
     ValueError, TypeError
         For rows that are not a finite real array, rows of Y of another length than those of X, an
-        `out` of another shape, or an unknown kind, device or dtype.
+        `out` of another shape, an unknown kind, device or dtype, a depth at which the variance of
+        a row overflows or vanishes, or a network of finite width that does not fit in the memory
+        that is free or, for "gradient", whose derivative is zero everywhere.
+
+    Warns
+    -----
+    RuntimeWarning
+        Where entries have no table and are integrated one by one, milliseconds each.
 
     Notes
     -----
     Rows of one norm, and rows of any norm under a homogeneous activation (relu, leaky_relu, abs,
-    step, linear), take about two nanoseconds an entry; rows of many norms under another activation
-    hundreds of times as long, and under an activation with kinks away from 0 (relu6, hard_tanh)
-    milliseconds an entry, with a warning.
+    step, linear; in deeper layers without biases), take about two nanoseconds an entry at any
+    depth. Rows of many norms take two or three times as long under another activation, and its
+    tables 0.3 to 40 seconds, the longer the further the norms are apart. Without a table are rows
+    of many norms under an activation with kinks away from 0 (relu6, hard_tanh), and in deeper
+    layers of a kinked activation the pairs with a cosine near 1. Up to 1024 entries between rows
+    of many norms are integrated one by one without a warning: a table would take longer.
 
     Examples
     --------
     >>> import functools, fastgram as fg
-    >>> fg.gram([[1.0, 0.0], [0.0, 1.0]], network="relu")
-    array([[0.5, 0. ],
-           [0. , 0.5]])
+    >>> fg.gram([[1.0, 0.0], [0.6, 0.8]], network="relu").round(4)
+    array([[0.5   , 0.2114],
+           [0.2114, 0.5   ]])
 
     A kernel for scikit-learn: ``SVC(kernel=functools.partial(fg.gram, network="tanh"))``.
     """

@@ -3,9 +3,11 @@
 The ideal matrix is that of the given rows and the drawn weights in exact arithmetic. A computed z
 is off by at most δ = (γ‖F‖ + ‖error of F‖)·‖V_k‖; what that does to φ and φ' is read off at z − δ
 and z + δ, so that a neuron whose z is too close to a kink to tell its side counts with the whole
-jump. From there errors go on by norms: a row of B is off by β and one of F by ξ in norm, and by
-Cauchy and Schwarz an entry of B Bᵀ is off by no more than βᵢ‖Bⱼ‖ + ‖Bᵢ‖βⱼ + βᵢβⱼ and the rounding
-of a sum of m products. The sum of the squares over all entries bounds the spectral norm.
+jump. All z of a row together are off by the errors' norm times the largest singular value of the
+weights, which bounds a smooth layer's more tightly. From there errors go on by norms: a row of B is
+off by β and one of F by ξ in norm, and by Cauchy and Schwarz an entry of B Bᵀ is off by no more
+than βᵢ‖Bⱼ‖ + ‖Bᵢ‖βⱼ + βᵢβⱼ and the rounding of a sum of m products. The sum of the squares over all
+entries bounds the spectral norm.
 
 Taken for granted: between its two ends φ' leaves the range of its values there by no more than
 second order in δ, and a row of values of φ or φ' is computed to 16 roundings of its norm.
@@ -69,10 +71,11 @@ def norm_error(
     counted : bool
         Whether the last layer's B Bᵀ is counted from bits, without rounding.
     """
+    gains = [_largest_singular(layer) for layer in features.weights.layers]
 
     def sizes(block: slice) -> list[_Sizes]:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = _sizes(features, rows[block])
+            found = _sizes(features, rows[block], gains)
         for one in found:
             features.require_finite(one.backward * one.forward)
         return found
@@ -107,7 +110,23 @@ def _off(function: Callable[[Array], Array], z: Array, error: Array) -> tuple[Ar
     return values, np.maximum(np.abs(low - values), np.abs(high - values))
 
 
-def _sizes(features: Features, rows: Array) -> list[_Sizes]:
+def _together(off: Array, delta: Array, whole: Array) -> Array:
+    """Bound the norm of all deviations of a row together.
+
+    Each is at most `off` where its own z is off by `delta`, but all z of a row together are off by
+    `whole` in norm only: where the function has no jump near, its steepest rise does for all.
+    """
+    steepest = np.max(np.divide(off, delta, where=delta > 0.0, out=np.zeros_like(off)), axis=1)
+    return np.asarray(np.minimum(_norms(off), 1.01 * steepest * whole))
+
+
+def _largest_singular(layer: Array) -> float:
+    """Bound the spectral norm of a weight matrix, by the Schatten norm of order 8."""
+    square = layer.T @ layer if layer.shape[1] <= layer.shape[0] else layer @ layer.T
+    return float(1.01 * np.linalg.norm(square @ square) ** 0.25)
+
+
+def _sizes(features: Features, rows: Array, gains: list[float]) -> list[_Sizes]:
     """Return the norms and errors of a block of rows, in the order of `Features.pairs`."""
     network, layers = features.network, features.weights.layers
     scaled = network.weight_variance != 1.0 or network.bias_variance > 0.0
@@ -121,13 +140,18 @@ def _sizes(features: Features, rows: Array) -> list[_Sizes]:
         forwards.append((size, error))
         z = inputs @ layer.T
         reach = _gamma(inputs.shape[1] + 2) * size + error
-        delta = np.outer(reach, 1.01 * _norms(layer))
+        lengths = 1.01 * _norms(layer)
+        delta = np.outer(reach, lengths)
+        # of all z of a row: the rounding of each, and the inputs' error through the matrix
+        rounding = _gamma(inputs.shape[1] + 2) * size * float(np.linalg.norm(lengths))
+        whole = rounding + gains[len(forwards) - 1] * error
         if features.kind == "ntk" or (last and features.kind == "gradient"):
-            slopes.append(_off(features.slopes, z, delta))
+            slope, off = _off(features.slopes, z, delta)
+            slopes.append((slope, off, _together(off, delta, whole)))
         if last and features.kind == "gradient":
             break
         values, off = _off(features.values, z, delta)
-        value_error = _norms(off) + _VALUE * _norms(values)
+        value_error = _together(off, delta, whole) + _VALUE * _norms(values)
         inputs = features.inputs(values)
         error = features.step * value_error + _FEW * _norms(inputs)
     if features.kind != "gradient":
@@ -137,20 +161,27 @@ def _sizes(features: Features, rows: Array) -> list[_Sizes]:
     if features.kind == "nngp":
         return found
     readout = features.weights.readout / math.sqrt(features.width)
-    backward, off = slopes[-1][0] * readout, slopes[-1][1] * np.abs(readout)
-    beta = _norms(off) + (_VALUE + _FEW) * _norms(backward)
+    slope, off, off_norm = slopes[-1]
+    backward = slope * readout
+    beta = np.minimum(_norms(off * np.abs(readout)), off_norm * np.max(np.abs(readout)))
+    beta += (_VALUE + _FEW) * _norms(backward)
     found.append(_Sizes(_norms(backward), beta, *forwards[-1]))
     if features.kind == "gradient":
         return found
     for index in range(len(layers) - 1, 0, -1):
         weights = layers[index][:, : features.width]
         carried = features.step * (backward @ weights)
-        lost = beta + _gamma(features.width + 4) * _norms(backward)
-        spread = np.outer(1.01 * features.step * lost, _norms(weights.T))
-        slope, off = slopes[index - 1]
+        rounding = _gamma(features.width + 4) * _norms(backward)
+        lengths = 1.01 * features.step * _norms(weights.T)
+        spread = np.outer(beta + rounding, lengths)
+        whole = gains[index] * features.step * beta + rounding * float(np.linalg.norm(lengths))
+        slope, off, off_norm = slopes[index - 1]
+        steepest = np.max(np.abs(slope) + off, axis=1)
+        beta = np.minimum(_norms(spread * (np.abs(slope) + off)), steepest * whole)
+        carried_most = np.max(np.abs(carried), axis=1)
+        beta += np.minimum(_norms(np.abs(carried) * off), carried_most * off_norm)
         backward = carried * slope
-        beta = _norms(spread * (np.abs(slope) + off) + np.abs(carried) * off)
-        largest = np.max(np.abs(carried), axis=1) * _norms(slope)
+        largest = carried_most * _norms(slope)
         beta += _VALUE * largest + _FEW * _norms(backward)
         found.append(_Sizes(_norms(backward), beta, *forwards[index - 1]))
     return found

@@ -57,8 +57,14 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     ------
     ValueError, TypeError
         For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a
-        negative memory, or a network of finite width that does not fit in the memory that is free
-        or, for "gradient", whose derivative is zero everywhere.
+        negative memory, a depth at which the variance of a row overflows or vanishes, or a network
+        of finite width that does not fit in the memory that is free or, for "gradient", whose
+        derivative is zero everywhere.
+
+    Warns
+    -----
+    RuntimeWarning
+        Where entries have no table and are integrated one by one in every product: see `gram`.
 
     Notes
     -----
