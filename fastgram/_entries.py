@@ -103,7 +103,10 @@ class Entries:
         if network.is_zero(kind):
             return
         power = network.homogeneity()
-        if power is not None:
+        if power == 0 and network.depth > 1 and norms[0] == 0.0 and self._at_zero() != 0.0:
+            # a zero row leaves the first layer as a constant, which is no multiple of a table
+            self._integrate_each(norms)
+        elif power is not None:
             self._weigh(lambda norms: self._powers(norms, power))
             self._take_table(1.0)
         elif norms[-1] == 0.0 and not np.any(network.diagonal(kind, norms)):
@@ -174,8 +177,11 @@ class Entries:
         if power == 0 and not np.all(norms):  # f is a step: at a zero row it takes the value f(0)
             f = self.network.activation.f
             mean = (float(f(np.ones(1))[0]) + float(f(-np.ones(1))[0])) / 2.0
-            weights[norms == 0.0] = float(f(np.zeros(1))[0]) / mean if mean else 0.0
+            weights[norms == 0.0] = self._at_zero() / mean if mean else 0.0
         return np.asarray(weights)
+
+    def _at_zero(self) -> float:
+        return float(self.network.activation.f(np.zeros(1))[0])
 
     def _steepest(self, norms: Array) -> float:
         """Bound |dK/ds|, K entries over spans, by differences between a few angles."""

@@ -234,6 +234,17 @@ def test_zero_rows_at_depth(kind):
     assert np.linalg.eigvalsh(G)[0] > -1e-13
 
 
+def test_zero_rows_of_a_deep_step_that_is_not_zero_at_zero():
+    """After a layer a zero row is the constant f(0): its entries are those of that constant."""
+    step = fg.Activation("step up", lambda z: 1.0 * (z >= 0.0), np.zeros_like, (0.0,), flat=True)
+    X = np.concatenate([np.zeros((1, 2)), at_angles(np.array([0.5, 2.0]))])
+    G = fg.gram(X, network=fg.Network(step, depth=2), kind="nngp")
+    # Σ¹ of the zero row with itself is 1 and with another row E f(v) = ½; with itself that has ½
+    angle = np.arccos(0.5 / np.sqrt(0.5))
+    assert G[0, 0] == pytest.approx(1.0 / 2.0, abs=FEW * LAYER)
+    assert G[0, 1:] == pytest.approx([(np.pi - angle) / (2 * np.pi)] * 3, abs=FEW * LAYER)
+
+
 def test_extremes_of_a_deep_matrix():
     """A bracket of the deep matrix holds what LAPACK says of it."""
     X = fg.datasets.sphere(300, 10, seed=3)
