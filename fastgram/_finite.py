@@ -131,6 +131,26 @@ class FiniteEntries:
         counted = self.two_values is not None
         return norm_error(self.features, self.row_side.rows, self.dtype, counted)
 
+    @property
+    def factor_columns(self) -> int:
+        """Columns of the factor J, G = JJᵀ: one a parameter."""
+        return sum(max(m, 1) * p for m, p in self.features.columns)
+
+    def factor_square(self) -> Array:
+        """Return JᵀJ, whose eigenvalues beside zeros are those of JJᵀ."""
+        total = np.zeros((self.factor_columns, self.factor_columns))
+        for rows in blocks(self.shape[0], self.features.block_rows):
+            parts = []
+            for backward, forward in self.features.pairs(self.row_side.rows[rows]):
+                if backward is None:
+                    parts.append(forward)
+                else:
+                    products = backward[:, :, None] * forward[:, None, :]
+                    parts.append(products.reshape(forward.shape[0], -1))
+            factor = np.concatenate(parts, axis=1)
+            total += factor.T @ factor
+        return total
+
     @functools.cached_property
     def factored(self) -> Factored:
         """Products without tiles, for a symmetric matrix."""

@@ -1,5 +1,8 @@
 """The smallest eigenvalue that is not an exact zero, of a matrix known to be singular.
 
+A matrix too large for this has the same nonzero eigenvalues as JᵀJ, if it is JJᵀ with a J of few
+columns, as at finite width.
+
 Let A be symmetric of order n and λ_r its r-th largest eigenvalue. Raising n − r directions cannot
 lift more than n − r eigenvalues, nor lowering r − 1 directions more than r − 1 of them (Weyl):
 
@@ -39,28 +42,34 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     problem : Problem
         Semidefinite, as are all whose rank is known to be below their order.
     dense_limit : int
-        The order up to which it is done.
+        The order up to which it is done, of the matrix or of JᵀJ.
 
     Returns
     -------
     bracket : Bracket or None
-        Certified; None where r is 0 or n, or n is beyond the limit.
+        Certified; None where r is 0 or n, or both orders are beyond the limit.
     message : str
         What there is to say of it; empty where there is nothing.
     """
     n, r = problem.n, problem.rank_bound
     if not 0 < r < n:
         return None, ""
-    if problem.dense is None or n > dense_limit:
+    if problem.dense is not None and n <= dense_limit:
+        A, error = problem.dense(), problem.entry_error
+    elif problem.factor_square is not None and (problem.factor_columns or n) <= dense_limit:
+        A = problem.factor_square()
+        # roundings of the factor's entries and of sums over all rows, of JᵀJ in the trace norm
+        error = problem.entry_error + gamma(n + 16) * 1.01 * float(np.trace(A))
+    else:
         return None, f"the smallest nonzero eigenvalue needs n ≤ {dense_limit}"
-    A = problem.dense()
+    n = A.shape[0]
     values, vectors = np.linalg.eigh(A)
     value = float(values[n - r])
     # the lowest go to 2λ_r, the largest to 0
     raised = vectors[:, : n - r] * np.sqrt(np.maximum(2.0 * value - values[: n - r], 0.0))
     lowered = vectors[:, n - r + 1 :] * np.sqrt(np.maximum(values[n - r + 1 :], 0.0))
-    below = _proven(A, raised, value, problem.entry_error, sign=1.0) if value > 0.0 else None
-    above = _proven(A, lowered, value, problem.entry_error, sign=-1.0)
+    below = _proven(A, raised, value, error, sign=1.0) if value > 0.0 else None
+    above = _proven(A, lowered, value, error, sign=-1.0)
     # without either proof, semidefiniteness is left
     lower = 0.0 if below is None else max(below, 0.0)
     upper = math.inf if above is None else max(-above, 0.0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
 from fastgram._bounds import gamma
+from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
@@ -45,6 +46,10 @@ class Problem:
         Whether the matrix that is spoken of is known to have no negative eigenvalue.
     rank_bound : int
     rank_reason : str
+    factor_columns : int or None
+        Columns of a factor J with A = JJᵀ, where there is one.
+    factor_square : callable
+        To JᵀJ.
     note : callable
         From the columns of a block to how it is multiplied, in words; empty where there is nothing
         to say.
@@ -60,6 +65,8 @@ class Problem:
     rank_bound: int
     rank_reason: str
     note: Callable[[int], str] = lambda columns: ""
+    factor_columns: int | None = None
+    factor_square: Callable[[], Array] | None = None
 
     def noise_floor(self, largest: float) -> float:
         """Return what products cannot see; `largest` is the largest |Ritz value| so far."""
@@ -88,6 +95,7 @@ def as_problem(A: Any) -> Problem:
 def _of_gram(op: GramOperator) -> Problem:
     n = op.shape[0]
     bound, reason = rank_bound(op.given_rows, op.network, op.kind)
+    finite = op.entries if isinstance(op.entries, FiniteEntries) else None
     return Problem(
         n=n,
         multiply=op.product_and_row_sums,
@@ -99,6 +107,8 @@ def _of_gram(op: GramOperator) -> Problem:
         rank_bound=bound,
         rank_reason=reason,
         note=op.multiplication_note,
+        factor_columns=finite.factor_columns if finite else None,
+        factor_square=finite.factor_square if finite else None,
     )
 
 

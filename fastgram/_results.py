@@ -110,7 +110,8 @@ class ExtremeEigenvalues:
     message : str
         Why this method, what stopped it, and what would tighten the brackets.
     smallest_nonzero : Bracket or None
-        Where the matrix is known to be singular (0 < rank_bound < n) and n ≤ 2048, of its
+        Where the matrix is known to be singular (0 < rank_bound < n), and n ≤ 2048 or it is
+        of a network of finite width and at most 2048 parameters, of its
         rank_bound-th largest eigenvalue: the smallest that is not an exact zero if the rank is
         rank_bound. Its lower end is 0 if the rank is lower, or if rounding hides that it is not.
         `converged` does not speak of it.

@@ -93,10 +93,10 @@ def extreme_eigenvalues(
     -----
     Where exact facts show the matrix to be singular (repeated rows, a polynomial activation in few
     dimensions, opposite rows under an odd or even activation), λ_min is the exact 0; up to
-    n = 2048, `smallest_nonzero` then brackets the smallest eigenvalue that need not be 0, by a
-    full LAPACK eigh besides the method. An eigenvalue below the noise floor is never reported as a
-    number: its bracket contains 0 and `resolved` is False. Memory for "lanczos" is n·block·8 bytes
-    a pass.
+    n = 2048, or 2048 parameters of a finite network, `smallest_nonzero` then brackets the smallest
+    eigenvalue that need not be 0, by a full LAPACK eigh besides the method. An eigenvalue below the
+    noise floor is never reported as a number: its bracket contains 0 and `resolved` is False.
+    Memory for "lanczos" is n·block·8 bytes a pass.
 
     The brackets are derived in `fastgram._bounds`: van Dorsselaer, Hochstenbach and van der Vorst
     (2000) extended to blocks, and Rump (2006).

@@ -173,3 +173,22 @@ def test_without_a_proof_it_does_not_claim_one(monkeypatch):
     answer = fg.extreme_eigenvalues(fg.GramOperator(sphere(40, 3), QUADRATIC))
     found = answer.smallest_nonzero
     assert (found.lower, found.upper, found.guarantee) == (0.0, math.inf, "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "depth", "width"),
+    [("tanh", "gradient", 1, 5), ("relu", "ntk", 2, 4), ("gelu", "nngp", 1, 30)],
+)
+def test_a_larger_matrix_goes_by_its_factor(name, kind, depth, width):
+    """n beyond the limit of the dense method, J narrow: the same eigenvalue from JᵀJ."""
+    X = fg.datasets.sphere(2200, 4, seed=2)
+    network = fg.Network(name, depth=depth, width=width, bias_variance=0.1)
+    op = fg.GramOperator(X, network, kind=kind)
+    answer = fg.extreme_eigenvalues(op, rtol=0.5)
+    values = np.linalg.eigvalsh(op.dense())
+    exact = values[-answer.rank_bound]
+    found = answer.smallest_nonzero
+    assert found.guarantee == "certified"
+    assert found.lower <= exact + 1e-12 * values[-1]
+    assert found.upper >= exact - 1e-12 * values[-1]
+    assert found.upper - found.lower <= 1e-8 * values[-1]
