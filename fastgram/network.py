@@ -111,7 +111,7 @@ class Network:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        if normalize and self._second_moment() == 0.0:
+        if normalize and self._second_moment == 0.0:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
@@ -136,8 +136,9 @@ class Network:
         return kind == "gradient" and self.activation.flat
 
     def _factor(self) -> float:
-        return 1.0 / self._second_moment() if self.normalize else 1.0
+        return 1.0 / self._second_moment if self.normalize else 1.0
 
+    @functools.cached_property
     def _second_moment(self) -> float:
         return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
 
