@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from fastgram._bounds import certify_below, rayleigh_bounds
+from fastgram._certificate import certify_below, visit_array
 from fastgram._problem import Problem
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
+from fastgram._rounding import rayleigh_bounds
 
 __all__ = ["certified_bracket", "prove_below", "run_dense"]
 
@@ -94,7 +95,7 @@ def prove_below(A: Array, value: float, scale: float) -> float | None:
     n = A.shape[0]
     step = max(float(np.finfo(np.float64).eps) * math.sqrt(n) * scale, 1e-290)
     for _ in range(24):  # LAPACK's value is off by a few such steps; give up at 2²⁴ of them
-        proven = certify_below(A, value - step)
+        proven = certify_below(visit_array(A), n, value - step)
         if proven is not None:
             return proven
         step *= 2.0

@@ -14,7 +14,14 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["free_memory", "in_order", "one_blas_thread", "require_memory", "thread_count"]
+__all__ = [
+    "conventional_blas",
+    "free_memory",
+    "in_order",
+    "one_blas_thread",
+    "require_memory",
+    "thread_count",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -79,6 +86,11 @@ class _BlasThreads:
         self._libraries: list[Any] | None = None
         self._shared: list[tuple[Any, int]] = []
 
+    def libraries(self) -> list[Any]:
+        """Return the BLAS libraries in use, as threadpoolctl knows them."""
+        with self._lock:
+            return self._find()
+
     def _find(self) -> list[Any]:
         if self._libraries is None:
             # SciPy brings a BLAS of its own: a library loaded later would not be held
@@ -109,6 +121,12 @@ class _BlasThreads:
                 if self._users == 0:
                     for library, threads in self._shared:
                         _set_threads(library, threads)
+
+
+def conventional_blas() -> bool:
+    """Whether every BLAS in use is known to compute products in the conventional way."""
+    names = {library.internal_api for library in one_blas_thread.libraries()}
+    return bool(names) and names <= {"openblas", "mkl", "blis"}
 
 
 def _is_shared(library: Any) -> bool:

@@ -21,11 +21,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._bounds import gamma
 from fastgram._dense import prove_below
 from fastgram._problem import Problem
 from fastgram._request import bracket
 from fastgram._results import Bracket
+from fastgram._rounding import gamma
 
 __all__ = ["smallest_nonzero"]
 

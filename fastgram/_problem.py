@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram._bounds import gamma
+from fastgram._certificate import Visit, Visitor, visit_array
 from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
+from fastgram._rounding import gamma
+from fastgram._tiles import each_tile
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
 
@@ -36,6 +38,10 @@ class Problem:
         (n, b) block to the product.
     dense : callable or None
         To the matrix as a float64 array, where it can be had.
+    visit : callable or None
+        Hands the matrix, as computed, to a visitor in blocks; where `dense` can be had.
+    forget : callable
+        Drops what is kept of the matrix between products, to make room.
     entry_error : float
         Bound on the spectral norm of (matrix as computed − matrix that is spoken of).
     absolute_row_sum : callable
@@ -58,6 +64,7 @@ class Problem:
     n: int
     multiply: Callable[[Array], Array]
     dense: Callable[[], Array] | None
+    visit: Visit | None
     entry_error: float
     absolute_row_sum: Callable[[], float | None]
     depth: Callable[[], int]
@@ -65,6 +72,7 @@ class Problem:
     rank_bound: int
     rank_reason: str
     note: Callable[[int], str] = lambda columns: ""
+    forget: Callable[[], None] = lambda: None
     factor_columns: int | None = None
     factor_square: Callable[[], Array] | None = None
 
@@ -75,6 +83,27 @@ class Problem:
             # somebody else's operator: take its products to be as accurate as a plain sum
             return (self.n + _SOLVER) * _EPS * largest
         return self.entry_error + gamma(self.depth() + _SOLVER) * row_sum
+
+
+@dataclass
+class _Lower:
+    """A consumer of tiles that hands their transposes, the lower triangle, to a visitor."""
+
+    visitor: Visitor
+    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def begin(self, i: slice) -> None:
+        """Nothing to do."""
+
+    def take(self, i: slice, j: slice, tile: npt.NDArray[np.floating], row: None) -> None:
+        """Hand it on."""
+        self.visitor(j, i, tile.T)
+
+    def add(self, j: slice, part: None) -> None:
+        """Nothing to do."""
+
+    def end(self, i: slice, row: None) -> None:
+        """Nothing to do."""
 
 
 def as_problem(A: Any) -> Problem:
@@ -100,6 +129,7 @@ def _of_gram(op: GramOperator) -> Problem:
         n=n,
         multiply=op.product_and_row_sums,
         dense=lambda: np.asarray(op.dense(), dtype=np.float64),
+        visit=lambda visitor: each_tile(op.entries, _Lower(visitor), op._evaluate),
         entry_error=op.entries.norm_error,
         absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)),
         depth=lambda: op.additions,
@@ -139,6 +169,7 @@ def _of_array(A: Any) -> Problem:
         n=n,
         multiply=lambda V: matrix @ V,
         dense=lambda: matrix,
+        visit=visit_array(matrix),
         entry_error=n * worst,
         absolute_row_sum=lambda: row_sum,
         depth=lambda: n,
@@ -163,6 +194,7 @@ def _of_operator(A: LinearOperator) -> Problem:
         n=A.shape[0],
         multiply=multiply,
         dense=None,
+        visit=None,
         entry_error=0.0,
         absolute_row_sum=lambda: None,
         depth=lambda: int(A.shape[0]),
