@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fastgram._tiles import TILE, one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
+Tiles = dict[tuple[int, int], Array]  # by the first row and the first column of each
 
 
 def gemm_of_tiles(X: Array) -> None:
@@ -36,6 +37,43 @@ def gemm_of_tiles(X: Array) -> None:
     with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
         for future in [pool.submit(work) for _ in range(thread_count())]:
             future.result()
+
+
+def tiles_in_memory(n: int) -> Tiles:
+    """Return the upper triangle of a matrix in tiles of random numbers, one array after another."""
+    starts = range(0, n, TILE)
+    rng = np.random.default_rng(0)
+    return {
+        (i, j): rng.standard_normal((min(TILE, n - i), min(TILE, n - j)))
+        for i in starts
+        for j in starts
+        if j >= i
+    }
+
+
+def products_of_tiles(tiles: Tiles, V: Array, both: bool = True) -> Array:
+    """Multiply stored tiles, and with `both` their transposes, into V by BLAS on all threads.
+
+    Each thread adds to a sum of its own. Without `both` a tile is read once, and nothing that is
+    of use is done with it.
+    """
+    count = thread_count()
+    rows = sorted({i for i, _ in tiles})
+    queue = iter(rows)
+
+    def work(_: int) -> Array:
+        out = np.zeros_like(V)
+        while (i := next(queue, None)) is not None:
+            for j in rows:
+                if j >= i:
+                    tile = tiles[i, j]
+                    out[i : i + TILE] += tile @ V[j : j + TILE]
+                    if both and j > i:
+                        out[j : j + TILE] += tile.T @ V[i : i + TILE]
+        return out
+
+    with one_blas_thread(), ThreadPoolExecutor(count) as pool:
+        return np.asarray(sum(pool.map(work, range(count))))
 
 
 def relu_by_numpy(X: Array) -> Array:

@@ -31,6 +31,10 @@ class Blocks(Protocol):
         """Whether `block` may be given its scratch as `out` too."""
 
     @property
+    def entry_flops(self) -> float:
+        """What an entry costs to compute, in operations of a matrix product."""
+
+    @property
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
 

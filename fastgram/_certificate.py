@@ -74,8 +74,8 @@ def certify_below(visit: Visit, n: int, shift: float, sign: float = 1.0) -> floa
     float or None
         shift − c where the factorisation of sign·A − shift·I runs through, None where it does not.
     """
-    found = shifted_factor(visit, n, shift, sign)
-    return None if found is None else below(shift, found[1])
+    factor, slack = shifted_factor(visit, n, shift, sign)
+    return None if factor is None else below(shift, slack)
 
 
 def below(shift: float, slack: float) -> float:
@@ -85,15 +85,11 @@ def below(shift: float, slack: float) -> float:
 
 def shifted_factor(
     visit: Visit, n: int, shift: float, sign: float = 1.0
-) -> tuple[LowerTriangle, float] | None:
+) -> tuple[LowerTriangle | None, float]:
     """Factorise sign·A − shift·I, and return L and the c by which its proof is short.
 
-    Memory: one lower triangle, in whose place L is.
-
-    Returns
-    -------
-    (LowerTriangle, float) or None
-        None where the factorisation does not run through.
+    Memory: one lower triangle, in whose place L is. Where the factorisation does not run through
+    there is no L, and c is what it would have been.
     """
     triangle = LowerTriangle(n)
     visit(triangle.write)
@@ -101,16 +97,15 @@ def shifted_factor(
         triangle.negate()
     shifted = triangle.diagonal() - shift
     triangle.set_diagonal(shifted)
-    if not triangle.factorise():
-        return None
+    done = triangle.factorise()
     sizes = np.abs(shifted)
-    if conventional_blas():
+    if conventional_blas() or not done:
         relative = gamma(n + 2)
         slack = relative / (1.0 - relative) * float(np.sum(sizes))
     else:
         slack = _residual(visit, triangle, shift, sign)
     slack += _EPS * float(np.max(sizes)) + n * n * _TINY
-    return triangle, slack * (1.0 + 4.0 * n * _EPS)
+    return triangle if done else None, slack * (1.0 + 4.0 * n * _EPS)
 
 
 def _residual(visit: Visit, factor: LowerTriangle, shift: float, sign: float) -> float:

@@ -36,6 +36,8 @@ Evaluate = Callable[..., None]  # the contract of fastgram.kernels
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * _EPS
+# What evaluating a table takes, and a quadrature, in operations of a matrix product.
+_TABLE_FLOPS, _QUADRATURE_FLOPS = 120.0, 1e8
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
 
@@ -226,6 +228,12 @@ class Entries:
         if self.separated is not None or self.direct:
             return np.asarray(self.row_spans * self.row_spans)
         return np.zeros(self.shape[0])
+
+    @property
+    def entry_flops(self) -> float:
+        """What an entry costs to compute: a product of rows, and what a table takes as long as."""
+        one_by_one = _QUADRATURE_FLOPS if self.direct else _TABLE_FLOPS
+        return float(2.0 * self.rows.unit.shape[1] + one_by_one)
 
     @property
     def norm_error(self) -> float:

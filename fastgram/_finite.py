@@ -304,7 +304,7 @@ class FiniteEntries:
             held += self.shape[0] * self.features.width // 8
         if held > _MOST_HELD:
             return "factored"
-        by_factors = self._factored_flops(columns)
+        by_factors = self.factored_flops(columns)
         return "factored" if by_factors <= self._tile_flops(columns, memory) else "tiles"
 
     def note(self, way: str) -> str:
@@ -317,7 +317,19 @@ class FiniteEntries:
         count = self.shape[0] * sum(4.0 * max(m, 1) * p for m, p in columns)
         return f"products by factors ({count:.2g} operations a column)"
 
-    def _factored_flops(self, columns: int) -> float:
+    @property
+    def entry_flops(self) -> float:
+        """What an entry costs to compute, the features being held."""
+        speed = _SINGLE if self.dtype == np.float32 else 1
+        entry = 0.0
+        for index, (m, p) in enumerate(self.features.columns):
+            counted = self._likely_values is not None and index == self.features.gradient_index
+            entry += m / _COUNTED if counted else m / speed
+            entry += p / speed
+        return 2.0 * entry
+
+    def factored_flops(self, columns: int) -> float:
+        """Return what a product of so many columns by factors costs."""
         n, m = self.shape[0], self.features.width
         products = sum(4.0 * max(own, 1) * p for own, p in self.features.columns)
         functions = 2 if self.features.kind == "ntk" else 1
@@ -326,12 +338,7 @@ class FiniteEntries:
 
     def _tile_flops(self, columns: int, memory: int | None) -> float:
         n = self.shape[0]
-        speed = _SINGLE if self.dtype == np.float32 else 1
-        entry = 0.0
-        for index, (m, p) in enumerate(self.features.columns):
-            counted = self._likely_values is not None and index == self.features.gradient_index
-            entry += m / _COUNTED if counted else m / speed
-            entry += p / speed
+        entry = self.entry_flops / 2.0  # the upper triangle alone
         kept = min(1.0, (_KEPT if memory is None else memory) / (4.0 * n * n))
         computed = 1.0 - kept + kept / _PASSES
         # the upper triangle is computed, and multiplied with on both sides

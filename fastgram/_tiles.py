@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._blocks import Blocks
+from fastgram._cache import TILE, Cache, slices
 from fastgram._machine import free_memory, one_blas_thread, thread_count
 
 __all__ = [
@@ -40,10 +41,6 @@ Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
 Tick = Callable[[int], None]  # told of entries done
 
-# Rows and columns of a tile. In float64 a tile takes 1.1 MB, about a second-level cache; smaller
-# ones lose time to the interpreter between them, larger ones to memory.
-TILE = 384
-
 
 class _Turns:
     """Lets row of tiles I add to block J only after row I − 1 has: a fixed order of summation."""
@@ -51,21 +48,28 @@ class _Turns:
     def __init__(self, rows: int) -> None:
         self._done = list(range(-1, rows - 1))  # the last column that each row has added to
         self._changed = threading.Condition()
+        self._waiting = 0
         self.failed = False
 
     def wait(self, row: int, column: int) -> None:
-        if row == 0:
+        if row == 0 or self._done[row - 1] >= column:
             return
         with self._changed:
-            while self._done[row - 1] < column:
-                if self.failed:
-                    raise _OtherThreadFailed
-                self._changed.wait()
+            self._waiting += 1
+            try:
+                while self._done[row - 1] < column:
+                    if self.failed:
+                        raise _OtherThreadFailed
+                    self._changed.wait()
+            finally:
+                self._waiting -= 1
 
     def done(self, row: int, column: int) -> None:
-        with self._changed:
-            self._done[row] = column
-            self._changed.notify_all()
+        self._done[row] = column
+        # who waits says so before it looks at _done, so one of the two sees the other
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
 
     def fail(self) -> None:
         with self._changed:
@@ -134,11 +138,21 @@ class Multiply:
 
     def take(self, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
         """Multiply the tile into the row's sum, and its transpose."""
+        from fastgram.kernels.products import multiply_both  # compiled code is loaded when needed
+
         values = tile.astype(np.float64, copy=False)
         if self.absolute:
             values = np.abs(values)
-        row += values @ self.V[j]
-        return None if i == j else values.T @ self.V[i]
+        if i == j:
+            row += values @ self.V[j]
+            return None
+        if self.V.shape[1] != 1:
+            row += values @ self.V[j]
+            return np.asarray(values.T @ self.V[i])
+        # with one vector a tile costs what it takes to be read, and BLAS would read it twice
+        part = np.zeros((values.shape[1], 1))
+        multiply_both(values, self.V[j, 0], self.V[i, 0], row[:, 0], part[:, 0])
+        return part
 
     def add(self, j: slice, part: Array | None) -> None:
         """Add the transpose's product to block j."""
@@ -176,28 +190,6 @@ class Together:
             consumer.end(i, state)
 
 
-@dataclass
-class Cache:
-    """Tiles kept between traversals: the first ones, as many as the budget of bytes holds."""
-
-    budget: int
-    tiles: dict[tuple[int, int], Tile] = field(default_factory=dict)
-    _used: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def keep(self, key: tuple[int, int], tile: Tile) -> None:
-        """Keep a copy of the tile if there is room."""
-        with self._lock:
-            if self._used + tile.nbytes > self.budget:
-                return
-            self._used += tile.nbytes
-        self.tiles[key] = tile.copy()
-
-
-def _slices(count: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
 def each_tile(
     entries: Blocks,
     consumer: Consumer,
@@ -221,14 +213,17 @@ def each_tile(
     symmetric : bool
         Whether rows and columns are the same, so that the upper triangle is all.
     cache : Cache, optional
-        Tiles of earlier traversals, and room for this one's.
+        Float64 tiles of earlier traversals of this matrix, and room for this one's; for a consumer
+        of float64 tiles of a symmetric matrix.
     tick : callable, optional
         Told the number of entries of each tile, as it is done.
     tile, threads : int
         Size of a tile and number of threads; the result depends on neither beyond rounding.
     """
-    rows = _slices(entries.shape[0], tile)
-    columns = rows if symmetric else _slices(entries.shape[1], tile)
+    rows = slices(entries.shape[0], tile)
+    columns = rows if symmetric else slices(entries.shape[1], tile)
+    if cache is not None:
+        cache.lay_out(rows)
     turns = _Turns(len(rows))
     queue = itertools.count()
     same_dtype = consumer.dtype == entries.dtype

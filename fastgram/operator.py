@@ -9,10 +9,11 @@ import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
 from fastgram._blocks import blocks_of
+from fastgram._cache import TILE, Cache, bytes_of_all
 from fastgram._devices import as_evaluate
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
-from fastgram._tiles import TILE, Cache, Multiply, Store, Together, each_tile, free_memory
+from fastgram._tiles import Multiply, Store, Together, each_tile
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -41,9 +42,10 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         eigenvalue below about n·6e-8 cannot be seen.
     memory : int, optional
         Bytes of tiles to keep between products: they are computed once and read afterwards. None
-        takes up to half of the memory that is free now; 0 recomputes every tile in each product.
-        The results are the same. A network of finite width is multiplied with by its features
-        and without tiles where that is cheaper: see `multiplication`.
+        takes up to half of the memory that is free at the first product; 0 recomputes every tile
+        in each product. The results are the same to the last bit. A network of finite width is
+        multiplied with by its features and without tiles where that is cheaper: see
+        `multiplication`.
 
     Attributes
     ----------
@@ -52,6 +54,12 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         Of products.
     network, kind
         As given.
+    memory : int
+        Bytes of tiles that may be kept. For None what is taken: half of the memory that is free
+        when this, or the first product, is asked for.
+    tile_bytes : int
+        Bytes that keeping every tile takes: about 4n², whatever the dtype, for products read their
+        tiles in float64.
 
     Raises
     ------
@@ -70,6 +78,10 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     -----
     `matmat` of an (n, b) block is the primary way to multiply: a block of 16 costs little more
     than a vector. `matvec`, ``op @ v`` and scipy's `eigsh` and `lobpcg` work as with any operator.
+
+    The tiles that are kept are spread evenly over the matrix, so that the time of a product falls
+    linearly from that of computing all tiles to that of reading them as `memory` grows to
+    `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread.
 
     Examples
     --------
@@ -97,10 +109,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         tile_dtype = as_dtype(dtype)
         self._evaluate = as_evaluate(device)
         self._memory = None if memory is None else as_integer("memory", memory, 0)
-        cache = Cache(free_memory() // 2 if self._memory is None else self._memory)
         self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
         self.given_rows = rows
-        self._cache = cache
+        self._cache = Cache(self._memory)
         self._row_sums: dict[str, Array] = {}
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
 
@@ -120,6 +131,34 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     def _adjoint(self) -> GramOperator:
         return self
 
+    @property
+    def memory(self) -> int:
+        """Bytes of tiles that may be kept between products."""
+        return self._cache.limit
+
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes that keeping every tile takes."""
+        return bytes_of_all(self.shape[0])
+
+    @property
+    def given_memory(self) -> int | None:
+        """The `memory` that was asked for."""
+        return self._memory
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what a product by factors takes, None where products go by tiles."""
+        if isinstance(self.entries, FiniteEntries) and self.multiplication(columns) == "factored":
+            return self.entries.factored_flops(columns)
+        return None
+
+    def forget(self) -> None:
+        """Drop the tiles that are kept and give their memory back; later products keep new ones.
+
+        With memory=None those products take half of what is then free.
+        """
+        self._cache.forget()
+
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""
         return self.entries.diagonal()
@@ -129,10 +168,17 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         return float(np.sum(self.diagonal()))
 
     def dense(self) -> npt.NDArray[np.floating]:
-        """Return the matrix as an (n, n) array of the tiles' dtype."""
-        out = np.empty(self.shape, self.entries.dtype)
-        consumer = Store(out, symmetric=True, dtype=self.entries.dtype)
-        each_tile(self.entries, consumer, self._evaluate)
+        """Return the matrix as an (n, n) array of the tiles' dtype.
+
+        Tiles that products have kept are read and not computed again; no others are kept.
+        """
+        dtype = self.entries.dtype
+        out = np.empty(self.shape, dtype)
+        # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
+        cache = self._cache.read_only() if dtype == np.float64 else None
+        each_tile(
+            self.entries, Store(out, symmetric=True, dtype=dtype), self._evaluate, cache=cache
+        )
         return out
 
     def multiplication(self, columns: int) -> str:

@@ -22,7 +22,7 @@ _SPARSE = 16  # a vector of entries costs about as much as one entry so many tim
 _CHUNK = 512  # a row of a tile: four such buffers fit the first-level cache
 
 
-def _jit(fastmath: set[str]) -> Any:
+def jit(fastmath: set[str]) -> Any:
     """numba.njit without the lock, cached on disk where there is a place to cache."""
 
     def decorate(function: Any) -> Any:
@@ -35,9 +35,9 @@ def _jit(fastmath: set[str]) -> Any:
     return decorate
 
 
-_compile = _jit({"contract"})
+_compile = jit({"contract"})
 # the range of a chunk is a reduction, which only vectorises where its order is free
-_compile_reduction = _jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
+_compile_reduction = jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
 
 
 @_compile_reduction

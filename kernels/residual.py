@@ -6,14 +6,14 @@ and may be fused; nothing is reassociated.
 
 from __future__ import annotations
 
-import numba
+from fastgram.kernels.cpu import jit
 
 __all__ = ["subtract_product"]
 
 _ROWS = 8  # of R worked on at a time: with them a row of Q stays in the first-level cache
 
 
-@numba.njit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", nogil=True, cache=True)
+@jit({"contract"})
 def subtract_product(R, P, Q):
     """Subtract Pᵀ Q from R in place; shapes (h, w), (m, h), (m, w)."""
     height, width = R.shape

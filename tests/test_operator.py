@@ -154,8 +154,10 @@ def test_what_is_kept_changes_no_bit(dtype, kind, device, tiles):
         assert kept <= (10**12 if memory is None else memory)
         if memory in (None, 10**9):
             assert len(op._cache.tiles) == 4 * 5 // 2
-        if memory == 3 * one_tile + 100:
-            assert len(op._cache.tiles) == 3
+        elif memory == 3 * one_tile + 100:
+            assert kept > memory - one_tile
+        else:  # one tile fits, but the even share of the last one is less
+            assert len(op._cache.tiles) <= 1
         if memory in (0, 1):
             assert not op._cache.tiles
     for product in products[1:]:
