@@ -133,7 +133,7 @@ class Entries:
 
     def _take_table(self, norm: float) -> None:
         self.table = self.network.table(self.kind, norm, self.dtype)
-        self.error = self.table.error + self.table.slope * self._chord_error()
+        self.error = self.table.error + self.table.slope * self.chord_error()
 
     def _separate(self, norms: Array) -> None:
         least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
@@ -145,7 +145,7 @@ class Entries:
         self.separated = separated
         self._row_places = separated.places(self.rows.norms)
         self._column_places = separated.places(self.columns.norms)
-        self.error = separated.error + separated.slope * self._chord_error()
+        self.error = separated.error + separated.slope * self.chord_error()
         share = self._share_outside(separated)
         if share > 0.0:
             _say_slow(
@@ -170,7 +170,7 @@ class Entries:
         """Do without tables, and where that is slower say so."""
         self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
         self.direct = True
-        self.error = 4e-14 * self.network.depth + self._steepest(norms) * self._chord_error()
+        self.error = 4e-14 * self.network.depth + self._steepest(norms) * self.chord_error()
         if why:
             _say_slow(f"{self.network.activation.name} {why}: its entries")
 
@@ -200,7 +200,7 @@ class Entries:
             slopes.append(np.max(np.abs(np.diff(values)) / steps) / span if span > 0.0 else 0.0)
         return 2.0 * float(max(slopes))
 
-    def _chord_error(self) -> float:
+    def chord_error(self) -> float:
         """Bound the error of s, the argument of tables."""
         eps = float(np.finfo(self.dtype).eps)
         # the product of two unit rows, each rounded, in any order of summation

@@ -21,7 +21,9 @@ _TOLERANCE = {np.dtype(np.float64): 5e-15, np.dtype(np.float32): 4e-9}
 ROUNDINGS = 24
 
 
-def build_table(profile: Profile, dtype: npt.DTypeLike = np.float64) -> Table:
+def build_table(
+    profile: Profile, dtype: npt.DTypeLike = np.float64, scale: float | None = None
+) -> Table:
     """Build the table of a profile of one function, for tiles of a dtype.
 
     Parameters
@@ -29,6 +31,9 @@ def build_table(profile: Profile, dtype: npt.DTypeLike = np.float64) -> Table:
     profile : Profile
     dtype : {float64, float32}
         float32 tables hold 4e-9 of the scale and their coefficients are rounded to float32.
+    scale : float, optional
+        What the samples carry the rounding of; None takes the largest value of the profile, which
+        may be the small difference of larger ones.
 
     Returns
     -------
@@ -41,16 +46,17 @@ def build_table(profile: Profile, dtype: npt.DTypeLike = np.float64) -> Table:
         If the function is too rough for any number of pieces: an undeclared kink.
     """
     kind = as_dtype(dtype)
-    scale = largest(profile)
+    if scale is None:
+        scale = float(largest(profile)[0])
     # the samples themselves carry the rounding of all layers
     tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
-    pieces = cut(profile, whole(), tolerance)
+    pieces = cut(profile, whole(), np.array([tolerance]))
     chain = next(
         c
         for c in CHAINS
-        if 2 * c - 1 == DEGREE or all(p.fit(2 * c - 1)[1][0] <= tolerance[0] for p in pieces)
+        if 2 * c - 1 == DEGREE or all(p.fit(2 * c - 1)[1][0] <= tolerance for p in pieces)
     )
-    return _assemble(pieces, chain, profile, float(scale[0]), kind)
+    return _assemble(pieces, chain, profile, scale, kind)
 
 
 def _assemble(

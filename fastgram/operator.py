@@ -107,7 +107,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         self.network = as_network(network)
         self.kind = as_choice("kind", kind, KINDS)
         tile_dtype = as_dtype(dtype)
-        self._evaluate = as_evaluate(device)
+        self.evaluate = as_evaluate(device)
         self._memory = None if memory is None else as_integer("memory", memory, 0)
         self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
         self.given_rows = rows
@@ -122,7 +122,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         if self.multiplication(block.shape[1]) == "factored":
             return self._factored.multiply(block)
         out = np.zeros_like(block)
-        each_tile(self.entries, Multiply(block, out), self._evaluate, cache=self._cache)
+        each_tile(self.entries, Multiply(block, out), self.evaluate, cache=self._cache)
         return out
 
     def _matvec(self, v: npt.ArrayLike) -> Any:
@@ -177,7 +177,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
         cache = self._cache.read_only() if dtype == np.float64 else None
         each_tile(
-            self.entries, Store(out, symmetric=True, dtype=dtype), self._evaluate, cache=cache
+            self.entries, Store(out, symmetric=True, dtype=dtype), self.evaluate, cache=cache
         )
         return out
 
@@ -214,7 +214,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         block = np.ascontiguousarray(V, dtype=np.float64)
         out, ones, sums = np.zeros_like(block), np.ones((self.shape[0], 1)), self._column()
         both = Together([Multiply(block, out), Multiply(ones, sums, absolute=True)])
-        each_tile(self.entries, both, self._evaluate, cache=self._cache)
+        each_tile(self.entries, both, self.evaluate, cache=self._cache)
         self._row_sums[way] = sums[:, 0]
         return out
 
@@ -227,7 +227,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
             sums = self._factored.multiply(ones, absolute=True)
         else:
             consumer = Multiply(ones, sums, absolute=True)
-            each_tile(self.entries, consumer, self._evaluate, cache=self._cache)
+            each_tile(self.entries, consumer, self.evaluate, cache=self._cache)
         self._row_sums[way] = sums[:, 0]
 
     @property

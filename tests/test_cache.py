@@ -33,13 +33,13 @@ def vectors(n, b):
 
 def counted(op):
     """The list to which each tile that the operator computes from now on is added."""
-    evaluate, calls = op._evaluate, []
+    evaluate, calls = op.evaluate, []
 
     def counting(*arguments):
         calls.append(1)
         evaluate(*arguments)
 
-    op._evaluate = counting
+    op.evaluate = counting
     return calls
 
 

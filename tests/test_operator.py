@@ -167,13 +167,13 @@ def test_what_is_kept_changes_no_bit(dtype, kind, device, tiles):
 def test_kept_tiles_are_read_and_not_computed_again(tiles, device):
     tiles(TILE)
     op = GramOperator(rows(), "relu", device=device, memory=10**9)
-    evaluate, calls = op._evaluate, []
+    evaluate, calls = op.evaluate, []
 
     def counting(*arguments):
         calls.append(1)
         evaluate(*arguments)
 
-    op._evaluate = counting
+    op.evaluate = counting
     v = vectors()[:, 0]
     first = op @ v
     assert len(calls) == 10
@@ -241,13 +241,13 @@ def test_absolute_row_sums(device, tiles):
 def test_a_product_and_the_row_sums_in_one_pass(device, tiles):
     tiles(TILE)
     op, V = GramOperator(rows(), "sin", device=device, memory=0), vectors()
-    evaluate, calls = op._evaluate, []
+    evaluate, calls = op.evaluate, []
 
     def counting(*arguments):
         calls.append(1)
         evaluate(*arguments)
 
-    op._evaluate = counting
+    op.evaluate = counting
     product = op.product_and_row_sums(V)
     assert len(calls) == 10
     sums = op.absolute_row_sums
@@ -339,7 +339,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, device):
     for failing in (1, 5, 9, 27):
         tiles(TILE, 3)
         op = GramOperator(rows(60), "relu", device=device, memory=0)
-        evaluate, calls = op._evaluate, []
+        evaluate, calls = op.evaluate, []
 
         def broken(*arguments, evaluate=evaluate, calls=calls, failing=failing):
             calls.append(1)
@@ -347,7 +347,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, device):
                 raise ZeroDivisionError("a broken kernel")
             evaluate(*arguments)
 
-        op._evaluate = broken
+        op.evaluate = broken
         outcome = []
 
         def work(op=op, outcome=outcome):
@@ -361,7 +361,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, device):
         thread.join(60.0)
         assert outcome, "deadlock"
         assert isinstance(outcome[0], ZeroDivisionError)
-        op._evaluate = evaluate
+        op.evaluate = evaluate
         assert np.allclose(op @ np.ones(60), np.sum(op.dense(), axis=1), rtol=1e-12)
 
 
