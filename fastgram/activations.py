@@ -40,7 +40,8 @@ class Activation:
         Where f' or f'' jumps (or f itself). Integrals are split there, so a forgotten kink costs
         accuracy: fastgram checks that its quadrature converges and refuses where it does not.
     ball : callable, optional
-        The function in ball arithmetic, for exact eigenvalues below the noise floor.
+        For `exact_extreme_eigenvalues`: called without arguments, it returns the function in ball
+        arithmetic, as `fastgram.exact.StripFormula` says.
     description : str, optional
         One line: what it is.
     parity : {1, -1, 0}
@@ -230,6 +231,17 @@ def _polynomial(z: Array, coefficients: tuple[float, ...]) -> Array:
 _Parts = dict[str, Any]
 
 
+def _formula(name: str, **parameters: Any) -> Any:
+    """Return a formula of `fastgram._balls`, which loads python-flint."""
+    from fastgram import _balls
+
+    return getattr(_balls, name)(**parameters)
+
+
+def _ball(name: str, **parameters: Any) -> Callable[[], Any]:
+    return functools.partial(_formula, name, **parameters)
+
+
 def _elu_parts(alpha: float = 1.0) -> _Parts:
     return {
         "f": functools.partial(_elu, alpha=alpha, scale=1.0),
@@ -263,6 +275,7 @@ def _leaky_relu_parts(negative_slope: float = 0.01) -> _Parts:
         "f": functools.partial(_leaky_relu, negative_slope=negative_slope),
         "df": functools.partial(_leaky_relu_derivative, negative_slope=negative_slope),
         "kinks": (0.0,),
+        "ball": _ball("homogeneous", power=1, right=1.0, left=negative_slope),
     }
 
 
@@ -279,6 +292,7 @@ def _swish_parts(beta: float = 1.0) -> _Parts:
     return {
         "f": functools.partial(_swish, beta=beta),
         "df": functools.partial(_swish_derivative, beta=beta),
+        "ball": _ball("swish", beta=beta),
     }
 
 
@@ -299,13 +313,14 @@ def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts
     return {
         "f": functools.partial(_polynomial, coefficients=ascending),
         "df": functools.partial(_polynomial, coefficients=slopes),
+        "ball": _ball("polynomial", coefficients=ascending),
         "powers": powers,
         "flat": degree == 0,
         "parity": int(even and not odd) - int(odd and not even),
     }
 
 
-def _fixed(f: Function, df: Function, kinks: tuple[float, ...] = (), **facts: int) -> Any:
+def _fixed(f: Function, df: Function, kinks: tuple[float, ...] = (), **facts: Any) -> Any:
     """Return the parts of an activation that has no parameter."""
 
     def parts() -> _Parts:
@@ -337,22 +352,47 @@ _FAMILIES: dict[str, _Family] = {
     "elu": _Family("z above 0, alpha·(exp z − 1) below", _elu_parts, {"alpha": 1.0}),
     "selu": _Family("elu with the self-normalising alpha and scale", _selu_parts),
     "celu": _Family("z above 0, alpha·(exp(z/alpha) − 1) below", _celu_parts, {"alpha": 1.0}),
-    "tanh": _Family("hyperbolic tangent", _fixed(np.tanh, _tanh_derivative, parity=-1)),
+    "tanh": _Family(
+        "hyperbolic tangent",
+        _fixed(np.tanh, _tanh_derivative, parity=-1, ball=_ball("hyperbolic_tangent")),
+    ),
     "hard_tanh": _Family(
         "z clipped to [−1, 1]", functools.partial(_clip_parts, low=-1.0, high=1.0, parity=-1)
     ),
-    "sigmoid": _Family("1/(1 + exp(−z))", _fixed(expit, _sigmoid_derivative)),
-    "softplus": _Family("log(1 + exp z)", _fixed(_softplus, expit)),
+    "sigmoid": _Family(
+        "1/(1 + exp(−z))", _fixed(expit, _sigmoid_derivative, ball=_ball("sigmoid"))
+    ),
+    "softplus": _Family("log(1 + exp z)", _fixed(_softplus, expit, ball=_ball("softplus"))),
     "swish": _Family("z·sigmoid(beta·z)", _swish_parts, {"beta": 1.0}),
-    "gelu": _Family("z·Φ(z), Φ the normal distribution, exact", _fixed(_gelu, _gelu_derivative)),
-    "mish": _Family("z·tanh(softplus(z))", _fixed(_mish, _mish_derivative)),
-    "erf": _Family("error function", _fixed(erf, _erf_derivative, parity=-1)),
-    "sin": _Family("sine", _fixed(np.sin, np.cos, parity=-1)),
-    "cos": _Family("cosine", _fixed(np.cos, _minus_sin, parity=1)),
-    "abs": _Family("absolute value", _fixed(np.abs, np.sign, (0.0,), parity=1)),
+    "gelu": _Family(
+        "z·Φ(z), Φ the normal distribution, exact",
+        _fixed(_gelu, _gelu_derivative, ball=_ball("gelu")),
+    ),
+    "mish": _Family("z·tanh(softplus(z))", _fixed(_mish, _mish_derivative, ball=_ball("mish"))),
+    "erf": _Family(
+        "error function", _fixed(erf, _erf_derivative, parity=-1, ball=_ball("error_function"))
+    ),
+    "sin": _Family("sine", _fixed(np.sin, np.cos, parity=-1, ball=_ball("sine"))),
+    "cos": _Family("cosine", _fixed(np.cos, _minus_sin, parity=1, ball=_ball("cosine"))),
+    "abs": _Family(
+        "absolute value",
+        _fixed(
+            np.abs,
+            np.sign,
+            (0.0,),
+            parity=1,
+            ball=_ball("homogeneous", power=1, right=1.0, left=-1.0),
+        ),
+    ),
     "step": _Family(
         "1 above 0, 0 below; its derivative is zero almost everywhere",
-        _fixed(_step, np.zeros_like, (0.0,), flat=True),
+        _fixed(
+            _step,
+            np.zeros_like,
+            (0.0,),
+            flat=True,
+            ball=_ball("homogeneous", power=0, right=1.0, left=0.0),
+        ),
     ),
     "linear": _Family("z itself", functools.partial(_polynomial_parts, coefficients=(0.0, 1.0))),
     "polynomial": _Family(
