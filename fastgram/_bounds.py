@@ -2,14 +2,28 @@
 
 *The Lanczos bound.* Let u be a unit eigenvector at the eigenvalue λ beyond all Ritz values, and
 rⱼ = uᵀQⱼ. Multiplying A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁ by uᵀ gives
-rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow from r₀, and Σ‖rⱼ‖² ≤ 1. So
-‖r₀‖² ≤ g(λ), the largest share ‖r₀‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at x = λ.
-The start block being uniformly random, ‖r₀‖² follows a Beta(b/2, (n − b)/2) law whatever u is;
-with q its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with
-g(x) ≥ q. For b = 1 this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing
-probabilistic bounds for extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM
-J. Matrix Anal. Appl. 22 (2000). That g falls as x moves out has been seen always and not been
-proven, so the furthest such x is looked for over the whole range, not by bisection alone.
+rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow from r₀, and Σ‖rⱼ‖² ≤ 1. The start block is
+[Q₀, V]: b columns that are uniformly random, and any others. With r₀' the part of r₀ on Q₀,
+‖r₀'‖² ≤ g(λ), the largest share ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
+x = λ. Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q its η-quantile,
+g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with g(x) ≥ q. For b = 1
+this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing probabilistic bounds for
+extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J. Matrix Anal. Appl. 22
+(2000).
+
+*What may be appended.* The event that is used, ‖uᵀQ₀‖² ≥ q, is about Q₀ and u alone. Given it, all
+that follows is algebra that holds for every V and every number of passes: V may be directions known
+beforehand, or made from Q₀ and from what a run from Q₀ found. So a run that begins again from the
+same Q₀ with its Ritz vectors appended keeps q and pays for no second event, and brackets taken
+before and after hold together. (Directions projected *out* of Q₀ would change its law.)
+
+*g may rise outwards.* For b = 1 it falls as x moves out; for blocks it need not. With X₀ = A₀ − x,
+X₁ = A₁ − x − B₁X₀⁻¹B₁ᵀ, both positive definite below the Ritz values, and two passes of b = 2,
+1/g is the least μ with (I + X₁NX₁)r = (μ − 1)Rr for some r, R = B₁X₀⁻²B₁ᵀ and N = (B₂ᵀB₂)⁻¹. Its
+derivative by −x has the sign of rᵀ(I + R)X₁⁻¹((μ − 1)R − I)r where X₀ is large against X₁, with
+R, r, μ, X₁ free: a sharply elongated X₁ makes it negative. `tests/test_guard.py` holds such a
+matrix, whose g rises by half before it falls. So where g(x) = q is no bound by itself:
+`fastgram._guard` proves ‖r₀'‖² < q for everything further out.
 
 *The certificate.* If the Cholesky factorisation of a symmetric floating-point matrix runs through,
 the matrix plus a perturbation of norm at most γ·trace is positive semidefinite: Rump,
@@ -23,6 +37,7 @@ import numpy.typing as npt
 import scipy.linalg
 from scipy.special import betaincinv
 
+from fastgram._guard import measure, proven_edge
 from fastgram._lanczos import BlockLanczos
 
 __all__ = ["certify_below", "furthest", "gamma", "rayleigh_bounds", "share", "share_quantile"]
@@ -46,38 +61,23 @@ def share_quantile(chance: float, block: int, n: int) -> float:
 
 
 def share(run: BlockLanczos, points: Array) -> Array:
-    """Return g at points outside the Ritz values: the largest ‖r₀‖²/Σ‖rⱼ‖².
+    """Return g at points on one side of the Ritz values: the largest ‖r₀'‖²/Σ‖rⱼ‖².
 
-    The rows of (r₀, r₁, …) are a basis of the solutions of the recurrence, kept orthonormal from
-    step to step, so that nothing overflows and the slow directions are not drowned by the fast
-    ones; what is left of the identity in the first block is then `first`, and g its norm squared.
+    At most 1, and 1 where a point is not outside the Ritz values, or within rounding of them.
     """
-    size = run.diagonals[0].shape[0]
-    first = np.broadcast_to(np.eye(size), (points.size, size, size))
-    last = first
-    before: Array | None = None
-    for j, diagonal in enumerate(run.diagonals):
-        step = points[:, None, None] * last - last @ diagonal
-        if before is not None:
-            step = step - before @ run.couplings[j - 1].T
-        following = (
-            step @ np.linalg.pinv(run.couplings[j]) if run.couplings[j].size else step[..., :0]
-        )
-        gained = [following]
-        if run.dropped[j].size:
-            gained.append(step @ run.dropped[j])
-        identity = np.broadcast_to(np.eye(size), (points.size, size, size))
-        stacked = np.concatenate([identity, *gained], axis=2).transpose(0, 2, 1)
-        orthonormal = np.linalg.qr(stacked)[0]
-        change = orthonormal[:, :size].transpose(0, 2, 1)
-        before = change @ last
-        last = orthonormal[:, size : size + following.shape[2]].transpose(0, 2, 1)
-        first = change @ first
-    return np.asarray(np.linalg.norm(first, 2, axis=(1, 2)) ** 2)
+    within = float(run.diagonals[0][0, 0])  # no Ritz value is beyond it on both sides
+    outward = 1.0 if points[0] > within else -1.0
+    root, _, _ = measure(run, outward, points, np.ones_like(points))
+    return np.minimum(root, 1.0) ** 2
 
 
 def furthest(
-    run: BlockLanczos, ritz: float, outward: float, quantile: float, spread: float
+    run: BlockLanczos,
+    ritz: float,
+    outward: float,
+    quantile: float,
+    spread: float,
+    rounding: float = 0.0,
 ) -> float:
     """Return a point beyond which no eigenvalue lies, but for the chance of the quantile.
 
@@ -91,21 +91,12 @@ def furthest(
     quantile : float
         `share_quantile` of the chance.
     spread : float
-        The scale of the spectrum; the search reaches from 2⁻⁶⁰ to 2²⁰ of it.
+        The scale of the spectrum, at least the norm of T.
+    rounding : float
+        What the recurrence misses: a bound on the spectral norm of AQ − QT − (residual block) with
+        the exact A.
     """
-    distances = spread * np.exp2(np.arange(-60.0, 21.0))
-    inside = np.flatnonzero(share(run, ritz + outward * distances) >= quantile)
-    if inside.size == 0:
-        return ritz + outward * float(distances[0])
-    if inside[-1] == distances.size - 1:
-        return outward * np.inf
-    low, high = distances[inside[-1]], distances[inside[-1] + 1]
-    for _ in range(3):
-        grid = np.linspace(low, high, 10)
-        still = np.flatnonzero(share(run, ritz + outward * grid[1:-1]) >= quantile)
-        cell = 0 if still.size == 0 else int(still[-1]) + 1
-        low, high = grid[cell], grid[cell + 1]
-    return ritz + outward * float(high)
+    return ritz + outward * proven_edge(run, ritz, outward, quantile, spread, rounding)
 
 
 def certify_below(A: Array, shift: float) -> float | None:

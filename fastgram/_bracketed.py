@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._bounds import furthest, share, share_quantile
+from fastgram._bounds import furthest, share_quantile
 from fastgram._checkpoint import Checkpoint
+from fastgram._guard import LOOSE, settled
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import Problem
 from fastgram._progress import progress_bar
@@ -18,21 +21,37 @@ __all__ = ["run_lanczos"]
 Array = npt.NDArray[np.float64]
 
 
+# Of the room for the basis, the part that a restart keeps as Ritz vectors of each end: of those
+# measured, what cost the fewest passes on flat and on steep edges.
+_LOWEST, _HIGHEST = 1.0 / 16.0, 1.0 / 8.0
+# Blocks that the room must hold: what a restart keeps, its residual block, and a few passes.
+_LEAST_BLOCKS = 6
+# Columns multiplied, relative to n, at which a run that restarts gives up.
+_MOST_COLUMNS = 4
+
+
 def run_lanczos(problem: Problem, request: Request) -> Answer:
     singular = problem.rank_bound < problem.n
+    room = _room(problem.n, request)
     run = BlockLanczos(problem.multiply, problem.n, request.block, request.seed)
-    advance = run.advance
+    steps: BlockLanczos | Checkpoint = run
     if request.checkpoint is not None:
-        advance = Checkpoint(request.checkpoint, run, request.seed).advance
+        steps = Checkpoint(request.checkpoint, run, request.seed)
     quantile = share_quantile(request.chance, run.block, problem.n)
     stopped = ""
+    impatient = False
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         next_check = 1
         while True:
-            advance()
+            if run.columns + run.width > room and run.diagonals:
+                lowest, highest = (int(part * room) for part in (_LOWEST, _HIGHEST))
+                steps.restart(max(lowest, request.k), max(highest, request.k))
+            steps.advance()
             if tick is not None:
                 tick(1)
             over = run.exhausted or run.passes == request.max_passes
+            cramped = bool(run.earlier) and run.multiplied >= _MOST_COLUMNS * problem.n
+            over = over or cramped
             if run.passes < next_check and not over:
                 continue
             next_check = run.passes + max(1, run.passes // 16)
@@ -47,16 +66,72 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 wanted = brackets[1:] if singular else brackets
                 if over or all(bracket.within(request.rtol) for bracket in wanted):
                     break
-    brackets = _brackets(run, ritz, slack, quantile, problem)
+            if not singular and _out_of_patience(run, ritz, slack, quantile, problem, request):
+                impatient = True
+                break
+    if stopped or impatient:
+        brackets = _brackets(run, ritz, slack, quantile, problem)
     wanted = brackets[1:] if singular else brackets
+    cut_short = bool(stopped) or (over and not run.exhausted)
     if not stopped and not all(bracket.within(request.rtol) for bracket in wanted):
-        if run.exhausted:
+        if impatient:
+            stopped = "λ_min's bracket closed too slowly"
+        elif run.exhausted:
             stopped = "the noise floor is wider than rtol asks for"
+        elif cramped:
+            stopped = "the room for the basis, or the noise floor, is too tight for rtol"
         else:
             stopped = f"stopped at max_passes = {request.max_passes}: more passes would tighten it"
     low = RitzPairs(*run.ritz_pairs(request.k, largest=False, vectors=request.vectors))
     high = RitzPairs(*run.ritz_pairs(request.k, largest=True, vectors=request.vectors))
-    return Answer(*brackets, low, high, slack, run.block, run.passes, stopped)
+    return Answer(
+        *brackets,
+        low,
+        high,
+        slack,
+        run.block,
+        run.passes,
+        stopped,
+        method="lanczos",
+        cut_short=cut_short,
+        impatient=impatient,
+    )
+
+
+def _out_of_patience(
+    run: BlockLanczos,
+    ritz: Array,
+    slack: float,
+    quantile: float,
+    problem: Problem,
+    request: Request,
+) -> bool:
+    """Whether the smallest eigenvalue's bracket should be closed by now, or nearly, and is not."""
+    if request.patience is None:
+        return False
+    enough = request.patience.enough(run.passes, request.rtol)
+    if math.isinf(enough):
+        return False
+    high = (float(ritz[-1]), 1.0)
+    if not _close_enough(run, [high], slack, quantile, request.rtol):
+        return False  # the other end is still open, and passes are all that closes it
+    low = (float(ritz[0]), -1.0)
+    return not _close_enough(run, [low], slack, quantile, enough)
+
+
+def _room(n: int, request: Request) -> int:
+    """Return how many columns the basis may have."""
+    room = request.basis_bytes
+    if room is None:
+        return n + request.block
+    columns = int(room // (8 * n))
+    least = max(_LEAST_BLOCKS * request.block, 4 * request.k)
+    if columns < min(least, n):
+        raise ValueError(
+            f"the basis needs room for {least} vectors, {8 * n * least} bytes, not {room}:"
+            " give it more, or a smaller block"
+        )
+    return columns
 
 
 def _ends(ritz: Array, singular: bool) -> list[tuple[float, float]]:
@@ -77,13 +152,11 @@ def _close_enough(
     rtol: float,
 ) -> bool:
     """Whether brackets of width rtol would hold, by one look at each end: cheap and not final."""
-    points = []
     for theta, outward in ends:
-        room = rtol * abs(theta) - 2.0 * slack
-        if room <= 0.0:
+        room = (rtol * abs(theta) - slack) / (1.0 + 2.0 * LOOSE)
+        if room <= 0.0 or not settled(run, theta, outward, room, quantile, slack):
             return False
-        points.append(theta + outward * room)
-    return bool(np.all(share(run, np.array(points)) < quantile))
+    return True
 
 
 def _brackets(
@@ -91,8 +164,9 @@ def _brackets(
 ) -> tuple[Bracket, Bracket]:
     low, high = float(ritz[0]), float(ritz[-1])
     spread = max(high - low, abs(high), abs(low), np.finfo(np.float64).tiny)
-    bottom = furthest(run, low, -1.0, quantile, spread) - slack
-    top = furthest(run, high, 1.0, quantile, spread) + slack
+    # what products and recurrence miss is part of the proof at the outer ends
+    bottom = furthest(run, low, -1.0, quantile, spread, slack)
+    top = furthest(run, high, 1.0, quantile, spread, slack)
     upper = low + slack
     if problem.semidefinite:
         bottom, upper = max(bottom, 0.0), max(upper, 0.0)

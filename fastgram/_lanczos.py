@@ -1,5 +1,9 @@
 """Block Lanczos with full reorthogonalisation: A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁.
 
+It starts from random columns and, if wished, directions appended to them. A run that is short of
+memory goes on from its residual block with Ritz vectors appended, and forgets the rest of the
+basis: a new stage.
+
 The run keeps what the brackets of `fastgram._bounds` are made of: the blocks Aⱼ and Bⱼ₊₁ as they
 came, the directions dropped where a residual block lost rank, and the measured size of what the
 recurrence misses in floating point.
@@ -16,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from fastgram._start import random_columns, with_appended
 from fastgram._tiles import one_blas_thread, thread_count
 
 __all__ = ["BlockLanczos"]
@@ -23,8 +28,6 @@ __all__ = ["BlockLanczos"]
 Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-# Mixed into the seed of the start block, so that it owes nothing to data drawn from that seed.
-_TAG = int.from_bytes(b"fastgram start block", "big")
 _CHUNK_COLUMNS = 128
 _SLICE_ROWS = 8192
 
@@ -95,11 +98,17 @@ class BlockLanczos:
     matmat : callable
         (n, b) block to A times it; any b.
     n, block : int
-        Order of the matrix, and columns of the start block.
+        Order of the matrix, and random columns of the start block.
     seed : int
+    appended : (n, p) array, optional
+        Directions that the start block holds after its random columns: any at all.
 
     Attributes
     ----------
+    block : int
+        The random columns, which are the first of the start block.
+    start_factor : (b, b) array
+        Upper triangular: the standard normal block that was drawn is Q₀ times it.
     diagonals : list of (bⱼ, bⱼ) arrays
         The Aⱼ.
     couplings : list of (bⱼ₊₁, bⱼ) arrays
@@ -110,20 +119,39 @@ class BlockLanczos:
         What rⱼ(x − Aⱼ) − rⱼ₋₁Bⱼᵀ is multiplied by to give components of norm at most ‖r‖: the
         null directions of the residual block, divided by the size below which they were dropped.
     defect : float
-        Frobenius norm of AQ − QT − (residual block), as measured: rounding.
-    passes : int
-        Products with A.
+        Frobenius norm of AQ − QT − (residual block), as measured, in all stages: rounding.
+    earlier : list of (diagonals, couplings)
+        Those of the stages that restarts have ended; all else speaks of the stage that is going
+        on, but for `passes`. The first columns of a stage's start block are the residual block
+        of the stage before.
+    passes, multiplied : int
+        Products with A in all stages, and the columns of all of them.
     """
 
-    def __init__(self, matmat: Callable[[Array], Array], n: int, block: int, seed: int) -> None:
+    def __init__(
+        self,
+        matmat: Callable[[Array], Array],
+        n: int,
+        block: int,
+        seed: int,
+        appended: Array | None = None,
+    ) -> None:
         self.n = n
         self.block = min(block, n)
         self._matmat = matmat
-        generator = np.random.default_rng(np.random.SeedSequence([seed, _TAG]))
-        normal = generator.standard_normal((n, self.block))
+        self.passes = 0
+        self.multiplied = 0
+        self.earlier: list[tuple[list[Array], list[Array]]] = []
+        self.defect = 0.0
+        self._norm = 0.0
         with one_blas_thread():
-            start = scipy.linalg.qr(normal, mode="economic", check_finite=False)[0]
-        self._basis = _Basis(n)
+            start, self.start_factor = random_columns(n, self.block, seed)
+            if appended is not None:
+                start = with_appended(start, appended)
+        self._begin(start)
+
+    def _begin(self, start: Array) -> None:
+        self._basis = _Basis(self.n)
         self._previous: Array | None = None
         self._current = np.ascontiguousarray(start)
         self._basis.append(self._current)
@@ -131,12 +159,31 @@ class BlockLanczos:
         self.couplings: list[Array] = []
         self.inverses: list[Array] = []
         self.dropped: list[Array] = []
-        self.defect = 0.0
-        self._norm = 0.0
+
+    def restart(self, lowest: int, highest: int) -> None:
+        """Let go of the basis but for its newest block and so many Ritz vectors of each end."""
+        kept = [
+            self.ritz_pairs(count, largest, vectors=True)[2]
+            for count, largest in ((lowest, False), (highest, True))
+        ]
+        with one_blas_thread():
+            vectors = np.hstack([part for part in kept if part is not None])
+            start = with_appended(self._current, vectors)
+        self._go_on(start)
+
+    def _go_on(self, start: Array) -> None:
+        self.earlier.append((self.diagonals, self.couplings))
+        self._begin(start)
 
     @property
-    def passes(self) -> int:
-        return len(self.diagonals)
+    def columns(self) -> int:
+        """Columns of the basis."""
+        return self._basis.columns
+
+    @property
+    def width(self) -> int:
+        """Columns that the next pass multiplies, and the most that it adds to the basis."""
+        return int(self._current.shape[1])
 
     @property
     def exhausted(self) -> bool:
@@ -184,6 +231,8 @@ class BlockLanczos:
         self._take(diagonal, coupling, dropped, block)
 
     def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Array) -> None:
+        self.passes += 1
+        self.multiplied += self._current.shape[1]
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
         self.inverses.append(np.linalg.pinv(coupling).astype(np.float64))
@@ -192,7 +241,9 @@ class BlockLanczos:
         self._basis.append(self._current)
 
     def record(self) -> dict[str, Array]:
-        """Return all that the newest pass added."""
+        """Return all that the newest pass added, or what a restart began from."""
+        if not self.diagonals:
+            return {"start": self._current, "rounding": np.array([self.defect, self._norm])}
         return {
             "diagonal": self.diagonals[-1],
             "coupling": self.couplings[-1],
@@ -202,7 +253,10 @@ class BlockLanczos:
         }
 
     def restore(self, record: dict[str, Array]) -> None:
-        """Add a pass as `record` returned it."""
+        """Add a pass, or restart, as `record` returned it."""
+        if "start" in record:
+            self._go_on(record["start"])
+            return
         self.defect, self._norm = (float(value) for value in record["rounding"])
         self._take(record["diagonal"], record["coupling"], record["dropped"], record["block"])
 

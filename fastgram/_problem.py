@@ -14,6 +14,7 @@ from fastgram._certificate import Visit, Visitor, visit_array
 from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
+from fastgram._tail import tail_bound
 from fastgram._tiles import each_tile
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
@@ -56,6 +57,14 @@ class Problem:
         Columns of a factor J with A = JJᵀ, where there is one.
     factor_square : callable
         To JᵀJ.
+    memory : int or None
+        Bytes that were allowed for keeping entries, where that was said.
+    one_pass : callable
+        To a proven lower bound of the smallest eigenvalue from one pass over the entries, or None.
+    entry_flops : float
+        What an entry costs to compute anew; 0 where all are stored.
+    product_flops : callable or None
+        From the columns of a block to what multiplying it takes without entries.
     note : callable
         From the columns of a block to how it is multiplied, in words; empty where there is nothing
         to say.
@@ -73,6 +82,10 @@ class Problem:
     rank_reason: str
     note: Callable[[int], str] = lambda columns: ""
     forget: Callable[[], None] = lambda: None
+    one_pass: Callable[[], float | None] = lambda: None
+    memory: int | None = None
+    entry_flops: float = 0.0
+    product_flops: Callable[[int], float | None] = lambda columns: None
     factor_columns: int | None = None
     factor_square: Callable[[], Array] | None = None
 
@@ -129,7 +142,12 @@ def _of_gram(op: GramOperator) -> Problem:
         n=n,
         multiply=op.product_and_row_sums,
         dense=lambda: np.asarray(op.dense(), dtype=np.float64),
-        visit=lambda visitor: each_tile(op.entries, _Lower(visitor), op._evaluate),
+        visit=lambda visitor: each_tile(op.entries, _Lower(visitor), op.evaluate),
+        forget=op.forget,
+        one_pass=lambda: _one_pass(op),
+        memory=op.given_memory,
+        entry_flops=op.entries.entry_flops,
+        product_flops=op.product_flops,
         entry_error=op.entries.norm_error,
         absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)),
         depth=lambda: op.additions,
@@ -140,6 +158,11 @@ def _of_gram(op: GramOperator) -> Problem:
         factor_columns=finite.factor_columns if finite else None,
         factor_square=finite.factor_square if finite else None,
     )
+
+
+def _one_pass(op: GramOperator) -> float | None:
+    found = tail_bound(op)
+    return None if found is None else found.lower
 
 
 def _of_array(A: Any) -> Problem:

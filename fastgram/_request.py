@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
 from fastgram._results import Bracket, RitzPairs
 
-__all__ = ["Answer", "Request", "bracket"]
+__all__ = ["Answer", "Patience", "Request", "bracket"]
+
+# Nearly closed: no wider than so many times what was asked for.
+_NEARLY = 4.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When passes have gone on for long enough that another way should be taken."""
+
+    passes: int  # that cost as much as the other way
+
+    def enough(self, passes: int, rtol: float) -> float:
+        """Return how wide λ_min's bracket may be after so many passes, relative to it.
+
+        Brackets narrow about exponentially: at half of the passes the width should be √rtol. At
+        all of them one that is nearly closed is waited for, for as many more.
+        """
+        if 2 * passes < self.passes:
+            return math.inf
+        if passes < self.passes:
+            return math.sqrt(rtol)
+        return _NEARLY * rtol if passes < 2 * self.passes else 0.0
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,8 @@ class Request:
     checkpoint: str | os.PathLike[str] | None
     progress: bool
     dense_limit: int  # the order up to which a proof by factorisation is worth its time
+    basis_bytes: int | None = None  # what the basis of "lanczos" may take
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +63,9 @@ class Answer:
     block: int
     passes: int
     message: str
+    method: str = ""  # where it is another than was called
+    cut_short: bool = False  # by max_passes or by the noise floor
+    impatient: bool = False  # whether `Request.patience` ended it
 
 
 def bracket(lower: float, upper: float, estimate: float, guarantee: str) -> Bracket:

@@ -100,8 +100,8 @@ class ExtremeEigenvalues:
         What the rank is known not to exceed, from exact facts alone; n where nothing is known.
     n : int
         The order of the matrix.
-    method : {"dense", "lanczos", "arpack"}
-        The method that answered.
+    method : {"dense", "lanczos", "inverse", "certified", "arpack"}
+        The method that answered: "inverse" is lanczos that ended with the inverse's products.
     block : int
         Vectors multiplied at a time.
     passes : int
@@ -115,6 +115,10 @@ class ExtremeEigenvalues:
         rank_bound-th largest eigenvalue: the smallest that is not an exact zero if the rank is
         rank_bound. Its lower end is 0 if the rank is lower, or if rounding hides that it is not.
         `converged` does not speak of it.
+    one_pass_lower : float or None
+        A lower bound of λ_min that one pass over the entries proves (see `fastgram._tail`), 0
+        where it proves nothing; taken beside probabilistic brackets, where entries are a function
+        of the cosine: rows of one norm, or a homogeneous activation, at infinite width.
     """
 
     smallest: Bracket
@@ -133,13 +137,15 @@ class ExtremeEigenvalues:
     seconds: float
     message: str
     smallest_nonzero: Bracket | None = None
+    one_pass_lower: float | None = None
 
     def __str__(self) -> str:
+        """Two lines: the brackets; how they came about, and what would tighten them."""
         ends = f"λ_min {self.smallest}, λ_max {self.largest}"
-        lines = [f"{ends}, condition {self.condition.estimate:.4g}"]
+        line = f"{ends}, condition {self.condition.estimate:.4g}"
         if self.smallest_nonzero is not None:
-            lines.append(f"smallest nonzero eigenvalue {self.smallest_nonzero}")
-        return "\n".join([*lines, self.message])
+            line += f", smallest nonzero eigenvalue {self.smallest_nonzero}"
+        return f"{line}\n{self.message}"
 
 
 def condition_of(smallest: Bracket, largest: Bracket) -> Bracket:

@@ -10,19 +10,32 @@ import numpy as np
 
 from fastgram._arpack import run_arpack
 from fastgram._bracketed import run_lanczos
+from fastgram._cholesky import packed_bytes
 from fastgram._dense import run_dense
 from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
+from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram._validation import as_choice, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
 
-_RUN = {"dense": run_dense, "lanczos": run_lanczos, "arpack": run_arpack}
-METHODS = ("auto", *_RUN)
+_RUN = {
+    "auto": run_auto,
+    "dense": run_dense,
+    "lanczos": run_lanczos,
+    "certified": run_certified,
+    "arpack": run_arpack,
+}
+METHODS = tuple(_RUN)
 # Up to this order "auto" takes the dense method: its answer is certified, and takes two seconds.
 DENSE_LIMIT = 2048
+# Up to about this order ball arithmetic answers within minutes.
+_EXACT_LIMIT = 1000
+# What the basis of "lanczos" may take before the run restarts; fixed, so that the same call gives
+# the same answer whatever memory is free.
+BASIS_BYTES = 8 * 1024**3
 
 
 def default_block(n: int) -> int:
@@ -57,12 +70,17 @@ def extreme_eigenvalues(
     confidence : float
         Of both brackets together, where they are probabilistic: over the random start block, each
         end may fail with half of 1 − confidence.
-    method : {"auto", "dense", "lanczos", "arpack"}
+    method : {"auto", "dense", "lanczos", "certified", "arpack"}
         "dense": LAPACK, its answer proven by a shifted Cholesky factorisation and a Rayleigh
         quotient with its rounding. "lanczos": block Lanczos, with probabilistic brackets.
-        "arpack": scipy's `eigsh`, whose Ritz values are one end of each bracket; the other is
-        proven where the dense method could be used and is unknown elsewhere. "auto": dense up to
-        n = 2048, else lanczos.
+        "certified": the same, and then a Cholesky factorisation at either end that proves the
+        bracket; it needs 4n² bytes. "arpack": scipy's `eigsh`, whose Ritz values are one end of
+        each bracket; the other is proven where the dense method could be used and is unknown
+        elsewhere. "auto": dense up to n = 2048, else lanczos; where passes would cost more than
+        factorising the matrix, it is factorised and the iteration goes on with its inverse
+        ("inverse"), and where a proof costs no more than what was spent, it is added
+        ("certified"). The choice follows fixed costs, not the clock, and needs half of the matrix
+        to fit in `memory` of the GramOperator, in 4 GiB where that was not given.
     block : int, optional
         Vectors multiplied at a time by "lanczos"; None takes 16, or 32 from n = 32768.
     k : int
@@ -96,10 +114,12 @@ def extreme_eigenvalues(
     n = 2048, or 2048 parameters of a finite network, `smallest_nonzero` then brackets the smallest
     eigenvalue that need not be 0, by a full LAPACK eigh besides the method. An eigenvalue below the
     noise floor is never reported as a number: its bracket contains 0 and `resolved` is False.
-    Memory for "lanczos" is n·block·8 bytes a pass.
+    Memory for "lanczos" is n·block·8 bytes a pass, up to 8 GiB: then it restarts with what it knows
+    of both ends, and its brackets hold as before. Factorisations take 4n² bytes, in place of the
+    tiles that the operator keeps.
 
-    The brackets are derived in `fastgram._bounds`: van Dorsselaer, Hochstenbach and van der Vorst
-    (2000) extended to blocks, and Rump (2006).
+    The brackets are derived in `fastgram._bounds`, `fastgram._guard` and `fastgram._certificate`:
+    van Dorsselaer, Hochstenbach and van der Vorst (2000) extended to blocks, and Rump (2006).
 
     Examples
     --------
@@ -133,18 +153,17 @@ def extreme_eigenvalues(
         checkpoint=checkpoint,
         progress=progress,
         dense_limit=DENSE_LIMIT,
+        basis_bytes=BASIS_BYTES,
     )
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
     if method == "dense" and problem.dense is None:
         raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
     why = ""
-    if method == "auto":
-        small = problem.n <= DENSE_LIMIT and problem.dense is not None
-        method = "dense" if small else "lanczos"
-        why = f"n ≤ {DENSE_LIMIT}" if small else f"n > {DENSE_LIMIT}" if problem.dense else ""
+    if method == "auto" and problem.n <= DENSE_LIMIT and problem.dense is not None:
+        method, why = "dense", f"n ≤ {DENSE_LIMIT}"
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
-    return _finish(problem, request, answer, method, why, start)
+    return _finish(problem, request, answer, answer.method or method, why, start)
 
 
 def _finish(
@@ -159,6 +178,13 @@ def _finish(
         smallest = Bracket(0.0, 0.0, 0.0, "exact")
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
+    one_pass = problem.one_pass() if smallest.guarantee == "probabilistic" else None
+    if one_pass is not None:
+        if one_pass > smallest.lower:
+            lower = min(one_pass, smallest.upper)
+            estimate = max(smallest.estimate, lower)
+            smallest = Bracket(lower, smallest.upper, estimate, "certified")
+        parts.append(f"one pass proves λ_min ≥ {one_pass:.3g}")
     nonzero, remark = smallest_nonzero(problem, request.dense_limit)
     if remark:
         parts.append(remark)
@@ -168,9 +194,13 @@ def _finish(
         parts.append(note)
     if answer.message:
         parts.append(answer.message)
-    if not resolved and smallest.upper <= 2.0 * answer.noise_floor:
+    sunk = not resolved and smallest.upper <= 2.0 * answer.noise_floor
+    if sunk:
         floor = answer.noise_floor
         parts.append(f"λ_min is below the noise floor of {floor:.2g}: float64 cannot see it")
+    hint = _hint(problem, (smallest, largest), method, sunk, converged)
+    if hint:
+        parts.append(f"to tighten: {hint}")
     return ExtremeEigenvalues(
         smallest=smallest,
         largest=largest,
@@ -188,7 +218,31 @@ def _finish(
         seconds=time.perf_counter() - start,
         message="; ".join(parts),
         smallest_nonzero=nonzero,
+        one_pass_lower=one_pass,
     )
+
+
+def _hint(
+    problem: Problem, ends: tuple[Bracket, Bracket], method: str, sunk: bool, converged: bool
+) -> str:
+    """Return what would make the brackets narrower or their guarantee stronger, in words."""
+    guarantees = {end.guarantee for end in ends} - {"exact"}
+    if not guarantees:
+        return ""
+    if sunk:
+        few = problem.n <= _EXACT_LIMIT and problem.visit is not None
+        return "exact_extreme_eigenvalues, in as many digits as it takes" if few else ""
+    if "none" in guarantees:
+        return 'method="lanczos", which bounds both ends'
+    if method == "dense":
+        return ""  # rounding is all that is left
+    if not converged:
+        return "more passes"
+    narrower = "a smaller rtol"
+    if "probabilistic" in guarantees and problem.visit is not None:
+        size = packed_bytes(problem.n)
+        return f'{narrower}; method="certified" would prove it, in {size / 2**30:.2g} GiB'
+    return narrower
 
 
 def _zero(problem: Problem, request: Request) -> Answer:

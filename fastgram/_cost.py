@@ -1,0 +1,73 @@
+"""What ways to an answer cost, in seconds of a nominal machine.
+
+The constants are fixed, so that the same call goes the same way every time and everywhere; they
+are those of two cores of 2024, and only their ratios matter.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FACTOR_BYTES", "Costs"]
+
+# Operations a second: of products of large matrices, of a matrix with a block of vectors, and of
+# the orthogonalisation of a block.
+_FLOPS, _THIN, _ORTHOGONAL = 8e10, 4e10, 2.5e10
+_BYTES = 1.5e10  # read from memory, a second
+# Above this no factorisation is thought of unless `memory=` allows for it: 32 000 rows.
+FACTOR_BYTES = 4 * 1024**3
+
+
+class Costs:
+    """The costs of one matrix and one size of block.
+
+    Parameters
+    ----------
+    n, block : int
+    anew : float
+        The share of the entries that each pass computes anew.
+    entry_flops : float
+        What an entry of the upper triangle then costs.
+    product_flops : float, optional
+        What a product takes that needs no entries.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        block: int,
+        anew: float,
+        entry_flops: float,
+        product_flops: float | None = None,
+    ) -> None:
+        self._n, self._block = float(n), block
+        self._entries = self._n * self._n / 2.0 * entry_flops / _FLOPS
+        stored = max(4.0 * self._n**2 / _BYTES, self._gemm(block)) + anew * self._entries
+        self.product = stored if product_flops is None else product_flops / _FLOPS
+
+    def _gemm(self, block: int) -> float:
+        return 2.0 * self._n * self._n * block / _THIN
+
+    def passes(self, count: int) -> float:
+        """Return the cost of so many passes, with the orthogonalisation against all before."""
+        columns = 4.0 * self._n * self._block**2 * count * (count + 1.0) / _ORTHOGONAL
+        return count * self.product + columns
+
+    @property
+    def factorisation(self) -> float:
+        """The cost of one Cholesky factorisation, of entries computed anew."""
+        return self._n**3 / 3.0 / _FLOPS + self._entries
+
+    @property
+    def solution(self) -> float:
+        """The cost of a product with the inverse."""
+        return max(8.0 * self._n**2 / _BYTES, self._gemm(self._block))
+
+    def worth_passes(self) -> int:
+        """Return how many passes cost as much as a factorisation and a few products with it."""
+        other = self.factorisation + 6.0 * self.solution
+        low, high = 0, 1
+        while self.passes(high) < other:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.passes(middle) < other else (low, middle)
+        return high
