@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from fastgram import datasets
     from fastgram._gram import gram
     from fastgram.activations import Activation, activation_names, get_activation
+    from fastgram.density import SpectralDensity, spectral_density
     from fastgram.duals import dual
     from fastgram.eigen import Bracket, ExtremeEigenvalues, extreme_eigenvalues
+    from fastgram.exact import ExactEigenvalues, exact_extreme_eigenvalues
     from fastgram.network import Network
     from fastgram.operator import GramOperator
 
@@ -20,28 +22,36 @@ __version__ = "0.1.0"
 _HOMES = {
     "Activation": "activations",
     "Bracket": "eigen",
+    "ExactEigenvalues": "exact",
     "ExtremeEigenvalues": "eigen",
     "GramOperator": "operator",
     "Network": "network",
+    "SpectralDensity": "density",
     "activation_names": "activations",
     "dual": "duals",
+    "exact_extreme_eigenvalues": "exact",
     "extreme_eigenvalues": "eigen",
     "get_activation": "activations",
     "gram": "_gram",
+    "spectral_density": "density",
 }
 
 __all__ = [
     "Activation",
     "Bracket",
+    "ExactEigenvalues",
     "ExtremeEigenvalues",
     "GramOperator",
     "Network",
+    "SpectralDensity",
     "activation_names",
     "datasets",
     "dual",
+    "exact_extreme_eigenvalues",
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "spectral_density",
 ]
 
 

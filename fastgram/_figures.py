@@ -116,19 +116,26 @@ def handle(label: str, **style: Any) -> Line2D:
     return Line2D([], [], label=label, **style)
 
 
-def marker_handles() -> list[Line2D]:
-    return [
+def marker_handles(floor: bool = True) -> list[Line2D]:
+    """Return what the markers mean; `floor`: that of a noise floor too."""
+    handles = [
         handle(r"$\lambda_{\max}$", color="#404040", marker="^", linestyle="none"),
         handle(r"$\lambda_{\min}$", color="#404040", marker="o", linestyle="none"),
-        handle("noise floor", color=GREY, marker="_", markersize=11, linestyle="none"),
     ]
+    if floor:
+        handles.append(
+            handle("noise floor", color=GREY, marker="_", markersize=11, linestyle="none")
+        )
+    return handles
 
 
-def frame(axes: Axes, title: str, handles: Sequence[Line2D]) -> None:
+def frame(
+    axes: Axes, title: str, handles: Sequence[Line2D], ylabel: str = "extreme eigenvalues"
+) -> None:
     figure = axes.get_figure(root=True)
     letters = int(9 * figure.get_figwidth()) if figure is not None else 60
     axes.set_title(textwrap.fill(title, letters), fontsize=11, loc="left")
-    axes.set_ylabel("extreme eigenvalues")
+    axes.set_ylabel(ylabel)
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

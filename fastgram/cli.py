@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-import math
 import platform
 import sys
 from collections.abc import Sequence
@@ -18,22 +17,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import typer
-from rich import box
-from rich.table import Table
 
 import fastgram
+from fastgram import _options as options
 from fastgram._inputs import ENDINGS, read_rows
 from fastgram._report import (
+    Report,
     Task,
     check_writable,
     json_text,
     network_name,
     records,
-    show_table,
-    text_console,
     write_json,
 )
-from fastgram._results import ExtremeEigenvalues
+from fastgram._report_density import DENSITY
+from fastgram._report_exact import EXACT, exact_names
+from fastgram._report_extremes import EXTREMES
+from fastgram._report_table import house_table, text_console
 from fastgram._validation import as_choice, as_dtype, as_integer, as_number
 
 if TYPE_CHECKING:
@@ -43,97 +43,19 @@ __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
-ACTIVATIONS = ("relu", "elu", "selu", "tanh", "swish", "polynomial")
 ROWS = ("unit", "raw")
-_INFINITE = "infinite"
-
-# --- options, to be shared by commands ---------------------------------------------------------
-
-
-def _option(panel: str, text: str, *names: str, metavar: str | None = None, none: str = "") -> Any:
-    """Return an option; `none` says in the help what leaving it out means."""
-    return typer.Option(
-        *names, metavar=metavar, help=text, rich_help_panel=panel, show_default=none or True
-    )
-
-
-_NETWORK, _DATA, _RUN, _OUTPUT = "Network", "Data", "Computation", "Output"
-
-Data = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="DATA",
-        help=f"Rows to take: a real (n, d) array, one sample a row, in {', '.join(ENDINGS)}"
-        " (file.npz:key for one of several arrays).",
-        show_default="the 1797 x 64 handwritten digits that come with fastgram",
-    ),
-]
-Activations = Annotated[
-    list[str] | None,
-    _option(
-        _NETWORK,
-        "A name (see fastgram info), with parameters if need be:"
-        " -a 'leaky_relu(negative_slope=0.2)'. Several times to compare.",
-        "--activation",
-        "-a",
-        metavar="NAME",
-        none=", ".join(ACTIVATIONS),
-    ),
-]
-_DEPTH = "Hidden layers, 1 or more. Several times to compare."
-Depths = Annotated[
-    list[int] | None, _option(_NETWORK, _DEPTH, "--depth", metavar="INTEGER", none="1")
-]
-_WIDTH = (
-    "Neurons a hidden layer, 1 or more, of a network with random weights; infinite is the limit"
-    " of many. Several times to compare."
+# What says how Lanczos runs, or how entries are computed, says nothing to ball arithmetic.
+_NOT_EXACT = (
+    "rtol",
+    "method",
+    "block",
+    "max_passes",
+    "confidence",
+    "seed",
+    "dtype",
+    "device",
+    "memory",
 )
-Widths = Annotated[
-    list[str] | None,
-    _option(_NETWORK, _WIDTH, "--width", metavar="INTEGER|infinite", none="infinite"),
-]
-_KIND = (
-    "gradient: inner products of gradients with respect to the last hidden layer's parameters."
-    " nngp: of its outputs. ntk: of gradients with respect to all parameters."
-)
-Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp|ntk")]
-WeightVariance = Annotated[float, _option(_NETWORK, "Variance of the weights, not divided by d.")]
-BiasVariance = Annotated[float, _option(_NETWORK, "Variance of the biases.")]
-_NORMALIZE = "Scale each activation so that its mean square over N(0, 1) is 1."
-Normalize = Annotated[bool, _option(_NETWORK, _NORMALIZE, "--normalize")]
-_READOUT = "Output weights of a network of finite width: signs or normal numbers."
-Readout = Annotated[str, _option(_NETWORK, _READOUT, metavar="rademacher|gaussian")]
-_NETWORK_SEED = "Of the weights of a network of finite width."
-NetworkSeed = Annotated[int, _option(_NETWORK, _NETWORK_SEED)]
-_ROWS = "unit: scale each row to norm 1. raw: take the rows as they are."
-Rows = Annotated[str, _option(_DATA, _ROWS, metavar="unit|raw")]
-_RTOL = "Stop when both brackets are no wider than this part of their estimates."
-Rtol = Annotated[float, _option(_RUN, _RTOL)]
-_CONFIDENCE = "Of both brackets together, where they are probabilistic."
-Confidence = Annotated[float, _option(_RUN, _CONFIDENCE)]
-_METHOD = (
-    "dense: LAPACK with a proof. lanczos: block Lanczos, for any n. arpack: scipy's eigsh."
-    " auto: dense for small n, else lanczos."
-)
-Method = Annotated[str, _option(_RUN, _METHOD, metavar="auto|dense|lanczos|arpack")]
-Block = Annotated[
-    int | None, _option(_RUN, "Vectors that lanczos multiplies at a time.", none="by n")
-]
-_PASSES = "Stop after so many products with the matrix and show the brackets reached."
-MaxPasses = Annotated[int | None, _option(_RUN, _PASSES, none="no limit")]
-Seed = Annotated[int, _option(_RUN, "Of the random start.")]
-_DTYPE = "Of the entries. float32 cannot see eigenvalues below about n x 6e-8."
-Dtype = Annotated[str, _option(_RUN, _DTYPE, metavar="float64|float32")]
-Device = Annotated[str, _option(_RUN, "What computes the entries.", metavar="cpu")]
-_MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
-Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
-_JSON = "Write the results there, anew after each; - is standard output, without the table."
-Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
-_PLOT = "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width."
-Plot = Annotated[str | None, _option(_OUTPUT, _PLOT, "--plot", metavar="FILE")]
-
-
-# --- commands ----------------------------------------------------------------------------------
 
 
 def _print_version(wanted: bool) -> None:
@@ -157,12 +79,23 @@ A result is an estimate and a bracket \[lower, upper] that holds the true value.
 [bold]probabilistic[/]: with the probability --confidence, over the random start; or \
 [bold]none[/]: one end is not known.
 
+--density bounds all eigenvalues instead: the part of them up to any x, quantiles, trace, \
+log-determinant and effective rank, at least as probably as --confidence, and λ_min and λ_max too. \
+--block is its number of random vectors and --max-passes its number of products. --plot draws the \
+cumulative distributions.
+
+--exact proves decimal digits of λ_min and λ_max instead, in ball arithmetic, however small λ_min \
+is: for infinite width, activations with a formula in balls (of the default ones relu, tanh, swish \
+and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
+
 [bold]Examples[/]
   fastgram spectrum
   fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png
   fastgram spectrum rows.npz:train -a 'elu(alpha=0.5)' --json -
   fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png
   fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
+  fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
+  fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
 """.replace("\\\n", "")
 
 
@@ -180,36 +113,43 @@ def _root(
 
 @app.command(help=_SPECTRUM)
 def spectrum(
-    data: Data = None,
-    activation: Activations = None,
-    depth: Depths = None,
-    width: Widths = None,
-    kind: Kind = "gradient",
-    weight_variance: WeightVariance = 1.0,
-    bias_variance: BiasVariance = 0.0,
-    normalize: Normalize = False,
-    readout: Readout = "rademacher",
-    network_seed: NetworkSeed = 0,
-    rows: Rows = "unit",
-    rtol: Rtol = 1e-2,
-    confidence: Confidence = 0.999,
-    method: Method = "auto",
-    block: Block = None,
-    max_passes: MaxPasses = None,
-    seed: Seed = 0,
-    dtype: Dtype = "float64",
-    device: Device = "cpu",
-    memory: Memory = None,
-    json_file: Json = None,
-    plot_file: Plot = None,
+    context: typer.Context,
+    data: options.Data = None,
+    activation: options.Activations = None,
+    depth: options.Depths = None,
+    width: options.Widths = None,
+    kind: options.Kind = "gradient",
+    weight_variance: options.WeightVariance = 1.0,
+    bias_variance: options.BiasVariance = 0.0,
+    normalize: options.Normalize = False,
+    readout: options.Readout = "rademacher",
+    network_seed: options.NetworkSeed = 0,
+    rows: options.Rows = "unit",
+    density: options.Density = False,
+    exact: options.Exact = False,
+    digits: options.Digits = 15,
+    rtol: options.Rtol = 1e-2,
+    confidence: options.Confidence = 0.999,
+    method: options.Method = "auto",
+    block: options.Block = None,
+    max_passes: options.MaxPasses = None,
+    seed: options.Seed = 0,
+    dtype: options.Dtype = "float64",
+    device: options.Device = "cpu",
+    memory: options.Memory = None,
+    json_file: options.Json = None,
+    plot_file: options.Plot = None,
 ) -> None:
     """Check everything, then run."""
     from fastgram import _devices, eigen
     from fastgram.network import KINDS, Network
 
+    _check_question(context, density, exact)
     drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
     shapes = itertools.product(
-        activation or ACTIVATIONS, depth or [1], map(_width, width or [_INFINITE])
+        activation or (exact_names(options.ACTIVATIONS) if exact else options.ACTIVATIONS),
+        depth or [1],
+        map(options.as_width, width or [options.INFINITE]),
     )
     networks = [
         Network(
@@ -228,46 +168,44 @@ def spectrum(
         "kind": as_choice("kind", kind, KINDS),
         "device": as_choice("device", device, _devices.DEVICES),
         "dtype": as_dtype(dtype).name,
-        "memory": None if memory is None else _bytes(memory),
+        "memory": None if memory is None else options.as_bytes(memory),
     }
-    request = {
-        "rtol": as_number("rtol", rtol, above=0.0),
+    number = as_number("rtol", rtol, above=0.0)
+    word = as_choice("method", method, eigen.METHODS)
+    vectors = None if block is None else as_integer("block", block, 1)
+    passes = None if max_passes is None else as_integer("max-passes", max_passes, 1)
+    random = {
         "confidence": as_number("confidence", confidence, above=0.0, below=1.0),
-        "method": as_choice("method", method, eigen.METHODS),
-        "block": None if block is None else as_integer("block", block, 1),
-        "max_passes": None if max_passes is None else as_integer("max-passes", max_passes, 1),
         "seed": as_integer("seed", seed, 0),
     }
     as_choice("rows", rows, ROWS)
+    report, request = (
+        EXTREMES,
+        {"rtol": number, "method": word, "block": vectors, "max_passes": passes, **random},
+    )
+    if density:
+        report, request = DENSITY, {"probes": vectors, "passes": passes, **random}
+    if exact:
+        report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
+        operator = {"kind": operator["kind"]}
     _check_outputs(json_file, plot_file)
-    X, source = _rows_of(data, rows)
-    _run(Task(X, source, rows, operator, request), networks, json_file, plot_file)
+    # ball arithmetic scales rows itself, without rounding
+    X, source = _rows_of(data, "raw" if exact else rows)
+    task = Task(X, source, rows, operator, request)
+    report.check(task, networks)
+    _run(report, task, networks, json_file, plot_file)
 
 
-def _width(text: str) -> int | None:
-    """Return a number of neurons from "1000", None from "infinite"."""
-    if text == _INFINITE:
-        return None
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"width must be an integer of at least 1 or {_INFINITE}, not {text!r}")
-    return number
-
-
-def _bytes(text: str) -> int:
-    """Return a number of bytes from "2000000", "500M", "2G", "1.5GiB"."""
-    word = text.strip().upper().removesuffix("B").removesuffix("I")
-    power = "KMGT".find(word[-1:]) + 1 if word else 0
-    try:
-        number = float(word[:-1] if power else word)
-    except ValueError:
-        number = math.nan
-    if not 0.0 <= number < math.inf:
-        raise ValueError(f"memory must be a number of bytes, as in 500M or 2G, not {text!r}")
-    return int(number * 1024**power)
+def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
+    """Refuse two questions at a time, and options that are of another."""
+    if density and exact:
+        raise ValueError("--density and --exact are different questions: ask one at a time")
+    if density:
+        options.refuse_given(context, ("rtol", "method"), "to --density")
+    if exact:
+        options.refuse_given(context, _NOT_EXACT, "to --exact")
+    else:
+        options.refuse_given(context, ("digits",), "without --exact")
 
 
 def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
@@ -296,60 +234,36 @@ def _rows_of(data: str | None, rows: str) -> tuple[npt.NDArray[np.floating], str
 
 
 def _run(
-    task: Task, networks: Sequence[Network], json_file: str | None, plot_file: str | None
+    report: Report,
+    task: Task,
+    networks: Sequence[Network],
+    json_file: str | None,
+    plot_file: str | None,
 ) -> None:
     """Compute one network after the other; what is done is shown even where a later one fails."""
-    from fastgram.eigen import extreme_eigenvalues
-    from fastgram.operator import GramOperator
-
     live = sys.stderr.isatty()
-    results: list[ExtremeEigenvalues] = []
+    results: list[Any] = []
     try:
         for count, network in enumerate(networks, 1):
             name = network_name(network, networks)
             if live:
                 print(f"{name} ({count} of {len(networks)})", file=sys.stderr)
             try:
-                op = GramOperator(task.X, network, **task.operator)
-                results.append(extreme_eigenvalues(op, **task.request, progress=live))
+                results.append(report.solve(task, network, live))
             except (ValueError, NotImplementedError) as error:
                 if len(networks) == 1 or str(error).startswith(network.activation.name):
                     raise  # which one it was is plain
                 raise ValueError(f"{name}: {error}") from error
-            del op  # the entries it keeps, before the next one takes the memory that is free
             if json_file is not None and json_file != "-":
-                write_json(json_file, records(task, networks, results))
+                write_json(json_file, records(task, networks, results, report.facts))
     finally:
         if results and json_file == "-":
-            print(json_text(records(task, networks, results)))
+            print(json_text(records(task, networks, results, report.facts)))
         elif results:
-            show_table(task, networks, results)
+            report.show(task, networks, results)
         sys.stdout.flush()
     if plot_file is not None:
-        _plot(plot_file, task, networks, results)
-
-
-def _plot(
-    plot_file: str,
-    task: Task,
-    networks: Sequence[Network],
-    results: Sequence[ExtremeEigenvalues],
-) -> None:
-    """Draw activations side by side, or lines where depth or width has several values."""
-    from fastgram.plot import plot_extremes, plot_sweep
-
-    title = task.title(networks).replace(" x ", "\u00a0×\u00a0")  # not to be folded
-    if len({(network.depth, network.width) for network in networks}) > 1:
-        plot_sweep(networks, results, plot_file, title)
-        return
-    activations = [network.activation for network in networks]
-    plot_extremes(
-        [activation.name for activation in activations],
-        results,
-        plot_file,
-        title,
-        smooth=[activation.smooth for activation in activations],
-    )
+        report.draw(plot_file, task, networks, results)
 
 
 @app.command()
@@ -368,7 +282,9 @@ def info() -> None:
     }
     for key, value in facts.items():
         console.print(f"{key:<16} {value}")
-    table = Table("activation", "what it is", "regularity", box=box.SIMPLE_HEAD, show_edge=False)
+    table = house_table()
+    for header in ("activation", "what it is", "regularity"):
+        table.add_column(header)
     for name in activation_names():
         activation = get_activation(name)
         table.add_row(name, activation.description, activation.regularity)

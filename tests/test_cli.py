@@ -23,7 +23,8 @@ import fastgram
 import fastgram as fg
 from fastgram import eigen, operator, plot
 from fastgram.__main__ import main
-from fastgram._report import Task, show_table
+from fastgram._report import Task
+from fastgram._report_extremes import show_table
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram.network import KINDS, READOUTS
 
@@ -279,6 +280,13 @@ def test_a_sweep_is_every_combination_in_the_order_given(run, rows, answers):
         for width in (20, None, 5)
     ]
     assert len(out.splitlines()) == 3 + 12
+
+
+@pytest.mark.parametrize("method", eigen.METHODS)
+def test_every_method_answers(run, rows, method):
+    record = strict(run("spectrum", rows, "-a", "relu", "--method", method, "--json", "-")[1])[0]
+    assert record["method"] == ("dense" if method == "auto" else method)
+    assert record["smallest"]["upper"] > 0.0
 
 
 def test_a_value_that_is_given_twice_is_done_once(run, rows, answers):
@@ -836,10 +844,17 @@ def test_help_teaches(run):
         "INTEGER|infinite",
         "[default: (infinite)]",
         "[default: rademacher]",
+        "certified: lanczos, then a proof by Cholesky factorisations.",
+        "lanczos, with the inverse or a proof where that is cheaper.",
     ]:
         assert part in text
-    for panel in ("Network", "Data", "Computation", "Output"):
+    for panel in ("Network", "Data", "Question", "Computation", "Output"):
         assert f"─ {panel} ─" in out
+
+
+def test_help_names_every_method(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")  # room for the words side by side
+    assert "|".join(eigen.METHODS) in run("spectrum", "--help")[1]
 
 
 @pytest.mark.parametrize("words", [[], ["--help"]])

@@ -15,20 +15,24 @@ import fastgram as fg
 
 PACKAGE = Path(fg.__file__).parent
 # Loaded only where it is used.
-OPTIONAL = ("numba", "cupy", "dask", "distributed", "matplotlib", "typer", "rich", "tqdm")
+OPTIONAL = ("numba", "cupy", "dask", "distributed", "matplotlib", "typer", "rich", "tqdm", "flint")
 
 PUBLIC = [
     "Activation",
     "Bracket",
+    "ExactEigenvalues",
     "ExtremeEigenvalues",
     "GramOperator",
     "Network",
+    "SpectralDensity",
     "activation_names",
     "datasets",
     "dual",
+    "exact_extreme_eigenvalues",
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "spectral_density",
 ]
 
 
@@ -51,6 +55,7 @@ def run(script, directory=PACKAGE.parent, **environment):
 
 def test_public_names():
     assert fg.__all__ == PUBLIC
+    assert sorted(PUBLIC) == PUBLIC
     assert set(PUBLIC) <= set(dir(fg))
 
 

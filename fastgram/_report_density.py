@@ -1,0 +1,124 @@
+"""`fastgram spectrum --density`: bounds of the whole spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastgram._report import Report, Task, bracket_record, network_name
+from fastgram._report_table import print_results, short_bracket_text, text_console
+from fastgram._results import Bracket
+
+if TYPE_CHECKING:
+    from fastgram._density_result import SpectralDensity
+    from fastgram.network import Network
+
+__all__ = ["DENSITY"]
+
+_HEADERS = (
+    "λ_min",
+    "10 %",
+    "median",
+    "90 %",
+    "λ_max",
+    "trace",
+    "log-determinant",
+    "effective rank",
+    "passes",
+    "seconds",
+)
+_SHOWN = (0.1, 0.5, 0.9)
+_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+# Points of the cumulative distribution in JSON: at most this many of its estimate and each bound.
+_POINTS = 66
+
+
+def _check(task: Task, networks: Sequence[Network]) -> None:
+    n, probes = task.X.shape[0], task.request["probes"]
+    if probes is not None and probes > n:
+        raise ValueError(f"block must be at most the number of rows, {n}, not {probes}")
+
+
+def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
+    from fastgram.density import spectral_density
+    from fastgram.operator import GramOperator
+
+    # the entries it keeps go with it, before the next one takes the memory that is free
+    op = GramOperator(task.X, network, **task.operator)
+    return spectral_density(op, **task.request, progress=progress)
+
+
+def _facts(result: SpectralDensity) -> dict[str, Any]:
+    return {
+        "smallest": bracket_record(result.smallest),
+        "largest": bracket_record(result.largest),
+        "trace": bracket_record(result.trace),
+        "log_determinant": bracket_record(result.log_determinant),
+        "effective_rank": bracket_record(result.effective_rank),
+        "quantiles": [_quantile_record(p, result.quantile(p)) for p in _QUANTILES],
+        "cumulative_distribution": _distribution(result),
+        "noise_floor": float(result.noise_floor),
+        "rank_bound": int(result.rank_bound),
+        "block": int(result.block),
+        "passes": int(result.passes),
+        "seconds": float(result.seconds),
+        "message": result.message,
+    }
+
+
+def _quantile_record(p: float, bracket: Bracket) -> dict[str, Any]:
+    return {"p": p, **(bracket_record(bracket) or {})}
+
+
+def _distribution(result: SpectralDensity) -> list[dict[str, float]]:
+    """Return the part of the eigenvalues ≤ x, with its bounds, at points where it changes."""
+    few = np.unique(np.linspace(0, result.n - 1, min(result.n, _POINTS)).round().astype(int))
+    points = np.unique(
+        np.concatenate([ends[few] for ends in (result.lower, result.estimates, result.upper)])
+    )
+    points = points[np.isfinite(points)]
+    keys = ("x", "lower", "estimate", "upper")
+    columns = [values.tolist() for values in (points, *result.cdf(points))]
+    return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _show(task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]) -> None:
+    """Print a row a result, and below what would tighten its bounds."""
+    console = text_console()
+    what = f"spectrum of the {task.title(networks)}"
+    console.print(f"{what}, confidence {task.request['confidence']:g}")
+    rows = [_cells(result) for result in results]
+    marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
+    print_results(console, networks, _HEADERS, rows, marks, right=2)
+    for network, result, mark in zip(networks, results, marks, strict=False):
+        console.print(f"{mark} {network_name(network, networks)}: {result.message}".strip())
+
+
+def _cells(result: SpectralDensity) -> list[str]:
+    quantiles = [result.quantile(p) for p in _SHOWN]
+    sums = (result.trace, result.log_determinant, result.effective_rank)
+    return [
+        *map(short_bracket_text, (result.smallest, *quantiles, result.largest)),
+        *("undefined" if bracket is None else short_bracket_text(bracket) for bracket in sums),
+        str(result.passes),
+        f"{result.seconds:.1f}",
+    ]
+
+
+def _draw(
+    path: str, task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]
+) -> None:
+    from fastgram.plot import plot_densities
+
+    plot_densities(
+        [network_name(network, networks) for network in networks],
+        results,
+        path,
+        task.figure_title(networks),
+        smooth=[network.activation.smooth for network in networks],
+    )
+
+
+DENSITY = Report(check=_check, solve=_solve, facts=_facts, show=_show, draw=_draw)
