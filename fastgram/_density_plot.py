@@ -1,77 +1,99 @@
-"""The figure of a spectral density: the cumulative distribution within its bounds."""
+"""The figure of spectral densities: cumulative distributions within their bounds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fastgram._figures import COLOURS, check_figure_path, handle, matplotlib_module
+from fastgram._figures import GREY, check_figure_path, frame, handle, matplotlib_module
+from fastgram._sweeps import DASHES, PALETTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from fastgram._density_result import SpectralDensity
 
-__all__ = ["plot_density"]
+__all__ = ["draw_densities", "plot_density"]
 
-Array = npt.NDArray[np.float64]
-
-_COLOUR = COLOURS["smooth"]
+_STEPS = 1000  # drawn for a curve, at most
 
 
 def plot_density(result: SpectralDensity, path: str | Path | None, ax: Axes | None) -> Axes:
-    """Draw the cumulative distribution, into a file, into axes, or both."""
+    """Draw one cumulative distribution, into a file, into axes, or both."""
     if path is not None:
         check_figure_path(path)
     if ax is None:
-        figure = matplotlib_module().figure.Figure(figsize=(7.2, 4.6), layout="constrained")
+        figure = matplotlib_module().figure.Figure(figsize=(8.6, 4.6), layout="constrained")
         ax = figure.add_subplot()
-    _draw(ax, result)
+    title = f"{result.n} eigenvalues, {result.passes} passes with {result.block} probes"
+    draw_densities(ax, ["estimate"], [result], title, [True])
     if path is not None:
         ax.get_figure(root=True).savefig(path, dpi=160)  # type: ignore[union-attr]
     return ax
 
 
-def _draw(axes: Axes, result: SpectralDensity) -> None:
-    parts = np.arange(result.n + 1) / result.n
-    lower, estimates, upper = result.lower, result.estimates, result.upper
-    left, right, logarithmic = _range(result)
-    if logarithmic:  # what is at or below the floor stands at the left edge
+def draw_densities(
+    axes: Axes,
+    labels: Sequence[str],
+    results: Sequence[SpectralDensity],
+    title: str,
+    smooth: Sequence[bool],
+) -> None:
+    """Draw several, a line and a band each, with a legend."""
+    lefts, rights, logarithmic = zip(*map(_range, results), strict=True)
+    left, right = min(lefts), max(rights)
+    if all(logarithmic):
         axes.set_xscale("log")
-        lower, estimates, upper = (np.maximum(x, left) for x in (lower, estimates, upper))
-        if left < result.noise_floor:
-            axes.axvspan(left, result.noise_floor, color="#ededed", linewidth=0.0)
-    # both bounds as steps over one axis: most eigenvalues ≤ x, by the lower ends, and fewest
-    points = np.unique(np.concatenate([[left], lower, upper, [right]]))
-    fewest, most = (parts[np.searchsorted(x, points, side="right")] for x in (upper, lower))
-    axes.fill_between(points, fewest, most, step="post", color=_COLOUR, alpha=0.25, linewidth=0.0)
-    axes.step(
-        np.concatenate([[left], estimates, [right]]),
-        np.concatenate([[0.0], parts[1:], [1.0]]),
-        where="post",
-        color=_COLOUR,
-        linewidth=1.6,
-    )
     axes.set_xlim(left, right)
     axes.set_ylim(0.0, 1.02)
+    across = axes.get_xaxis_transform()
+    handles: list[Line2D] = []
+    for label, result, style in zip(labels, results, _line_styles(smooth), strict=True):
+        _draw_distribution(axes, result, left, right, style)
+        if all(logarithmic) and result.noise_floor > left:
+            axes.vlines(
+                result.noise_floor, 0.0, 0.03, color=style["color"], linewidth=2.0, transform=across
+            )
+        handles.append(handle(label, linewidth=2.5, **style))
+    confidence = f"bounds, {100.0 * results[0].confidence:.6g} %"
+    handles.append(handle(confidence, color=GREY, alpha=0.3, linewidth=7.0))
+    if all(logarithmic) and any(result.noise_floor > left for result in results):
+        handles.append(handle("noise floor", color=GREY, marker="|", linestyle="none"))
     axes.set_xlabel("eigenvalue")
-    axes.set_ylabel("part of the eigenvalues up to it")
-    axes.grid(color="#e4e4e4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    confidence = f"bounds, {100.0 * result.confidence:.6g} %"
-    handles = [
-        handle("estimate", color=_COLOUR, linewidth=1.6),
-        handle(confidence, color=_COLOUR, alpha=0.25, linewidth=7.0),
-    ]
-    if logarithmic and left < result.noise_floor:
-        handles.append(handle("below the noise floor", color="#ededed", linewidth=7.0))
-    axes.legend(handles=handles, loc="lower right", frameon=False)
-    title = f"{result.n} eigenvalues, {result.passes} passes with {result.block} probes"
-    axes.set_title(title, fontsize=11, loc="left")
+    frame(axes, title, handles, "part of the eigenvalues up to it")
+
+
+def _line_styles(smooth: Sequence[bool]) -> list[dict[str, Any]]:
+    """Return a colour and dashes for each line; no two are alike among the first 20 of a kind."""
+    seen = {True: 0, False: 0}
+    styles = []
+    for is_smooth in smooth:
+        palette, k = PALETTES["smooth" if is_smooth else "kinked"], seen[is_smooth]
+        dashes = DASHES[k // len(palette) % len(DASHES)]
+        styles.append({"color": palette[k % len(palette)], "linestyle": dashes})
+        seen[is_smooth] += 1
+    return styles
+
+
+def _draw_distribution(
+    axes: Axes, result: SpectralDensity, left: float, right: float, style: dict[str, Any]
+) -> None:
+    n = result.n
+    few = np.unique(np.linspace(0, n - 1, min(n, _STEPS)).round().astype(int))
+    lower, upper = (np.clip(ends[few], left, right) for ends in (result.lower, result.upper))
+    # both bounds as steps over one axis: fewest eigenvalues ≤ x, by the upper ends, and most
+    points = np.unique(np.concatenate([[left], lower, upper, [right]]))
+    fewest, _, most = result.cdf(points)
+    axes.fill_between(
+        points, fewest, most, step="post", color=style["color"], alpha=0.2, linewidth=0.0
+    )
+    x = np.concatenate([[left], np.clip(result.estimates[few], left, right), [right]])
+    y = np.concatenate([[0.0], (few + 1.0) / n, [1.0]])
+    axes.step(x, y, where="post", linewidth=1.6, **style)
 
 
 def _range(result: SpectralDensity) -> tuple[float, float, bool]:

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from fastgram.network import Network
 
-__all__ = ["plot_sweep"]
+__all__ = ["DASHES", "PALETTES", "plot_sweep"]
 
 # Lines of a sweep: of warm colours where kinked, of cold ones where smooth.
-_PALETTES = {
+PALETTES = {
     "kinked": (COLOURS["kinked"], "#e3a008", "#8f1d1d", "#e0708f", "#7a5c2e"),
     "smooth": (COLOURS["smooth"], "#1b9e8f", "#6a3fa0", "#7fb2e5", "#2e6b34"),
 }
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
 _FADED = 0.55  # how near to white the first of several lines of an activation is
 # Markers at the edge, where many lines leave no room for words: shape, and whether it is filled.
 _EDGE_MARKERS = {
@@ -140,12 +140,12 @@ def _lines(
         line.points.append((shape[on_axis], result))
     others = sorted({line.other for line in lines.values()})
     hues: dict[Any, str] = {}
-    for word, palette in _PALETTES.items():
+    for word, palette in PALETTES.items():
         names = dict.fromkeys(act for act, _ in lines if act.smooth == (word == "smooth"))
         hues |= {act: palette[k % len(palette)] for k, act in enumerate(names)}
     for (activation, other), line in lines.items():
         line.points.sort(key=lambda point: point[0])
-        line.dashes = _DASHES[(len(others) - 1 - others.index(other)) % len(_DASHES)]
+        line.dashes = DASHES[(len(others) - 1 - others.index(other)) % len(DASHES)]
         white = _whiteness(other, others)
         line.colour = tuple(white + (1.0 - white) * part for part in to_rgb(hues[activation]))
     return on_axis == 1, list(lines.values())

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fastgram._density_plot import _range
+from fastgram._density_plot import draw_densities
 from fastgram._figures import (
     COLOURS,
     FORMATS,
@@ -24,18 +22,16 @@ from fastgram._figures import (
     why_at_the_edge,
 )
 from fastgram._results import ExtremeEigenvalues
-from fastgram._sweeps import _DASHES, _PALETTES, plot_sweep
+from fastgram._sweeps import plot_sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
     from fastgram._density_result import SpectralDensity
 
 __all__ = ["FORMATS", "check_figure_path", "plot_densities", "plot_extremes", "plot_sweep"]
 
 _HALF = 0.17  # half the length of a noise floor's tick, in activations
-_STEPS = 1000  # of a distribution: more are finer than a figure's dots
 
 
 def plot_extremes(
@@ -218,71 +214,12 @@ def plot_densities(
             f"one label, result and smooth each: {len(labels)}, {len(results)}, {len(smooth)}"
         )
     if not isinstance(path_or_axes, (str, Path)):
-        _draw_densities(path_or_axes, labels, results, title, smooth)
+        draw_densities(path_or_axes, labels, results, title, smooth)
         return path_or_axes
     check_figure_path(path_or_axes)
     size = 8.6, max(4.6, 1.2 + 0.245 * len(labels))
     figure = matplotlib_module().figure.Figure(figsize=size, layout="constrained")
     axes: Axes = figure.add_subplot()
-    _draw_densities(axes, labels, results, title, smooth)
+    draw_densities(axes, labels, results, title, smooth)
     figure.savefig(path_or_axes, dpi=160)
     return axes
-
-
-def _draw_densities(
-    axes: Axes,
-    labels: Sequence[str],
-    results: Sequence[SpectralDensity],
-    title: str,
-    smooth: Sequence[bool],
-) -> None:
-    lefts, rights, logarithmic = zip(*map(_range, results), strict=True)
-    left, right = min(lefts), max(rights)
-    if all(logarithmic):
-        axes.set_xscale("log")
-    axes.set_xlim(left, right)
-    axes.set_ylim(0.0, 1.02)
-    across = axes.get_xaxis_transform()
-    handles: list[Line2D] = []
-    for label, result, style in zip(labels, results, _line_styles(smooth), strict=True):
-        _draw_distribution(axes, result, left, right, style)
-        if all(logarithmic) and result.noise_floor > left:
-            axes.vlines(
-                result.noise_floor, 0.0, 0.03, color=style["color"], linewidth=2.0, transform=across
-            )
-        handles.append(handle(label, linewidth=2.5, **style))
-    confidence = f"bounds, {100.0 * results[0].confidence:.6g} %"
-    handles.append(handle(confidence, color=GREY, alpha=0.3, linewidth=7.0))
-    if all(logarithmic) and any(result.noise_floor > left for result in results):
-        handles.append(handle("noise floor", color=GREY, marker="|", linestyle="none"))
-    axes.set_xlabel("eigenvalue")
-    frame(axes, title, handles, "part of the eigenvalues up to it")
-
-
-def _line_styles(smooth: Sequence[bool]) -> list[dict[str, Any]]:
-    """Return a colour and dashes for each line; no two are alike among the first 20 of a kind."""
-    seen = {True: 0, False: 0}
-    styles = []
-    for is_smooth in smooth:
-        palette, k = _PALETTES["smooth" if is_smooth else "kinked"], seen[is_smooth]
-        dashes = _DASHES[k // len(palette) % len(_DASHES)]
-        styles.append({"color": palette[k % len(palette)], "linestyle": dashes})
-        seen[is_smooth] += 1
-    return styles
-
-
-def _draw_distribution(
-    axes: Axes, result: SpectralDensity, left: float, right: float, style: dict[str, Any]
-) -> None:
-    n = result.n
-    few = np.unique(np.linspace(0, n - 1, min(n, _STEPS)).round().astype(int))
-    lower, upper = (np.clip(ends[few], left, right) for ends in (result.lower, result.upper))
-    # both bounds as steps over one axis: fewest eigenvalues ≤ x, by the upper ends, and most
-    points = np.unique(np.concatenate([[left], lower, upper, [right]]))
-    fewest, _, most = result.cdf(points)
-    axes.fill_between(
-        points, fewest, most, step="post", color=style["color"], alpha=0.2, linewidth=0.0
-    )
-    x = np.concatenate([[left], np.clip(result.estimates[few], left, right), [right]])
-    y = np.concatenate([[0.0], (few + 1.0) / n, [1.0]])
-    axes.step(x, y, where="post", linewidth=1.6, **style)

@@ -6,6 +6,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram._bounds import furthest, share_quantile
 from fastgram._bracketed import run_lanczos
+from fastgram._checkpoint import Checkpoint
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import as_problem
 from fastgram._request import Request
@@ -215,6 +216,14 @@ def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
     other = request_of(basis_bytes=8 * 300 * 100, checkpoint=tmp_path / "after")
     with pytest.raises(ValueError, match="other room for its basis"):
         run_lanczos(problem, other)
+
+
+def test_a_checkpoint_of_another_start_block_is_refused(tmp_path):
+    plain = BlockLanczos(lambda V: V, 40, 3, 0)
+    Checkpoint(tmp_path, plain, 0).advance()
+    appended = BlockLanczos(lambda V: V, 40, 3, 0, np.eye(40)[:, :2])
+    with pytest.raises(ValueError, match="columns of the start block = 3, not 5"):
+        Checkpoint(tmp_path, appended, 0)
 
 
 def test_appended_directions_save_passes_and_change_no_promise():
