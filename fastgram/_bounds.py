@@ -1,4 +1,4 @@
-"""Brackets: what a block Lanczos run, or one Cholesky factorisation, proves of an eigenvalue.
+"""Brackets: what a block Lanczos run proves of an eigenvalue.
 
 *The Lanczos bound.* Let u be a unit eigenvector at the eigenvalue λ beyond all Ritz values, and
 rⱼ = uᵀQⱼ. Multiplying A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁ by uᵀ gives
@@ -24,33 +24,20 @@ derivative by −x has the sign of rᵀ(I + R)X₁⁻¹((μ − 1)R − I)r wher
 R, r, μ, X₁ free: a sharply elongated X₁ makes it negative. `tests/test_guard.py` holds such a
 matrix, whose g rises by half before it falls. So where g(x) = q is no bound by itself:
 `fastgram._guard` proves ‖r₀'‖² < q for everything further out.
-
-*The certificate.* If the Cholesky factorisation of a symmetric floating-point matrix runs through,
-the matrix plus a perturbation of norm at most γ·trace is positive semidefinite: Rump,
-*Verification of positive definiteness*, BIT 46 (2006).
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 from scipy.special import betaincinv
 
 from fastgram._guard import measure, proven_edge
 from fastgram._lanczos import BlockLanczos
 
-__all__ = ["certify_below", "furthest", "gamma", "rayleigh_bounds", "share", "share_quantile"]
+__all__ = ["furthest", "share", "share_quantile"]
 
 Array = npt.NDArray[np.float64]
-
-_EPS = float(np.finfo(np.float64).eps)
-
-
-def gamma(count: int) -> float:
-    """Return γ = count·u/(1 − count·u), the relative error of a sum of `count` products."""
-    rounding = count * _EPS / 2.0
-    return rounding / (1.0 - rounding)
 
 
 def share_quantile(chance: float, block: int, n: int) -> float:
@@ -97,46 +84,3 @@ def furthest(
         the exact A.
     """
     return ritz + outward * proven_edge(run, ritz, outward, quantile, spread, rounding)
-
-
-def certify_below(A: Array, shift: float) -> float | None:
-    """Return a proven lower bound of the eigenvalues of A near `shift`, or None.
-
-    Parameters
-    ----------
-    A : (n, n) array
-        Symmetric. It is not changed.
-    shift : float
-        What is tried.
-
-    Returns
-    -------
-    float or None
-        shift − c where the Cholesky factorisation of A − shift·I runs through, with
-        c = γ/(1 − γ)·Σ|aᵢᵢ − shift| + u·max|aᵢᵢ − shift|, γ = γ(n + 2); None where it does not.
-
-    Notes
-    -----
-    Holds for any order of summation and with fused multiply-adds, so for every BLAS that computes
-    products in the conventional way (no Strassen) in IEEE double precision.
-    """
-    n = A.shape[0]
-    shifted = np.array(A, order="F")
-    diagonal = np.einsum("ii->i", shifted)
-    diagonal -= shift
-    sizes = np.abs(diagonal)
-    relative = gamma(n + 2)
-    slack = relative / (1.0 - relative) * float(np.sum(sizes))
-    slack += _EPS * float(np.max(sizes)) + n * n * float(np.finfo(np.float64).tiny)
-    _, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
-    return None if failed else shift - slack * (1.0 + 4.0 * n * _EPS)
-
-
-def rayleigh_bounds(A: Array, vector: Array) -> tuple[float, float]:
-    """Return an interval that holds the exact Rayleigh quotient of A at a vector."""
-    n = vector.size
-    length = float(vector @ vector)
-    value = float(vector @ (A @ vector)) / length
-    size = float(np.abs(vector) @ (np.abs(A) @ np.abs(vector))) / length
-    error = 2.0 * gamma(2 * n + 8) * size
-    return value - error, value + error

@@ -36,7 +36,8 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the folder holds a run on another matrix, or with another order, block or seed.
+        If the folder holds a run on another matrix, or with another order, block, seed or number
+        of appended directions.
     OSError
         If the folder cannot be made or written.
     """
@@ -46,7 +47,7 @@ class Checkpoint:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._run = run
         self._number = 0  # of the next file
-        self._identity = np.array([run.n, run.block, seed], dtype=np.int64)
+        self._identity = np.array([run.n, run.block, seed, run.width], dtype=np.int64)
         if self._file(0).exists():
             self._check(self._read(self._file(0)))
 
@@ -88,7 +89,7 @@ class Checkpoint:
             raise ValueError(f"checkpoint {path} cannot be read: {error}") from None
 
     def _check(self, first: dict[str, Array]) -> None:
-        names = ("n", "block", "seed")
+        names = ("n", "block", "seed", "columns of the start block")
         for name, here, stored in zip(names, self._identity, first["identity"], strict=True):
             if here != stored:
                 raise ValueError(

@@ -211,7 +211,7 @@ def proven_edge(
     nearest, rounding = 4.0 * own, rounding + own
     far = far_edge(run, spread, goal, rounding)
     if not nearest < far < np.inf:
-        return max(nearest, far)
+        return float(max(nearest, far))
     distances = np.empty(0)
     taus = np.empty(0)
     count = int(np.ceil(np.log(far / nearest) / np.log(8.0))) + 1

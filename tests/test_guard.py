@@ -123,6 +123,35 @@ def test_measures_are_what_their_definitions_say(outward):
             np.testing.assert_allclose(sigma, distance * np.linalg.norm(start, 2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("outward", [-1.0, 1.0])
+def test_measures_go_through_stages(outward):
+    for seed in range(0, 120, 3):
+        parts = [random_blocks(seed), random_blocks(seed + 1), random_blocks(seed + 2)]
+        entering = [parts[0].block, *(part.couplings[-1].shape[0] for part in parts[:-1])]
+        if any(m > part.diagonals[0].shape[0] for m, part in zip(entering, parts, strict=True)):
+            continue
+        run = parts[-1]
+        run.earlier = [(part.diagonals, part.couplings) for part in parts[:-1]]
+        run.block = parts[0].block
+        matrices = [assembled(part) for part in parts]
+        ends = [np.linalg.eigvalsh(T)[0 if outward < 0 else -1] for T, _ in matrices]
+        ritz = min(ends) if outward < 0 else max(ends)
+        distance = 0.2 * max(np.linalg.norm(T, 2) for T, _ in matrices)
+        flow, slope, expected = np.eye(run.block), np.zeros((run.block, run.block)), 0.0
+        for m, (T, below) in zip(entering, matrices, strict=True):
+            H = np.linalg.inv(T - (ritz + outward * distance) * np.eye(len(T)))
+            expected += distance * np.linalg.norm(H[:, :m] @ flow, 2)
+            expected += distance**2 * np.linalg.norm(H[:, :m] @ slope, 2)
+            slope = -below @ (H @ H[:, :m] @ flow + H[:, :m] @ slope)
+            flow = -below @ H[:, :m] @ flow
+        half = np.linalg.inv(np.linalg.cholesky(np.eye(len(below)) + below @ H @ H @ below.T))
+        at = np.array([distance])
+        root, eta, sigma = measure(run, outward, ritz + outward * at, at)
+        np.testing.assert_allclose(root, np.linalg.norm(half @ flow, 2), rtol=1e-9)
+        np.testing.assert_allclose(eta, distance * np.linalg.norm(half @ slope, 2), rtol=1e-9)
+        np.testing.assert_allclose(sigma, expected, rtol=1e-9)
+
+
 def test_everything_beyond_the_edge_is_below_the_level():
     for seed in range(60):
         run = random_blocks(seed)
