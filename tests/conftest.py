@@ -10,6 +10,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
+from fastgram import exact, operator
+from fastgram.__main__ import main
 from fastgram._tiles import each_tile
 
 DEVICES = ("cpu",)
@@ -80,3 +82,35 @@ def tiles(monkeypatch):
             monkeypatch.setattr(importlib.import_module(module), "each_tile", traverse)
 
     return use
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command: its status, standard output and standard error."""
+
+    def call(*words):
+        status = main([str(word) for word in words])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(run, monkeypatch):
+    """Run a command that must fail in one line, before it computes anything; return the line."""
+
+    class NoWork:
+        def __init__(self, *args, **kwargs):
+            raise AssertionError("work was started")
+
+    monkeypatch.setattr(operator, "GramOperator", NoWork)
+    monkeypatch.setattr(exact, "exact_extreme_eigenvalues", NoWork)
+
+    def call(*words):
+        status, out, err = run(*words)
+        assert (status, out) == (2, "")
+        assert err.startswith("fastgram: error: ")
+        assert err.count("\n") == 1
+        return err
+
+    return call

@@ -22,7 +22,6 @@ import typer
 import fastgram
 import fastgram as fg
 from fastgram import eigen, operator, plot
-from fastgram.__main__ import main
 from fastgram._report import Task
 from fastgram._report_extremes import show_table
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
@@ -128,39 +127,6 @@ def rows(tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, X)
     return str(path)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command: its status, standard output and standard error."""
-
-    def call(*words):
-        status = main([str(word) for word in words])
-        return status, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def refused(run, monkeypatch):
-    """Run a command that must fail in one line, before it computes anything; return the line."""
-
-    class NoWork:
-        def __init__(self, *args, **kwargs):
-            raise AssertionError("work was started")
-
-    monkeypatch.setattr(operator, "GramOperator", NoWork)
-
-    def call(*words):
-        status, out, err = run(*words)
-        assert status == 2
-        assert out == ""
-        assert err.startswith("fastgram: error: ")
-        assert err.count("\n") == 1
-        assert err.endswith("\n")
-        return err
-
-    return call
 
 
 # --- options -----------------------------------------------------------------------------------

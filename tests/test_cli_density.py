@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from tolerances import EPS
 
 import fastgram as fg
-from fastgram import density, operator
-from fastgram.__main__ import main
+from fastgram import density
 from fastgram._density_result import SpectralDensity
 from fastgram._report import Task
 from fastgram._report_density import DENSITY
@@ -49,36 +48,6 @@ def rows(tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, X)
     return str(path)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command: its status, standard output and standard error."""
-
-    def call(*words):
-        status = main([str(word) for word in words])
-        return status, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def refused(run, monkeypatch):
-    """Run a command that must fail in one line, before it computes anything; return the line."""
-
-    def no_work(*args, **kwargs):
-        raise AssertionError("work was started")
-
-    monkeypatch.setattr(operator, "GramOperator", no_work)
-
-    def call(*words):
-        status, out, err = run("spectrum", *words)
-        assert (status, out) == (2, "")
-        assert err.startswith("fastgram: error: ")
-        assert err.count("\n") == 1
-        return err
-
-    return call
 
 
 @pytest.fixture
@@ -158,7 +127,7 @@ def strict(text):
     ],
 )
 def test_bad_options_are_one_line(refused, rows, words, told):
-    assert told in refused(rows, "--density", *words)
+    assert told in refused("spectrum", rows, "--density", *words)
 
 
 def test_options_reach_the_library(run, rows, answers):

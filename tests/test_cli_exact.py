@@ -15,7 +15,6 @@ import pytest
 
 import fastgram as fg
 from fastgram import _machine, exact
-from fastgram.__main__ import main
 from fastgram._exact_results import ExactEigenvalues
 from fastgram._report import Task
 from fastgram._report_exact import EXACT
@@ -45,36 +44,6 @@ def rows(tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, CIRCLE)
     return str(path)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command: its status, standard output and standard error."""
-
-    def call(*words):
-        status = main([str(word) for word in words])
-        return status, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def refused(run, monkeypatch):
-    """Run a command that must fail in one line, before it computes anything; return the line."""
-
-    def no_work(*args, **kwargs):
-        raise AssertionError("work was started")
-
-    monkeypatch.setattr(exact, "exact_extreme_eigenvalues", no_work)
-
-    def call(*words):
-        status, out, err = run("spectrum", *words)
-        assert (status, out) == (2, "")
-        assert err.startswith("fastgram: error: ")
-        assert err.count("\n") == 1
-        return err
-
-    return call
 
 
 @pytest.fixture
@@ -159,20 +128,20 @@ def strict(text):
     ],
 )
 def test_bad_options_are_one_line(refused, rows, words, told):
-    assert told in refused(rows, "--exact", *words)
+    assert told in refused("spectrum", rows, "--exact", *words)
 
 
 def test_digits_are_for_exact(refused, rows):
-    assert "--digits does not apply without --exact" in refused(rows, "--digits", 15)
+    assert "--digits does not apply without --exact" in refused("spectrum", rows, "--digits", 15)
 
 
 def test_what_does_not_fit_is_refused(refused, tmp_path, monkeypatch):
     path = tmp_path / "x.npy"
     np.save(path, np.ones((2001, 2)))
-    line = refused(path, "--exact")
+    line = refused("spectrum", path, "--exact")
     assert f"--exact takes at most 2000 rows, and {path} has 2001" in line
     monkeypatch.setattr(_machine, "free_memory", lambda: 10**9)
-    assert "exact eigenvalues of 1797 rows" in refused("--exact")  # the digits
+    assert "exact eigenvalues of 1797 rows" in refused("spectrum", "--exact")  # the digits
 
 
 def test_long_work_is_announced(run, answers, monkeypatch):
@@ -191,19 +160,19 @@ def test_long_work_is_announced(run, answers, monkeypatch):
 def test_rows_that_have_no_direction_are_refused(refused, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("3,4\n0,0\n")
-    assert "row 1 is zero" in refused(path, "--exact")
+    assert "row 1 is zero" in refused("spectrum", path, "--exact")
 
 
 def test_many_norms_are_refused_where_each_takes_a_series(refused, run, tmp_path, rows):
     path = tmp_path / "x.npy"
     np.save(path, CIRCLE.repeat(2, axis=0) * np.arange(1.0, 2 * N + 1.0)[:, None])
     words = ["--exact", "-a", "relu", "-a", "tanh", "--rows", "raw"]
-    assert "tanh takes a series for each" in refused(path, *words)
+    assert "tanh takes a series for each" in refused("spectrum", path, *words)
 
 
 def test_without_python_flint_it_says_what_to_install(refused, rows, monkeypatch):
     monkeypatch.setitem(sys.modules, "flint", None)
-    assert "pip install 'fastgram[exact]'" in refused(rows, "--exact")
+    assert "pip install 'fastgram[exact]'" in refused("spectrum", rows, "--exact")
 
 
 @pytest.mark.parametrize("scaling", ["unit", "raw"])
