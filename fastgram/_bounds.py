@@ -13,9 +13,11 @@ extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J. Matr
 
 *What may be appended.* The event that is used, ‖uᵀQ₀‖² ≥ q, is about Q₀ and u alone. Given it, all
 that follows is algebra that holds for every V and every number of passes: V may be directions known
-beforehand, or made from Q₀ and from what a run from Q₀ found. So a run that begins again from the
-same Q₀ with its Ritz vectors appended keeps q and pays for no second event, and brackets taken
-before and after hold together. (Directions projected *out* of Q₀ would change its law.)
+beforehand, or made from Q₀ and from what a run found. (Directions projected *out* of Q₀ would
+change its law.) For the same reason a run may go on in stages, each from the residual block of the
+one before with Ritz vectors appended: r₀' follows from what u has in the residual block, through
+the T of every stage, and q stays, with no second event to pay for. Beginning again from Q₀ with
+Ritz vectors appended is as sound, but was tried and stalls: its polynomials start from degree 0.
 
 *g may rise outwards.* For b = 1 it falls as x moves out; for blocks it need not. With X₀ = A₀ − x,
 X₁ = A₁ − x − B₁X₀⁻¹B₁ᵀ, both positive definite below the Ritz values, and two passes of b = 2,

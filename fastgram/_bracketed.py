@@ -33,7 +33,8 @@ _MOST_COLUMNS = 4
 def run_lanczos(problem: Problem, request: Request) -> Answer:
     singular = problem.rank_bound < problem.n
     room = _room(problem.n, request)
-    run = BlockLanczos(problem.multiply, problem.n, request.block, request.seed)
+    appended = None if singular else problem.appended(request.block // 2)
+    run = BlockLanczos(problem.multiply, problem.n, request.block, request.seed, appended)
     steps: BlockLanczos | Checkpoint = run
     if request.checkpoint is not None:
         steps = Checkpoint(request.checkpoint, run, request.seed)

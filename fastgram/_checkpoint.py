@@ -90,6 +90,10 @@ class Checkpoint:
 
     def _check(self, first: dict[str, Array]) -> None:
         names = ("n", "block", "seed", "columns of the start block")
+        if first["identity"].size != len(names):
+            raise ValueError(
+                f"checkpoint {self._folder} is of another version of fastgram: give another folder"
+            )
         for name, here, stored in zip(names, self._identity, first["identity"], strict=True):
             if here != stored:
                 raise ValueError(

@@ -31,6 +31,14 @@ Dⱼ = Bⱼ₊₁Xⱼ⁻¹:
 
 from Φ₀ = E₀, S₀ = I, X₀ = A₀ − x. A solution is r₀' = rₖΦₖ with ‖r‖² = rₖSₖrₖᵀ, so g = ‖Sₖ⁻¹ᐟ²Φₖ‖².
 Sⱼ is Xⱼ's derivative by −x, which gives Φ's, and with it η and σ.
+
+*Stages.* A run short of memory goes on from its residual block with Ritz vectors appended and
+forgets the rest of the basis. Let t be what u has in the residual block that ends a stage. In every
+stage y = −tBE_endᵀH + ((λ − x)y − uᵀF)H, and the next stage says the same of t, its own y at its
+first columns E. So r₀' = tΨ + (λ − x)tΨ' + ρ by induction over the stages, with Ψ = (−BE_endᵀHE)·Ψ
+of the stage before, Ψ' its derivative by x, and ‖ρ‖ ≤ τ(τ + φ)σ + φσ, where σ is the sum of
+D‖HEΨ‖ + D²‖HEΨ'‖ (Ψ and Ψ' of the stage before, I and 0 at first) over the stages. Only
+‖r‖ ≤ 1 in the last stage is used. The lemma holds as it stands, with this σ and Φₖ = Ψ.
 """
 
 from __future__ import annotations

@@ -113,8 +113,6 @@ class BlockLanczos:
         The Aⱼ.
     couplings : list of (bⱼ₊₁, bⱼ) arrays
         The Bⱼ₊₁, of full row rank; the last one leads to the residual block.
-    inverses : list of (bⱼ, bⱼ₊₁) arrays
-        The pseudo-inverses of the couplings.
     dropped : list of (bⱼ, ·) arrays
         What rⱼ(x − Aⱼ) − rⱼ₋₁Bⱼᵀ is multiplied by to give components of norm at most ‖r‖: the
         null directions of the residual block, divided by the size below which they were dropped.
@@ -157,7 +155,6 @@ class BlockLanczos:
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
         self.couplings: list[Array] = []
-        self.inverses: list[Array] = []
         self.dropped: list[Array] = []
 
     def restart(self, lowest: int, highest: int) -> None:
@@ -235,7 +232,6 @@ class BlockLanczos:
         self.multiplied += self._current.shape[1]
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
-        self.inverses.append(np.linalg.pinv(coupling).astype(np.float64))
         self.dropped.append(dropped)
         self._previous, self._current = self._current, np.ascontiguousarray(block)
         self._basis.append(self._current)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram._certificate import Visit, Visitor, visit_array
+from fastgram._certificate import Visit, visit_array
+from fastgram._close_pairs import close_pairs
 from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
 from fastgram._tail import tail_bound
-from fastgram._tiles import each_tile
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
 
@@ -59,6 +59,8 @@ class Problem:
         To JᵀJ.
     memory : int or None
         Bytes that were allowed for keeping entries, where that was said.
+    appended : callable
+        From a number of columns to so many known directions of small Rayleigh quotients, or None.
     one_pass : callable
         To a proven lower bound of the smallest eigenvalue from one pass over the entries, or None.
     entry_flops : float
@@ -82,6 +84,7 @@ class Problem:
     rank_reason: str
     note: Callable[[int], str] = lambda columns: ""
     forget: Callable[[], None] = lambda: None
+    appended: Callable[[int], Array | None] = lambda count: None
     one_pass: Callable[[], float | None] = lambda: None
     memory: int | None = None
     entry_flops: float = 0.0
@@ -96,27 +99,6 @@ class Problem:
             # somebody else's operator: take its products to be as accurate as a plain sum
             return (self.n + _SOLVER) * _EPS * largest
         return self.entry_error + gamma(self.depth() + _SOLVER) * row_sum
-
-
-@dataclass
-class _Lower:
-    """A consumer of tiles that hands their transposes, the lower triangle, to a visitor."""
-
-    visitor: Visitor
-    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
-
-    def begin(self, i: slice) -> None:
-        """Nothing to do."""
-
-    def take(self, i: slice, j: slice, tile: npt.NDArray[np.floating], row: None) -> None:
-        """Hand it on."""
-        self.visitor(j, i, tile.T)
-
-    def add(self, j: slice, part: None) -> None:
-        """Nothing to do."""
-
-    def end(self, i: slice, row: None) -> None:
-        """Nothing to do."""
 
 
 def as_problem(A: Any) -> Problem:
@@ -142,7 +124,8 @@ def _of_gram(op: GramOperator) -> Problem:
         n=n,
         multiply=op.product_and_row_sums,
         dense=lambda: np.asarray(op.dense(), dtype=np.float64),
-        visit=lambda visitor: each_tile(op.entries, _Lower(visitor), op.evaluate),
+        visit=lambda visitor: op.visit(visitor, keep=False),
+        appended=lambda count: _appended(op, count),
         forget=op.forget,
         one_pass=lambda: _one_pass(op),
         memory=op.given_memory,
@@ -158,6 +141,13 @@ def _of_gram(op: GramOperator) -> Problem:
         factor_columns=finite.factor_columns if finite else None,
         factor_square=finite.factor_square if finite else None,
     )
+
+
+def _appended(op: GramOperator, count: int) -> Array | None:
+    """Close pairs, where they are what small eigenvalues are made of."""
+    if op.network.activation.smooth or count < 1 or op.multiplication(count) != "tiles":
+        return None
+    return close_pairs(op, count)
 
 
 def _one_pass(op: GramOperator) -> float | None:

@@ -31,6 +31,7 @@ __all__ = [
     "Multiply",
     "Store",
     "Together",
+    "Visit",
     "each_tile",
     "free_memory",
     "one_blas_thread",
@@ -162,6 +163,27 @@ class Multiply:
     def end(self, i: slice, row: Array) -> None:
         """Add the row's sum to its own block."""
         self.out[i] += row
+
+
+@dataclass
+class Visit:
+    """Hands the transposes of tiles, the lower triangle, to a function of rows, columns, block."""
+
+    visitor: Callable[[slice, slice, Tile], None]
+    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def begin(self, i: slice) -> None:
+        """Nothing to do."""
+
+    def take(self, i: slice, j: slice, tile: Tile, row: None) -> None:
+        """Hand it on."""
+        self.visitor(j, i, tile.T)
+
+    def add(self, j: slice, part: None) -> None:
+        """Nothing to do."""
+
+    def end(self, i: slice, row: None) -> None:
+        """Nothing to do."""
 
 
 @dataclass

@@ -114,9 +114,11 @@ def spectral_density(
         return _zero(problem, confidence, start)
     block = probes or default_block(n)
     most = passes or MOST_PASSES
-    columns = min(most * block, n)
+    columns = min(most * (block + block // 2), n)  # what may be appended included
     require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
-    run = BlockLanczos(problem.multiply, n, block, seed)
+    # as `extreme_eigenvalues` does, so that one run serves both
+    appended = problem.appended(block // 2) if problem.rank_bound == n else None
+    run = BlockLanczos(problem.multiply, n, block, seed, appended)
     advance = run.advance
     if checkpoint is not None:
         advance = Checkpoint(checkpoint, run, seed).advance

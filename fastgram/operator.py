@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastgram._cache import TILE, Cache, bytes_of_all
 from fastgram._devices import as_evaluate
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
-from fastgram._tiles import Multiply, Store, Together, each_tile
+from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -176,10 +177,18 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         out = np.empty(self.shape, dtype)
         # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
         cache = self._cache.read_only() if dtype == np.float64 else None
-        each_tile(
-            self.entries, Store(out, symmetric=True, dtype=dtype), self.evaluate, cache=cache
-        )
+        each_tile(self.entries, Store(out, symmetric=True, dtype=dtype), self.evaluate, cache=cache)
         return out
+
+    def visit(
+        self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None], *, keep: bool
+    ) -> None:
+        """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
+
+        It is called on any thread and in any order. With `keep` tiles are kept as in a product.
+        """
+        cache = self._cache if keep else self._cache.read_only()
+        each_tile(self.entries, Visit(visitor), self.evaluate, cache=cache)
 
     def multiplication(self, columns: int) -> str:
         """Return how a block of so many columns is multiplied: "tiles" or "factored".

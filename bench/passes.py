@@ -1,0 +1,100 @@
+"""Passes of block Lanczos to a bracket: by block size, and with directions appended.
+
+``python -m bench.passes [N]`` prints the tables; passes and columns are counted, nothing is timed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+import fastgram as fg
+from fastgram._bounds import share_quantile
+from fastgram._guard import settled
+from fastgram._lanczos import BlockLanczos
+
+RTOL, CHANCE = 1e-2, 5e-4
+BLOCKS = (8, 16, 32, 64)
+
+
+def patches(n: int) -> Any:
+    """Return n grey 8 × 8 patches of scikit-learn's two photographs, of norm 1, no two the same."""
+    from sklearn.datasets import load_sample_images
+
+    generator = np.random.default_rng(0)
+    rows = []
+    for image in load_sample_images().images:
+        grey = np.mean(image, axis=2)
+        for _ in range(n):
+            i, j = (int(generator.integers(0, size - 8)) for size in grey.shape)
+            rows.append(grey[i : i + 8, j : j + 8].ravel())
+    unit = np.array([row / np.linalg.norm(row) for row in rows if np.any(row)])
+    distinct = np.sort(np.unique(unit, axis=0, return_index=True)[1])
+    return unit[np.random.default_rng(1).permutation(distinct)[:n]]
+
+
+def data(name: str, n: int) -> Any:
+    """Return unit rows: "sphere 3", "digits" (1797 of them) or "patches"."""
+    if name == "patches":
+        return patches(n)
+    if name == "digits":
+        rows = fg.datasets.digits()
+        return rows / np.linalg.norm(rows, axis=1)[:, None]
+    return fg.datasets.sphere(n, int(name.split()[1]), 0)
+
+
+def close_pairs(X: Any, count: int) -> Any:
+    """Return (e_i ∓ e_j)/√2 of the pairs of rows that are nearest to equal or opposite."""
+    cosines = X @ X.T
+    np.fill_diagonal(cosines, 0.0)
+    upper = np.abs(np.triu(cosines))
+    nearest = np.argpartition(upper, -count, axis=None)[-count:]
+    vectors = np.zeros((len(X), count))
+    for column, (i, j) in enumerate(zip(*np.unravel_index(nearest, upper.shape), strict=True)):
+        vectors[i, column], vectors[j, column] = 1.0, -np.sign(cosines[i, j])
+    return vectors / np.sqrt(2.0)
+
+
+def count_passes(A: Any, block: int, appended: Any = None, most: int = 400) -> tuple[int, int]:
+    """Return the passes and the columns multiplied until both brackets are RTOL wide."""
+    n = A.shape[0]
+    run = BlockLanczos(lambda V: A @ V, n, block, 0, appended)
+    quantile = share_quantile(CHANCE, block, n)
+    floor = n * np.finfo(np.float64).eps
+    while run.passes < most and not run.exhausted:
+        run.advance()
+        if run.passes % 2 and run.passes > 8:
+            continue
+        ritz = run.ritz_values()
+        rounding = floor * float(np.max(np.abs(ritz)))
+        if all(
+            settled(run, ritz[end], out, RTOL * abs(ritz[end]), quantile, rounding)
+            for end, out in ((0, -1.0), (-1, 1.0))
+        ):
+            break
+    return run.passes, run.multiplied
+
+
+def report(name: str, n: int, blocks: tuple[int, ...] = BLOCKS, appended: bool = True) -> None:
+    X = data(name, n)
+    A = fg.gram(X, network="relu")
+    line = [f"{name} n={len(X)}"]
+    for block in blocks:
+        line.append("b={}: {} passes {} columns".format(block, *count_passes(A, block)))
+    print("; ".join(line), flush=True)
+    for block in (16, 32) if appended else ():
+        extra = {f"{p} pairs": close_pairs(X, p) for p in (block // 2, block, 2 * block)}
+        extra["ones"] = np.ones((len(X), 1))
+        if X.shape[1] <= 64:
+            extra["ones and coordinates"] = np.hstack([np.ones((len(X), 1)), X])
+        for what, vectors in extra.items():
+            passes, columns = count_passes(A, block, vectors)
+            print(f"  b={block} with {what}: {passes} passes {columns} columns", flush=True)
+
+
+if __name__ == "__main__":
+    order = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    for which in ("sphere 100", "sphere 10", "sphere 3", "digits", "patches"):
+        report(which, order)
