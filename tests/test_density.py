@@ -251,7 +251,6 @@ def test_trace_of_an_operator_is_estimated_within_its_bracket():
     ("n", "passes", "widest"),
     [
         (600, 20, 0.35),
-        pytest.param(4000, 40, 0.20, marks=pytest.mark.slow),
         pytest.param(4000, None, 0.09, marks=pytest.mark.slow),
     ],
 )

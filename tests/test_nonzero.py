@@ -48,7 +48,7 @@ def test_brackets_are_tight_and_hold_lapacks_value(case, method):
     assert found.lower > 0
     assert found.width < 1e-10 * top
     assert found.guarantee == "certified"
-    assert f"\nsmallest nonzero eigenvalue {found}\n" in str(answer)
+    assert f", smallest nonzero eigenvalue {found}\n" in str(answer)
     assert "may be lower" not in answer.message
     assert answer.smallest.guarantee == "exact"
 
