@@ -67,6 +67,7 @@ def _facts(result: ExtremeEigenvalues) -> dict[str, Any]:
         "converged": bool(result.converged),
         "rank_bound": int(result.rank_bound),
         "smallest_nonzero": bracket_record(result.smallest_nonzero),
+        "one_pass_lower": result.one_pass_lower,
         "method": result.method,
         "block": int(result.block),
         "passes": int(result.passes),

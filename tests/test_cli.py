@@ -602,6 +602,12 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
+def test_the_one_pass_bound_is_in_the_json(run, rows):
+    _, out, _ = run("spectrum", rows, "-a", "relu", "--method", "lanczos", "--json", "-")
+    (record,) = strict(out)
+    assert 0.0 <= record["one_pass_lower"] <= record["smallest"]["upper"]
+
+
 def test_json_schema(run, rows):
     status, out, err = run("spectrum", rows, "-a", "elu(alpha=0.5)", "-a", "linear", "--json", "-")
     assert (status, err) == (0, "")
@@ -610,8 +616,10 @@ def test_json_schema(run, rows):
     assert records[0]["smallest_nonzero"] is None
     assert list(records[1]["smallest_nonzero"]) == ["lower", "upper", "estimate", "guarantee"]
     for record in records:
-        types = {key: type(value) for key, value in record.items() if key != "smallest_nonzero"}
+        optional = ("smallest_nonzero", "one_pass_lower")
+        types = {key: type(value) for key, value in record.items() if key not in optional}
         assert types == SCHEMA
+        assert record["one_pass_lower"] is None  # the dense method has no need of it
         for end in ("smallest", "largest", "condition"):
             assert list(record[end]) == ["lower", "upper", "estimate", "guarantee"]
     elu, linear = records
