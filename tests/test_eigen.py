@@ -142,7 +142,7 @@ def test_circle_is_circulant(network):
 
 @pytest.mark.slow
 def test_large_circle_without_a_stored_matrix():
-    n = 20001
+    n = 8001
     values = circulant_spectrum(n, "relu")
     op = fg.GramOperator(fg.datasets.circle(n), "relu", memory=0)
     answer = fg.extreme_eigenvalues(op, rtol=0.5)
