@@ -16,7 +16,7 @@ from fastgram._progress import progress_bar
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
 
-__all__ = ["run_lanczos"]
+__all__ = ["brackets_of", "run_lanczos"]
 
 Array = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 stopped = "the smallest Ritz value sank below the noise floor"
                 break
             if over or _close_enough(run, ends, slack, quantile, request.rtol):
-                brackets = _brackets(run, ritz, slack, quantile, problem)
+                brackets = brackets_of(run, ritz, slack, quantile, problem)
                 wanted = brackets[1:] if singular else brackets
                 if over or all(bracket.within(request.rtol) for bracket in wanted):
                     break
@@ -71,7 +71,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 impatient = True
                 break
     if stopped or impatient:
-        brackets = _brackets(run, ritz, slack, quantile, problem)
+        brackets = brackets_of(run, ritz, slack, quantile, problem)
     wanted = brackets[1:] if singular else brackets
     cut_short = bool(stopped) or (over and not run.exhausted)
     if not stopped and not all(bracket.within(request.rtol) for bracket in wanted):
@@ -82,7 +82,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
         elif cramped:
             stopped = "the room for the basis, or the noise floor, is too tight for rtol"
         else:
-            stopped = f"stopped at max_passes = {request.max_passes}: more passes would tighten it"
+            stopped = f"stopped at max_passes = {request.max_passes}"
     low = RitzPairs(*run.ritz_pairs(request.k, largest=False, vectors=request.vectors))
     high = RitzPairs(*run.ritz_pairs(request.k, largest=True, vectors=request.vectors))
     return Answer(
@@ -160,9 +160,10 @@ def _close_enough(
     return True
 
 
-def _brackets(
+def brackets_of(
     run: BlockLanczos, ritz: Array, slack: float, quantile: float, problem: Problem
 ) -> tuple[Bracket, Bracket]:
+    """Bracket λ_min and λ_max from a run, its Ritz values and what products and recurrence miss."""
     low, high = float(ritz[0]), float(ritz[-1])
     spread = max(high - low, abs(high), abs(low), np.finfo(np.float64).tiny)
     # what products and recurrence miss is part of the proof at the outer ends

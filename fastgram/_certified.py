@@ -30,9 +30,9 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
     """Prove both brackets of an answer, or leave what cannot be proven as it is, and say so."""
     problem.forget()
     smallest, largest = answer.smallest, answer.largest
-    if problem.rank_bound == problem.n and smallest.guarantee != "certified":
+    if problem.rank_bound == problem.n and not _is_settled(smallest, request):
         smallest = _proven(problem, request, smallest, 1.0)
-    if largest.guarantee != "certified":
+    if not _is_settled(largest, request):
         largest = _proven(problem, request, largest, -1.0)
     missing = [
         name
@@ -44,6 +44,10 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
         what = f"no factorisation near {' or '.join(missing)} ran through"
         message = f"{message}; {what}" if message else what
     return replace(answer, smallest=smallest, largest=largest, message=message)
+
+
+def _is_settled(found: Bracket, request: Request) -> bool:
+    return found.guarantee == "certified" and found.within(request.rtol)
 
 
 def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> Bracket:
@@ -65,6 +69,8 @@ def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> 
     if proven is None:
         return found
     proven -= problem.entry_error
+    if found.guarantee == "certified":  # by the inverse's own factorisation, and perhaps nearer
+        proven = max(proven, sign * (found.lower if sign > 0.0 else found.upper))
     if problem.semidefinite and sign > 0.0:
         proven = max(proven, 0.0)
     estimate = found.estimate

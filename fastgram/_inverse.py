@@ -53,8 +53,6 @@ class Inverse:
         "certified" where the factorisation alone proves a lower end that is near enough.
     pairs : RitzPairs
         Of A, at its low end.
-    proven : float
-        The lower bound that the factorisation proves by itself.
     floor : float
         What rounding may have moved the ends by.
     products : int
@@ -63,7 +61,6 @@ class Inverse:
 
     smallest: Bracket
     pairs: RitzPairs
-    proven: float
     floor: float
     products: int
 
@@ -128,7 +125,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     if not request.vectors:
         pairs = RitzPairs(pairs.values, pairs.residuals)
     smallest = bracket(lower, max(upper, lower), float(pairs.values[0]), guarantee)
-    return Inverse(smallest, pairs, proven, floor + 4.0 * slack, products)
+    return Inverse(smallest, pairs, floor + 4.0 * slack, products)
 
 
 def _reaches(

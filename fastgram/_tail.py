@@ -42,7 +42,7 @@ from fastgram.kernels import Table
 from fastgram.network import Network
 from fastgram.operator import GramOperator
 
-__all__ = ["ORDERS", "TailBound", "tail_bound", "tail_limit"]
+__all__ = ["ORDERS", "TailBound", "tail_bound"]
 
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
@@ -78,9 +78,7 @@ class TailBound:
     slack: float
 
 
-def tail_bound(
-    op: GramOperator, order: int | None = None, *, above: float = 0.0
-) -> TailBound | None:
+def tail_bound(op: GramOperator, order: int | None = None) -> TailBound | None:
     """Return a proven lower bound of the smallest eigenvalue, by a pass or two over the entries.
 
     Parameters
@@ -90,9 +88,6 @@ def tail_bound(
         The highest order that is taken away, at least 0. None takes the one of `ORDERS` that is
         best on a sample of the rows and, where the rows that turn out to be the worst ask for
         another and promise a fifth more, makes a second pass at that.
-    above : float
-        Where the sample shows that the bound would not exceed this, no pass is made and the bound
-        is 0. An order that is given is not tried on a sample.
 
     Returns
     -------
@@ -123,32 +118,13 @@ def tail_bound(
     if order is not None:
         return tails.bound(order)[0]
     order, limit = tails.best_of(tails.sample())
-    if limit <= above:
+    if limit <= 0.0:
         return TailBound(0.0, order, 0.0)
     found, worst = tails.bound(order)
     other, limit = tails.best_of(worst)
-    if limit <= max(above, _GAIN * found.lower):
+    if limit <= _GAIN * found.lower:
         return found
     return max(found, tails.bound(other)[0], key=lambda bound: bound.lower)
-
-
-def tail_limit(op: GramOperator) -> float:
-    """Return what `tail_bound` cannot exceed, beyond rounding, from 64 of the rows.
-
-    Parameters
-    ----------
-    op : GramOperator
-
-    Returns
-    -------
-    float
-        The largest over `ORDERS` of the bound that 64 rows alone would give, those that come
-        closest to any of 256 others; 0 where that is negative or `tail_bound` returns None.
-    """
-    tails = _tails_of(op)
-    if tails is None or not np.all(tails.entries.rows.norms):
-        return 0.0
-    return max(tails.best_of(tails.sample())[1], 0.0)
 
 
 def _tails_of(op: GramOperator) -> _Tails | None:

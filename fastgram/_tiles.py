@@ -139,8 +139,6 @@ class Multiply:
 
     def take(self, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
         """Multiply the tile into the row's sum, and its transpose."""
-        from fastgram.kernels.products import multiply_both  # compiled code is loaded when needed
-
         values = tile.astype(np.float64, copy=False)
         if self.absolute:
             values = np.abs(values)
@@ -150,6 +148,8 @@ class Multiply:
         if self.V.shape[1] != 1:
             row += values @ self.V[j]
             return np.asarray(values.T @ self.V[i])
+        from fastgram.kernels.products import multiply_both  # compiled code is loaded when needed
+
         # with one vector a tile costs what it takes to be read, and BLAS would read it twice
         part = np.zeros((values.shape[1], 1))
         multiply_both(values, self.V[j, 0], self.V[i, 0], row[:, 0], part[:, 0])

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._bounds import furthest, share_quantile
+from fastgram._bounds import share_quantile
+from fastgram._bracketed import brackets_of
 from fastgram._checkpoint import Checkpoint
 from fastgram._density_bounds import RankLaw, eigenvalue_bounds, rank_law
 from fastgram._density_result import SpectralDensity
@@ -25,7 +26,6 @@ from fastgram._machine import require_memory
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
-from fastgram._request import bracket
 from fastgram._results import Bracket
 from fastgram._validation import as_integer, as_number
 from fastgram.eigen import default_block
@@ -160,7 +160,8 @@ def _result(
     n, chance = problem.n, 1.0 - confidence
     nodes, weights = block_rule(run)
     slack = problem.noise_floor(float(np.max(np.abs(nodes)))) + 2.0 * run.defect
-    smallest, largest = _ends(run, nodes, slack, _ENDS * chance / 2.0, problem)
+    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
+    smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
     if problem.semidefinite:
         lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
@@ -200,22 +201,6 @@ def _result(
         seconds=time.perf_counter() - start,
         message="; ".join(parts),
     )
-
-
-def _ends(
-    run: BlockLanczos, ritz: Array, slack: float, chance: float, problem: Problem
-) -> tuple[Bracket, Bracket]:
-    """Bracket λ_min and λ_max, as the lanczos method does."""
-    quantile = share_quantile(chance, run.block, problem.n)
-    low, high = float(ritz[0]), float(ritz[-1])
-    spread = max(high - low, abs(high), abs(low), float(np.finfo(np.float64).tiny))
-    bottom = furthest(run, low, -1.0, quantile, spread, slack)
-    top = furthest(run, high, 1.0, quantile, spread, slack)
-    above = low + slack
-    if problem.semidefinite:
-        bottom, above = max(bottom, 0.0), max(above, 0.0)
-    smallest = bracket(bottom, above, low, "probabilistic")
-    return smallest, bracket(high - slack, top, high, "probabilistic")
 
 
 def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:

@@ -198,7 +198,7 @@ def _finish(
     if sunk:
         floor = answer.noise_floor
         parts.append(f"λ_min is below the noise floor of {floor:.2g}: float64 cannot see it")
-    hint = _hint(problem, (smallest, largest), method, sunk, converged)
+    hint = _hint(problem, (smallest, largest), method, sunk, converged or not answer.cut_short)
     if hint:
         parts.append(f"to tighten: {hint}")
     return ExtremeEigenvalues(

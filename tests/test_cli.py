@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from commands import in_turn, strict
 
 import fastgram
 import fastgram as fg
@@ -105,16 +106,7 @@ def answers(monkeypatch):
     """Make extreme_eigenvalues answer with these, in turn; an exception is raised."""
 
     def arrange(*results):
-        left = list(results)
-        calls = []
-
-        def fake(op, **arguments):
-            calls.append((op, arguments))
-            answer = left.pop(0)
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
+        fake, calls = in_turn(*results)
         monkeypatch.setattr(operator, "GramOperator", Operator)
         monkeypatch.setattr(eigen, "extreme_eigenvalues", fake)
         return calls
@@ -593,13 +585,6 @@ def test_progress_names_the_network(run, rows, answers, monkeypatch):
 
 
 # --- JSON --------------------------------------------------------------------------------------
-
-
-def strict(text):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 def test_the_one_pass_bound_is_in_the_json(run, rows):

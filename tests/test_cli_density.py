@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
 import numpy as np
 import pytest
+from commands import in_turn, strict
 from matplotlib.figure import Figure
 from tolerances import EPS
 
@@ -55,16 +55,7 @@ def answers(monkeypatch):
     """Make spectral_density answer with these, in turn; an exception is raised."""
 
     def arrange(*results):
-        left = list(results)
-        calls = []
-
-        def fake(op, **arguments):
-            calls.append((op, arguments))
-            answer = left.pop(0)
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
+        fake, calls = in_turn(*results)
         monkeypatch.setattr(density, "spectral_density", fake)
         return calls
 
@@ -96,13 +87,6 @@ def made_up(**others):
         "message": "7 passes with 16 probes",
     }
     return SpectralDensity(**(facts | others))
-
-
-def strict(text):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 # --- options -----------------------------------------------------------------------------------

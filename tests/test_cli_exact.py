@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -12,6 +11,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
+from commands import in_turn, strict
 
 import fastgram as fg
 from fastgram import _machine, exact
@@ -51,16 +51,7 @@ def answers(monkeypatch):
     """Make exact_extreme_eigenvalues answer with these, in turn; an exception is raised."""
 
     def arrange(*results):
-        left = list(results)
-        calls = []
-
-        def fake(X, network, **arguments):
-            calls.append((X, network, arguments))
-            answer = left.pop(0)
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
+        fake, calls = in_turn(*results)
         monkeypatch.setattr(exact, "exact_extreme_eigenvalues", fake)
         return calls
 
@@ -92,13 +83,6 @@ OPEN = made_up(
     condition_digits="",
     message="λ_min is not resolved",
 )
-
-
-def strict(text):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 # --- options -----------------------------------------------------------------------------------
