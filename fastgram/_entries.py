@@ -12,6 +12,7 @@ two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near 
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -40,6 +41,7 @@ _ONE_NORM = 32 * _EPS
 _TABLE_FLOPS, _QUADRATURE_FLOPS = 120.0, 1e8
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
+_PACKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,25 @@ class Rows:
             row = int(np.flatnonzero(overflows)[0])
             raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
         return Rows(np.ascontiguousarray(rows, dtype=dtype), norms)
+
+    @functools.cached_property
+    def packed(self) -> Tile | None:
+        """The unit rows as `fastgram.kernels.products` multiplies them; None for BLAS."""
+        from fastgram.kernels.products import pack  # compiled code is loaded when needed
+
+        with _PACKING:  # one copy is enough, whichever thread asks first
+            return pack(self.unit) if "packed" not in self.__dict__ else self.packed
+
+    def cosines(self, i: slice, columns: Rows, j: slice, out: Tile) -> None:
+        """Fill `out` with the inner products of unit rows i and the unit rows j of others."""
+        from fastgram.kernels.products import multiply_rows, panel
+
+        mine, others, together = self.packed, columns.packed, panel(self.unit.dtype)
+        # tiles start at multiples of a panel, but for those of a test
+        if mine is None or others is None or i.start % together or j.start % together:
+            np.matmul(self.unit[i], columns.unit[j].T, out=out)
+        else:
+            multiply_rows(mine, i.start, others, j.start, out)
 
 
 @dataclass
@@ -247,7 +268,7 @@ class Entries:
         `out` may be float32 or float64 whatever the dtype of the tiles; `scratch` is of theirs.
         """
         x, y = self.rows.unit[i], self.columns.unit[j]
-        np.matmul(x, y.T, out=scratch)
+        self.rows.cosines(i, self.columns, j, scratch)
         own = (self.direct or self.separated is not None) and self.columns is self.rows and i == j
         if own:  # the diagonal is known, and alone on its piece as a rule
             np.fill_diagonal(scratch, 0.0)

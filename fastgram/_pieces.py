@@ -8,7 +8,7 @@ are halved until a polynomial of the largest degree reaches the tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,24 @@ from numpy.polynomial import chebyshev
 
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
 
-__all__ = ["DEGREE", "POWERS", "Piece", "Profile", "cut", "largest", "whole"]
+__all__ = [
+    "DEGREE",
+    "POWERS",
+    "Piece",
+    "Profile",
+    "check_width",
+    "cut",
+    "largest",
+    "sample_chords",
+    "whole",
+]
 
 Array = npt.NDArray[np.float64]
 Span = tuple[int, float, float]  # mode, and the range of its variable
 
 DEGREE = 31
 _NODES = chebyshev.chebpts1(48)
-_BASIS = chebyshev.chebvander(_NODES, DEGREE)
+_BASES = {count: chebyshev.chebvander(chebyshev.chebpts1(count), DEGREE) for count in (14, 28, 48)}
 # Powers of t from Chebyshev polynomials: column k is T_k.
 POWERS = np.zeros((DEGREE + 1, DEGREE + 1))
 for _k in range(DEGREE + 1):
@@ -101,7 +111,7 @@ class Piece:
 
     def fit(self, degree: int) -> tuple[Array, Array]:
         """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
-        basis = _BASIS[:, : degree + 1]
+        basis = _BASES[len(self.samples)][:, : degree + 1]
         weights = self.weights[:, None]
         series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples, rcond=None)[0])
         errors = np.abs(weights * (basis @ series - self.samples))
@@ -157,18 +167,45 @@ def cut(profile: Profile, spans: list[Span], tolerance: Array) -> list[Piece]:
             pieces.append(piece)
             continue
         # a deep network may have a scale of its own in each octave of s
-        if high - low < _NARROWEST * (1.0 if mode == IN_COSINE else high) or high < _SHORTEST:
-            remedy = (
-                "declare every kink of the activation"
-                if profile.layers == 1
-                else "lower the depth or weight_variance (it magnifies roundings of the rows)"
-            )
-            raise ValueError(
-                f"this Gram entry is too rough a function of the cosine for a table: {remedy}"
-            )
+        check_width(profile, low, high, relative_to=1.0 if mode == IN_COSINE else high)
         middle = (low + high) / 2.0
         spans += [(mode, low, middle), (mode, middle, high)]
     return sorted(pieces, key=lambda piece: -piece.edges()[0])
+
+
+def check_width(profile: Profile, low: float, high: float, relative_to: float) -> None:
+    """Refuse to halve a piece for ever."""
+    if high - low < _NARROWEST * relative_to or high < _SHORTEST:
+        remedy = (
+            "declare every kink of the activation"
+            if profile.layers == 1
+            else "lower the depth or weight_variance (it magnifies roundings of the rows)"
+        )
+        raise ValueError(
+            f"this Gram entry is too rough a function of the cosine for a table: {remedy}"
+        )
+
+
+def sample_chords(
+    profile: Profile, spans: Sequence[tuple[bool, float, float]], nodes: int
+) -> list[Piece]:
+    """Sample pieces, each on the side of −1 or not and from one s to another."""
+    points = chebyshev.chebpts1(nodes)
+    result: list[Piece | None] = [None] * len(spans)
+    for far in (False, True):
+        here = [k for k, span in enumerate(spans) if span[0] == far]
+        if not here:
+            continue
+        s = np.concatenate(
+            [(spans[k][1] + spans[k][2] + points * (spans[k][2] - spans[k][1])) / 2.0 for k in here]
+        )
+        chords = profile.chords(far, 2.0 * np.arcsin(s))
+        mode = FROM_MINUS_ONE if far else FROM_ONE
+        for k, v, drop in zip(
+            here, np.split(s, len(here)), np.split(chords, len(here)), strict=True
+        ):
+            result[k] = Piece(mode, *spans[k][1:], profile.end(far), drop / v[:, None], v)
+    return [piece for piece in result if piece is not None]
 
 
 def _sample(profile: Profile, mode: int, low: float, high: float) -> Piece:

@@ -1,13 +1,16 @@
-"""From a function of the angle between two rows to the polynomials that the kernels evaluate."""
+"""From a function of the angle between two rows to the cells that the kernels evaluate."""
 
 from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._pieces import DEGREE, POWERS, Piece, Profile, cut, largest, whole
+from fastgram._pieces import POWERS, Piece, Profile, check_width, largest, sample_chords
 from fastgram._validation import as_dtype
-from fastgram.kernels import CHAINS, Table
+from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
 
 __all__ = ["ROUNDINGS", "Profile", "build_table"]
 
@@ -16,9 +19,14 @@ Array = npt.NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 # Truncation allowed, relative to the table's scale, by the dtype of the tiles.
 _TOLERANCE = {np.dtype(np.float64): 5e-15, np.dtype(np.float32): 4e-9}
-# What the quadrature and the Horner chains add a layer, in roundings of the scale: twice the worst
+# The highest degree of a cell, and the samples it is fitted to: with a higher one a piece costs
+# more than two pieces of a lower one, with a lower one smooth activations need several pieces.
+_DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
+_NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
+# What the quadrature and the Horner scheme add a layer, in roundings of the scale: twice the worst
 # that was seen against 20-digit values, at depths up to 100.
 ROUNDINGS = 24
+_FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 
 
 def build_table(
@@ -50,41 +58,97 @@ def build_table(
         scale = float(largest(profile)[0])
     # the samples themselves carry the rounding of all layers
     tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
-    pieces = cut(profile, whole(), np.array([tolerance]))
-    chain = next(
-        c
-        for c in CHAINS
-        if 2 * c - 1 == DEGREE or all(p.fit(2 * c - 1)[1][0] <= tolerance for p in pieces)
+    spans = _cut(profile, tolerance, kind)
+    degree = next(
+        d
+        for d in range(1, _DEGREE[kind] + 1)
+        if d == _DEGREE[kind] or all(span.fits(d, tolerance) for span in spans)
     )
-    return _assemble(pieces, chain, profile, scale, kind)
+    # one or two more, so that near the ends rounding alone is left
+    for _ in range(2):
+        if not all(span.fits(degree, tolerance / 8.0) for span in spans):
+            degree += 1
+    return _assemble(spans, degree, profile, scale, kind)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A piece of a table: what its cells are counted in, from where to where, and the cells."""
+
+    mode: int
+    low: float
+    high: float
+    cells: list[Piece]
+
+    def fits(self, degree: int, tolerance: float) -> bool:
+        return all(cell.fit(degree)[1][0] <= tolerance for cell in self.cells)
+
+
+def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_Span]:
+    """One piece for all cosines where that is enough; else each side's range of s, halved."""
+    waiting = [(FROM_NEARER, -1.0, 1.0)]
+    spans: list[_Span] = []
+    while waiting:
+        mode, low, high = waiting.pop()
+        span = _Span(mode, low, high, _cells(profile, mode, low, high, kind))
+        if span.fits(_DEGREE[kind], tolerance):
+            spans.append(span)
+        elif mode == FROM_NEARER:
+            waiting += [(FROM_MINUS_ONE, 0.0, _FARTHEST), (FROM_ONE, 0.0, _FARTHEST)]
+        else:
+            check_width(profile, low, high, relative_to=high)
+            middle = (low + high) / 2.0
+            waiting += [(mode, middle, high), (mode, low, middle)]
+    order = {FROM_NEARER: 0, FROM_ONE: 0, FROM_MINUS_ONE: 1}
+    return sorted(spans, key=lambda s: (order[s.mode], s.low if s.mode == FROM_ONE else -s.low))
+
+
+def _cells(
+    profile: Profile, mode: int, low: float, high: float, kind: np.dtype[np.floating]
+) -> list[Piece]:
+    edges = np.linspace(low, high, CELLS[kind] + 1)
+    if mode != FROM_NEARER:
+        spans = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
+    else:
+        s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
+        spans = [
+            (high <= 0.0, min(a, b), max(a, b))
+            for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
+        ]
+    return sample_chords(profile, spans, _NODES[kind])
 
 
 def _assemble(
-    pieces: list[Piece], chain: int, profile: Profile, scale: float, kind: np.dtype[np.floating]
+    spans: list[_Span], degree: int, profile: Profile, scale: float, kind: np.dtype[np.floating]
 ) -> Table:
-    edges = np.array([2.0, *(piece.edges()[0] for piece in pieces)])
-    edges[-1] = -2.0  # rounding may put a cosine just outside [−1, 1]
-    lows = np.array([piece.low for piece in pieces])
-    highs = np.array([piece.high for piece in pieces])
-    coefficients = np.zeros((len(pieces), 2, chain))
+    cells = np.zeros((len(spans), 2 + degree + 1, CELLS[kind]))
     slopes, residuals = [], []
-    for p, piece in enumerate(pieces):
-        series, error = piece.fit(2 * chain - 1)
-        power = (POWERS[: 2 * chain, : 2 * chain] @ series)[:, 0]
-        coefficients[p, 0] = power[0::2][::-1]
-        coefficients[p, 1] = power[1::2][::-1]
-        slopes.append(float(piece.slopes(series)[0]))
-        residuals.append(float(error[0]))
+    # t is −1 and 1 at the ends of the widest cell, and keeps to that slope in the others
+    scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in spans])
+    for p, span in enumerate(spans):
+        for c, cell in enumerate(span.cells):
+            series, error = cell.fit(degree)
+            power = (POWERS[: degree + 1, : degree + 1] @ series)[:, 0]
+            ratio = 2.0 / (cell.high - cell.low) / scales[p]
+            cells[p, :2, c] = -(cell.high + cell.low) / 2.0 * scales[p], cell.bases[0]
+            cells[p, 2:, c] = (power * ratio ** np.arange(degree + 1))[::-1]
+            slopes.append(float(cell.slopes(series)[0]))
+            residuals.append(float(error[0]))
     bound = max(residuals) + ROUNDINGS * profile.layers * _EPS * scale
     if kind == np.float32:
         bound += 8 * float(np.finfo(np.float32).eps) * scale
+    steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
+    lows = np.array([span.low for span in spans])
+    # with nothing beyond the outermost: rounding may put an s² just above ½
+    highs = np.array(
+        [1.0 if s.high == _FARTHEST or s.mode == FROM_NEARER else s.high**2 for s in spans]
+    )
     return Table(
-        edges=edges.astype(kind),
-        modes=np.array([piece.mode for piece in pieces], dtype=np.int64),
-        slopes=(2.0 / (highs - lows)).astype(kind),
-        offsets=(-(highs + lows) / (highs - lows)).astype(kind),
-        bases=np.array([piece.bases[0] for piece in pieces]).astype(kind),
-        coefficients=coefficients.astype(kind),
+        modes=np.array([span.mode for span in spans], dtype=np.int64),
+        lows=(np.maximum(lows, 0.0) ** 2).astype(kind),
+        highs=highs.astype(kind),
+        counts=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
+        cells=cells.astype(kind),
         at_one=float(profile.at_one[0]),
         at_minus_one=float(profile.at_minus_one[0]),
         scale=scale,

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -133,9 +134,26 @@ class Multiply:
     absolute: bool = False
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
 
+    def __post_init__(self) -> None:
+        # compiled code is loaded when needed
+        from fastgram.kernels import products, vectors
+
+        n, columns = self.V.shape
+        self._columns = columns
+        self._take: Callable[[Array, Array, Array, Array, Array], None] = _by_blas
+        if columns == 1:
+            self._take = _one_vector
+        elif vectors.wide():
+            self._take = products.multiply_block
+            columns = products.padded(columns)
+        if columns != self._columns or not self.V.flags.c_contiguous:
+            block = np.zeros((n, columns))
+            block[:, : self._columns] = self.V
+            self.V = block
+
     def begin(self, i: slice) -> Array:
         """Return the sum that the row's own block will gain."""
-        return np.zeros_like(self.out[i])
+        return np.zeros((i.stop - i.start, self.V.shape[1]))
 
     def take(self, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
         """Multiply the tile into the row's sum, and its transpose."""
@@ -145,24 +163,30 @@ class Multiply:
         if i == j:
             row += values @ self.V[j]
             return None
-        if self.V.shape[1] != 1:
-            row += values @ self.V[j]
-            return np.asarray(values.T @ self.V[i])
-        from fastgram.kernels.products import multiply_both  # compiled code is loaded when needed
-
-        # with one vector a tile costs what it takes to be read, and BLAS would read it twice
-        part = np.zeros((values.shape[1], 1))
-        multiply_both(values, self.V[j, 0], self.V[i, 0], row[:, 0], part[:, 0])
+        part = np.zeros((values.shape[1], row.shape[1]))
+        self._take(values, self.V[j], self.V[i], row, part)
         return part
 
     def add(self, j: slice, part: Array | None) -> None:
         """Add the transpose's product to block j."""
         if part is not None:
-            self.out[j] += part
+            self.out[j] += part[:, : self._columns]
 
     def end(self, i: slice, row: Array) -> None:
         """Add the row's sum to its own block."""
-        self.out[i] += row
+        self.out[i] += row[:, : self._columns]
+
+
+def _by_blas(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+    row += tile @ x
+    part += tile.T @ y
+
+
+def _one_vector(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+    from fastgram.kernels.products import multiply_both
+
+    # a tile costs what it takes to be read, and BLAS would read it twice
+    multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
 
 
 @dataclass
@@ -212,6 +236,26 @@ class Together:
             consumer.end(i, state)
 
 
+@contextmanager
+def _room(count: int, dtype: np.dtype[np.floating]) -> Iterator[Tile]:
+    """Lend an array of so many numbers, which stays for the next traversal.
+
+    Pages that are new to the process would cost more than a small matrix.
+    """
+    key = count, dtype
+    try:
+        room = _ROOMS.setdefault(key, []).pop()
+    except IndexError:
+        room = np.empty(count, dtype)
+    try:
+        yield room
+    finally:
+        _ROOMS[key].append(room)
+
+
+_ROOMS: dict[tuple[int, np.dtype[np.floating]], list[Tile]] = {}  # as many as threads at a time
+
+
 def each_tile(
     entries: Blocks,
     consumer: Consumer,
@@ -242,6 +286,8 @@ def each_tile(
     tile, threads : int
         Size of a tile and number of threads; the result depends on neither beyond rounding.
     """
+    from fastgram.kernels.mirror import mirror  # compiled code is loaded when needed
+
     rows = slices(entries.shape[0], tile)
     columns = rows if symmetric else slices(entries.shape[1], tile)
     if cache is not None:
@@ -251,10 +297,14 @@ def each_tile(
     same_dtype = consumer.dtype == entries.dtype
 
     def work() -> None:
-        scratch = np.empty((tile, tile), entries.dtype)
-        target = (
-            scratch if same_dtype and entries.in_place else np.empty((tile, tile), consumer.dtype)
-        )
+        with _room(tile * tile, entries.dtype) as scratch:
+            if same_dtype and entries.in_place:
+                visit(scratch, scratch)
+                return
+            with _room(tile * tile, consumer.dtype) as target:
+                visit(scratch, target)
+
+    def visit(scratch: Tile, target: Tile) -> None:
         for row in iter(lambda: next(queue), None):
             if row >= len(rows):
                 return
@@ -268,11 +318,11 @@ def each_tile(
                 height, width = i.stop - i.start, j.stop - j.start
                 kept = cache.tiles.get((row, column)) if cache is not None else None
                 if kept is None:
-                    values = target.ravel()[: height * width].reshape(height, width)
-                    cosines = scratch.ravel()[: height * width].reshape(height, width)
+                    values = target[: height * width].reshape(height, width)
+                    cosines = scratch[: height * width].reshape(height, width)
                     entries.block(i, j, evaluate, cosines, values)
                     if symmetric and row == column:  # sums of terms may differ in the last bit
-                        values[...] = np.triu(values) + np.triu(values, 1).T
+                        mirror(values)
                     if cache is not None:
                         cache.keep((row, column), values)
                 else:

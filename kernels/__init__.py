@@ -18,8 +18,8 @@ table, one call a piece, and only entries whose cosine is on the piece are writt
 
 Every device exports ``evaluate(cosines, rows, columns, row_scale, column_scale, table, out)``:
 cosines (m, n) and the unit rows (m, d) and (n, d) it came from, of one dtype, float32 or float64;
-`out` (m, n) of either dtype and, for a table, possibly `cosines` itself. `kernels.reference` is
-the naive oracle that all of them are tested against.
+`out` (m, n) of either dtype and, for a table, possibly `cosines` itself; all C-contiguous.
+`kernels.reference` is the naive oracle that all of them are tested against.
 """
 
 from __future__ import annotations
@@ -30,21 +30,27 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "CELLS",
     "CHAINS",
     "CLOSE",
     "FROM_MINUS_ONE",
+    "FROM_NEARER",
     "FROM_ONE",
     "IN_COSINE",
     "SeparablePiece",
     "Table",
 ]
 
-# The mode of a piece: what its polynomial is a function of, and what multiplies it.
-IN_COSINE = 0  # K = base + P(ρ)
-FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2)
-FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2)
+# What the polynomials of a piece are functions of.
+IN_COSINE = 0  # of a separable piece: K = base + P(ρ)
+FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2), for ρ ≥ 0 only in a table
+FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2), for ρ < 0 only in a table
+FROM_NEARER = 3  # of a table: s to the nearer end, and cells counted in ρ
 
-# The lengths that the two Horner chains of a table may have: each is unrolled code.
+# The cells of a piece of a table: as many as a register of 512 bits holds numbers.
+CELLS = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
+
+# The lengths that the two Horner chains of a separable piece may have: each is unrolled code.
 CHAINS = (4, 6, 8, 10, 12, 16)
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
@@ -54,21 +60,22 @@ CLOSE = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
 
 @dataclass(frozen=True)
 class Table:
-    """A function of the cosine, as polynomials on pieces of [−1, 1].
+    """A function of the cosine, as polynomials on the cells of pieces of [−1, 1].
 
-    Piece p holds for edges[p] > ρ ≥ edges[p + 1]; edges fall from above 1 to below −1. With v the
-    variable that modes[p] names, t = slopes[p]·v + offsets[p] in [−1, 1] and the polynomial is
-    even(t²) + t·odd(t²), each chain's coefficients descending in `coefficients[p, 0]` and
-    `coefficients[p, 1]`.
+    A single piece FROM_NEARER holds for all cosines; pieces FROM_ONE and FROM_MINUS_ONE hold where
+    lows[p] ≤ s² < highs[p] on their side of ρ = 0. A piece is cut into CELLS[dtype] cells. An entry
+    is on the cell counts[p, 0]·v + counts[p, 1], rounded to a whole number in range, with v = ρ
+    FROM_NEARER and v = s else. With t = counts[p, 2]·s + offset, small on the cell, it is
+    K = base − s·P(t), and cells[p] has the offsets in its first row, then the bases, and the
+    coefficients of the polynomials P, descending: a column a cell.
 
     Attributes
     ----------
-    edges : (p + 1,) array
     modes : (p,) int64 array
-        IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
-    slopes, offsets, bases : (p,) arrays
-    coefficients : (p, 2, chain) array
-        With chain one of CHAINS.
+        FROM_NEARER alone, or FROM_ONE and FROM_MINUS_ONE, from ρ = 1 to ρ = −1.
+    lows, highs : (p,) arrays
+    counts : (p, 3) array
+    cells : (p, 2 + coefficients, cells) array
     at_one, at_minus_one : float
         K(1) and K(−1).
     scale : float
@@ -79,12 +86,11 @@ class Table:
         Bound on |dK/ds|.
     """
 
-    edges: npt.NDArray[np.floating]
     modes: npt.NDArray[np.int64]
-    slopes: npt.NDArray[np.floating]
-    offsets: npt.NDArray[np.floating]
-    bases: npt.NDArray[np.floating]
-    coefficients: npt.NDArray[np.floating]
+    lows: npt.NDArray[np.floating]
+    highs: npt.NDArray[np.floating]
+    counts: npt.NDArray[np.floating]
+    cells: npt.NDArray[np.floating]
     at_one: float
     at_minus_one: float
     scale: float

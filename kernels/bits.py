@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import intrinsic
 
-from fastgram.kernels.cpu import _compile
+from fastgram.kernels.compiled import jit
 
 __all__ = ["WORD", "pack", "products", "words"]
 
 Words = npt.NDArray[np.uint64]
+
+_compile = jit({"contract"})
 
 WORD = 64
 _TOGETHER = 4  # words and rows: what the kernel is written out for

@@ -1,342 +1,102 @@
 """The CPU tile kernel: Numba, one thread a call, the lock released.
 
-The Horner chains are written out at each length that a table may have, and not as a loop over the
-coefficients: the loop was measured 4 times slower, since it keeps the compiler from working on a
-vector of entries at a time. A row of a tile is done in chunks that stay in the first-level cache,
-and a chunk evaluates only the pieces of the table that its cosines touch.
+A row of a tile is done in chunks that stay in the first-level cache: s² of a few vectors of
+entries, those of close pairs from the rows, and then the polynomials (`kernels.lookup`).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import CLOSE, FROM_ONE, IN_COSINE, SeparablePiece, Table
+from fastgram.kernels import CLOSE, FROM_NEARER, FROM_ONE, SeparablePiece, Table
+from fastgram.kernels.compiled import jit
+from fastgram.kernels.lookup import chords, look_up, lowest, together
+from fastgram.kernels.separable import evaluate_separable, quarter_distance
+from fastgram.kernels.vectors import run_of
 
 __all__ = ["evaluate"]
 
-_SPARSE = 16  # a vector of entries costs about as much as one entry so many times narrower
-_CHUNK = 512  # a row of a tile: four such buffers fit the first-level cache
-
-
-def jit(fastmath: set[str]) -> Any:
-    """numba.njit without the lock, cached on disk where there is a place to cache."""
-
-    def decorate(function: Any) -> Any:
-        options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:  # a read-only install and no writable cache directory either
-            return numba.njit(**options)(function)
-
-    return decorate
-
+_CHUNK = 512  # entries, a multiple of what is looked up together: five buffers fit the cache
 
 _compile = jit({"contract"})
-# the range of a chunk is a reduction, which only vectorises where its order is free
-_compile_reduction = jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
-
-
-@_compile_reduction
-def _range(values, m):
-    low, high = values[0], values[0]
-    for j in range(1, m):
-        low = min(low, values[j])
-        high = max(high, values[j])
-    return low, high
-
-
-@_compile_reduction
-def _quarter_distance(x, y, sign):
-    total = x.dtype.type(0.0)
-    for k in range(x.size):
-        difference = x[k] - sign * y[k]
-        total += difference * difference
-    return x.dtype.type(0.25) * total
 
 
 @_compile
-def _half_chords(rho, x, columns, first, sign, close, s, m):
-    """Set s to √((1 − sign·ρ)/2), half the chord; from the rows where its square is small."""
-    half = rho.dtype.type(0.5)
+def _squares(rho, x, columns, first, close, squares, j):
+    """Set s², half the chord to the nearer end, of a few entries from the j-th of a chunk on."""
+    one, length = rho.dtype.type(1.0), x.size
+    close_ones = chords(rho, squares, j, close)
+    while close_ones != np.uint64(0):
+        k = j + lowest(close_ones)
+        close_ones &= close_ones - np.uint64(1)
+        y = run_of(columns, (first + k) * length, length)
+        squares[k] = quarter_distance(x, y, one if rho[k] >= 0.0 else -one)
+
+
+@_compile
+def _count(rho, squares, far, low, high, m):
+    here = 0
     for j in range(m):
-        s[j] = half - half * sign * rho[j]
-    least, _ = _range(s, m)
-    if least < close:
-        for j in range(m):
-            if s[j] < close:
-                s[j] = _quarter_distance(x, columns[first + j], sign)
-    for j in range(m):
-        s[j] = np.sqrt(s[j])
+        here += ((rho[j] < 0.0) == far) & (squares[j] >= low) & (squares[j] < high)
+    return here
 
 
 @_compile
-def _polynomial_4(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial_6(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5 = c[0, 4], c[0, 5]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5 = c[1, 4], c[1, 5]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        e = (e * x + e4) * x + e5
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        o = (o * x + o4) * x + o5
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial_8(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial_10(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9 = c[0, 8], c[0, 9]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9 = c[1, 8], c[1, 9]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
-        e = (e * x + e8) * x + e9
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
-        o = (o * x + o8) * x + o9
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial_12(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
-        e = (((e * x + e8) * x + e9) * x + e10) * x + e11
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
-        o = (((o * x + o8) * x + o9) * x + o10) * x + o11
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial_16(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
-    e12, e13, e14, e15 = c[0, 12], c[0, 13], c[0, 14], c[0, 15]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
-    o12, o13, o14, o15 = c[1, 12], c[1, 13], c[1, 14], c[1, 15]
-    for j in range(m):
-        t = slope * v[j] + offset
-        x = t * t
-        e = ((e0 * x + e1) * x + e2) * x + e3
-        e = (((e * x + e4) * x + e5) * x + e6) * x + e7
-        e = (((e * x + e8) * x + e9) * x + e10) * x + e11
-        e = (((e * x + e12) * x + e13) * x + e14) * x + e15
-        o = ((o0 * x + o1) * x + o2) * x + o3
-        o = (((o * x + o4) * x + o5) * x + o6) * x + o7
-        o = (((o * x + o8) * x + o9) * x + o10) * x + o11
-        o = (((o * x + o12) * x + o13) * x + o14) * x + o15
-        out[j] = e + t * o
-
-
-@_compile
-def _polynomial(v, slope, offset, c, out, m):
-    chain = c.shape[1]
-    if chain == 4:
-        _polynomial_4(v, slope, offset, c, out, m)
-    elif chain == 6:
-        _polynomial_6(v, slope, offset, c, out, m)
-    elif chain == 8:
-        _polynomial_8(v, slope, offset, c, out, m)
-    elif chain == 10:
-        _polynomial_10(v, slope, offset, c, out, m)
-    elif chain == 12:
-        _polynomial_12(v, slope, offset, c, out, m)
-    else:
-        _polynomial_16(v, slope, offset, c, out, m)
-
-
-@_compile
-def _put(value, base, row_scale, column_scale, out, m):
-    for j in range(m):
-        out[j] = (base + value[j]) * (row_scale * column_scale[j])
-
-
-@_compile
-def _put_below(chord, value, base, row_scale, column_scale, out, m):
-    for j in range(m):
-        out[j] = (base - chord[j] * value[j]) * (row_scale * column_scale[j])
-
-
-@_compile
-def _choose(rho, top, bottom, part, out, m):
+def _choose(rho, squares, far, low, high, part, out, m):
     for j in range(m):
         new, old = part[j], out[j]  # both loaded always, or the loop does not vectorise
-        out[j] = new if (rho[j] < top and rho[j] >= bottom) else old
+        here = ((rho[j] < 0.0) == far) & (squares[j] >= low) & (squares[j] < high)
+        out[j] = new if here else old
 
 
 @_compile
 def _evaluate(
     cosines, rows, columns, row_scale, column_scale, close,
-    edges, modes, slopes, offsets, bases, coefficients, out,
+    modes, lows, highs, counts, cells, out,
 ):  # fmt: skip
-    kind = cosines.dtype.type
-    copy = np.empty(_CHUNK, cosines.dtype)
-    chord = np.empty(_CHUNK, cosines.dtype)
-    value = np.empty(_CHUNK, cosines.dtype)
+    squares = np.empty(_CHUNK, cosines.dtype)
+    copy = np.zeros(_CHUNK, cosines.dtype)
+    weights = np.zeros(_CHUNK, cosines.dtype)
     part = np.empty(_CHUNK, out.dtype)
+    size, length = together(cosines), rows.shape[1]
+    alone, count = cells[0], (counts[0, 0], counts[0, 1], counts[0, 2])
     for i in range(cosines.shape[0]):
+        x = run_of(rows, i * length, length)
         for first in range(0, cosines.shape[1], _CHUNK):
             m = min(_CHUNK, cosines.shape[1] - first)
-            rho = cosines[i, first : first + m]
-            into = out[i, first : first + m]
-            scale = column_scale[first : first + m]
-            low, high = _range(rho, m)
-            alone = False
+            start = i * cosines.shape[1] + first
+            rho, into = run_of(cosines, start, m), run_of(out, start, m)
+            scale = run_of(column_scale, first, m)
+            blocks = (m + size - 1) // size
+            if modes[0] == FROM_NEARER and m == blocks * size:
+                for block in range(blocks):
+                    _squares(rho, x, columns, first, close, squares, block * size)
+                for block in range(blocks):
+                    look_up(
+                        rho, squares, block * size, False, count, alone, row_scale[i], scale, into
+                    )
+                continue
+            # `out` may be `cosines`, and what is done together goes on beyond the last entry
+            copy[:m], copy[m:] = rho, 0.0
+            weights[:m] = scale
+            for block in range(blocks):
+                _squares(copy, x, columns, first, close, squares, block * size)
             for p in range(modes.size):
-                top, bottom = edges[p], edges[p + 1]
-                if low >= top or high < bottom:
+                whole = modes[p] == FROM_NEARER
+                far, low, high = modes[p] != FROM_ONE, lows[p], highs[p]
+                if not whole and _count(copy, squares, far, low, high, m) == 0:
                     continue
-                if not alone:
-                    alone = low >= bottom and high < top
-                    if not alone and high < top:
-                        copy[:m] = rho  # `out` may be `cosines`, and other pieces follow
-                        rho = copy
-                target = into if alone else part
-                if modes[p] == IN_COSINE:
-                    _polynomial(rho, slopes[p], offsets[p], coefficients[p], value, m)
-                    _put(value, bases[p], row_scale[i], scale, target, m)
+                own = counts[p, 0], counts[p, 1], counts[p, 2]
+                for block in range(blocks):
+                    look_up(
+                        copy, squares, block * size, not whole, own, cells[p], row_scale[i],
+                        weights, part,
+                    )  # fmt: skip
+                if whole:
+                    into[:] = part[:m]
                 else:
-                    sign = kind(1.0) if modes[p] == FROM_ONE else kind(-1.0)
-                    _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
-                    _polynomial(chord, slopes[p], offsets[p], coefficients[p], value, m)
-                    _put_below(chord, value, bases[p], row_scale[i], scale, target, m)
-                if not alone:
-                    _choose(rho, top, bottom, part, into, m)
-
-
-@_compile
-def _add(value, base, weights, acc, m):
-    for j in range(m):
-        acc[j] += (base + value[j]) * weights[j]
-
-
-@_compile
-def _add_below(chord, value, base, weights, acc, m):
-    for j in range(m):
-        acc[j] += (base - chord[j] * value[j]) * weights[j]
-
-
-@_compile
-def _one_separable(v, below, slope, offset, chains, coefficients, bases, weights, column):
-    """Return the value of a separable piece for a single entry."""
-    t = slope * v + offset
-    x = t * t
-    total = v - v
-    start = 0
-    for r in range(chains.size):
-        length = chains[r]
-        even, odd = coefficients[start], coefficients[start + length]
-        for k in range(1, length):
-            even = even * x + coefficients[start + k]
-            odd = odd * x + coefficients[start + length + k]
-        start += 2 * length
-        polynomial = even + t * odd
-        term = bases[r] - v * polynomial if below else bases[r] + polynomial
-        total += term * weights[r, column]
-    return total
-
-
-@_compile
-def _separable(
-    cosines, rows, columns, row_scale, column_scale, close,
-    top, bottom, mode, slope, offset, chains, coefficients, bases, weights, out,
-):  # fmt: skip
-    kind = cosines.dtype.type
-    chord = np.empty(_CHUNK, cosines.dtype)
-    value = np.empty(_CHUNK, cosines.dtype)
-    acc = np.empty(_CHUNK, cosines.dtype)
-    part = np.empty(_CHUNK, out.dtype)
-    for i in range(cosines.shape[0]):
-        for first in range(0, cosines.shape[1], _CHUNK):
-            m = min(_CHUNK, cosines.shape[1] - first)
-            rho = cosines[i, first : first + m]
-            low, high = _range(rho, m)
-            if low >= top or high < bottom:
-                continue
-            if mode != IN_COSINE:
-                sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
-                _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
-            here = 0
-            for j in range(m):
-                here += int(rho[j] < top and rho[j] >= bottom)
-            if _SPARSE * here < m:  # the few that are on the piece, one by one
-                for j in range(m):
-                    if rho[j] < top and rho[j] >= bottom:
-                        v = rho[j] if mode == IN_COSINE else chord[j]
-                        value[0] = _one_separable(
-                            v, mode != IN_COSINE, slope, offset, chains, coefficients[i],
-                            bases[i], weights, first + j,
-                        )  # fmt: skip
-                        out[i, first + j] = value[0] * (row_scale[i] * column_scale[first + j])
-                continue
-            acc[:m] = kind(0.0)
-            start = 0
-            for r in range(chains.size):
-                stop = start + 2 * chains[r]
-                c = coefficients[i, start:stop].reshape(2, chains[r])
-                start = stop
-                weight = weights[r, first : first + m]
-                if mode == IN_COSINE:
-                    _polynomial(rho, slope, offset, c, value, m)
-                    _add(value, bases[i, r], weight, acc, m)
-                else:
-                    _polynomial(chord, slope, offset, c, value, m)
-                    _add_below(chord, value, bases[i, r], weight, acc, m)
-            _put(acc, kind(0.0), row_scale[i], column_scale[first : first + m], part, m)
-            _choose(rho, top, bottom, part, out[i, first : first + m], m)
+                    _choose(copy, squares, far, low, high, part, into, m)
 
 
 def evaluate(
@@ -352,7 +112,7 @@ def evaluate(
     close = cosines.dtype.type(CLOSE[cosines.dtype])
     if isinstance(table, SeparablePiece):
         kind = cosines.dtype.type
-        _separable(
+        evaluate_separable(
             cosines, rows, columns, row_scale, column_scale, close,
             kind(table.top), kind(table.bottom), table.mode, kind(table.slope), kind(table.offset),
             table.chains, table.coefficients, table.bases, table.weights, out,
@@ -360,5 +120,5 @@ def evaluate(
         return
     _evaluate(
         cosines, rows, columns, row_scale, column_scale, close,
-        table.edges, table.modes, table.slopes, table.offsets, table.bases, table.coefficients, out,
+        table.modes, table.lows, table.highs, table.counts, table.cells, out,
     )  # fmt: skip

@@ -6,7 +6,7 @@ and may be fused; nothing is reassociated.
 
 from __future__ import annotations
 
-from fastgram.kernels.cpu import jit
+from fastgram.kernels.compiled import jit
 
 __all__ = ["subtract_product"]
 

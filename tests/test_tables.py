@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from tolerances import DROP, EPS, FEW, TABLE, eps
 from fastgram import Activation, Network, get_activation
 from fastgram._tables import Profile, build_table
 from fastgram.duals import dual_entries
-from fastgram.kernels import CHAINS, CLOSE, FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
 
 VALUES = json.loads((Path(__file__).parent / "data" / "dual_values.json").read_text("utf-8"))
 VARIANCES = (0.01, 1.0, 100.0)
@@ -61,26 +62,43 @@ def ideal(activation, kind, theta, q1, q2=None):
     return values * np.cos(theta) if kind == "gradient" else values
 
 
-def polynomial(table, piece, v):
-    t = float(table.slopes[piece]) * v + float(table.offsets[piece])
-    even, odd = (np.polyval(chain.astype(np.float64), t * t) for chain in table.coefficients[piece])
-    return even + t * odd
+def fallen(table, theta, far):
+    """K(end) − K at angles in [0, π/2] from that end, in float64: s times the polynomial."""
+    s = np.atleast_1d(np.sin(np.asarray(theta, dtype=np.float64) / 2.0))
+    rho = (1.0 - 2.0 * s * s) * (-1.0 if far else 1.0)
+    result = np.full(s.shape, np.nan)
+    for piece, mode in enumerate(table.modes):
+        if mode == (FROM_ONE if far else FROM_MINUS_ONE):
+            continue
+        here = (table.lows[piece] <= s * s) & (s * s < table.highs[piece])
+        step, shift, scale = table.counts[piece].astype(np.float64)
+        cells = table.cells[piece].astype(np.float64)
+        counted = step * (rho if mode == FROM_NEARER else s) + shift
+        cell = np.clip(np.rint(counted), 0, cells.shape[1] - 1).astype(int)
+        assert np.all(cells[1, cell[here]] == float(end(table, far).astype(table.cells.dtype)))
+        t = scale * s + cells[0, cell]
+        assert np.all(np.abs(t[here]) <= 1.0 + 1e-6)
+        total = np.zeros_like(s)
+        for coefficients in cells[2:]:
+            total = total * t + coefficients[cell]
+        result[here] = (s * total)[here]
+    return result.reshape(np.shape(theta))
+
+
+def end(table, far):
+    return np.float64(table.at_minus_one if far else table.at_one)
 
 
 def value(table, theta):
     """The table at angles in [0, π], in float64."""
     theta = np.asarray(theta, dtype=np.float64)
-    rho = np.cos(theta)
-    result = np.full(theta.shape, np.nan)
-    for piece, mode in enumerate(table.modes):
-        here = (table.edges[piece] > rho) & (rho >= table.edges[piece + 1])
-        base = float(table.bases[piece])
-        if mode == IN_COSINE:
-            result[here] = base + polynomial(table, piece, rho[here])
-        else:
-            s = np.sin((theta[here] if mode == FROM_ONE else np.pi - theta[here]) / 2.0)
-            result[here] = base - s * polynomial(table, piece, s)
-    return result
+    far = theta > np.pi / 2
+    ends = [
+        end(table, side)
+        - fallen(table, np.where(far == side, np.pi * side + (1 - 2 * side) * theta, 0.0), side)
+        for side in (False, True)
+    ]
+    return np.where(far, ends[1], ends[0])
 
 
 def adversarial_angles(table):
@@ -88,9 +106,18 @@ def adversarial_angles(table):
     s = np.array([0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.2, 0.4, 0.6, np.sqrt(0.5)])
     s = np.concatenate([s, np.random.default_rng(11).uniform(0.0, np.sqrt(0.5), 5)])
     acute = 2.0 * np.arcsin(s)
-    edges = np.arccos(table.edges[1:-1].astype(np.float64))
+    edges = np.concatenate([cell_edges(table, piece) for piece in range(table.modes.size)])
     beside = np.concatenate([edges * (1.0 - 4 * EPS), edges * (1.0 + 4 * EPS)])
     return np.concatenate([acute, np.pi - acute, beside])
+
+
+def cell_edges(table, piece):
+    """The angles between one cell and the next."""
+    step, shift, _ = table.counts[piece].astype(np.float64)
+    v = (np.arange(table.cells.shape[2] - 1) + 0.5 - shift) / step
+    if table.modes[piece] == FROM_NEARER:
+        return np.arccos(v)
+    return 2.0 * np.arcsin(v) if table.modes[piece] == FROM_ONE else np.pi - 2.0 * np.arcsin(v)
 
 
 @pytest.mark.parametrize(("name", "kind", "q"), CASES)
@@ -148,13 +175,10 @@ def test_error_vanishes_at_both_ends(name, kind, q):
     """
     table = table_of(name, kind, q)
     for theta in (1e-2, 1e-5, 1e-8):
-        s = np.sin(theta / 2.0)
         exact = [x / (q if kind == "gradient" else 1.0) for x in drop(name, kind, theta, q)]
-        for piece, expected in zip((0, -1), exact, strict=True):
-            assert table.modes[piece] == (FROM_ONE if piece == 0 else FROM_MINUS_ONE)
-            fallen = s * polynomial(table, piece, s)
+        for far, expected in zip((False, True), exact, strict=True):
             allowed = EPS * table.scale * min(FEW, 1e5 * theta)
-            assert abs(mpf(float(fallen)) - expected) <= allowed, theta
+            assert abs(mpf(float(fallen(table, theta, far))) - expected) <= allowed, theta
 
 
 @pytest.mark.parametrize("q", VARIANCES)
@@ -166,11 +190,10 @@ def test_close_pairs_keep_relative_digits_where_the_smallest_eigenvalue_needs_th
     """Where f' (or a step's f) jumps, K(1) − K(ρ) falls like the angle: here 1e-12 of that."""
     table = table_of(name, kind, q)
     for theta in (1e-2, 1e-5, 1e-8, 1e-12):
-        s = np.sin(theta / 2.0)
         exact = [x / (q if kind == "gradient" else 1.0) for x in drop(name, kind, theta, q)]
-        for piece, expected in zip((0, -1), exact, strict=True):
-            fallen = mpf(float(s * polynomial(table, piece, s)))
-            assert abs(fallen - expected) <= DROP * abs(expected), theta
+        for far, expected in zip((False, True), exact, strict=True):
+            found = mpf(float(fallen(table, theta, far)))
+            assert abs(found - expected) <= DROP * abs(expected), theta
 
 
 def test_the_ends_are_exact(activation, kind):
@@ -205,7 +228,7 @@ def test_float32_tables(activation, kind, q):
     if Network(activation).is_zero(kind):
         return
     table = table_of(activation.name, kind, q, "float32")
-    for name in ("edges", "slopes", "offsets", "bases", "coefficients"):
+    for name in ("lows", "highs", "counts", "cells"):
         assert getattr(table, name).dtype == np.float32
     theta = np.linspace(0.0, np.pi, 31)
     exact = ideal(activation, kind, theta, np.float64(q))
@@ -214,26 +237,27 @@ def test_float32_tables(activation, kind, q):
     assert table.error <= 2 * FEW * eps("float32") * table.scale
     # a table for float32 need not hold what float32 cannot show
     wide = table_of(activation.name, kind, q)
-    assert table.coefficients.shape[-1] <= wide.coefficients.shape[-1]
+    assert table.cells.shape[1] <= wide.cells.shape[1]
 
 
 @pytest.mark.parametrize(("name", "kind", "q"), CASES)
 def test_the_form_that_the_kernels_are_promised(name, kind, q):
     table = table_of(name, kind, q)
     pieces = table.modes.size
-    assert table.edges.shape == (pieces + 1,)
-    assert table.coefficients.shape[:2] == (pieces, 2)
-    assert table.coefficients.shape[2] in CHAINS
-    assert np.all(np.diff(table.edges) < 0.0)
-    assert table.edges[0] > 1.0
-    assert table.edges[-1] < -1.0
-    for piece, mode in enumerate(table.modes):
-        high, low = (float(np.clip(edge, -1.0, 1.0)) for edge in table.edges[piece : piece + 2])
-        v = np.array([low, high])
-        if mode != IN_COSINE:
-            v = np.sqrt((1.0 - (1.0 if mode == FROM_ONE else -1.0) * v) / 2.0)
-        t = table.slopes[piece] * v + table.offsets[piece]
-        assert np.allclose(np.sort(t), [-1.0, 1.0], rtol=0.0, atol=1e-9)
+    assert table.lows.shape == table.highs.shape == (pieces,)
+    assert table.counts.shape == (pieces, 3)
+    assert table.cells.shape[0] == pieces
+    assert table.cells.shape[2] == CELLS[table.cells.dtype]
+    if pieces == 1:
+        assert table.modes[0] == FROM_NEARER
+        return
+    for mode in (FROM_ONE, FROM_MINUS_ONE):
+        mine = np.flatnonzero(table.modes == mode)
+        mine = mine if mode == FROM_ONE else mine[::-1]
+        assert table.lows[mine[0]] == 0.0
+        assert np.array_equal(table.lows[mine[1:]], table.highs[mine[:-1]])
+        assert table.highs[mine[-1]] > 0.5
+    assert np.array_equal(np.sort(table.modes), table.modes)
 
 
 def test_normalize_scales_the_table():
@@ -294,33 +318,32 @@ def test_the_kernel_evaluates_the_table(name, kind, count, device, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("chain", CHAINS)
-def test_every_chain_of_the_kernel(chain, device, dtype):
-    """One piece in the cosine with given coefficients: each unrolled length in its order."""
+@pytest.mark.parametrize("degree", [0, 1, 2, 11, 30])
+def test_any_degree_and_every_cell(degree, device, dtype):
+    """Coefficients at random, one column a cell, in place, rows that end within a vector."""
     exact = table_of("relu", "gradient", 1.0, dtype)
-    rng = np.random.default_rng(chain)
-    coefficients = rng.standard_normal((1, 2, chain)).astype(dtype)
-    table = type(exact)(
-        edges=np.array([2.0, -2.0], dtype),
-        modes=np.array([IN_COSINE]),
-        slopes=np.array([0.75], dtype),
-        offsets=np.array([0.125], dtype),
-        bases=np.array([0.25], dtype),
-        coefficients=coefficients,
-        at_one=0.0,
-        at_minus_one=0.0,
-        scale=1.0,
-        error=0.0,
-        slope=1.0,
-    )
-    rho = rng.uniform(-0.9, 0.9, (3, 40)).astype(dtype)
-    rows, columns = rng.standard_normal((3, 2)).astype(dtype), rng.standard_normal((40, 2))
-    ones = np.ones(40, dtype)
+    rng = np.random.default_rng(degree)
+    cells = rng.standard_normal((1, 3 + degree, CELLS[np.dtype(dtype)])).astype(dtype)
+    table = replace(exact, cells=cells)
+    rho = rng.uniform(-0.9, 0.9, (3, 157)).astype(dtype)
+    rows, columns = rng.standard_normal((3, 2)).astype(dtype), rng.standard_normal((157, 2))
+    ones = np.ones(157, dtype)
     out = rho.copy()
-    evaluate(device, out, rows, columns.astype(dtype), ones[:3], ones, table, out)  # in place
-    t = 0.75 * rho.astype(np.float64) + 0.125
-    even, odd = (np.polyval(c.astype(np.float64), t * t) for c in coefficients[0])
-    assert np.allclose(out, 0.25 + even + t * odd, rtol=0.0, atol=40 * eps(dtype))
+    evaluate(device, out, rows, columns.astype(dtype), ones[:3], ones, table, out)
+    step, shift, scale = table.counts[0].astype(np.float64)
+    rho = rho.astype(np.float64)
+    s = np.sqrt((1.0 - np.abs(rho)) / 2.0)
+    place = step * rho + shift
+    cell = np.rint(place).astype(int)
+    t = scale * s + cells[0, 0][cell]
+    total = np.zeros_like(s)
+    for coefficients in cells[0, 2:]:
+        total = total * t + coefficients[cell]
+    expected = cells[0, 1][cell] - s * total
+    sure = np.abs(place - np.floor(place) - 0.5) > 1e-5  # where rounding does not choose the cell
+    assert np.unique(cell).size == cells.shape[2]
+    size = np.max(np.abs(t)) ** degree * (degree + 3)
+    assert np.allclose(out[sure], expected[sure], rtol=0.0, atol=60 * eps(dtype) * size)
 
 
 @pytest.mark.parametrize("device", DEVICES)
