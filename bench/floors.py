@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
@@ -12,31 +12,53 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._tiles import TILE, one_blas_thread, thread_count
+from fastgram._cache import TILE, slices
+from fastgram._machine import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
 Tiles = dict[tuple[int, int], Array]  # by the first row and the first column of each
 
 
-def gemm_of_tiles(X: Array) -> None:
-    """Multiply the tiles of the upper triangle of XXᵀ on all threads, and do nothing with them."""
-    starts = range(0, X.shape[0], TILE)
-    rows = itertools.count()
+def each_pair(
+    n: int, start: Callable[[], Callable[[slice, slice], None]], threads: int | None = None
+) -> None:
+    """Call a function of rows and columns for every tile of the upper triangle of order n.
+
+    A row of tiles is a task, as in a pass; `start` makes each thread a function of its own.
+    """
+    blocks = slices(n, TILE)
+    queue = itertools.count()
 
     def work() -> None:
-        scratch = np.empty(TILE * TILE, X.dtype)
-        for row in iter(lambda: next(rows), None):
-            if row >= len(starts):
-                return
-            x = X[starts[row] : starts[row] + TILE]
-            for start in starts[row:]:
-                y = X[start : start + TILE]
-                out = scratch[: x.shape[0] * y.shape[0]].reshape(x.shape[0], y.shape[0])
-                np.matmul(x, y.T, out=out)
+        with one_blas_thread():
+            visit = start()
+            while (row := next(queue)) < len(blocks):
+                for j in blocks[row:]:
+                    visit(blocks[row], j)
 
-    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-        for future in [pool.submit(work) for _ in range(thread_count())]:
+    count = min(threads or thread_count(), len(blocks))
+    if count == 1:
+        work()
+        return
+    with one_blas_thread(), ThreadPoolExecutor(count) as pool:
+        for future in [pool.submit(work) for _ in range(count)]:
             future.result()
+
+
+def gemm_of_tiles(X: Array, threads: int | None = None) -> None:
+    """Multiply the tiles of the upper triangle of XXᵀ, on all threads, and do no more with them."""
+
+    def start() -> Callable[[slice, slice], None]:
+        scratch = np.empty(TILE * TILE, X.dtype)
+
+        def multiply(i: slice, j: slice) -> None:
+            x, y = X[i], X[j]
+            out = scratch[: x.shape[0] * y.shape[0]].reshape(x.shape[0], y.shape[0])
+            np.matmul(x, y.T, out=out)
+
+        return multiply
+
+    each_pair(X.shape[0], start, threads)
 
 
 def tiles_in_memory(n: int) -> Tiles:
@@ -82,18 +104,23 @@ def relu_by_numpy(X: Array) -> Array:
     return np.asarray(cosine * (np.pi - np.arccos(cosine)) / (2.0 * np.pi))
 
 
+def times_in_turn(runs: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
+    """Run several things in turn, after once each unmeasured: the seconds of each, by round."""
+    for run in runs:
+        run()
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(rounds):
+        for run, own in zip(runs, times, strict=True):
+            start = time.perf_counter()
+            kept = run()
+            own.append(time.perf_counter() - start)
+            del kept  # giving memory back is not in the time
+    return times
+
+
 def in_turn(
     ours: Callable[[], Any], other: Callable[[], Any], rounds: int = 5
 ) -> tuple[float, float, float]:
     """Run two things in turn and return the median, least and largest ratio of their times."""
-    ours()
-    other()
-    ratios = []
-    for _ in range(rounds):
-        times = []
-        for run in (ours, other):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        ratios.append(times[0] / times[1])
+    ratios = [a / b for a, b in zip(*times_in_turn((ours, other), rounds), strict=True)]
     return median(ratios), min(ratios), max(ratios)
