@@ -109,14 +109,25 @@ class Store:
     symmetric: bool
     dtype: np.dtype[np.floating]
 
+    def __post_init__(self) -> None:
+        out = self.out
+        plain = isinstance(out, np.ndarray) and out.dtype == self.dtype and out.flags.c_contiguous
+        self._plain = np.asarray(out) if plain and out.flags.writeable else None
+
     def begin(self, i: slice) -> None:
         """Nothing to do."""
 
     def take(self, i: slice, j: slice, tile: Tile, row: None) -> None:
         """Store the tile; no two tiles share an entry."""
         self.out[i, j] = tile
-        if self.symmetric and i != j:
+        if not self.symmetric or i == j:
+            return
+        if self._plain is None:
             self.out[j, i] = tile.T
+        else:
+            from fastgram.kernels.transpose import transpose  # loaded when needed
+
+            transpose(tile, self._plain, i.start, j.start)
 
     def add(self, j: slice, part: None) -> None:
         """Nothing to do."""
@@ -286,7 +297,7 @@ def each_tile(
     tile, threads : int
         Size of a tile and number of threads; the result depends on neither beyond rounding.
     """
-    from fastgram.kernels.mirror import mirror  # compiled code is loaded when needed
+    from fastgram.kernels.transpose import mirror  # compiled code is loaded when needed
 
     rows = slices(entries.shape[0], tile)
     columns = rows if symmetric else slices(entries.shape[1], tile)

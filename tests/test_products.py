@@ -18,7 +18,7 @@ import fastgram as fg
 from fastgram._entries import Rows
 from fastgram._tiles import Multiply
 from fastgram.kernels import products, vectors
-from fastgram.kernels.mirror import mirror
+from fastgram.kernels.transpose import mirror, transpose
 
 TILE = 64
 
@@ -101,6 +101,16 @@ def test_mirror(n):
     upper = np.triu(tile)
     mirror(tile)
     assert np.array_equal(tile, upper + np.triu(upper, 1).T)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (8, 16), (16, 16), (33, 50), (64, 31)])
+def test_transpose(shape, dtype):
+    tile = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    out = np.full((70, 80), np.nan, dtype)
+    transpose(tile, out, 5, 3)
+    assert np.array_equal(out[3 : 3 + shape[1], 5 : 5 + shape[0]], tile.T)
+    assert np.count_nonzero(~np.isnan(out)) == tile.size  # and nothing else was written
 
 
 PROGRAM = """
