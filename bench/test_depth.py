@@ -1,13 +1,7 @@
-"""What depth costs: depth L against depth 1, and dense builds against neural-tangents."""
+"""What depth costs: depth L against depth 1."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +12,6 @@ from bench.floors import in_turn
 
 N, D = 4096, 100
 KIND = "ntk"
-# python of an environment with neural-tangents; neural_tangents/make_values.py says how to make it
-PEER = "FASTGRAM_NEURAL_TANGENTS"
 ROUNDS = 5
 
 
@@ -67,46 +59,3 @@ def test_depth(benchmark: Any, activation: str, depth: int) -> None:
             ROUNDS,
         )
     )
-
-
-@contextmanager
-def neural_tangents(activation: str, depth: int) -> Iterator[Any]:
-    """Start time_build.py and yield its input, a line a build, and its output."""
-    command = [
-        os.environ[PEER], str(Path(__file__).parent / "neural_tangents" / "time_build.py"),
-        *("--n", str(N), "--d", str(D), "--kind", KIND, "--repeats", str(ROUNDS + 1)),
-        *("--activation", activation, "--depth", str(depth), "--in-turn"),
-    ]  # fmt: skip
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdin, process.stdout
-
-
-@pytest.mark.skipif(PEER not in os.environ, reason=f"{PEER} names no python with neural-tangents")
-@pytest.mark.parametrize("activation", ["relu", "erf"])
-@pytest.mark.parametrize("depth", [1, 10])
-def test_neural_tangents(benchmark: Any, activation: str, depth: int) -> None:
-    X = fg.datasets.sphere(N, D, 0)
-    network = fg.Network(activation, depth=depth)
-    with neural_tangents(activation, depth) as (ask, answer):
-        first = json.loads(answer.readline())
-        sample = np.asarray(first["sample"])
-        ours = fg.gram(X, network=network, kind=KIND)[np.ix_(sample, sample)]
-        error = np.abs(ours - np.asarray(first["entries"]))
-        # its diagonal of kinked activations is right to 1e-8 only, see make_values.py
-        assert np.max(error[~np.eye(sample.size, dtype=bool)]) < 1e-10
-        assert np.max(error) < 1e-6
-
-        def theirs() -> None:
-            print(file=ask, flush=True)
-            json.loads(answer.readline())
-
-        def build() -> None:
-            fg.gram(X, network=network, kind=KIND)
-
-        benchmark.group = f"{KIND} n={N} d={D}"
-        benchmark.pedantic(build, rounds=3, warmup_rounds=1)
-        benchmark.extra_info["build / neural-tangents"] = told(in_turn(build, theirs, ROUNDS))

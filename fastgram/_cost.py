@@ -1,16 +1,16 @@
 """What ways to an answer cost, in seconds of a nominal machine.
 
 The constants are fixed, so that the same call goes the same way every time and everywhere; they
-are those of two cores of 2024, and only their ratios matter.
+are those of two cores of 2024 with registers of 512 bits, and only their ratios matter.
 """
 
 from __future__ import annotations
 
 __all__ = ["FACTOR_BYTES", "Costs"]
 
-# Operations a second: of products of large matrices, of a matrix with a block of vectors, and of
-# the orthogonalisation of a block.
-_FLOPS, _THIN, _ORTHOGONAL = 8e10, 4e10, 2.5e10
+# Operations a second: of products of large matrices by BLAS, of tiles with a block of vectors, of
+# the triangles of a factorisation with one, and of the orthogonalisation of a block.
+_FLOPS, _TILES, _TRIANGLES, _ORTHOGONAL = 8e10, 1.5e11, 4e10, 2.5e10
 _BYTES = 1.5e10  # read from memory, a second
 # Above this no factorisation is thought of unless `memory=` allows for it: 32 000 rows.
 FACTOR_BYTES = 4 * 1024**3
@@ -40,11 +40,9 @@ class Costs:
     ) -> None:
         self._n, self._block = float(n), block
         self._entries = self._n * self._n / 2.0 * entry_flops / _FLOPS
-        stored = max(4.0 * self._n**2 / _BYTES, self._gemm(block)) + anew * self._entries
+        products = 2.0 * self._n**2 * block
+        stored = max(4.0 * self._n**2 / _BYTES, products / _TILES) + anew * self._entries
         self.product = stored if product_flops is None else product_flops / _FLOPS
-
-    def _gemm(self, block: int) -> float:
-        return 2.0 * self._n * self._n * block / _THIN
 
     def passes(self, count: int) -> float:
         """Return the cost of so many passes, with the orthogonalisation against all before."""
@@ -59,7 +57,8 @@ class Costs:
     @property
     def solution(self) -> float:
         """The cost of a product with the inverse."""
-        return max(8.0 * self._n**2 / _BYTES, self._gemm(self._block))
+        products = 2.0 * self._n**2 * self._block
+        return max(8.0 * self._n**2 / _BYTES, products / _TRIANGLES)
 
     def worth_passes(self) -> int:
         """Return how many passes cost as much as a factorisation and a few products with it."""

@@ -37,8 +37,9 @@ Evaluate = Callable[..., None]  # the contract of fastgram.kernels
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * _EPS
-# What evaluating a table takes, and a quadrature, in operations of a matrix product.
-_TABLE_FLOPS, _QUADRATURE_FLOPS = 120.0, 1e8
+# What a product of two numbers of rows takes, evaluating a table, and a quadrature, in operations of
+# a matrix product by BLAS: kernels.products takes half of the time.
+_PRODUCT_FLOPS, _TABLE_FLOPS, _QUADRATURE_FLOPS = 1.0, 60.0, 1e8
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
 _PACKING = threading.Lock()
@@ -254,7 +255,7 @@ class Entries:
     def entry_flops(self) -> float:
         """What an entry costs to compute: a product of rows, and what a table takes as long as."""
         one_by_one = _QUADRATURE_FLOPS if self.direct else _TABLE_FLOPS
-        return float(2.0 * self.rows.unit.shape[1] + one_by_one)
+        return float(_PRODUCT_FLOPS * self.rows.unit.shape[1] + one_by_one)
 
     @property
     def norm_error(self) -> float:

@@ -263,8 +263,9 @@ class _TailBlocks:
 
     def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the tail between rows i and j; `scratch` is of its shape."""
-        x, y = self.entries.rows.unit[i], self.entries.rows.unit[j]
-        np.matmul(x, y.T, out=scratch)
+        rows = self.entries.rows
+        x, y = rows.unit[i], rows.unit[j]
+        rows.cosines(i, rows, j, scratch)
         ones = np.ones(max(scratch.shape), scratch.dtype)
         evaluate(scratch, x, y, ones[: len(x)], ones[: len(y)], self.table, out)
 

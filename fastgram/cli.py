@@ -271,6 +271,7 @@ def info() -> None:
     """Show versions, devices and the table of activations."""
     from fastgram import _devices, _tiles
     from fastgram.activations import activation_names, get_activation
+    from fastgram.kernels import vectors
 
     console = text_console()
     facts = {
@@ -279,6 +280,7 @@ def info() -> None:
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
         "devices": ", ".join(_devices.DEVICES),
         "processors used": str(_tiles.thread_count()),
+        "vectors": vectors.instructions(),
     }
     for key, value in facts.items():
         console.print(f"{key:<16} {value}")

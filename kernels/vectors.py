@@ -12,7 +12,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["INT32", "INT64", "Lanes", "features", "run_of", "wide"]
+__all__ = ["INT32", "INT64", "Lanes", "features", "instructions", "run_of", "wide"]
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
@@ -26,6 +26,14 @@ def features(context: Any) -> frozenset[str]:
 def wide() -> bool:
     """Whether the processor has registers of 512 bits, and Numba compiles for them."""
     return "avx512f" in features(cpu_target.target_context)
+
+
+def instructions() -> str:
+    """Return in words which vectors tiles are computed with, and what multiplies them."""
+    if wide():
+        return "AVX-512, products of tiles in loops of our own"
+    found = features(cpu_target.target_context)
+    return f"{'AVX2' if {'avx2', 'fma'} <= found else 'any'}, products of tiles by BLAS"
 
 
 @dataclass
