@@ -82,7 +82,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
 
     The tiles that are kept are spread evenly over the matrix, so that the time of a product falls
     linearly from that of computing all tiles to that of reading them as `memory` grows to
-    `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread.
+    `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread, and the
+    operator the rows as given, once scaled to norm 1 and, on processors with AVX-512, once more in
+    the order in which tiles are multiplied.
 
     Examples
     --------

@@ -220,7 +220,7 @@ def test_products_with_the_inverse_end_where_rounding_is_all():
 
 def test_costs_are_those_of_their_parts():
     costs = Costs(10_000, 16, 0.0, 500.0)
-    assert costs.product == pytest.approx(max(4e8 / 1.5e10, 3.2e9 / 4e10))
+    assert costs.product == pytest.approx(max(4e8 / 1.5e10, 3.2e9 / 1.5e11))
     assert Costs(10_000, 16, 1.0, 500.0).product - costs.product == pytest.approx(5e7 * 500 / 8e10)
     assert Costs(10_000, 16, 1.0, 500.0, 8e10).product == 1.0
     worth = costs.worth_passes()
