@@ -37,8 +37,8 @@ Evaluate = Callable[..., None]  # the contract of fastgram.kernels
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * _EPS
-# What a product of two numbers of rows takes, evaluating a table, and a quadrature, in operations of
-# a matrix product by BLAS: kernels.products takes half of the time.
+# What a product of two numbers of rows takes, evaluating a table, and a quadrature, in operations
+# of a matrix product by BLAS: kernels.products takes half of the time.
 _PRODUCT_FLOPS, _TABLE_FLOPS, _QUADRATURE_FLOPS = 1.0, 60.0, 1e8
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024

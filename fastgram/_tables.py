@@ -27,6 +27,8 @@ _NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
 # that was seen against 20-digit values, at depths up to 100.
 ROUNDINGS = 24
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
+_MIDDLE = 0.75  # where the middle ends, and s there
+_END = float(np.sqrt(0.125))
 
 
 def build_table(
@@ -85,7 +87,7 @@ class _Span:
 
 
 def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_Span]:
-    """One piece for all cosines where that is enough; else each side's range of s, halved."""
+    """One piece for all cosines where that is enough; else a middle one, and the ends halved."""
     waiting = [(FROM_NEARER, -1.0, 1.0)]
     spans: list[_Span] = []
     while waiting:
@@ -93,14 +95,17 @@ def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> lis
         span = _Span(mode, low, high, _cells(profile, mode, low, high, kind))
         if span.fits(_DEGREE[kind], tolerance):
             spans.append(span)
+        elif (mode, high) == (FROM_NEARER, 1.0):
+            # most entries are in the middle, and kinks are felt near the ends
+            waiting += [(m, 0.0, _END) for m in (FROM_MINUS_ONE, FROM_ONE)]
+            waiting.append((FROM_NEARER, -_MIDDLE, _MIDDLE))
         elif mode == FROM_NEARER:
-            waiting += [(FROM_MINUS_ONE, 0.0, _FARTHEST), (FROM_ONE, 0.0, _FARTHEST)]
+            waiting += [(m, _END, _FARTHEST) for m in (FROM_MINUS_ONE, FROM_ONE)]
         else:
             check_width(profile, low, high, relative_to=high)
             middle = (low + high) / 2.0
             waiting += [(mode, middle, high), (mode, low, middle)]
-    order = {FROM_NEARER: 0, FROM_ONE: 0, FROM_MINUS_ONE: 1}
-    return sorted(spans, key=lambda s: (order[s.mode], s.low if s.mode == FROM_ONE else -s.low))
+    return sorted(spans, key=lambda span: (span.mode, span.low))
 
 
 def _cells(
@@ -116,6 +121,14 @@ def _cells(
             for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
         ]
     return sample_chords(profile, spans, _NODES[kind])
+
+
+def _squares(span: _Span) -> tuple[float, float]:
+    """Return the range of s² that a piece holds for."""
+    if span.mode == FROM_NEARER:
+        return (0.0 if span.high == 1.0 else _END**2), 1.0
+    # nothing is beyond the outermost: rounding may put an s² just above ½
+    return span.low**2, 1.0 if span.high == _FARTHEST else span.high**2
 
 
 def _assemble(
@@ -139,14 +152,11 @@ def _assemble(
         bound += 8 * float(np.finfo(np.float32).eps) * scale
     steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
     lows = np.array([span.low for span in spans])
-    # with nothing beyond the outermost: rounding may put an s² just above ½
-    highs = np.array(
-        [1.0 if s.high == _FARTHEST or s.mode == FROM_NEARER else s.high**2 for s in spans]
-    )
+    ranges = np.array([_squares(span) for span in spans])
     return Table(
         modes=np.array([span.mode for span in spans], dtype=np.int64),
-        lows=(np.maximum(lows, 0.0) ** 2).astype(kind),
-        highs=highs.astype(kind),
+        lows=ranges[:, 0].astype(kind),
+        highs=ranges[:, 1].astype(kind),
         counts=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
         cells=cells.astype(kind),
         at_one=float(profile.at_one[0]),

@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 # What the polynomials of a piece are functions of.
-IN_COSINE = 0  # of a separable piece: K = base + P(ρ)
+IN_COSINE = 3  # of a separable piece: K = base + P(ρ)
 FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2), for ρ ≥ 0 only in a table
 FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2), for ρ < 0 only in a table
-FROM_NEARER = 3  # of a table: s to the nearer end, and cells counted in ρ
+FROM_NEARER = 0  # of a table: s to the nearer end, and cells counted in ρ
 
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
 CELLS = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
@@ -62,8 +62,9 @@ CLOSE = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
 class Table:
     """A function of the cosine, as polynomials on the cells of pieces of [−1, 1].
 
-    A single piece FROM_NEARER holds for all cosines; pieces FROM_ONE and FROM_MINUS_ONE hold where
-    lows[p] ≤ s² < highs[p] on their side of ρ = 0. A piece is cut into CELLS[dtype] cells. An entry
+    Piece p holds where lows[p] ≤ s² < highs[p], s half the chord to the nearer end: on both sides
+    of ρ = 0 FROM_NEARER, which is the only piece or the middle one, and on their own side FROM_ONE
+    and FROM_MINUS_ONE. A piece is cut into CELLS[dtype] cells. An entry
     is on the cell counts[p, 0]·v + counts[p, 1], rounded to a whole number in range, with v = ρ
     FROM_NEARER and v = s else. With t = counts[p, 2]·s + offset, small on the cell, it is
     K = base − s·P(t), and cells[p] has the offsets in its first row, then the bases, and the
@@ -72,7 +73,7 @@ class Table:
     Attributes
     ----------
     modes : (p,) int64 array
-        FROM_NEARER alone, or FROM_ONE and FROM_MINUS_ONE, from ρ = 1 to ρ = −1.
+        FROM_NEARER, then FROM_ONE and FROM_MINUS_ONE.
     lows, highs : (p,) arrays
     counts : (p, 3) array
     cells : (p, 2 + coefficients, cells) array

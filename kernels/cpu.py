@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import CLOSE, FROM_NEARER, FROM_ONE, SeparablePiece, Table
+from fastgram.kernels import CLOSE, FROM_NEARER, SeparablePiece, Table
 from fastgram.kernels.compiled import jit
-from fastgram.kernels.lookup import chords, look_up, lowest, together
+from fastgram.kernels.lookup import all_bits, chords, look_up, lowest, members, merge, together
 from fastgram.kernels.separable import evaluate_separable, quarter_distance
 from fastgram.kernels.vectors import run_of
 
@@ -23,31 +23,34 @@ _compile = jit({"contract"})
 
 
 @_compile
-def _squares(rho, x, columns, first, close, squares, j):
-    """Set s², half the chord to the nearer end, of a few entries from the j-th of a chunk on."""
-    one, length = rho.dtype.type(1.0), x.size
-    close_ones = chords(rho, squares, j, close)
-    while close_ones != np.uint64(0):
-        k = j + lowest(close_ones)
-        close_ones &= close_ones - np.uint64(1)
-        y = run_of(columns, (first + k) * length, length)
-        squares[k] = quarter_distance(x, y, one if rho[k] >= 0.0 else -one)
+def _squares(rho, x, columns, first, close, squares, blocks):
+    """Set s² of a chunk, half the chord to the nearer end; from the rows where it is small."""
+    one, length, size = rho.dtype.type(1.0), x.size, together(rho)
+    for block in range(blocks):
+        j = block * size
+        close_ones = chords(rho, squares, j, close)
+        while close_ones != np.uint64(0):
+            k = j + lowest(close_ones)
+            close_ones &= close_ones - np.uint64(1)
+            y = run_of(columns, (first + k) * length, length)
+            squares[k] = quarter_distance(x, y, one if rho[k] >= 0.0 else -one)
 
 
 @_compile
-def _count(rho, squares, far, low, high, m):
-    here = 0
-    for j in range(m):
-        here += ((rho[j] < 0.0) == far) & (squares[j] >= low) & (squares[j] < high)
-    return here
-
-
-@_compile
-def _choose(rho, squares, far, low, high, part, out, m):
-    for j in range(m):
-        new, old = part[j], out[j]  # both loaded always, or the loop does not vectorise
-        here = ((rho[j] < 0.0) == far) & (squares[j] >= low) & (squares[j] < high)
-        out[j] = new if here else old
+def _pieces(rho, squares, blocks, modes, lows, highs, counts, cells, row_scale, weights, part, out):
+    """Fill a chunk piece by piece; of each piece only what is looked up together with its own."""
+    size, everything = together(rho), all_bits(rho)
+    for p in range(modes.size):
+        mode, low, high = modes[p], lows[p], highs[p]
+        by_chord, count = mode != FROM_NEARER, (counts[p, 0], counts[p, 1], counts[p, 2])
+        for block in range(blocks):
+            j = block * size
+            inside = members(rho, squares, j, mode, low, high)
+            if inside == everything:
+                look_up(rho, squares, j, by_chord, p, count, cells, row_scale, weights, out)
+            elif inside != np.uint64(0):
+                look_up(rho, squares, j, by_chord, p, count, cells, row_scale, weights, part)
+                merge(rho, inside, part, out, j)
 
 
 @_compile
@@ -58,9 +61,9 @@ def _evaluate(
     squares = np.empty(_CHUNK, cosines.dtype)
     copy = np.zeros(_CHUNK, cosines.dtype)
     weights = np.zeros(_CHUNK, cosines.dtype)
-    part = np.empty(_CHUNK, out.dtype)
+    part, merged = np.empty(_CHUNK, out.dtype), np.empty(_CHUNK, out.dtype)
     size, length = together(cosines), rows.shape[1]
-    alone, count = cells[0], (counts[0, 0], counts[0, 1], counts[0, 2])
+    count = counts[0, 0], counts[0, 1], counts[0, 2]
     for i in range(cosines.shape[0]):
         x = run_of(rows, i * length, length)
         for first in range(0, cosines.shape[1], _CHUNK):
@@ -69,34 +72,23 @@ def _evaluate(
             rho, into = run_of(cosines, start, m), run_of(out, start, m)
             scale = run_of(column_scale, first, m)
             blocks = (m + size - 1) // size
-            if modes[0] == FROM_NEARER and m == blocks * size:
-                for block in range(blocks):
-                    _squares(rho, x, columns, first, close, squares, block * size)
+            if modes.size == 1 and m == blocks * size:
+                _squares(rho, x, columns, first, close, squares, blocks)
                 for block in range(blocks):
                     look_up(
-                        rho, squares, block * size, False, count, alone, row_scale[i], scale, into
-                    )
+                        rho, squares, block * size, False, 0, count, cells, row_scale[i],
+                        scale, into,
+                    )  # fmt: skip
                 continue
             # `out` may be `cosines`, and what is done together goes on beyond the last entry
             copy[:m], copy[m:] = rho, 0.0
             weights[:m] = scale
-            for block in range(blocks):
-                _squares(copy, x, columns, first, close, squares, block * size)
-            for p in range(modes.size):
-                whole = modes[p] == FROM_NEARER
-                far, low, high = modes[p] != FROM_ONE, lows[p], highs[p]
-                if not whole and _count(copy, squares, far, low, high, m) == 0:
-                    continue
-                own = counts[p, 0], counts[p, 1], counts[p, 2]
-                for block in range(blocks):
-                    look_up(
-                        copy, squares, block * size, not whole, own, cells[p], row_scale[i],
-                        weights, part,
-                    )  # fmt: skip
-                if whole:
-                    into[:] = part[:m]
-                else:
-                    _choose(copy, squares, far, low, high, part, into, m)
+            _squares(copy, x, columns, first, close, squares, blocks)
+            _pieces(
+                copy, squares, blocks, modes, lows, highs, counts, cells, row_scale[i], weights,
+                part, merged,
+            )  # fmt: skip
+            into[:] = merged[:m]
 
 
 def evaluate(

@@ -20,10 +20,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgram.kernels import CELLS
+from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER
 from fastgram.kernels.vectors import INT32, INT64, Lanes, features
 
-__all__ = ["chords", "look_up", "lowest", "together"]
+__all__ = ["all_bits", "chords", "look_up", "lowest", "members", "merge", "together"]
 
 _VECTORS = 4  # at a time: fewer wait for each other, more were no faster
 _TOGETHER = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # entries at a time
@@ -151,6 +151,92 @@ def chords(typing, cosines, squares, j, close):
 
 
 @intrinsic
+def members(typing, cosines, squares, j, mode, low, high):
+    """Return bits for those of `together` entries from the j-th on that are on a piece.
+
+    Parameters
+    ----------
+    cosines, squares : contiguous arrays of one dtype
+    j : int
+    mode : int
+        FROM_NEARER, FROM_ONE or FROM_MINUS_ONE.
+    low, high : float
+        The range of s².
+
+    Returns
+    -------
+    uint64
+    """
+    signature = types.uint64(cosines, squares, types.intp, mode, low, high)
+    dtype = np.dtype(cosines.dtype.name)
+    assert cosines.layout == squares.layout == "C"
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        b, (lanes, _) = builder, _lanes_of(context, builder, dtype)
+        data = [
+            context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (0, 1)
+        ]
+        _, _, j, mode, low, high = arguments
+        low, high = lanes.spread(low), lanes.spread(high)
+        both, far = (
+            lanes.spread(b.icmp_signed("==", mode, ir.Constant(mode.type, value)))
+            for value in (FROM_NEARER, FROM_MINUS_ONE)
+        )
+        bits = ir.Constant(INT64, 0)
+        for v in range(_TOGETHER[dtype] // lanes.count):
+            place = b.add(j, ir.Constant(INT64, v * lanes.count))
+            rho, square = (lanes.load(b.gep(pointer, [place])) for pointer in data)
+            below = b.fcmp_ordered("<", rho, lanes.constant(0.0))
+            side = b.or_(both, b.icmp_unsigned("==", below, far))
+            within = b.and_(b.fcmp_ordered(">=", square, low), b.fcmp_ordered("<", square, high))
+            mask = b.bitcast(b.and_(side, within), ir.IntType(lanes.count))
+            shift = ir.Constant(INT64, v * lanes.count)
+            bits = b.or_(bits, b.shl(b.zext(mask, INT64), shift))
+        return bits
+
+    return signature, generate
+
+
+@intrinsic
+def merge(typing, cosines, bits, part, out, j):
+    """Set those of `together` entries of `out` from the j-th on whose bit is set to `part`'s.
+
+    `cosines` is an array of the dtype of the table, `part` and `out` of that of the result.
+    """
+    signature = types.void(cosines, types.uint64, part, out, types.intp)
+    dtype, kind = np.dtype(cosines.dtype.name), np.dtype(out.dtype.name)
+    assert part.layout == out.layout == "C"
+    assert part.dtype == out.dtype
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        b, (lanes, _) = builder, _lanes_of(context, builder, dtype)
+        others = Lanes(b, kind, lanes.count)
+        data = [
+            context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (2, 3)
+        ]
+        for v in range(_TOGETHER[dtype] // lanes.count):
+            shift = ir.Constant(INT64, v * lanes.count)
+            mask = b.trunc(b.lshr(arguments[1], shift), ir.IntType(lanes.count))
+            mask = b.bitcast(mask, ir.VectorType(ir.IntType(1), lanes.count))
+            new, old = (b.gep(pointer, [b.add(arguments[4], shift)]) for pointer in data)
+            others.store(b.select(mask, others.load(new), others.load(old)), old)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def all_bits(typing, array):
+    """Return a uint64 with a bit for each entry that is looked up together."""
+    bits = (1 << _TOGETHER[np.dtype(array.dtype.name)]) - 1
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(INT64, bits)
+
+    return types.uint64(array), generate
+
+
+@intrinsic
 def lowest(typing, bits):
     """Return the place of the lowest bit that is set, of a uint64 that is not 0."""
 
@@ -161,7 +247,7 @@ def lowest(typing, bits):
 
 
 @intrinsic
-def look_up(typing, cosines, squares, j, by_chord, count, cells, row_scale, column_scale, out):
+def look_up(typing, cosines, squares, j, by_chord, p, count, cells, row_scale, column_scale, out):
     """Fill `together` entries of `out`, from the j-th on, with a piece of a table.
 
     Parameters
@@ -171,9 +257,11 @@ def look_up(typing, cosines, squares, j, by_chord, count, cells, row_scale, colu
     j : int
     by_chord : bool
         Whether cells are counted in s, and not in the cosine.
+    p : int
+        Which piece.
     count : tuple of 3 floats
-        As a row of `counts` in `fastgram.kernels.Table`.
-    cells : (2 + coefficients, cells) C-contiguous array
+        Its row of `counts` in `fastgram.kernels.Table`.
+    cells : (pieces, 2 + coefficients, cells) C-contiguous array
         As there.
     row_scale : float
     column_scale, out : contiguous arrays
@@ -181,10 +269,10 @@ def look_up(typing, cosines, squares, j, by_chord, count, cells, row_scale, colu
     """
     places, flag = types.intp, types.boolean
     signature = types.void(
-        cosines, squares, places, flag, count, cells, row_scale, column_scale, out
+        cosines, squares, places, flag, places, count, cells, row_scale, column_scale, out
     )
     dtype = np.dtype(cosines.dtype.name)
-    arrays = {0: cosines, 1: squares, 5: cells, 7: column_scale, 8: out}
+    arrays = {0: cosines, 1: squares, 6: cells, 8: column_scale, 9: out}
     assert all(array.layout == "C" for array in arrays.values())
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -192,8 +280,8 @@ def look_up(typing, cosines, squares, j, by_chord, count, cells, row_scale, colu
         data = {
             k: context.make_array(signature.args[k])(context, builder, arguments[k]) for k in arrays
         }
-        coefficients = context.make_array(signature.args[5])(context, builder, arguments[5])
-        rows = builder.extract_value(coefficients.shape, 0)
+        coefficients = context.make_array(signature.args[6])(context, builder, arguments[6])
+        rows = builder.extract_value(coefficients.shape, 1)
         _generate(
             lanes, place, {k: array.data for k, array in data.items()}, rows, arguments,
             np.dtype(out.dtype.name),
@@ -205,17 +293,20 @@ def look_up(typing, cosines, squares, j, by_chord, count, cells, row_scale, colu
 
 def _generate(lanes, place, data, rows, arguments, out_dtype):
     b = lanes.builder
-    _, _, j, by_chord, count, _, row_scale, _, _ = arguments
+    _, _, j, by_chord, p, count, _, row_scale, _, _ = arguments
     step, shift, slope = (lanes.spread(b.extract_value(count, k)) for k in range(3))
     row_scale = lanes.spread(row_scale)
     vectors = _TOGETHER[lanes.dtype] // lanes.count
+    start_of = b.mul(p, rows)
     top = float(CELLS[lanes.dtype] - 1)
 
     def entries(k: int, v: int) -> Any:  # the v-th vector of an array
         return b.gep(data[k], [b.add(j, ir.Constant(INT64, v * lanes.count))])
 
     def row(number: Any) -> Any:  # of the cells
-        return b.gep(data[5], [b.mul(number, ir.Constant(INT64, CELLS[lanes.dtype]))])
+        return b.gep(
+            data[6], [b.mul(b.add(start_of, number), ir.Constant(INT64, CELLS[lanes.dtype]))]
+        )
 
     offsets, bases, leading = (row(ir.Constant(INT64, r)) for r in range(3))
     chords, places, arguments_t, sums = [], [], [], []
@@ -257,9 +348,9 @@ def _generate(lanes, place, data, rows, arguments, out_dtype):
         value.add_incoming(new, loop)
     for v in range(vectors):
         entry = lanes.math("fma", b.fneg(chords[v]), results[v], places[v].take(bases))
-        entry = b.fmul(entry, b.fmul(row_scale, lanes.load(entries(7, v))))
+        entry = b.fmul(entry, b.fmul(row_scale, lanes.load(entries(8, v))))
         if out_dtype.itemsize > lanes.dtype.itemsize:
             entry = b.fpext(entry, ir.VectorType(ir.DoubleType(), lanes.count))
         elif out_dtype.itemsize < lanes.dtype.itemsize:
             entry = b.fptrunc(entry, ir.VectorType(ir.FloatType(), lanes.count))
-        lanes.store(entry, entries(8, v))
+        lanes.store(entry, entries(9, v))
