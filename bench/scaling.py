@@ -133,7 +133,7 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
             if one.over == over:
                 _draw_curve(one, axes)
         axes.set(xscale="log", yscale="log", xlabel=over, ylabel="seconds")
-        ticks = LogLocator(2) if over == "threads" else LogLocator(10, (1.0, 2.0, 5.0))
+        ticks = LogLocator(2) if over == "threads" else LogLocator(10, (1.0, 3.0))
         axes.xaxis.set_major_locator(ticks)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())

@@ -73,12 +73,13 @@ def gram(
     Notes
     -----
     Rows of one norm, and rows of any norm under a homogeneous activation (relu, leaky_relu, abs,
-    step, linear; in deeper layers without biases), take about two nanoseconds an entry at any
-    depth. Rows of many norms take two or three times as long under another activation, and its
-    tables 0.3 to 40 seconds, the longer the further the norms are apart. Without a table are rows
-    of many norms under an activation with kinks away from 0 (relu6, hard_tanh), and in deeper
-    layers of a kinked activation the pairs with a cosine near 1. Up to 1024 entries between rows
-    of many norms are integrated one by one without a warning: a table would take longer.
+    step, linear; in deeper layers without biases), take one to three nanoseconds an entry at
+    d = 100 and any depth. Rows of many norms take two or three times as long under another
+    activation, and its tables 0.3 to 40 seconds, the longer the further the norms are apart.
+    Without a table are rows of many norms under an activation with kinks away from 0 (relu6,
+    hard_tanh), and in deeper layers of a kinked activation the pairs with a cosine near 1. Up to
+    1024 entries between rows of many norms are integrated one by one without a warning: a table
+    would take longer.
 
     Examples
     --------
