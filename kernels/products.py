@@ -27,6 +27,7 @@ __all__ = ["multiply_block", "multiply_both", "multiply_rows", "pack", "padded",
 _compile = jit(set())
 # Steps after which sums go to memory: what they are made of then stays in the first-level cache.
 _STEPS = 256
+_LANES = 8  # of float64, in 512 bits
 
 
 # sums in any order, so that they become vectors; what is not finite stays so
@@ -61,70 +62,20 @@ def _thin(tile, row, step, rows, steps, x, out):
     """Out += A @ x, A the tile or its transpose: A[r, k] = tile.flat[r·row + k·step]."""
     width = x.shape[1]
     whole = rows - rows % ROWS
-    lanes = 8  # of float64
-    for left in range(0, width, VECTORS * lanes):
-        if left + VECTORS * lanes <= width:
-            for r in range(0, whole, ROWS):
-                outer_8_2(
-                    tile,
-                    r * row,
-                    row,
-                    step,
-                    x,
-                    left,
-                    width,
-                    out,
-                    r * width + left,
-                    width,
-                    steps,
-                    True,
-                )
-            for r in range(whole, rows):
-                outer_one_2(
-                    tile,
-                    r * row,
-                    row,
-                    step,
-                    x,
-                    left,
-                    width,
-                    out,
-                    r * width + left,
-                    width,
-                    steps,
-                    True,
-                )
-        else:
-            for r in range(0, whole, ROWS):
-                outer_8_1(
-                    tile,
-                    r * row,
-                    row,
-                    step,
-                    x,
-                    left,
-                    width,
-                    out,
-                    r * width + left,
-                    width,
-                    steps,
-                    True,
-                )
-            for r in range(whole, rows):
-                outer_one_1(
-                    tile,
-                    r * row,
-                    row,
-                    step,
-                    x,
-                    left,
-                    width,
-                    out,
-                    r * width + left,
-                    width,
-                    steps,
-                    True,
-                )
+    for left in range(0, width, VECTORS * _LANES):
+        pair = left + VECTORS * _LANES <= width
+        for r in range(0, whole, ROWS):
+            a, place = r * row, r * width + left
+            if pair:
+                outer_8_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
+            else:
+                outer_8_1(tile, a, row, step, x, left, width, out, place, width, steps, True)
+        for r in range(whole, rows):
+            a, place = r * row, r * width + left
+            if pair:
+                outer_one_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
+            else:
+                outer_one_1(tile, a, row, step, x, left, width, out, place, width, steps, True)
 
 
 @_compile
@@ -137,7 +88,7 @@ def multiply_block(tile, x, y, row, part):
 
 def padded(columns: int) -> int:
     """Return the columns that a block needs for `multiply_block`."""
-    return -(-columns // 8) * 8
+    return -(-columns // _LANES) * _LANES
 
 
 def panel(dtype: np.dtype[np.floating]) -> int:
