@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgram.kernels import FROM_ONE, IN_COSINE
 from fastgram.kernels.compiled import jit
+from fastgram.kernels.vectors import run_of
 
 __all__ = ["evaluate_separable", "quarter_distance"]
 
@@ -44,15 +45,16 @@ def _half_chords(rho, x, columns, first, sign, close, s, m):
     if near:
         for j in range(m):
             if s[j] < close:
-                s[j] = quarter_distance(x, columns[first + j], sign)
+                y = run_of(columns, (first + j) * x.size, x.size)
+                s[j] = quarter_distance(x, y, sign)
     for j in range(m):
         s[j] = np.sqrt(s[j])
 
 
 @_compile
 def _polynomial_4(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    o0, o1, o2, o3 = c[4], c[5], c[6], c[7]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -63,10 +65,10 @@ def _polynomial_4(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial_6(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5 = c[0, 4], c[0, 5]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5 = c[1, 4], c[1, 5]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    e4, e5 = c[4], c[5]
+    o0, o1, o2, o3 = c[6], c[7], c[8], c[9]
+    o4, o5 = c[10], c[11]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -79,10 +81,10 @@ def _polynomial_6(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial_8(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    e4, e5, e6, e7 = c[4], c[5], c[6], c[7]
+    o0, o1, o2, o3 = c[8], c[9], c[10], c[11]
+    o4, o5, o6, o7 = c[12], c[13], c[14], c[15]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -95,12 +97,12 @@ def _polynomial_8(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial_10(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9 = c[0, 8], c[0, 9]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9 = c[1, 8], c[1, 9]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    e4, e5, e6, e7 = c[4], c[5], c[6], c[7]
+    e8, e9 = c[8], c[9]
+    o0, o1, o2, o3 = c[10], c[11], c[12], c[13]
+    o4, o5, o6, o7 = c[14], c[15], c[16], c[17]
+    o8, o9 = c[18], c[19]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -115,12 +117,12 @@ def _polynomial_10(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial_12(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    e4, e5, e6, e7 = c[4], c[5], c[6], c[7]
+    e8, e9, e10, e11 = c[8], c[9], c[10], c[11]
+    o0, o1, o2, o3 = c[12], c[13], c[14], c[15]
+    o4, o5, o6, o7 = c[16], c[17], c[18], c[19]
+    o8, o9, o10, o11 = c[20], c[21], c[22], c[23]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -135,14 +137,14 @@ def _polynomial_12(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial_16(v, slope, offset, c, out, m):
-    e0, e1, e2, e3 = c[0, 0], c[0, 1], c[0, 2], c[0, 3]
-    e4, e5, e6, e7 = c[0, 4], c[0, 5], c[0, 6], c[0, 7]
-    e8, e9, e10, e11 = c[0, 8], c[0, 9], c[0, 10], c[0, 11]
-    e12, e13, e14, e15 = c[0, 12], c[0, 13], c[0, 14], c[0, 15]
-    o0, o1, o2, o3 = c[1, 0], c[1, 1], c[1, 2], c[1, 3]
-    o4, o5, o6, o7 = c[1, 4], c[1, 5], c[1, 6], c[1, 7]
-    o8, o9, o10, o11 = c[1, 8], c[1, 9], c[1, 10], c[1, 11]
-    o12, o13, o14, o15 = c[1, 12], c[1, 13], c[1, 14], c[1, 15]
+    e0, e1, e2, e3 = c[0], c[1], c[2], c[3]
+    e4, e5, e6, e7 = c[4], c[5], c[6], c[7]
+    e8, e9, e10, e11 = c[8], c[9], c[10], c[11]
+    e12, e13, e14, e15 = c[12], c[13], c[14], c[15]
+    o0, o1, o2, o3 = c[16], c[17], c[18], c[19]
+    o4, o5, o6, o7 = c[20], c[21], c[22], c[23]
+    o8, o9, o10, o11 = c[24], c[25], c[26], c[27]
+    o12, o13, o14, o15 = c[28], c[29], c[30], c[31]
     for j in range(m):
         t = slope * v[j] + offset
         x = t * t
@@ -159,7 +161,7 @@ def _polynomial_16(v, slope, offset, c, out, m):
 
 @_compile
 def _polynomial(v, slope, offset, c, out, m):
-    chain = c.shape[1]
+    chain = c.size // 2
     if chain == 4:
         _polynomial_4(v, slope, offset, c, out, m)
     elif chain == 6:
@@ -230,10 +232,13 @@ def evaluate_separable(
     value = np.empty(_CHUNK, cosines.dtype)
     acc = np.empty(_CHUNK, cosines.dtype)
     part = np.empty(_CHUNK, out.dtype)
+    length, terms, width = rows.shape[1], coefficients.shape[1], cosines.shape[1]
     for i in range(cosines.shape[0]):
-        for first in range(0, cosines.shape[1], _CHUNK):
-            m = min(_CHUNK, cosines.shape[1] - first)
-            rho = cosines[i, first : first + m]
+        x = run_of(rows, i * length, length)
+        for first in range(0, width, _CHUNK):
+            m = min(_CHUNK, width - first)
+            start = i * width + first
+            rho, into = run_of(cosines, start, m), run_of(out, start, m)
             here = 0
             for j in range(m):
                 here += (rho[j] < top) & (rho[j] >= bottom)
@@ -241,7 +246,7 @@ def evaluate_separable(
                 continue
             if mode != IN_COSINE:
                 sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
-                _half_chords(rho, rows[i], columns, first, sign, close, chord, m)
+                _half_chords(rho, x, columns, first, sign, close, chord, m)
             if _SPARSE * here < m:  # the few that are on the piece, one by one
                 for j in range(m):
                     if rho[j] < top and rho[j] >= bottom:
@@ -253,17 +258,16 @@ def evaluate_separable(
                         out[i, first + j] = value[0] * (row_scale[i] * column_scale[first + j])
                 continue
             acc[:m] = kind(0.0)
-            start = 0
+            place = i * terms
             for r in range(chains.size):
-                stop = start + 2 * chains[r]
-                c = coefficients[i, start:stop].reshape(2, chains[r])
-                start = stop
-                weight = weights[r, first : first + m]
+                c = run_of(coefficients, place, 2 * chains[r])
+                place += 2 * chains[r]
+                weight = run_of(weights, r * width + first, m)
                 if mode == IN_COSINE:
                     _polynomial(rho, slope, offset, c, value, m)
                     _add(value, bases[i, r], weight, acc, m)
                 else:
                     _polynomial(chord, slope, offset, c, value, m)
                     _add_below(chord, value, bases[i, r], weight, acc, m)
-            _put(acc, kind(0.0), row_scale[i], column_scale[first : first + m], part, m)
-            _choose(rho, top, bottom, part, out[i, first : first + m], m)
+            _put(acc, kind(0.0), row_scale[i], run_of(column_scale, first, m), part, m)
+            _choose(rho, top, bottom, part, into, m)
