@@ -92,8 +92,8 @@ def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> lis
     spans: list[_Span] = []
     while waiting:
         mode, low, high = waiting.pop()
-        span = _Span(mode, low, high, _cells(profile, mode, low, high, kind))
-        if span.fits(_DEGREE[kind], tolerance):
+        span = _span(profile, mode, low, high, tolerance, kind)
+        if span is not None:
             spans.append(span)
         elif (mode, high) == (FROM_NEARER, 1.0):
             # most entries are in the middle, and kinks are felt near the ends
@@ -108,19 +108,31 @@ def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> lis
     return sorted(spans, key=lambda span: (span.mode, span.low))
 
 
-def _cells(
-    profile: Profile, mode: int, low: float, high: float, kind: np.dtype[np.floating]
-) -> list[Piece]:
+def _span(
+    profile: Profile,
+    mode: int,
+    low: float,
+    high: float,
+    tolerance: float,
+    kind: np.dtype[np.floating],
+) -> _Span | None:
+    """Return a piece, or None where its cells are too wide."""
     edges = np.linspace(low, high, CELLS[kind] + 1)
     if mode != FROM_NEARER:
-        spans = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
+        cells = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
     else:
         s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
-        spans = [
+        cells = [
             (high <= 0.0, min(a, b), max(a, b))
             for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
         ]
-    return sample_chords(profile, spans, _NODES[kind])
+    # the outermost are the roughest as a rule: where they do not fit the others need no samples
+    outer = sample_chords(profile, [cells[0], cells[-1]], _NODES[kind])
+    if not _Span(mode, low, high, outer).fits(_DEGREE[kind], tolerance):
+        return None
+    inner = sample_chords(profile, cells[1:-1], _NODES[kind])
+    span = _Span(mode, low, high, [outer[0], *inner, outer[1]])
+    return span if span.fits(_DEGREE[kind], tolerance) else None
 
 
 def _squares(span: _Span) -> tuple[float, float]:
