@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._cache import TILE, slices
+from fastgram._cache import slices
+from fastgram._devices import CPU
 from fastgram._machine import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
@@ -26,7 +27,7 @@ def each_pair(
 
     A row of tiles is a task, as in a pass; `start` makes each thread a function of its own.
     """
-    blocks = slices(n, TILE)
+    blocks = slices(n, CPU.tile)
     queue = itertools.count()
 
     def work() -> None:
@@ -49,7 +50,7 @@ def gemm_of_tiles(X: Array, threads: int | None = None) -> None:
     """Multiply the tiles of the upper triangle of XXᵀ, on all threads, and do no more with them."""
 
     def start() -> Callable[[slice, slice], None]:
-        scratch = np.empty(TILE * TILE, X.dtype)
+        scratch = np.empty(CPU.tile * CPU.tile, X.dtype)
 
         def multiply(i: slice, j: slice) -> None:
             x, y = X[i], X[j]
@@ -63,10 +64,10 @@ def gemm_of_tiles(X: Array, threads: int | None = None) -> None:
 
 def tiles_in_memory(n: int) -> Tiles:
     """Return the upper triangle of a matrix in tiles of random numbers, one array after another."""
-    starts = range(0, n, TILE)
+    starts = range(0, n, CPU.tile)
     rng = np.random.default_rng(0)
     return {
-        (i, j): rng.standard_normal((min(TILE, n - i), min(TILE, n - j)))
+        (i, j): rng.standard_normal((min(CPU.tile, n - i), min(CPU.tile, n - j)))
         for i in starts
         for j in starts
         if j >= i
@@ -89,9 +90,9 @@ def products_of_tiles(tiles: Tiles, V: Array, both: bool = True) -> Array:
             for j in rows:
                 if j >= i:
                     tile = tiles[i, j]
-                    out[i : i + TILE] += tile @ V[j : j + TILE]
+                    out[i : i + CPU.tile] += tile @ V[j : j + CPU.tile]
                     if both and j > i:
-                        out[j : j + TILE] += tile.T @ V[i : i + TILE]
+                        out[j : j + CPU.tile] += tile.T @ V[i : i + CPU.tile]
         return out
 
     with one_blas_thread(), ThreadPoolExecutor(count) as pool:

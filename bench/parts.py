@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 import fastgram as fg
 from bench.floors import each_pair, gemm_of_tiles, times_in_turn
-from fastgram._cache import TILE, slices
+from fastgram._cache import slices
+from fastgram._devices import CPU
 from fastgram._entries import Entries
 from fastgram._tiles import Consumer, Multiply, each_tile
 
@@ -86,14 +87,14 @@ def multiplier(V: Array) -> Multiply:
 
 def traverse(op: fg.GramOperator, consumer: Consumer, threads: int) -> None:
     """Hand every tile, computed anew, to a consumer."""
-    each_tile(op.entries, consumer, op.evaluate, threads=threads)
+    each_tile(op.entries, consumer, op.devices, threads=threads)
 
 
 def run_pass(op: fg.GramOperator, V: Array, threads: int) -> Array:
     """Return op @ V, on a number of threads."""
-    consumer = multiplier(V)
-    traverse(op, consumer, threads)
-    return consumer.out
+    out = np.zeros_like(V)
+    traverse(op, Multiply(V, out), threads)
+    return out
 
 
 def entries_of(op: fg.GramOperator) -> Entries:
@@ -122,18 +123,19 @@ class Sample:
     def evaluate(self, op: fg.GramOperator, out: Tile) -> None:
         """Run the table on it."""
         table = entries_of(op).table
-        op.evaluate(self.cosines, self.x, self.y, self.row_weights, self.column_weights, table, out)
+        weights = self.row_weights, self.column_weights
+        CPU.evaluate(self.cosines, self.x, self.y, *weights, table, out)
 
 
 def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
     """Return a sample of each shape that the tiles of the upper triangle have."""
     entries, n = entries_of(op), op.shape[0]
     unit, spans = entries.rows.unit, entries.row_spans.astype(entries.dtype)
-    heights = {i.stop - i.start for i in slices(n, TILE)}
+    heights = {i.stop - i.start for i in slices(n, CPU.tile)}
     found = {}
     for shape in ((height, width) for height in heights for width in heights if height >= width):
         i = slice(0, shape[0])
-        first = min(TILE, n - shape[1])
+        first = min(CPU.tile, n - shape[1])
         j = slice(first, first + shape[1])
         cosines = np.matmul(unit[i], unit[j].T)
         found[shape] = Sample(cosines, unit[i], unit[j], spans[i], spans[j])
@@ -159,7 +161,7 @@ def run_gemm(op: fg.GramOperator, threads: int) -> None:
     rows = entries_of(op).rows
 
     def start() -> Callable[[slice, slice], None]:
-        scratch = np.empty(TILE * TILE, rows.unit.dtype)
+        scratch = np.empty(CPU.tile * CPU.tile, rows.unit.dtype)
 
         def multiply(i: slice, j: slice) -> None:
             height, width = _shape(i, j)
@@ -176,7 +178,7 @@ def run_tables(
     """Evaluate the table as often as there are tiles, into tiles of a dtype."""
 
     def start() -> Callable[[slice, slice], None]:
-        scratch = np.empty(TILE * TILE, dtype)
+        scratch = np.empty(CPU.tile * CPU.tile, dtype)
 
         def evaluate(i: slice, j: slice) -> None:
             height, width = shape = _shape(i, j)
@@ -191,12 +193,12 @@ def run_consumer(consumer: Consumer, values: dict[Shape, Tile], n: int, threads:
     """Hand a consumer as many tiles as a traversal does, the same one again and again."""
 
     def start() -> Callable[[slice, slice], None]:
-        row = consumer.begin(slice(0, min(TILE, n)))
+        row = consumer.begin(CPU, slice(0, min(CPU.tile, n)))
 
         def take(i: slice, j: slice) -> None:
             height, width = _shape(i, j)
             own = None if row is None else row[:height]
-            consumer.take(i, j, values[height, width], own)
+            consumer.take(CPU, i, j, values[height, width], own)
 
         return take
 

@@ -17,8 +17,9 @@ import pytest
 import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
+from fastgram._devices import CPU
 from fastgram._features import blocks
-from fastgram._tiles import TILE, one_blas_thread, thread_count
+from fastgram._tiles import one_blas_thread, thread_count
 from fastgram.kernels import bits
 
 Array = npt.NDArray[np.float64]
@@ -119,15 +120,25 @@ def test_product_by_factors(benchmark: Any, activation: str) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_counting_bits(benchmark: Any, m: int, dtype: str) -> None:
     """One tile on one thread: the products of two-valued rows, counted and multiplied."""
-    ones = np.random.default_rng(0).random((2 * TILE, m)) < 0.5
+    ones = np.random.default_rng(0).random((2 * CPU.tile, m)) < 0.5
     packed, counts = bits.pack(ones), np.count_nonzero(ones, axis=1).astype(float)
     values = ones.astype(dtype)
-    x, y = values[:TILE], values[TILE:]
-    counted, multiplied = np.empty((TILE, TILE), dtype), np.empty((TILE, TILE), dtype)
+    x, y = values[: CPU.tile], values[CPU.tile :]
+    counted, multiplied = (
+        np.empty((CPU.tile, CPU.tile), dtype),
+        np.empty((CPU.tile, CPU.tile), dtype),
+    )
 
     def count() -> None:
         bits.products(
-            packed, (0, TILE), packed, (TILE, 2 * TILE), counts, counts, (0.0, 0.0, 1.0), counted
+            packed,
+            (0, CPU.tile),
+            packed,
+            (CPU.tile, 2 * CPU.tile),
+            counts,
+            counts,
+            (0.0, 0.0, 1.0),
+            counted,
         )
 
     def multiply() -> None:

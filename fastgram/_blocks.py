@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._entries import Entries, Evaluate, Rows
+from fastgram._devices import Device
+from fastgram._entries import Entries, Rows
 from fastgram._finite import FiniteEntries
 from fastgram.network import Network
 
 __all__ = ["Blocks", "blocks_of"]
 
 Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
+Tile = Any  # of a device
 
 
 class Blocks(Protocol):
@@ -41,8 +42,11 @@ class Blocks(Protocol):
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""
 
-    def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
-        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
+        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
+
+        Both are the device's.
+        """
 
 
 def blocks_of(

@@ -34,7 +34,9 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     singular = problem.rank_bound < problem.n
     room = _room(problem.n, request)
     appended = None if singular else problem.appended(request.block // 2)
-    run = BlockLanczos(problem.multiply, problem.n, request.block, request.seed, appended)
+    run = BlockLanczos(
+        problem.multiply, problem.n, request.block, request.seed, appended, problem.device
+    )
     steps: BlockLanczos | Checkpoint = run
     if request.checkpoint is not None:
         steps = Checkpoint(request.checkpoint, run, request.seed)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from fastgram._devices import CPU, Device
 
-from fastgram._machine import free_memory
+__all__ = ["Cache", "bytes_of_all", "slices"]
 
-__all__ = ["TILE", "Cache", "bytes_of_all", "slices"]
-
-Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
-
-# Rows and columns of a tile. In float64 a tile takes 1.1 MB, about a second-level cache; smaller
-# ones lose time to the interpreter between them, larger ones to memory.
-TILE = 384
+Array = Any  # of float64, on a device
+Tile = Any
 
 
 @dataclass
@@ -33,15 +27,18 @@ class Cache:
     ----------
     budget : int or None
         In bytes; None is half of the memory that is free when it is first asked for.
+    device : Device
+        In whose memory they are kept.
     tiles : dict
         From (row, column) to the tiles that are kept by now.
     """
 
     budget: int | None
+    device: Device = CPU
     tiles: dict[tuple[int, int], Array] = field(default_factory=dict)
     _limit: int | None = None
     _rows: list[slice] | None = None
-    _room: Array = field(default_factory=lambda: np.empty(0))
+    _room: Array = None
     _places: dict[tuple[int, int], slice] = field(default_factory=dict)  # of tiles still to come
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -50,7 +47,9 @@ class Cache:
         """The budget in bytes, as a number."""
         with self._lock:
             if self._limit is None:
-                self._limit = free_memory() // 2 if self.budget is None else self.budget
+                self._limit = self.budget
+            if self._limit is None:
+                self._limit = self.device.free_memory() // 2
             return self._limit
 
     def lay_out(self, rows: list[slice]) -> None:
@@ -61,7 +60,9 @@ class Cache:
             self._drop()
             self._rows = rows
             self._places = _spread_evenly(rows, self.limit // 8)
-            self._room = np.empty(max((place.stop for place in self._places.values()), default=0))
+            size = max((place.stop for place in self._places.values()), default=0)
+            with self.device.context():
+                self._room = self.device.xp.empty(size)
 
     def keep(self, key: tuple[int, int], tile: Tile) -> None:
         """Keep a copy of the tile if it is one of those to keep."""
@@ -71,13 +72,22 @@ class Cache:
             place, room, tiles = self._places.pop(key, None), self._room, self.tiles
         if place is not None:
             kept = room[place].reshape(tile.shape)
-            kept[...] = tile
+            if self.device.on_host:
+                kept[...] = tile
+            else:
+                with self.device.context():
+                    kept[...] = self.device.put(tile)
             tiles[key] = kept
+
+    def kept(self, device: Device, key: tuple[int, int]) -> Tile | None:
+        """Return a tile that is kept, on the device that asks, or None."""
+        tile = self.tiles.get(key)
+        return None if tile is None else device.put(tile)
 
     def read_only(self) -> Cache:
         """Return a cache of the same tiles that keeps no others."""
         with self._lock:
-            return Cache(0, self.tiles, _rows=self._rows)
+            return Cache(0, self.device, self.tiles, _rows=self._rows)
 
     def forget(self) -> None:
         """Drop all tiles; a traversal that is under way goes on without."""
@@ -86,10 +96,10 @@ class Cache:
             self._limit = None
 
     def _drop(self) -> None:
-        self.tiles, self._places, self._rows, self._room = {}, {}, None, np.empty(0)
+        self.tiles, self._places, self._rows, self._room = {}, {}, None, None
 
 
-def bytes_of_all(n: int, tile: int = TILE) -> int:
+def bytes_of_all(n: int, tile: int = CPU.tile) -> int:
     """Return the bytes of all tiles of a matrix of order n: the triangle, diagonal tiles whole."""
     heights: list[int] = [rows.stop - rows.start for rows in slices(n, tile)]
     return 4 * (n * n + sum(height * height for height in heights))

@@ -9,10 +9,12 @@ the start block of a Lanczos run, halve its passes there (`bench/passes.py`).
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._devices import Device
 from fastgram.operator import GramOperator
 
 __all__ = ["close_pairs"]
@@ -44,24 +46,26 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     found: list[tuple[float, int, int, float]] = []
     lock = threading.Lock()
 
-    def visitor(rows: slice, columns: slice, block: npt.NDArray[np.floating]) -> None:
-        cosines = block / scales[rows, None] / scales[columns]
-        sizes = np.abs(cosines)
+    def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
+        xp, own = device.xp, device.held(scales)
+        cosines = block / own[rows, None] / own[columns]
+        sizes = abs(cosines)
         if rows == columns:
-            sizes = np.tril(sizes, -1)
-        close = np.flatnonzero(sizes.ravel() > 1.0 - _CLOSE)
+            sizes = xp.tril(sizes, -1)
+        close = xp.flatnonzero(sizes.ravel() > 1.0 - _CLOSE)
         if close.size > most:
-            order = np.argsort(-sizes.ravel()[close], kind="stable")
+            order = xp.argsort(-sizes.ravel()[close], kind="stable")
             close = close[order[:most]]
-        a, b = np.unravel_index(close, sizes.shape)
+        values = device.get(cosines.ravel()[close])
+        a, b = np.unravel_index(device.get(close), sizes.shape)
         new = [
-            (-float(sizes[i, j]), rows.start + int(i), columns.start + int(j), float(cosines[i, j]))
-            for i, j in zip(a, b, strict=True)
+            (-abs(float(value)), rows.start + int(i), columns.start + int(j), float(value))
+            for i, j, value in zip(a, b, values, strict=True)
         ]
         with lock:
             found.extend(new)
 
-    op.visit(visitor, keep=True)
+    op.visit_where_they_are(visitor, keep=True)
     taken: set[int] = set()
     pairs: list[tuple[int, int, float]] = []
     for _, i, j, cosine in sorted(found):

@@ -1,21 +1,230 @@
-"""What computes the tiles: the one place that knows a device by name."""
+"""What computes tiles: the one place that knows a device by name.
+
+A traversal is written once, for arrays of any namespace; a `Device` brings the namespace, the way
+there and back, and the few things that are done by compiled code. On the CPU arrays are NumPy's and
+each thread works for the same device; of GPUs each has one thread that feeds it.
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fastgram._validation import as_choice
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["as_evaluate"]
+from fastgram._machine import free_memory, one_blas_thread
+from fastgram._validation import as_choice, on_gpu
 
-DEVICES = ("cpu",)
+if TYPE_CHECKING:
+    from fastgram._entries import Rows
+
+__all__ = ["CPU", "DEVICES", "Device", "as_devices", "gpus", "host_rows"]
+
+Array = Any  # of the device's namespace
+
+DEVICES = ("cpu", "gpu", "auto")
+
+# Rows and columns of a tile on the CPU. In float64 a tile takes 1.1 MB, about a second-level cache;
+# smaller ones lose time to the interpreter between them, larger ones to memory.
+_CPU_TILE = 384
 
 
-def as_evaluate(device: str) -> Callable[..., None]:
-    """Return the tile kernel of a device (the contract of `fastgram.kernels`), loading it now."""
-    as_choice("device", device, DEVICES)
-    kernel: Any = importlib.import_module(f"fastgram.kernels.{device}")
-    evaluate: Callable[..., None] = kernel.evaluate
-    return evaluate
+class Device(Protocol):
+    """What computes tiles, and holds them.
+
+    Attributes
+    ----------
+    name : {"cpu", "gpu"}
+    label : str
+        What it is, for people.
+    xp : module
+        The namespace of its arrays: NumPy, or CuPy.
+    on_host : bool
+        Whether its arrays are NumPy's.
+    tile : int
+        Rows and columns of a tile.
+    """
+
+    name: str
+    label: str
+    xp: Any
+    on_host: bool
+    tile: int
+
+    def context(self) -> AbstractContextManager[None]:
+        """Return what a thread that works for the device goes through."""
+
+    def finish(self) -> None:
+        """Wait until all that was asked for is done."""
+
+    def free_memory(self) -> int:
+        """Return the bytes that could be taken."""
+
+    def owns(self, value: object) -> bool:
+        """Whether this is an array of the device's kind."""
+
+    def put(self, array: Array) -> Array:
+        """Return an array of the host or of another device on this one."""
+
+    def get(self, array: Array) -> npt.NDArray[Any]:
+        """Return an array of the device on the host."""
+
+    def held(self, array: npt.NDArray[Any]) -> Array:
+        """Return a host's array on the device: copied once, for as long as the array lives."""
+
+    def unit(self, rows: Rows) -> Array:
+        """Return the unit rows as `evaluate` takes them, (n, at least d)."""
+
+    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+        """Fill `out` with the inner products of unit rows i and unit columns j."""
+
+    @property
+    def evaluate(self) -> Callable[..., None]:
+        """The tile kernel: the contract of `fastgram.kernels`."""
+
+    @property
+    def count(self) -> Callable[..., None]:
+        """Inner products of two-valued rows: `fastgram.kernels.bits.products`."""
+
+    def mirror(self, tile: Array) -> None:
+        """Copy the upper triangle of a diagonal tile to the lower one."""
+
+    def columns_of(self, V: Array) -> Array:
+        """Return a block of vectors in the form that `multiply_both` takes slices of."""
+
+    def multiply_both(self, tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+        """Add tile @ x to `row` and tileᵀ @ y to `part`."""
+
+
+class Cpu:
+    """The CPU: NumPy arrays, Numba kernels and BLAS."""
+
+    name = label = "cpu"
+    xp: ModuleType = np
+    on_host = True
+    tile = _CPU_TILE
+
+    def context(self) -> AbstractContextManager[None]:
+        """Hold BLAS to one thread."""
+        return one_blas_thread()
+
+    def finish(self) -> None:
+        """Nothing is ever under way."""
+
+    def free_memory(self) -> int:
+        """Return the bytes of memory that could be taken."""
+        return free_memory()
+
+    def owns(self, value: object) -> bool:
+        """Whether this is a NumPy array."""
+        return isinstance(value, np.ndarray)
+
+    def put(self, array: Array) -> Array:
+        """Return the array itself."""
+        return array
+
+    def get(self, array: Array) -> npt.NDArray[Any]:
+        """Return the array itself."""
+        return np.asarray(array)
+
+    def held(self, array: npt.NDArray[Any]) -> Array:
+        """Return the array itself."""
+        return array
+
+    def unit(self, rows: Rows) -> Array:
+        """Return the unit rows."""
+        return rows.unit
+
+    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+        """Fill `out` with the inner products of unit rows i and unit columns j."""
+        rows.cosines(i, columns, j, out)
+
+    @property
+    def evaluate(self) -> Callable[..., None]:
+        """The Numba tile kernel; compiled code is loaded when it is needed."""
+        from fastgram.kernels.cpu import evaluate
+
+        return evaluate
+
+    @property
+    def count(self) -> Callable[..., None]:
+        """Count ones of packed bits, by Numba."""
+        from fastgram.kernels.bits import products
+
+        counted: Callable[..., None] = products
+        return counted
+
+    def mirror(self, tile: Array) -> None:
+        """Copy the upper triangle of a diagonal tile to the lower one."""
+        from fastgram.kernels.transpose import mirror
+
+        mirror(tile)
+
+    def columns_of(self, V: Array) -> Array:
+        """Return a block in row-major order, of as many columns as the kernel takes together."""
+        from fastgram.kernels import products, vectors
+
+        n, columns = V.shape
+        if columns > 1 and vectors.wide():
+            columns = products.padded(columns)
+        if columns == V.shape[1] and V.flags.c_contiguous:
+            return V
+        block = np.zeros((n, columns))
+        block[:, : V.shape[1]] = V
+        return block
+
+    def multiply_both(self, tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+        """Multiply by our own loops for one vector and on wide registers, else by BLAS."""
+        from fastgram.kernels import products, vectors
+
+        if x.shape[1] == 1:  # a tile costs what it takes to be read, and BLAS would read it twice
+            products.multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
+        elif vectors.wide():
+            products.multiply_block(tile, x, y, row, part)
+        else:
+            row += tile @ x
+            part += tile.T @ y
+
+
+CPU = Cpu()
+
+
+def as_devices(name: str) -> tuple[Device, ...]:
+    """Return what a device's name stands for: the CPU, or every GPU that CuPy sees.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or "gpu" where none can be used. "auto" takes the CPU there.
+    """
+    if as_choice("device", name, DEVICES) == "cpu":
+        return (CPU,)
+    found, reason = gpus()
+    if not found and name == "gpu":
+        raise ValueError(f"device='gpu': {reason}; device='cpu' works everywhere")
+    return found or (CPU,)
+
+
+def gpus() -> tuple[tuple[Device, ...], str]:
+    """Return the GPUs that can be used, or none and why there is none."""
+    from fastgram import _gpu  # what it needs is loaded for those who ask
+
+    try:
+        return _gpu.find(), ""
+    except _gpu.NoGpuError as reason:
+        return (), str(reason)
+
+
+def host_rows(X: Any, devices: tuple[Device, ...]) -> tuple[Any, bool]:
+    """Return rows where they can be checked, on the host, and whether they came from a GPU."""
+    home = devices[0]
+    if home.on_host or not on_gpu(X):
+        return (
+            X,
+            False,
+        )  # a GPU's, not asked for there, is refused where rows are checked
+    with home.context():
+        return home.get(home.put(X)), True

@@ -19,10 +19,12 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._devices import Device
 from fastgram._norms import Separated, separate
 from fastgram.kernels import CLOSE, SeparablePiece, Table
 from fastgram.network import Network
@@ -30,9 +32,8 @@ from fastgram.network import Network
 __all__ = ["Entries", "Rows"]
 
 Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
+Tile = Any  # of a device, or a host's array
 Places = npt.NDArray[np.intp]
-Evaluate = Callable[..., None]  # the contract of fastgram.kernels
 
 _EPS = float(np.finfo(np.float64).eps)
 # Norms no further apart than this are one norm: a few roundings of a norm.
@@ -235,6 +236,11 @@ class Entries:
         return self.rows.norms.size, self.columns.norms.size
 
     @property
+    def weights(self) -> Array:
+        """What entries of the table are multiplied with, in the dtype of the tiles."""
+        return self._row_weights
+
+    @property
     def in_place(self) -> bool:
         """Whether `block` may be given its scratch as `out` too."""
         return self.table is not None
@@ -263,18 +269,17 @@ class Entries:
         # Frobenius: the sum of error²·span²·span² over all entries
         return self.error * float(np.sum(self.row_spans**2))
 
-    def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
 
         `out` may be float32 or float64 whatever the dtype of the tiles; `scratch` is of theirs.
         """
-        x, y = self.rows.unit[i], self.columns.unit[j]
-        self.rows.cosines(i, self.columns, j, scratch)
+        device.cosines(self.rows, i, self.columns, j, scratch)
         own = (self.direct or self.separated is not None) and self.columns is self.rows and i == j
         if own:  # the diagonal is known, and alone on its piece as a rule
-            np.fill_diagonal(scratch, 0.0)
+            _diagonal_of(scratch)[:] = 0.0
         tables: Sequence[Table | SeparablePiece] = []
-        outside: npt.NDArray[np.bool_] | None = None
+        outside: Any = None
         if self.table is not None:
             tables = [self.table]
         elif self.separated is not None:
@@ -283,18 +288,24 @@ class Entries:
             if not self.separated.whole:
                 outside = (scratch >= self.separated.top) | (scratch < self.separated.bottom)
         elif self.direct:
-            outside = np.ones(scratch.shape, dtype=bool)
+            outside = device.xp.ones(scratch.shape, dtype=bool)
         else:
             out[...] = 0.0
-        for table in tables:
-            evaluate(scratch, x, y, self._row_weights[i], self._column_weights[j], table, out)
+        if tables:
+            x, y = device.unit(self.rows)[i], device.unit(self.columns)[j]
+            row_weights = device.held(self._row_weights)[i]
+            column_weights = device.held(self._column_weights)[j]
+            for table in tables:
+                device.evaluate(scratch, x, y, row_weights, column_weights, table, out)
         if outside is not None:
-            a, b = np.nonzero(np.triu(outside, 1) if own else outside)
-            out[a, b] = values = self._integrate(i, j, scratch, a, b)
+            a, b = device.xp.nonzero(device.xp.triu(outside, 1) if own else outside)
+            cosines = device.get(scratch[a, b])
+            values = self._integrate(i, j, cosines, device.get(a), device.get(b))
+            out[a, b] = values = device.put(values)
             if own:
                 out[b, a] = values
         if own:
-            np.fill_diagonal(out, self.row_spans[i] ** 2)
+            _diagonal_of(out)[:] = device.put(self.row_spans[i] ** 2)
 
     def _kept_of(self, i: slice) -> dict[int, tuple[Tile, Tile]]:
         """Return this thread's place for what depends on rows i alone; it holds one set of rows."""
@@ -304,9 +315,9 @@ class Entries:
         kept: dict[int, tuple[Tile, Tile]] = own["kept"]
         return kept
 
-    def _integrate(self, i: slice, j: slice, cosines: Tile, a: Places, b: Places) -> Array:
+    def _integrate(self, i: slice, j: slice, cosines: Array, a: Places, b: Places) -> Array:
         """Return the entries at rows a and columns b of a block, by quadrature."""
-        rho = np.clip(cosines[a, b].astype(np.float64), -1.0, 1.0)
+        rho = np.clip(cosines.astype(np.float64), -1.0, 1.0)
         theta = np.arccos(rho)
         for sign in (1.0, -1.0):  # close pairs from the rows, as in the kernels
             close = np.flatnonzero(0.5 - 0.5 * sign * rho < CLOSE[self.dtype])
@@ -321,6 +332,11 @@ class Entries:
         equal = (theta == 0.0) & (q1 == q2)
         values[equal] = self.row_spans[i][a[equal]] ** 2
         return values
+
+
+def _diagonal_of(block: Tile) -> Tile:
+    """Return the diagonal of a square block, to be written to."""
+    return block.reshape(-1)[:: block.shape[1] + 1]
 
 
 def _say_slow(what: str) -> None:

@@ -6,7 +6,9 @@ blocks; those of the last layer are computed from that layer's inputs when their
 that a network of one hidden layer holds its rows and nothing of size n·m.
 
 Blocks of neurons are what threads share. Their parts are added in the order of the neurons: the
-same bits on any number of threads.
+same bits on any number of threads. Activations are evaluated on the CPU, for they are Python
+functions of NumPy arrays; where vectors are on a GPU, columns of B go there as they are made, and
+the products that an activation has no part in are taken there.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._devices import CPU, Device
 from fastgram._features import Features, Pair, blocks
 from fastgram._machine import in_order, require_memory
 
@@ -29,8 +33,9 @@ Array = npt.NDArray[np.float64]
 # Bytes that a thread's columns of B take at most, unless that were fewer than 32 columns.
 _NEURON_BYTES = 2**27
 _MOST_NEURONS = 256
-# Rows worked on at a time, and columns of their products with V: about a second-level cache.
-_ROWS = 256
+# Rows worked on at a time, and columns of their products with V: about a second-level cache; a GPU
+# needs more to be busy.
+_ROWS, _GPU_ROWS = 256, 8192
 _WIDE = 1024
 
 
@@ -51,12 +56,12 @@ class Factored:
     _lower: list[Pair] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def additions(self) -> int:
+    def additions(self, device: Device = CPU) -> int:
         """Return how many additions an entry of a product goes through, at most."""
-        n = self.rows.shape[0]
+        n, rows = self.rows.shape[0], _rows_of(device)
         worst = 0
         for backward, forward in self.features.columns:
-            own = _ROWS + -(-n // _ROWS) + forward  # over rows, then over columns of F
+            own = rows + -(-n // rows) + forward  # over rows, then over columns of F
             if backward:
                 size = self._neurons()
                 own += size + -(-backward // size)
@@ -70,8 +75,14 @@ class Factored:
         # no fewer than 8 blocks where there are neurons enough, so that threads have work
         return int(min(m, max(32, min(_MOST_NEURONS, fitting, m // 8))))
 
-    def multiply(self, V: Array, absolute: bool = False, threads: int | None = None) -> Array:
-        """Return G @ V for an (n, b) block, or with the absolute values of all factors.
+    def multiply(
+        self,
+        V: Array,
+        absolute: bool = False,
+        threads: int | None = None,
+        device: Device = CPU,
+    ) -> Array:
+        """Return G @ V for an (n, b) block of a device, or with the absolute values of all factors.
 
         Raises
         ------
@@ -81,20 +92,25 @@ class Factored:
         inputs, lower = self._hold(threads)
         size = _absolute if absolute else _as_is
         V = size(V)
-        forward = size(inputs)
-        tasks: list[Callable[[], Array]] = [
+        forward = size(device.held(inputs))
+        tasks: list[_Last | _Lower] = [
             _Last(self.features, inputs, forward, V, neurons, size)
             for neurons in blocks(self.features.width, self._neurons())
         ]
         for pair in lower:
             assert pair.backward is not None
-            own = size(pair.forward)
+            own = size(device.held(pair.forward))
             tasks += [
                 _Lower(pair.backward, own, V, neurons, size)
                 for neurons in blocks(self.features.width, self._neurons())
             ]
-        out = np.zeros_like(V)
-        for part in in_order(lambda task: task(), tasks, threads):
+        if device.on_host:
+            parts = in_order(lambda task: task.product(task.columns(), device), tasks, threads)
+        else:  # threads make the columns, and this one feeds the device
+            made = in_order(lambda task: (task, task.columns()), tasks, threads)
+            parts = (task.product(columns, device) for task, columns in made)
+        out: Array = device.xp.zeros_like(V)
+        for part in parts:
             out += part
         return out
 
@@ -133,6 +149,10 @@ class Factored:
             return last, pairs
 
 
+def _rows_of(device: Device) -> int:
+    return _ROWS if device.on_host else _GPU_ROWS
+
+
 def _as_is(array: Array) -> Array:
     return array
 
@@ -141,39 +161,51 @@ def _absolute(array: Array) -> Array:
     return np.abs(array)
 
 
+class _Columns(NamedTuple):
+    """Columns of B and of the values of the last layer, on the host; None where there are none."""
+
+    backward: Array | None
+    values: Array | None
+
+
 @dataclass(frozen=True)
 class _Last:
     """The part of a product that some neurons of the last layer bring."""
 
     features: Features
     inputs: Array
-    forward: Array  # inputs or |inputs|
-    V: Array
+    forward: Any  # inputs or |inputs|, on the device
+    V: Any
     neurons: slice
-    size: Callable[[Array], Array]
+    size: Callable[[Any], Any]
 
-    def __call__(self) -> Array:
+    def columns(self) -> _Columns:
+        """Evaluate the activation and its derivative."""
         features, n = self.features, self.inputs.shape[0]
         count = self.neurons.stop - self.neurons.start
-        gradient, value = features.kind != "nngp", features.kind != "gradient"
-        backward = np.empty((n, count)) if gradient else np.empty((0, 0))
-        values = np.empty((n, count)) if value else np.empty((0, 0))
+        backward = np.empty((n, count)) if features.kind != "nngp" else None
+        values = np.empty((n, count)) if features.kind != "gradient" else None
         weights = features.weights.layers[-1][self.neurons]
         for r in blocks(n, _ROWS):
             with np.errstate(over="ignore", invalid="ignore"):
                 z = self.inputs[r] @ weights.T
-                if gradient:
+                if backward is not None:
                     backward[r] = self.size(features.backward(z, self.neurons))
-                if value:
+                if values is not None:
                     values[r] = self.size(features.values(z)) / math.sqrt(features.width)
             features.require_finite(z)
             for found in (backward, values):
-                features.require_finite(found[r])
-        part = np.zeros_like(self.V)
-        if gradient:
-            part += _hadamard(backward, self.forward, self.V)
-        if value:
-            part += _plain(values, self.V)
+                if found is not None:
+                    features.require_finite(found[r])
+        return _Columns(backward, values)
+
+    def product(self, columns: _Columns, device: Device) -> Any:
+        """Return what they bring."""
+        part = device.xp.zeros_like(self.V)
+        if columns.backward is not None:
+            part += _hadamard(device, device.put(columns.backward), self.forward, self.V)
+        if columns.values is not None:
+            part += _plain(device, device.put(columns.values), self.V)
         return part
 
 
@@ -182,40 +214,47 @@ class _Lower:
     """The part of a product that some neurons of a layer below the last bring."""
 
     backward: Array
-    forward: Array
-    V: Array
+    forward: Any
+    V: Any
     neurons: slice
-    size: Callable[[Array], Array]
+    size: Callable[[Any], Any]
 
-    def __call__(self) -> Array:
-        return _hadamard(self.size(self.backward[:, self.neurons]), self.forward, self.V)
+    def columns(self) -> _Columns:
+        """Return its columns of B, which are held."""
+        return _Columns(self.size(self.backward[:, self.neurons]), None)
+
+    def product(self, columns: _Columns, device: Device) -> Any:
+        """Return what they bring."""
+        assert columns.backward is not None
+        return _hadamard(device, device.put(columns.backward), self.forward, self.V)
 
 
-def _plain(values: Array, V: Array) -> Array:
+def _plain(device: Device, values: Any, V: Any) -> Any:
     """Return F Fᵀ V, summed over blocks of rows."""
-    inner = np.zeros((values.shape[1], V.shape[1]))
-    for r in blocks(values.shape[0], _ROWS):
+    inner = device.xp.zeros((values.shape[1], V.shape[1]))
+    for r in blocks(values.shape[0], _rows_of(device)):
         inner += values[r].T @ V[r]
     return values @ inner
 
 
-def _hadamard(backward: Array, forward: Array, V: Array) -> Array:
+def _hadamard(device: Device, backward: Any, forward: Any, V: Any) -> Any:
     """Return ((B Bᵀ) ∘ (F Fᵀ)) V."""
     columns = V.shape[1]
-    out = np.zeros_like(V)
+    out = device.xp.zeros_like(V)
     together = min(columns, 32)
     for vectors in blocks(columns, together):
         for f in blocks(forward.shape[1], max(1, _WIDE // together)):
-            _add_product(backward, forward[:, f], V[:, vectors], out[:, vectors])
+            _add_product(device, backward, forward[:, f], V[:, vectors], out[:, vectors])
     return out
 
 
-def _add_product(backward: Array, forward: Array, V: Array, out: Array) -> None:
+def _add_product(device: Device, backward: Any, forward: Any, V: Any, out: Any) -> None:
     shape = (-1, V.shape[1], forward.shape[1])
-    inner = np.zeros((backward.shape[1], V.shape[1] * forward.shape[1]))
-    for r in blocks(V.shape[0], _ROWS):
+    xp, rows = device.xp, _rows_of(device)
+    inner = xp.zeros((backward.shape[1], V.shape[1] * forward.shape[1]))
+    for r in blocks(V.shape[0], rows):
         spread = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])
         inner += backward[r].T @ spread
-    for r in blocks(V.shape[0], _ROWS):
+    for r in blocks(V.shape[0], rows):
         product = (backward[r] @ inner).reshape(shape)
-        out[r] += np.einsum("rbf,rf->rb", product, forward[r])
+        out[r] += xp.einsum("rbf,rf->rb", product, forward[r])

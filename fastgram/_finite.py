@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._devices import Device
 from fastgram._factored import Factored
 from fastgram._features import Features, Pair, blocks, weights
 from fastgram._machine import in_order, require_memory
@@ -24,7 +25,7 @@ from fastgram.network import Network
 __all__ = ["FiniteEntries"]
 
 Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
+Tile = Any  # of a device, or a host's array
 
 # --- what a product costs, in flops ---------------------------------------------------------------
 # They decide between two ways that give the same result, so they are constants: the choice, and
@@ -158,36 +159,38 @@ class FiniteEntries:
 
     # --- tiles ------------------------------------------------------------------------------------
 
-    def block(self, i: slice, j: slice, evaluate: object, scratch: Tile, out: Tile) -> None:
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
         if not self._held:
             self._hold()
-        rows, columns = self.row_side, self.column_side
+        rows, columns, held = self.row_side, self.column_side, device.held
         for index, pair in enumerate(rows.pairs):
             other = columns.pairs[index]
-            np.matmul(pair[1][i], other[1][j].T, out=scratch)
+            device.xp.matmul(held(pair[1])[i], held(other[1])[j].T, out=scratch)
             if rows.bits is not None and index == self.features.gradient_index:
-                scratch *= self._count(i, j)
+                scratch *= self._count(i, j, device)
             elif pair[0] is not None and other[0] is not None:
-                scratch *= pair[0][i] @ other[0][j].T
+                scratch *= held(pair[0])[i] @ held(other[0])[j].T
             if index == 0:
                 out[...] = scratch
             else:
                 out += scratch
 
-    def _count(self, i: slice, j: slice) -> Tile:
-        from fastgram.kernels.bits import products  # compiled code is loaded by who needs it
-
+    def _count(self, i: slice, j: slice, device: Device) -> Tile:
         assert self._values is not None
         low, high = self._values
         gap = high - low
         formula = (low * low * self.features.width, low * gap, gap * gap)
         rows, columns = self.row_side, self.column_side
-        out = np.empty((i.stop - i.start, j.stop - j.start), self.dtype)
-        products(
-            rows.bits, (i.start, i.stop), columns.bits, (j.start, j.stop),
-            rows.ones, columns.ones, formula, out,
-        )  # fmt: skip
+        out = device.xp.empty((i.stop - i.start, j.stop - j.start), self.dtype)
+        bits, ones, others, their_ones = (
+            device.held(array)
+            for array in (rows.bits, rows.ones, columns.bits, columns.ones)
+            if array is not None
+        )
+        device.count(
+            bits, (i.start, i.stop), others, (j.start, j.stop), ones, their_ones, formula, out
+        )
         return out
 
     @functools.cached_property

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._blocks import blocks_of
-from fastgram._devices import as_evaluate
+from fastgram._devices import as_devices, host_rows
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._validation import as_choice, as_dtype, as_rows
@@ -35,33 +35,37 @@ def gram(
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken.
+        read-only and memory-mapped arrays are taken, and other libraries' through DLPack. One on a
+        GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
+        norm 1, and what comes of it is copied back.
     Y : (m, d) array_like, optional
         Other samples; None is X itself, and then only the upper triangle is computed.
     network : Network, Activation or str
         A name is short for ``Network(name)``.
     kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
-    device : {"cpu"}
-        What computes the tiles.
+    device : {"cpu", "gpu", "auto"}
+        What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
+        or GPUs where there are any that can be used.
     dtype : {"float64", "float32"}
         Of the computation and the result.
     out : array_like of shape (n, m), optional
         Written into, tile by tile, and returned: a NumPy array or anything that takes
-        ``out[rows, columns] = block`` (`numpy.memmap`, h5py, zarr).
+        ``out[rows, columns] = block`` (`numpy.memmap`, h5py, zarr); a CuPy array on a GPU.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
     Returns
     -------
     (n, m) numpy.ndarray
-        Or `out`. Symmetric bit for bit where Y is None.
+        Or `out`; a CuPy array where X or Y was on a GPU. Symmetric bit for bit where Y is None.
 
     Raises
     ------
     ValueError, TypeError
         For rows that are not a finite real array, rows of Y of another length than those of X, an
-        `out` of another shape, an unknown kind, device or dtype, a depth at which the variance of
+        `out` of another shape, an unknown kind, device or dtype, a GPU that is missing, too old
+        (before compute capability 8.0) or short of memory, a depth at which the variance of
         a row overflows or vanishes, or a network of finite width that does not fit in the memory
         that is free or, for "gradient", whose derivative is zero everywhere.
 
@@ -90,6 +94,12 @@ def gram(
 
     A kernel for scikit-learn: ``SVC(kernel=functools.partial(fg.gram, network="tanh"))``.
     """
+    devices = as_devices(device)
+    home = devices[0]
+    X, from_gpu = host_rows(X, devices)
+    if Y is not None:
+        Y, of_columns = host_rows(Y, devices)
+        from_gpu = from_gpu or of_columns
     rows = as_rows(X)
     symmetric = Y is None
     columns = rows if Y is None else as_rows(Y, "Y")
@@ -103,10 +113,12 @@ def gram(
     shape = (rows.shape[0], columns.shape[0])
     if out is not None and tuple(getattr(out, "shape", ())) != shape:
         raise ValueError(f"out must have shape {shape}, not {getattr(out, 'shape', None)}")
-    evaluate = as_evaluate(device)
     entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
-    result = np.empty(shape, tile_dtype) if out is None else out
-    consumer = Store(result, symmetric, tile_dtype)
-    with progress_bar(progress, shape[0] * shape[1], "gram", "entry") as tick:
-        each_tile(entries, consumer, evaluate, symmetric=symmetric, tick=tick)
+    with home.context():
+        result = out
+        if out is None:
+            result = (home.xp if from_gpu else np).empty(shape, tile_dtype)
+        consumer = Store(result, symmetric, tile_dtype, home)
+        with progress_bar(progress, shape[0] * shape[1], "gram", "entry") as tick:
+            each_tile(entries, consumer, devices, symmetric=symmetric, tick=tick)
     return result

@@ -7,87 +7,32 @@ basis: a new stage.
 The run keeps what the brackets of `fastgram._bounds` are made of: the blocks Aⱼ and Bⱼ₊₁ as they
 came, the directions dropped where a residual block lost rank, and the measured size of what the
 recurrence misses in floating point.
+
+Blocks of vectors and the basis live on the device that multiplies; the small matrices that the
+brackets are made of are NumPy arrays on any device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from fastgram._basis import basis_on, factored, frobenius_norm
+from fastgram._devices import CPU, Device
+from fastgram._machine import one_blas_thread
 from fastgram._start import random_columns, with_appended
-from fastgram._tiles import one_blas_thread, thread_count
 
 __all__ = ["BlockLanczos"]
 
 Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_CHUNK_COLUMNS = 128
-_SLICE_ROWS = 8192
-
-
-class _Basis:
-    """Orthonormal columns, kept in chunks that products with them are efficient on.
-
-    Products go by slices of rows, on one BLAS thread each and summed in a fixed order: BLAS's own
-    threads are slow on panels this thin, and make the last bits depend on their number.
-    """
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self._slices = [slice(start, start + _SLICE_ROWS) for start in range(0, n, _SLICE_ROWS)]
-        self._pool = ThreadPoolExecutor(min(thread_count(), len(self._slices)))
-        self._chunks: list[Array] = []
-        self._free = 0  # columns of the last chunk not in use
-        self.columns = 0
-
-    def append(self, block: Array) -> None:
-        taken = 0
-        while taken < block.shape[1]:
-            if self._free == 0:
-                width = min(_CHUNK_COLUMNS, max(self._n - self.columns, 1))
-                self._chunks.append(np.empty((self._n, width), order="F"))
-                self._free = width
-            width = self._chunks[-1].shape[1]
-            count = min(self._free, block.shape[1] - taken)
-            start = width - self._free
-            self._chunks[-1][:, start : start + count] = block[:, taken : taken + count]
-            self._free -= count
-            taken += count
-            self.columns += count
-
-    def _filled(self) -> list[Array]:
-        if not self._free:
-            return self._chunks
-        last = self._chunks[-1]
-        return [*self._chunks[:-1], last[:, : last.shape[1] - self._free]]
-
-    def orthogonalise(self, block: Array) -> None:
-        """Subtract from the block, in place, its part in the span of the basis."""
-
-        def subtract(chunk: Array, coefficients: Array, rows: slice) -> None:
-            block[rows] -= chunk[rows] @ coefficients
-
-        for chunk in self._filled():
-            parts = self._pool.map(lambda rows, q=chunk: q[rows].T @ block[rows], self._slices)
-            coefficients = sum(parts, np.zeros((chunk.shape[1], block.shape[1])))
-            list(self._pool.map(partial(subtract, chunk, coefficients), self._slices))
-
-    def combine(self, coefficients: Array) -> Array:
-        """Return the basis times coefficients, which may be fewer rows than there are columns."""
-        total = np.zeros((self._n, coefficients.shape[1]))
-        start = 0
-        for chunk in self._filled():
-            rows = coefficients[start : start + chunk.shape[1]]
-            total += chunk[:, : rows.shape[0]] @ rows
-            start += rows.shape[0]
-        return total
 
 
 class BlockLanczos:
@@ -96,12 +41,17 @@ class BlockLanczos:
     Parameters
     ----------
     matmat : callable
-        (n, b) block to A times it; any b.
+        (n, b) block to A times it; any b. Both are arrays of the device.
     n, block : int
         Order of the matrix, and random columns of the start block.
     seed : int
     appended : (n, p) array, optional
-        Directions that the start block holds after its random columns: any at all.
+        Directions that the start block holds after its random columns: any at all; a NumPy array.
+    device : Device
+        Where the vectors live. The start block is drawn on the CPU and is the same on all.
+    basis_bytes : int, optional
+        What the basis may take on a device other than the CPU before the rest of it goes to host
+        memory; half of what is free there, if not given.
 
     Attributes
     ----------
@@ -128,30 +78,41 @@ class BlockLanczos:
 
     def __init__(
         self,
-        matmat: Callable[[Array], Array],
+        matmat: Callable[[Any], Any],
         n: int,
         block: int,
         seed: int,
         appended: Array | None = None,
+        device: Device = CPU,
+        basis_bytes: int | None = None,
     ) -> None:
         self.n = n
         self.block = min(block, n)
         self._matmat = matmat
+        self._device = device
+        if basis_bytes is None and not device.on_host:
+            basis_bytes = device.free_memory() // 2
+        self._basis_bytes = basis_bytes or 0
         self.passes = 0
         self.multiplied = 0
         self.earlier: list[tuple[list[Array], list[Array]]] = []
         self.defect = 0.0
         self._norm = 0.0
-        with one_blas_thread():
+        with self._working():
             start, self.start_factor = random_columns(n, self.block, seed)
             if appended is not None:
                 start = with_appended(start, appended)
-        self._begin(start)
+            self._begin(device.put(start))
 
-    def _begin(self, start: Array) -> None:
-        self._basis = _Basis(self.n)
-        self._previous: Array | None = None
-        self._current = np.ascontiguousarray(start)
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with one_blas_thread(), self._device.context():
+            yield
+
+    def _begin(self, start: Any) -> None:
+        self._basis = basis_on(self._device, self.n, self._basis_bytes)
+        self._previous: Any = None
+        self._current = self._device.xp.ascontiguousarray(start)
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
         self.couplings: list[Array] = []
@@ -163,19 +124,24 @@ class BlockLanczos:
             self.ritz_pairs(count, largest, vectors=True)[2]
             for count, largest in ((lowest, False), (highest, True))
         ]
-        with one_blas_thread():
+        with self._working():
             vectors = np.hstack([part for part in kept if part is not None])
-            start = with_appended(self._current, vectors)
-        self._go_on(start)
+            start = with_appended(self._device.get(self._current), vectors)
+            self._go_on(start)
 
     def _go_on(self, start: Array) -> None:
         self.earlier.append((self.diagonals, self.couplings))
-        self._begin(start)
+        self._begin(self._device.put(start))
 
     @property
     def columns(self) -> int:
         """Columns of the basis."""
         return self._basis.columns
+
+    @property
+    def spilled(self) -> int:
+        """Bytes of the basis in host memory because the device has no room for them."""
+        return self._basis.spilled
 
     @property
     def width(self) -> int:
@@ -196,12 +162,12 @@ class BlockLanczos:
             If A turns out not to be symmetric, or not finite.
         """
         product = self._matmat(self._current)
-        with one_blas_thread():
+        with self._working():
             self._absorb(product)
 
-    def _absorb(self, product: Array) -> None:
-        current = self._current
-        projection = current.T @ product
+    def _absorb(self, product: Any) -> None:
+        device, current = self._device, self._current
+        projection = device.get(current.T @ product)
         if not np.all(np.isfinite(projection)):
             raise ValueError("the operator returned values that are not finite")
         diagonal = (projection + projection.T) / 2.0
@@ -210,63 +176,71 @@ class BlockLanczos:
             raise ValueError(
                 "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
             )
-        residual = product - current @ diagonal
+        residual = product - current @ device.put(diagonal)
         if self._previous is not None:
-            residual -= self._previous @ self.couplings[-1].T
+            residual -= self._previous @ device.put(self.couplings[-1]).T
         remainder = residual.copy()
         self._basis.orthogonalise(residual)
         block, coupling, dropped = self._split(residual)
         if block.shape[1]:
             # the block is small differences of large numbers: once more, now that it is unit sized
             self._basis.orthogonalise(block)
-            block, correction = scipy.linalg.qr(block, mode="economic", check_finite=False)
+            block, correction = factored(device, block)
             coupling = correction @ coupling
-            remainder -= block @ coupling
-        # scipy's norm of a vector neither over- nor underflows
-        self.defect = math.hypot(self.defect, float(scipy.linalg.norm(remainder.ravel())))
+            remainder -= block @ device.put(coupling)
         self._norm = max(self._norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        self.defect = math.hypot(self.defect, frobenius_norm(device, remainder, self._norm))
         self._take(diagonal, coupling, dropped, block)
 
-    def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Array) -> None:
+    def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Any) -> None:
         self.passes += 1
         self.multiplied += self._current.shape[1]
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
         self.dropped.append(dropped)
-        self._previous, self._current = self._current, np.ascontiguousarray(block)
+        self._previous = self._current
+        self._current = self._device.xp.ascontiguousarray(block)
         self._basis.append(self._current)
 
     def record(self) -> dict[str, Array]:
-        """Return all that the newest pass added, or what a restart began from."""
+        """Return all that the newest pass added, or what a restart began from, as NumPy arrays."""
+        with self._device.context():
+            block = self._device.get(self._current)
         if not self.diagonals:
-            return {"start": self._current, "rounding": np.array([self.defect, self._norm])}
+            return {"start": block, "rounding": np.array([self.defect, self._norm])}
         return {
             "diagonal": self.diagonals[-1],
             "coupling": self.couplings[-1],
             "dropped": self.dropped[-1],
-            "block": self._current,
+            "block": block,
             "rounding": np.array([self.defect, self._norm]),
         }
 
     def restore(self, record: dict[str, Array]) -> None:
-        """Add a pass, or restart, as `record` returned it."""
-        if "start" in record:
-            self._go_on(record["start"])
-            return
-        self.defect, self._norm = (float(value) for value in record["rounding"])
-        self._take(record["diagonal"], record["coupling"], record["dropped"], record["block"])
+        """Add a pass, or restart, as `record` returned it, on this device or on another."""
+        with self._device.context():
+            if "start" in record:
+                self._go_on(record["start"])
+                return
+            self.defect, self._norm = (float(value) for value in record["rounding"])
+            block = self._device.put(record["block"])
+            self._take(record["diagonal"], record["coupling"], record["dropped"], block)
 
     def recognises(self, diagonal: Array) -> bool:
         """Whether a stored A₀ is this matrix's, judged by one product with one vector."""
         start = self._current
-        entry = float(start[:, 0] @ self._matmat(np.ascontiguousarray(start[:, :1]))[:, 0])
+        with self._device.context():
+            first = self._device.xp.ascontiguousarray(start[:, :1])
+        product = self._matmat(first)
+        with self._device.context():
+            entry = float(start[:, 0] @ product[:, 0])
         scale = float(np.max(np.abs(diagonal)))
         return abs(entry - float(diagonal[0, 0])) <= 1e-10 * scale
 
-    def _split(self, residual: Array) -> tuple[Array, Array, Array]:
+    def _split(self, residual: Any) -> tuple[Any, Array, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
         room = self.n - self._basis.columns
-        block, triangle = scipy.linalg.qr(residual, mode="economic", check_finite=False)
+        block, triangle = factored(self._device, residual)
         left, sizes, right = np.linalg.svd(triangle)
         small = 8.0 * np.sqrt(self.n) * _EPS * self._norm
         keep = min(int(np.count_nonzero(sizes > small)), room)
@@ -274,7 +248,7 @@ class BlockLanczos:
             return block, triangle, np.empty((keep, 0))
         # sizes above `small` are dropped only where the basis fills the space: rounding again
         bound = max(small, float(sizes[keep]), np.finfo(np.float64).tiny)
-        kept = block @ left[:, :keep]
+        kept = block @ self._device.put(left[:, :keep])
         return kept, sizes[:keep, None] * right[:keep], right[keep:].T / bound
 
     def band(self) -> Array:
@@ -303,7 +277,10 @@ class BlockLanczos:
     def ritz_pairs(
         self, count: int, largest: bool, vectors: bool
     ) -> tuple[Array, Array, Array | None]:
-        """Return values, residual norms and vectors of the `count` Ritz pairs at one end."""
+        """Return values, residual norms and vectors of the `count` Ritz pairs at one end.
+
+        All are NumPy arrays, on any device.
+        """
         band = self.band()
         order = band.shape[1]
         count = min(count, order)

@@ -126,7 +126,7 @@ class Separated:
         kept : dict
             What has been worked out for these rows and other columns, to be used and added to.
         """
-        low, high = float(np.min(cosines)), float(np.max(cosines))
+        low, high = float(cosines.min()), float(cosines.max())
         kind = cosines.dtype
         result = []
         for index, part in enumerate(self.parts):

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram._certificate import Visit, visit_array
 from fastgram._close_pairs import close_pairs
+from fastgram._devices import CPU, Device
 from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
@@ -36,7 +37,7 @@ class Problem:
     ----------
     n : int
     multiply : callable
-        (n, b) block to the product.
+        (n, b) block to the product, both arrays of the device.
     dense : callable or None
         To the matrix as a float64 array, where it can be had.
     visit : callable or None
@@ -70,6 +71,8 @@ class Problem:
     note : callable
         From the columns of a block to how it is multiplied, in words; empty where there is nothing
         to say.
+    device : Device
+        Where the blocks of a Lanczos run live.
     """
 
     n: int
@@ -91,6 +94,7 @@ class Problem:
     product_flops: Callable[[int], float | None] = lambda columns: None
     factor_columns: int | None = None
     factor_square: Callable[[], Array] | None = None
+    device: Device = CPU
 
     def noise_floor(self, largest: float) -> float:
         """Return what products cannot see; `largest` is the largest |Ritz value| so far."""
@@ -123,8 +127,8 @@ def _of_gram(op: GramOperator) -> Problem:
     return Problem(
         n=n,
         multiply=op.product_and_row_sums,
-        dense=lambda: np.asarray(op.dense(), dtype=np.float64),
-        visit=lambda visitor: op.visit(visitor, keep=False),
+        dense=lambda: np.asarray(op.dense_on_host(), dtype=np.float64),
+        visit=lambda visitor: op.visit(visitor),
         appended=lambda count: _appended(op, count),
         forget=op.forget,
         one_pass=lambda: _one_pass(op),
@@ -140,6 +144,7 @@ def _of_gram(op: GramOperator) -> Problem:
         note=op.multiplication_note,
         factor_columns=finite.factor_columns if finite else None,
         factor_square=finite.factor_square if finite else None,
+        device=op.devices[0],
     )
 
 

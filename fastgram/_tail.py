@@ -31,12 +31,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._entries import Entries, Evaluate
+from fastgram._devices import CPU, Device
+from fastgram._entries import Entries
 from fastgram._pieces import Profile
 from fastgram._rounding import gamma
 from fastgram._series import power_series
 from fastgram._tables import build_table
-from fastgram._tiles import TILE, Multiply, each_tile, one_blas_thread
+from fastgram._tiles import Multiply, each_tile, one_blas_thread
 from fastgram._validation import as_integer
 from fastgram.kernels import Table
 from fastgram.network import Network
@@ -130,7 +131,7 @@ def tail_bound(op: GramOperator, order: int | None = None) -> TailBound | None:
 def _tails_of(op: GramOperator) -> _Tails | None:
     if not isinstance(op.entries, Entries) or op.entries.table is None:
         return None
-    return _Tails(op.entries, op.entries.table, op.evaluate)
+    return _Tails(op.entries, op.entries.table, op.devices)
 
 
 @dataclass
@@ -139,7 +140,7 @@ class _Tails:
 
     entries: Entries
     whole: Table
-    evaluate: Evaluate
+    devices: tuple[Device, ...]
     norm: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,9 +184,9 @@ class _Tails:
         even = np.unique(np.linspace(0, n - 1, min(_PROBES, n)).astype(np.intp))
         closest = np.empty(n)
         with one_blas_thread():
-            for start in range(0, n, TILE):
-                cosines = np.abs(unit[start : start + TILE] @ unit[even].T)
-                closest[start : start + TILE] = np.max(cosines, axis=1)
+            for start in range(0, n, CPU.tile):
+                cosines = np.abs(unit[start : start + CPU.tile] @ unit[even].T)
+                closest[start : start + CPU.tile] = np.max(cosines, axis=1)
             # the even ones are as close as can be to themselves: take the others
             among = np.abs(unit[even] @ unit[even].T)
         np.fill_diagonal(among, 0.0)
@@ -199,14 +200,14 @@ class _Tails:
         tables = [self.table(order) for order in orders]
         sums = np.zeros((len(orders), chosen.size))
         x = np.ascontiguousarray(unit[chosen])
-        ones = np.ones(max(TILE, chosen.size), unit.dtype)
+        ones = np.ones(max(CPU.tile, chosen.size), unit.dtype)
         with one_blas_thread():
-            for start in range(0, unit.shape[0], TILE):
-                y = unit[start : start + TILE]
+            for start in range(0, unit.shape[0], CPU.tile):
+                y = unit[start : start + CPU.tile]
                 cosines, out = x @ y.T, np.empty((x.shape[0], y.shape[0]))
                 scales = ones[: x.shape[0]], ones[: y.shape[0]]
                 for table, own in zip(tables, sums, strict=True):
-                    self.evaluate(cosines, x, y, *scales, table, out)
+                    CPU.evaluate(cosines, x, y, *scales, table, out)
                     own += np.sum(np.abs(out), axis=1)
         weights = self.entries.row_spans[chosen] ** 2
         return [
@@ -226,9 +227,12 @@ class _Tails:
         table = self.table(order)
         n = self.entries.shape[0]
         entry_slack = self._entry_slack(table)
-        sums = np.zeros((n, 1))
         blocks = _TailBlocks(self.entries, table, self.entries.dtype, entry_slack)
-        each_tile(blocks, Multiply(np.ones((n, 1)), sums, absolute=True), self.evaluate)
+        home = self.devices[0]
+        with home.context():
+            ones, out = home.xp.ones((n, 1)), home.xp.zeros((n, 1))
+            each_tile(blocks, Multiply(ones, out, True, self.devices), self.devices)
+            sums = home.get(out)
         margins, weights = self._margins(table, sums[:, 0]), self.entries.row_spans**2
         # spans are powers of norms, sums of squares each
         power = max(self.entries.network.homogeneity() or 1, 1)
@@ -261,13 +265,14 @@ class _TailBlocks:
         """Return the tail of each row with itself."""
         return np.full(self.shape[0], self.table.at_one)
 
-    def block(self, i: slice, j: slice, evaluate: Evaluate, scratch: Tile, out: Tile) -> None:
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the tail between rows i and j; `scratch` is of its shape."""
         rows = self.entries.rows
-        x, y = rows.unit[i], rows.unit[j]
-        rows.cosines(i, rows, j, scratch)
-        ones = np.ones(max(scratch.shape), scratch.dtype)
-        evaluate(scratch, x, y, ones[: len(x)], ones[: len(y)], self.table, out)
+        unit = device.unit(rows)
+        x, y = unit[i], unit[j]
+        device.cosines(rows, i, rows, j, scratch)
+        ones = device.xp.ones(max(scratch.shape), scratch.dtype)
+        device.evaluate(scratch, x, y, ones[: len(x)], ones[: len(y)], self.table, out)
 
 
 @functools.lru_cache(maxsize=8)

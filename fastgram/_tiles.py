@@ -5,8 +5,10 @@ of two blocks of unit rows (BLAS on one thread), the table in place, then the *c
 the tile and its transpose, or `Multiply` it and its transpose into a block of vectors, which with
 absolute values and a vector of ones also adds up the rows of |A|.
 
+All threads work for the CPU; of several GPUs each has one thread, and tiles and sums of its own.
+
 Contributions to a block of the result are added in the order of the rows of tiles, whichever
-thread gets there first: the same call gives the same bits on one thread and on many.
+thread gets there first: the same call gives the same bits on one thread or GPU and on many.
 """
 
 from __future__ import annotations
@@ -20,27 +22,25 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram._blocks import Blocks
-from fastgram._cache import TILE, Cache, slices
-from fastgram._machine import free_memory, one_blas_thread, thread_count
+from fastgram._cache import Cache, slices
+from fastgram._devices import CPU, Device
+from fastgram._machine import one_blas_thread, thread_count
 
 __all__ = [
-    "TILE",
     "Cache",
     "Multiply",
     "Store",
     "Together",
     "Visit",
     "each_tile",
-    "free_memory",
     "one_blas_thread",
     "thread_count",
 ]
 
-Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
+Array = Any  # of float64, on a device
+Tile = Any
 Tick = Callable[[int], None]  # told of entries done
 
 
@@ -84,14 +84,14 @@ class _OtherThreadFailed(Exception):
 
 
 class Consumer(Protocol):
-    """What a traversal hands its tiles to."""
+    """What a traversal hands its tiles to; the device is the one that the tile is on."""
 
     dtype: np.dtype[np.floating]
 
-    def begin(self, i: slice) -> Any:
+    def begin(self, device: Device, i: slice) -> Any:
         """Start a row of tiles; what is returned comes with each of its tiles."""
 
-    def take(self, i: slice, j: slice, tile: Tile, row: Any) -> Any:
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: Any) -> Any:
         """Work on a tile, on any thread and in any order; what is returned goes to `add`."""
 
     def add(self, j: slice, part: Any) -> None:
@@ -103,31 +103,42 @@ class Consumer(Protocol):
 
 @dataclass
 class Store:
-    """Writes tiles, and where the matrix is symmetric their transposes, into an array."""
+    """Writes tiles, and where the matrix is symmetric their transposes, into an array.
+
+    It is an array of the device `home`, or anything on the host that takes blocks of NumPy's.
+    """
 
     out: Any
     symmetric: bool
     dtype: np.dtype[np.floating]
+    home: Device = CPU
 
     def __post_init__(self) -> None:
         out = self.out
         plain = isinstance(out, np.ndarray) and out.dtype == self.dtype and out.flags.c_contiguous
-        self._plain = np.asarray(out) if plain and out.flags.writeable else None
+        self._plain = np.asarray(out) if plain else None
 
-    def begin(self, i: slice) -> None:
+    def begin(self, device: Device, i: slice) -> None:
         """Nothing to do."""
 
-    def take(self, i: slice, j: slice, tile: Tile, row: None) -> None:
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: None) -> None:
         """Store the tile; no two tiles share an entry."""
-        self.out[i, j] = tile
+        self._put(device, i, j, tile)
         if not self.symmetric or i == j:
             return
-        if self._plain is None:
-            self.out[j, i] = tile.T
-        else:
+        if device.on_host and self._plain is not None:
             from fastgram.kernels.transpose import transpose  # loaded when needed
 
             transpose(tile, self._plain, i.start, j.start)
+        else:
+            self._put(device, j, i, tile.T)
+
+    def _put(self, device: Device, i: slice, j: slice, block: Tile) -> None:
+        if self.home.owns(self.out):
+            with self.home.context():
+                self.out[i, j] = self.home.put(block)
+        else:
+            self.out[i, j] = device.get(block)
 
     def add(self, j: slice, part: None) -> None:
         """Nothing to do."""
@@ -138,81 +149,75 @@ class Store:
 
 @dataclass
 class Multiply:
-    """out += A @ V, or |A| @ V with `absolute`, for a symmetric A; float64 throughout."""
+    """out += A @ V, or |A| @ V with `absolute`, for a symmetric A; float64 throughout.
+
+    V and `out` are on the first of the devices.
+    """
 
     V: Array
     out: Array
     absolute: bool = False
+    devices: tuple[Device, ...] = (CPU,)
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
 
     def __post_init__(self) -> None:
-        # compiled code is loaded when needed
-        from fastgram.kernels import products, vectors
+        self._columns = self.V.shape[1]
+        self._blocks = {}
+        for device in self.devices:
+            with device.context():
+                self._blocks[device] = device.columns_of(self.V)
 
-        n, columns = self.V.shape
-        self._columns = columns
-        self._take: Callable[[Array, Array, Array, Array, Array], None] = _by_blas
-        if columns == 1:
-            self._take = _one_vector
-        elif vectors.wide():
-            self._take = products.multiply_block
-            columns = products.padded(columns)
-        if columns != self._columns or not self.V.flags.c_contiguous:
-            block = np.zeros((n, columns))
-            block[:, : self._columns] = self.V
-            self.V = block
-
-    def begin(self, i: slice) -> Array:
+    def begin(self, device: Device, i: slice) -> Array:
         """Return the sum that the row's own block will gain."""
-        return np.zeros((i.stop - i.start, self.V.shape[1]))
+        return device.xp.zeros((i.stop - i.start, self._blocks[device].shape[1]))
 
-    def take(self, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
         """Multiply the tile into the row's sum, and its transpose."""
+        V = self._blocks[device]
         values = tile.astype(np.float64, copy=False)
         if self.absolute:
-            values = np.abs(values)
+            values = abs(values)
         if i == j:
-            row += values @ self.V[j]
+            row += values @ V[j]
             return None
-        part = np.zeros((values.shape[1], row.shape[1]))
-        self._take(values, self.V[j], self.V[i], row, part)
+        part = device.xp.zeros((values.shape[1], V.shape[1]))
+        device.multiply_both(values, V[j], V[i], row, part)
         return part
 
     def add(self, j: slice, part: Array | None) -> None:
         """Add the transpose's product to block j."""
         if part is not None:
-            self.out[j] += part[:, : self._columns]
+            self._add(j, part)
 
     def end(self, i: slice, row: Array) -> None:
         """Add the row's sum to its own block."""
-        self.out[i] += row[:, : self._columns]
+        self._add(i, row)
 
-
-def _by_blas(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-    row += tile @ x
-    part += tile.T @ y
-
-
-def _one_vector(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-    from fastgram.kernels.products import multiply_both
-
-    # a tile costs what it takes to be read, and BLAS would read it twice
-    multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
+    def _add(self, i: slice, part: Array) -> None:
+        home = self.devices[0]
+        if home.on_host:
+            self.out[i] += part[:, : self._columns]
+            return
+        with home.context():
+            self.out[i] += home.put(part)
 
 
 @dataclass
 class Visit:
-    """Hands the transposes of tiles, the lower triangle, to a function of rows, columns, block."""
+    """Hands the transposes of tiles, the lower triangle, to a function.
 
-    visitor: Callable[[slice, slice, Tile], None]
+    It gets the device that the block is on, rows, columns and the block.
+    """
+
+    visitor: Callable[[Device, slice, slice, Tile], None]
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
 
-    def begin(self, i: slice) -> None:
+    def begin(self, device: Device, i: slice) -> None:
         """Nothing to do."""
 
-    def take(self, i: slice, j: slice, tile: Tile, row: None) -> None:
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: None) -> None:
         """Hand it on."""
-        self.visitor(j, i, tile.T)
+        self.visitor(device, j, i, tile.T)
 
     def add(self, j: slice, part: None) -> None:
         """Nothing to do."""
@@ -228,13 +233,16 @@ class Together:
     consumers: list[Multiply]
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
 
-    def begin(self, i: slice) -> list[Any]:
+    def begin(self, device: Device, i: slice) -> list[Any]:
         """Begin each."""
-        return [consumer.begin(i) for consumer in self.consumers]
+        return [consumer.begin(device, i) for consumer in self.consumers]
 
-    def take(self, i: slice, j: slice, tile: Tile, row: list[Any]) -> list[Any]:
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: list[Any]) -> list[Any]:
         """Hand the tile to each."""
-        return [c.take(i, j, tile, state) for c, state in zip(self.consumers, row, strict=True)]
+        return [
+            consumer.take(device, i, j, tile, state)
+            for consumer, state in zip(self.consumers, row, strict=True)
+        ]
 
     def add(self, j: slice, part: list[Any]) -> None:
         """Add the parts of each."""
@@ -248,34 +256,36 @@ class Together:
 
 
 @contextmanager
-def _room(count: int, dtype: np.dtype[np.floating]) -> Iterator[Tile]:
+def _room(device: Device, count: int, dtype: np.dtype[np.floating]) -> Iterator[Tile]:
     """Lend an array of so many numbers, which stays for the next traversal.
 
     Pages that are new to the process would cost more than a small matrix.
     """
-    key = count, dtype
+    key = device, count, dtype
     try:
         room = _ROOMS.setdefault(key, []).pop()
     except IndexError:
-        room = np.empty(count, dtype)
+        room = device.xp.empty(count, dtype)
     try:
         yield room
     finally:
+        device.finish()  # the next one may come by another stream
         _ROOMS[key].append(room)
 
 
-_ROOMS: dict[tuple[int, np.dtype[np.floating]], list[Tile]] = {}  # as many as threads at a time
+# as many as threads at a time
+_ROOMS: dict[tuple[Device, int, np.dtype[np.floating]], list[Tile]] = {}
 
 
 def each_tile(
     entries: Blocks,
     consumer: Consumer,
-    evaluate: Callable[..., None],
+    devices: tuple[Device, ...] = (CPU,),
     *,
     symmetric: bool = True,
     cache: Cache | None = None,
     tick: Tick | None = None,
-    tile: int = TILE,
+    tile: int | None = None,
     threads: int | None = None,
 ) -> None:
     """Hand every tile of the upper triangle (or of a rectangle) to the consumer, once.
@@ -285,20 +295,21 @@ def each_tile(
     entries : Blocks
     consumer : Consumer
         Gets tiles of its own dtype.
-    evaluate : callable
-        The device's tile kernel.
+    devices : tuple
+        The CPU, or GPUs, of which each takes rows of tiles.
     symmetric : bool
         Whether rows and columns are the same, so that the upper triangle is all.
     cache : Cache, optional
         Float64 tiles of earlier traversals of this matrix, and room for this one's; for a consumer
         of float64 tiles of a symmetric matrix.
     tick : callable, optional
-        Told the number of entries of each tile, as it is done.
-    tile, threads : int
-        Size of a tile and number of threads; the result depends on neither beyond rounding.
+        Told the number of entries of each tile, as it is done (on a GPU: asked for).
+    tile, threads : int, optional
+        Size of a tile, None for the device's, and number of the CPU's threads; the result depends
+        on neither beyond rounding.
     """
-    from fastgram.kernels.transpose import mirror  # compiled code is loaded when needed
-
+    if tile is None:
+        tile = devices[0].tile
     rows = slices(entries.shape[0], tile)
     columns = rows if symmetric else slices(entries.shape[1], tile)
     if cache is not None:
@@ -307,38 +318,38 @@ def each_tile(
     queue = itertools.count()
     same_dtype = consumer.dtype == entries.dtype
 
-    def work() -> None:
-        with _room(tile * tile, entries.dtype) as scratch:
+    def work(device: Device) -> None:
+        with device.context(), _room(device, tile * tile, entries.dtype) as scratch:
             if same_dtype and entries.in_place:
-                visit(scratch, scratch)
+                visit(device, scratch, scratch)
                 return
-            with _room(tile * tile, consumer.dtype) as target:
-                visit(scratch, target)
+            with _room(device, tile * tile, consumer.dtype) as target:
+                visit(device, scratch, target)
 
-    def visit(scratch: Tile, target: Tile) -> None:
+    def visit(device: Device, scratch: Tile, target: Tile) -> None:
         for row in iter(lambda: next(queue), None):
             if row >= len(rows):
                 return
             i = rows[row]
-            state = consumer.begin(i)
+            state = consumer.begin(device, i)
             first = row if symmetric else 0
             for column in range(first, len(columns)):
                 if turns.failed:
                     return
                 j = columns[column]
                 height, width = i.stop - i.start, j.stop - j.start
-                kept = cache.tiles.get((row, column)) if cache is not None else None
+                kept = cache.kept(device, (row, column)) if cache is not None else None
                 if kept is None:
                     values = target[: height * width].reshape(height, width)
                     cosines = scratch[: height * width].reshape(height, width)
-                    entries.block(i, j, evaluate, cosines, values)
+                    entries.block(i, j, device, cosines, values)
                     if symmetric and row == column:  # sums of terms may differ in the last bit
-                        mirror(values)
+                        device.mirror(values)
                     if cache is not None:
                         cache.keep((row, column), values)
                 else:
                     values = kept
-                part = consumer.take(i, j, values, state)
+                part = consumer.take(device, i, j, values, state)
                 if symmetric:
                     turns.wait(row, column)
                     consumer.add(j, part)
@@ -348,21 +359,24 @@ def each_tile(
                 if tick is not None:
                     tick(height * width * (2 if symmetric and row != column else 1))
 
-    def guarded() -> None:
+    def guarded(device: Device) -> None:
         try:
-            with one_blas_thread():
-                work()
+            work(device)
         except BaseException:
             turns.fail()
             raise
 
-    count = min(threads or thread_count(), len(rows))
-    with one_blas_thread():
-        if count == 1:
-            work()
+    workers = devices
+    if devices[0].on_host:
+        workers = devices * (threads or thread_count())
+    workers = workers[: len(rows)]
+    with devices[0].context():
+        devices[0].finish()  # what the vectors are made of may come by another stream
+        if len(workers) == 1:
+            work(workers[0])
             return
-        with ThreadPoolExecutor(count, thread_name_prefix="fastgram") as pool:
-            futures = [pool.submit(guarded) for _ in range(count)]
+        with ThreadPoolExecutor(len(workers), thread_name_prefix="fastgram") as pool:
+            futures = [pool.submit(guarded, worker) for worker in workers]
             try:
                 errors = [error for future in futures if (error := future.exception()) is not None]
             except BaseException:  # an interrupt here must not wait for the whole traversal

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_choice", "as_dtype", "as_integer", "as_number", "as_rows", "suggestion"]
+__all__ = [
+    "as_choice",
+    "as_dtype",
+    "as_integer",
+    "as_number",
+    "as_rows",
+    "on_gpu",
+    "suggestion",
+]
+
+_DLPACK_CPU = 1  # what DLPack calls memory that the processor reads
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -103,11 +113,19 @@ def as_rows(X: Any, name: str = "X") -> npt.NDArray[np.floating]:
 
 
 def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
-    """Return a real float array of any shape; refuse the rest in words."""
+    """Return a real float array of any shape; refuse the rest in words.
+
+    What DLPack hands over of another library's array is read where it is.
+    """
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{name} is sparse: pass a dense array, {name}.toarray()")
+    if on_gpu(value):
+        raise TypeError(
+            f"{name} is on a GPU: pass device='gpu' where there is such an argument, or a copy in"
+            " the computer's own memory"
+        )
     try:
-        array = np.asarray(value)
+        array = _as_numpy(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
     if array.dtype.kind == "c":
@@ -119,3 +137,19 @@ def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
     if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         array = array.astype(np.float64)
     return array
+
+
+def on_gpu(value: Any) -> bool:
+    """Whether this is an array, of any library, in memory that the processor cannot read."""
+    if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
+        return False
+    return bool(value.__dlpack_device__()[0] != _DLPACK_CPU)
+
+
+def _as_numpy(value: Any) -> npt.NDArray[Any]:
+    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError):  # a dtype or a layout that DLPack has not
+            pass
+    return np.asarray(value)

@@ -118,7 +118,7 @@ def spectral_density(
     require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
     # as `extreme_eigenvalues` does, so that one run serves both
     appended = problem.appended(block // 2) if problem.rank_bound == n else None
-    run = BlockLanczos(problem.multiply, n, block, seed, appended)
+    run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
     advance = run.advance
     if checkpoint is not None:
         advance = Checkpoint(checkpoint, run, seed).advance

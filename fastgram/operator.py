@@ -10,12 +10,13 @@ import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
 from fastgram._blocks import blocks_of
-from fastgram._cache import TILE, Cache, bytes_of_all
-from fastgram._devices import as_evaluate
+from fastgram._cache import Cache, bytes_of_all
+from fastgram._devices import Device, as_devices, host_rows
+from fastgram._entries import Entries
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
-from fastgram._validation import as_choice, as_dtype, as_integer, as_rows
+from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, on_gpu
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
 
@@ -31,13 +32,16 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken.
+        read-only and memory-mapped arrays are taken, and other libraries' through DLPack. One on a
+        GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
+        norm 1, and what comes of it is copied back.
     network : Network, Activation or str
         A name is short for ``Network(name)``.
     kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
-    device : {"cpu"}
-        What computes the tiles.
+    device : {"cpu", "gpu", "auto"}
+        What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
+        or GPUs where there are any that can be used. The attribute `device` says which it is.
     dtype : {"float64", "float32"}
         Precision of the tiles. Sums, vectors and results are float64; with float32 tiles an
         eigenvalue below about n·6e-8 cannot be seen.
@@ -46,7 +50,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         takes up to half of the memory that is free at the first product; 0 recomputes every tile
         in each product. The results are the same to the last bit. A network of finite width is
         multiplied with by its features and without tiles where that is cheaper: see
-        `multiplication`.
+        `multiplication`. On a GPU it is the GPU's memory, and float64 entries of one table are
+        computed where they are multiplied and are nowhere kept, unless `memory` asks for it: that
+        is no slower, and the results differ by roundings.
 
     Attributes
     ----------
@@ -55,6 +61,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         Of products.
     network, kind
         As given.
+    device : {"cpu", "gpu"}
+        What computes.
     memory : int
         Bytes of tiles that may be kept. For None what is taken: half of the memory that is free
         when this, or the first product, is asked for.
@@ -65,8 +73,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     Raises
     ------
     ValueError, TypeError
-        For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a
-        negative memory, a depth at which the variance of a row overflows or vanishes, or a network
+        For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
+        that is missing, too old (before compute capability 8.0) or short of memory, a negative
+        memory, a depth at which the variance of a row overflows or vanishes, or a network
         of finite width that does not fit in the memory that is free or, for "gradient", whose
         derivative is zero everywhere.
 
@@ -79,6 +88,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     -----
     `matmat` of an (n, b) block is the primary way to multiply: a block of 16 costs little more
     than a vector. `matvec`, ``op @ v`` and scipy's `eigsh` and `lobpcg` work as with any operator.
+    On a GPU a CuPy array times the operator is a CuPy array, without a copy; a NumPy array goes
+    there and its product comes back. `diagonal`, `trace` and row sums are the host's always.
 
     The tiles that are kept are spread evenly over the matrix, so that the time of a product falls
     linearly from that of computing all tiles to that of reading them as `memory` grows to
@@ -106,30 +117,87 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
     ) -> None:
+        self.devices = as_devices(device)
+        self._home = self.devices[0]
+        self.device = self._home.name
+        X, self._from_gpu = host_rows(X, self.devices)
         rows = as_rows(X)
         self.network = as_network(network)
         self.kind = as_choice("kind", kind, KINDS)
         tile_dtype = as_dtype(dtype)
-        self.evaluate = as_evaluate(device)
         self._memory = None if memory is None else as_integer("memory", memory, 0)
         self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
         self.given_rows = rows
-        self._cache = Cache(self._memory)
+        self._cache = Cache(0 if self._by_strips else self._memory, self._home)
         self._row_sums: dict[str, Array] = {}
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
 
-    def _matmat(self, V: npt.ArrayLike) -> Any:
-        if np.iscomplexobj(V):
-            return self._matmat(np.real(V)) + 1j * self._matmat(np.imag(V))
-        block = np.ascontiguousarray(V, dtype=np.float64)
-        if self.multiplication(block.shape[1]) == "factored":
-            return self._factored.multiply(block)
-        out = np.zeros_like(block)
-        each_tile(self.entries, Multiply(block, out), self.evaluate, cache=self._cache)
+    def _matmat(self, V: Any) -> Any:
+        given = self._home.owns(V)
+        if V.dtype.kind == "c":
+            return self._matmat(V.real) + 1j * self._matmat(V.imag)
+        with self._home.context():
+            xp = self._home.xp
+            block = xp.ascontiguousarray(self._home.put(V), dtype=np.float64)
+            out = self._product(block)
+            return out if given else self._home.get(out)
+
+    def _product(self, block: Any, absolute: bool = False) -> Any:
+        """Return A @ block, or |A| @ block, for a block on the first device."""
+        if not absolute and self.multiplication(block.shape[1]) == "factored":
+            return self._factored.multiply(block, device=self._home)
+        if self._by_strips:
+            from fastgram._strips import multiply_by_strips  # what GPUs need is loaded for them
+
+            assert isinstance(self.entries, Entries)
+            return multiply_by_strips(self.entries, self.devices, block, absolute)
+        out = self._home.xp.zeros_like(block)
+        consumer = Multiply(block, out, absolute, self.devices)
+        each_tile(self.entries, consumer, self.devices, cache=self._cache)
         return out
 
-    def _matvec(self, v: npt.ArrayLike) -> Any:
-        return self._matmat(np.reshape(v, (-1, 1))).reshape(np.shape(v))
+    @property
+    def _by_strips(self) -> bool:
+        """Whether a GPU multiplies without ever writing an entry to its memory."""
+        if self._home.on_host or self._memory or not isinstance(self.entries, Entries):
+            return False
+        return self.entries.table is not None and self.entries.dtype == np.float64
+
+    def _matvec(self, v: Any) -> Any:
+        return self._matmat(v.reshape(-1, 1)).reshape(v.shape)
+
+    # scipy's own begin with numpy.asanyarray, which arrays on a GPU refuse
+
+    def matvec(self, x: Any) -> Any:
+        """Return A @ x for a vector (n,) or (n, 1): NumPy's, or CuPy's where x is on a GPU."""
+        if not on_gpu(x):
+            return super().matvec(x)
+        x = self._taken(x)
+        if x.shape not in ((self.shape[1],), (self.shape[1], 1)):
+            raise ValueError(f"the vector must have {self.shape[1]} entries, not shape {x.shape}")
+        return self._matvec(x)
+
+    def matmat(self, X: Any) -> Any:
+        """Return A @ X for an (n, b) block: NumPy's, or CuPy's where X is on a GPU."""
+        if not on_gpu(X):
+            return super().matmat(X)
+        X = self._taken(X)
+        if X.ndim != 2 or X.shape[0] != self.shape[1]:
+            raise ValueError(f"the block must have {self.shape[1]} rows, not shape {X.shape}")
+        return self._matmat(X)
+
+    def dot(self, x: Any) -> Any:
+        """Return A @ x, as `matvec` and `matmat` do."""
+        if not on_gpu(x):
+            return super().dot(x)
+        return self.matmat(x) if len(x.shape) == 2 else self.matvec(x)
+
+    def _taken(self, x: Any) -> Any:
+        """Return an array that is on a GPU as one of the first device."""
+        if self._home.on_host:
+            raise TypeError("the vectors are on a GPU and the operator is not: pass device='gpu'")
+        with self._home.context():
+            return self._home.put(x)
 
     def _adjoint(self) -> GramOperator:
         return self
@@ -142,7 +210,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     @property
     def tile_bytes(self) -> int:
         """Bytes that keeping every tile takes."""
-        return bytes_of_all(self.shape[0])
+        return bytes_of_all(self.shape[0], self._home.tile)
 
     @property
     def given_memory(self) -> int | None:
@@ -170,27 +238,49 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         """Return the sum of the diagonal."""
         return float(np.sum(self.diagonal()))
 
-    def dense(self) -> npt.NDArray[np.floating]:
+    def dense(self) -> Any:
         """Return the matrix as an (n, n) array of the tiles' dtype.
 
-        Tiles that products have kept are read and not computed again; no others are kept.
+        NumPy's, or CuPy's where the rows were. Tiles that products have kept are read and not
+        computed again; no others are kept.
         """
+        if not self._from_gpu:
+            return self.dense_on_host()
+        with self._home.context():
+            return self._store(self._home.xp.empty(self.shape, self.entries.dtype))
+
+    def dense_on_host(self) -> npt.NDArray[np.floating]:
+        """Return the matrix as a NumPy array, wherever the rows were."""
+        return np.asarray(self._store(np.empty(self.shape, self.entries.dtype)))
+
+    def _store(self, out: Any) -> Any:
         dtype = self.entries.dtype
-        out = np.empty(self.shape, dtype)
         # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
         cache = self._cache.read_only() if dtype == np.float64 else None
-        each_tile(self.entries, Store(out, symmetric=True, dtype=dtype), self.evaluate, cache=cache)
+        consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
+        each_tile(self.entries, consumer, self.devices, cache=cache)
         return out
 
-    def visit(
-        self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None], *, keep: bool
-    ) -> None:
+    def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
         """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
 
-        It is called on any thread and in any order. With `keep` tiles are kept as in a product.
+        It is called on any thread and in any order, with NumPy arrays.
+        """
+
+        def on_host(device: Device, rows: slice, columns: slice, block: Any) -> None:
+            visitor(rows, columns, device.get(block))
+
+        self.visit_where_they_are(on_host, keep=False)
+
+    def visit_where_they_are(
+        self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
+    ) -> None:
+        """Hand the lower triangle to a function of the device, rows, columns and its block.
+
+        With `keep` tiles are kept as in a product.
         """
         cache = self._cache if keep else self._cache.read_only()
-        each_tile(self.entries, Visit(visitor), self.evaluate, cache=cache)
+        each_tile(self.entries, Visit(visitor), self.devices, cache=cache)
 
     def multiplication(self, columns: int) -> str:
         """Return how a block of so many columns is multiplied: "tiles" or "factored".
@@ -214,32 +304,39 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         assert isinstance(self.entries, FiniteEntries)
         return self.entries.factored
 
-    def product_and_row_sums(self, V: Array) -> Array:
-        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well."""
+    def product_and_row_sums(self, V: Any) -> Any:
+        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well.
+
+        V is on the host or on the first device, and so is what is returned.
+        """
         way = self.multiplication(V.shape[1])
         if way in self._row_sums:
-            return np.asarray(self._matmat(V))
-        if way == "factored":
+            return self._matmat(V)
+        if way == "factored" or self._by_strips:
             self._sum_rows(way)
-            return np.asarray(self._matmat(V))
-        block = np.ascontiguousarray(V, dtype=np.float64)
-        out, ones, sums = np.zeros_like(block), np.ones((self.shape[0], 1)), self._column()
-        both = Together([Multiply(block, out), Multiply(ones, sums, absolute=True)])
-        each_tile(self.entries, both, self.evaluate, cache=self._cache)
-        self._row_sums[way] = sums[:, 0]
-        return out
-
-    def _column(self) -> Array:
-        return np.zeros((self.shape[0], 1))
+            return self._matmat(V)
+        with self._home.context():
+            xp = self._home.xp
+            block = xp.ascontiguousarray(self._home.put(V), dtype=np.float64)
+            out, sums = xp.zeros_like(block), xp.zeros((self.shape[0], 1))
+            both = Together(
+                [
+                    Multiply(block, out, False, self.devices),
+                    Multiply(xp.ones((self.shape[0], 1)), sums, True, self.devices),
+                ]
+            )
+            each_tile(self.entries, both, self.devices, cache=self._cache)
+            self._row_sums[way] = self._home.get(sums)[:, 0]
+            return out if self._home.owns(V) else self._home.get(out)
 
     def _sum_rows(self, way: str) -> None:
-        ones, sums = np.ones((self.shape[0], 1)), self._column()
-        if way == "factored":
-            sums = self._factored.multiply(ones, absolute=True)
-        else:
-            consumer = Multiply(ones, sums, absolute=True)
-            each_tile(self.entries, consumer, self.evaluate, cache=self._cache)
-        self._row_sums[way] = sums[:, 0]
+        with self._home.context():
+            ones = self._home.xp.ones((self.shape[0], 1))
+            if way == "factored":
+                sums = self._factored.multiply(ones, absolute=True, device=self._home)
+            else:
+                sums = self._product(ones, absolute=True)
+            self._row_sums[way] = self._home.get(sums)[:, 0]
 
     @property
     def absolute_row_sums(self) -> Array:
@@ -255,8 +352,13 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     @property
     def additions(self) -> int:
         """How many additions an entry of the products so far goes through, at most."""
+        n, tile = self.shape[0], self._home.tile
         # a tile's sum, the sum over the tiles of a row, and the weights
-        counts: dict[str, int] = {"tiles": TILE + -(-self.shape[0] // TILE) + 8}
+        counts: dict[str, int] = {"tiles": tile + -(-n // tile) + 8}
+        if self._by_strips:
+            from fastgram._strips import additions
+
+            counts["tiles"] = additions(n, self.devices)
         if "factored" in self._row_sums:
-            counts["factored"] = self._factored.additions()
+            counts["factored"] = self._factored.additions(self._home)
         return max(counts[way] for way in (self._row_sums or counts))

@@ -84,6 +84,34 @@ def tiles(monkeypatch):
     return use
 
 
+class Watching:
+    """A device that calls a function before it evaluates a tile."""
+
+    def __init__(self, device, before):
+        self.device, self.before = device, before
+
+    def __getattr__(self, name):
+        return getattr(self.device, name)
+
+    @property
+    def evaluate(self):
+        def watched(*arguments):
+            self.before()
+            self.device.evaluate(*arguments)
+
+        return watched
+
+
+@pytest.fixture
+def watch():
+    """A function that has an operator call another function before each tile that it computes."""
+
+    def start(op, before):
+        op.devices = tuple(Watching(device, before) for device in op.devices)
+
+    return start
+
+
 @pytest.fixture
 def run(capsys):
     """Run the command: its status, standard output and standard error."""

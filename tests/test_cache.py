@@ -14,7 +14,7 @@ import pytest
 from tolerances import EPS, FEW
 
 import fastgram as fg
-from fastgram import GramOperator, _cache, _tiles
+from fastgram import GramOperator, _devices, _tiles
 from fastgram._cache import Cache, bytes_of_all, slices
 from fastgram.kernels.products import multiply_both
 
@@ -31,16 +31,16 @@ def vectors(n, b):
     return np.random.default_rng(1).standard_normal((n, b))
 
 
-def counted(op):
-    """The list to which each tile that the operator computes from now on is added."""
-    evaluate, calls = op.evaluate, []
+@pytest.fixture
+def counted(watch):
+    """A function from an operator to the list that each tile computed from now on is added to."""
 
-    def counting(*arguments):
-        calls.append(1)
-        evaluate(*arguments)
+    def start(op):
+        calls = []
+        watch(op, lambda: calls.append(1))
+        return calls
 
-    op.evaluate = counting
-    return calls
+    return start
 
 
 # --- a tile and one vector -----------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_the_same_tiles_are_kept_on_any_number_of_threads(tiles, device):
     assert kept[1:] == kept[:-1]
 
 
-def test_tiles_computed_again_fall_linearly_with_the_budget(tiles, device):
+def test_tiles_computed_again_fall_linearly_with_the_budget(tiles, device, counted):
     tiles(TILE, 2)
     n = 30 * TILE
     total, all_tiles = bytes_of_all(n, TILE), 30 * 31 // 2
@@ -162,7 +162,7 @@ def test_one_operator_with_tiles_of_several_sizes(tiles, device):
         assert sum(tile.nbytes for tile in op._cache.tiles.values()) <= 30_000
 
 
-def test_the_dense_matrix_reads_what_is_kept(dtype, device, tiles):
+def test_the_dense_matrix_reads_what_is_kept(dtype, device, tiles, counted):
     """And keeps nothing itself. float32 tiles are kept in float64, which would round otherwise."""
     tiles(TILE)
     dense = fg.gram(rows(), network="elu", device=device, dtype=dtype)
@@ -216,11 +216,11 @@ def test_bytes_of_all_tiles(device):
     assert len(less._cache.tiles) < 6
 
 
-def test_none_takes_half_of_what_is_free_at_the_first_product(monkeypatch, tiles, device):
+def test_none_takes_half_of_what_is_free_at_the_first_product(monkeypatch, tiles):
     tiles(TILE)
     free = [BYTES]
-    monkeypatch.setattr(_cache, "free_memory", lambda: free[0])
-    op = GramOperator(rows(), "relu", device=device)
+    monkeypatch.setattr(_devices, "free_memory", lambda: free[0])
+    op = GramOperator(rows(), "relu")
     op @ vectors(N, 1)
     free[0] = 10 * BYTES  # afterwards it no longer matters
     assert op.memory == BYTES // 2
@@ -230,7 +230,7 @@ def test_none_takes_half_of_what_is_free_at_the_first_product(monkeypatch, tiles
     op @ vectors(N, 1)
     assert op.memory == 5 * BYTES
     assert sum(tile.nbytes for tile in op._cache.tiles.values()) == BYTES
-    told = GramOperator(rows(), "relu", device=device)
+    told = GramOperator(rows(), "relu")
     assert told.memory == 5 * BYTES
     free[0] = 0  # what was told holds
     told @ vectors(N, 1)

@@ -27,7 +27,6 @@ from fastgram import Activation, Network
 from fastgram._entries import Entries, Rows
 from fastgram._tiles import Store, each_tile
 from fastgram.kernels import reference as naive
-from fastgram.kernels.cpu import evaluate
 
 TILE = 8
 SIZES = (1, 2, TILE - 1, TILE, TILE + 1, 3 * TILE + 5)
@@ -485,7 +484,7 @@ def test_every_entry_is_told_of_once():
     for each, shape, symmetric in ((entries, (29, 29), True), (other, (29, 13), False)):
         told = []
         consumer = Store(np.empty(shape), symmetric, np.dtype(float))
-        each_tile(each, consumer, evaluate, symmetric=symmetric, tick=told.append, tile=TILE)
+        each_tile(each, consumer, symmetric=symmetric, tick=told.append, tile=TILE)
         assert sum(told) == shape[0] * shape[1]
 
 

@@ -164,16 +164,11 @@ def test_what_is_kept_changes_no_bit(dtype, kind, device, tiles):
         assert np.array_equal(product, products[0])
 
 
-def test_kept_tiles_are_read_and_not_computed_again(tiles, device):
+def test_kept_tiles_are_read_and_not_computed_again(tiles, device, watch):
     tiles(TILE)
     op = GramOperator(rows(), "relu", device=device, memory=10**9)
-    evaluate, calls = op.evaluate, []
-
-    def counting(*arguments):
-        calls.append(1)
-        evaluate(*arguments)
-
-    op.evaluate = counting
+    calls = []
+    watch(op, lambda: calls.append(1))
     v = vectors()[:, 0]
     first = op @ v
     assert len(calls) == 10
@@ -238,23 +233,18 @@ def test_absolute_row_sums(device, tiles):
         assert np.allclose(op.absolute_row_sums, np.sum(np.abs(dense), axis=1), rtol=N * EPS)
 
 
-def test_a_product_and_the_row_sums_in_one_pass(device, tiles):
+def test_a_product_and_the_row_sums_in_one_pass(tiles, watch):
     tiles(TILE)
-    op, V = GramOperator(rows(), "sin", device=device, memory=0), vectors()
-    evaluate, calls = op.evaluate, []
-
-    def counting(*arguments):
-        calls.append(1)
-        evaluate(*arguments)
-
-    op.evaluate = counting
+    op, V = GramOperator(rows(), "sin", memory=0), vectors()
+    calls = []
+    watch(op, lambda: calls.append(1))
     product = op.product_and_row_sums(V)
     assert len(calls) == 10
     sums = op.absolute_row_sums
     assert len(calls) == 10
     assert np.array_equal(product, op @ V)
     assert np.array_equal(op.product_and_row_sums(V), product)
-    assert np.array_equal(sums, GramOperator(rows(), "sin", device=device).absolute_row_sums)
+    assert np.array_equal(sums, GramOperator(rows(), "sin").absolute_row_sums)
 
 
 def test_a_gram_matrix_of_zeros(device):
@@ -334,20 +324,19 @@ def test_lobpcg(problem):
 # --- errors and threads --------------------------------------------------------------------------
 
 
-def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, device):
+def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, watch):
     """Threads that wait for their turn to add are woken by one that fails."""
     for failing in (1, 5, 9, 27):
         tiles(TILE, 3)
-        op = GramOperator(rows(60), "relu", device=device, memory=0)
-        evaluate, calls = op.evaluate, []
+        op = GramOperator(rows(60), "relu", memory=0)
+        calls, devices = [], op.devices
 
-        def broken(*arguments, evaluate=evaluate, calls=calls, failing=failing):
+        def broken(calls=calls, failing=failing):
             calls.append(1)
             if len(calls) == failing:
                 raise ZeroDivisionError("a broken kernel")
-            evaluate(*arguments)
 
-        op.evaluate = broken
+        watch(op, broken)
         outcome = []
 
         def work(op=op, outcome=outcome):
@@ -361,7 +350,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, device):
         thread.join(60.0)
         assert outcome, "deadlock"
         assert isinstance(outcome[0], ZeroDivisionError)
-        op.evaluate = evaluate
+        op.devices = devices
         assert np.allclose(op @ np.ones(60), np.sum(op.dense(), axis=1), rtol=1e-12)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from conftest import DTYPES
 from tolerances import eps
 
 import fastgram as fg
+from fastgram._devices import CPU
 from fastgram._entries import Rows
-from fastgram._tiles import Multiply
 from fastgram.kernels import products, vectors
 from fastgram.kernels.transpose import mirror, transpose
 
@@ -81,10 +82,14 @@ def test_products_with_a_matrix(columns, order, wide, monkeypatch):
 
 
 def test_the_way_of_multiplying(monkeypatch):
-    monkeypatch.setattr(vectors, "wide", lambda: True)
-    assert Multiply(np.ones((40, 13)), np.zeros((40, 13)))._take is products.multiply_block
-    monkeypatch.setattr(vectors, "wide", lambda: False)
-    assert Multiply(np.ones((40, 13)), np.zeros((40, 13)))._take is not products.multiply_block
+    tile, x = np.ones((40, 40)), np.ones((40, 13))
+    used = []
+    monkeypatch.setattr(products, "multiply_block", lambda *arguments: used.append(arguments))
+    for wide in (True, False):
+        monkeypatch.setattr(vectors, "wide", lambda wide=wide: wide)
+        CPU.multiply_both(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
+        assert bool(used) == wide
+        used.clear()
 
 
 def test_rows_are_packed_once(monkeypatch):
@@ -135,14 +140,19 @@ PROCESSORS = {
 )
 def test_all_processors_look_up_the_same(tmp_path):
     """One permutation, two, or a load a lane: the entries agree to the last digits."""
-    found = {}
-    for name, settings in PROCESSORS.items():
+
+    def run(name, settings):  # all of them at a time: each compiles for seconds
         environment = {**os.environ, **settings, "NUMBA_CACHE_DIR": str(tmp_path / name)}
-        run = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
         )
-        assert run.returncode == 0, run.stderr
-        wide, *lines = run.stdout.splitlines()
+
+    found = {}
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(run, PROCESSORS, PROCESSORS.values()))
+    for name, done in zip(PROCESSORS, runs, strict=True):
+        assert done.returncode == 0, done.stderr
+        wide, *lines = done.stdout.splitlines()
         assert name == "host" or wide == "False"
         found[name] = [[float.fromhex(word) for word in line.split()] for line in lines]
     for name in ("AVX2", "plain"):
