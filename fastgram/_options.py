@@ -135,7 +135,8 @@ MaxPasses = Annotated[int | None, _option(_RUN, _PASSES, none="no limit")]
 Seed = Annotated[int, _option(_RUN, "Of the random start.")]
 _DTYPE = "Of the entries. float32 cannot see eigenvalues below about n x 6e-8."
 Dtype = Annotated[str, _option(_RUN, _DTYPE, metavar="float64|float32")]
-Device = Annotated[str, _option(_RUN, "What computes the entries.", metavar="cpu")]
+_DEVICE = "What computes: gpu needs CuPy, auto takes a GPU where there is one."
+Device = Annotated[str, _option(_RUN, _DEVICE, metavar="cpu|gpu|auto")]
 _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."

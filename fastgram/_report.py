@@ -59,6 +59,8 @@ class Task:
         n, d = self.X.shape
         scaled = "rows scaled to norm 1" if self.rows == "unit" else "rows as they are"
         words = [f"{self.operator['kind']} Gram matrix of {self.source}", f"{n} x {d}", scaled]
+        if self.operator.get("device") == "gpu":
+            words.append("on the GPU")
         depths, widths = _distinct(networks)
         if len(depths) == 1 and depths != [1]:
             words.append(f"{depths[0]} hidden layers")

@@ -141,7 +141,7 @@ def spectrum(
     plot_file: options.Plot = None,
 ) -> None:
     """Check everything, then run."""
-    from fastgram import _devices, eigen
+    from fastgram import eigen
     from fastgram.network import KINDS, Network
 
     _check_question(context, density, exact)
@@ -166,7 +166,7 @@ def spectrum(
     ]
     operator = {
         "kind": as_choice("kind", kind, KINDS),
-        "device": as_choice("device", device, _devices.DEVICES),
+        "device": _device_of(device),
         "dtype": as_dtype(dtype).name,
         "memory": None if memory is None else options.as_bytes(memory),
     }
@@ -194,6 +194,16 @@ def spectrum(
     task = Task(X, source, rows, operator, request)
     report.check(task, networks)
     _run(report, task, networks, json_file, plot_file)
+
+
+def _device_of(name: str) -> str:
+    """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
+    from fastgram import _devices
+
+    chosen = _devices.as_devices(name)[0].name
+    if (name, chosen) == ("auto", "cpu"):
+        print(f"fastgram: on the CPU, for {_devices.gpus()[1]}", file=sys.stderr)
+    return chosen
 
 
 def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
@@ -274,11 +284,13 @@ def info() -> None:
     from fastgram.kernels import vectors
 
     console = text_console()
+    found, reason = _devices.gpus()
+    without = "" if found else f"; no GPU: {reason}"
     facts = {
         "fastgram": fastgram.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
-        "devices": ", ".join(_devices.DEVICES),
+        "devices": ", ".join(device.label for device in (_devices.CPU, *found)) + without,
         "processors used": str(_tiles.thread_count()),
         "vectors": vectors.instructions(),
     }

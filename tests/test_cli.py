@@ -156,7 +156,7 @@ def rows(tmp_path):
         (["--max-passes", "0"], "max-passes must be at least 1"),
         (["--seed", "-1"], "seed must be at least 0"),
         (["--dtype", "float16"], "unknown dtype 'float16'"),
-        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--device", "gqu"], "unknown device 'gqu'; did you mean 'gpu'?"),
         (["--memory", "2X"], "memory must be a number of bytes, as in 500M or 2G, not '2X'"),
         (["--memory", "-1"], "memory must be a number of bytes"),
         (["--colour", "red"], "No such option: --colour"),

@@ -104,7 +104,7 @@ def made_up(**others):
         (["--block", N + 1], f"block must be at most the number of rows, {N}, not {N + 1}"),
         (["--max-passes", 0], "max-passes must be at least 1"),
         (["--confidence", 1], "confidence must be below 1"),
-        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--device", "gqu"], "unknown device 'gqu'"),
         (["--memory", "much"], "memory must be a number of bytes"),
         (["--plot", "out.jpg"], "out.jpg: a figure ends in one of"),
         (["--density=yes"], "--density"),
