@@ -1,0 +1,1 @@
+"""Builds, checks and times on a GPU: ``python -m bench.gpu``."""
