@@ -1,6 +1,6 @@
 """Every number that README quotes, one program after the other: ``python -m bench``.
 
-Some two hours on two processors. Programs keep what they measure under bench/results/ where they
+Some two and a half hours on two processors, as far as can be told: it was run in parts. Programs keep what they measure under bench/results/ where they
 say so; ``python -m bench.compare`` compares two such files.
 """
 

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -70,12 +70,19 @@ def machine() -> dict[str, str]:
     }
 
 
-def save(name: str, figures: Sequence[Figure], directory: Path = RESULTS) -> Path:
-    """Write the figures with what `machine` says, and return where: an own file for each run."""
-    facts = machine()
+def save(
+    name: str,
+    figures: Sequence[Figure],
+    directory: Path = RESULTS,
+    about: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the figures with what `machine` says, and return where: an own file for each run.
+
+    `about` has further facts of the machine, such as its GPU.
+    """
+    facts = machine() | dict(about or {})
     stem = f"{name}-{facts['date']}-{facts['commit'][:7]}"
-    content = {"machine": facts, "figures": [dataclasses.asdict(figure) for figure in figures]}
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    text = _text(facts, figures)
     directory.mkdir(parents=True, exist_ok=True)
     path, run = directory / f"{stem}.json", 1
     while True:
@@ -104,6 +111,17 @@ def load(path: str | Path) -> tuple[dict[str, str], list[Figure]]:
         return facts, [Figure(**figure) for figure in content["figures"]]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a file of results: {error!r}") from error
+
+
+def _text(facts: dict[str, str], figures: Sequence[Figure]) -> str:
+    """Return JSON with one fact or figure a line: short, and two runs differ line by line."""
+
+    def dump(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    about = ",\n".join(f"  {dump(name)}: {dump(fact)}" for name, fact in facts.items())
+    found = ",\n".join(f"  {dump(dataclasses.asdict(figure))}" for figure in figures)
+    return f'{{\n "machine": {{\n{about}\n }},\n "figures": [\n{found}\n ]\n}}\n'
 
 
 def _processor() -> str:

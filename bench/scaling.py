@@ -4,7 +4,7 @@
 
 n runs from 2000 to 100 000 at d = 100 and 10, d from 2 to 3072 at n = 8192, threads from 1 to all.
 A pass and the GEMM of its tiles run in turn. Exponents are fitted by least squares to the
-logarithms over the upper half of each range, over all of it for threads. Some ten minutes on two
+logarithms over the upper half of each range, over all of it for threads. Some five minutes on two
 processors; `--quick` takes a minute and ends each range earlier.
 """
 

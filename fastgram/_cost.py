@@ -28,6 +28,8 @@ class Costs:
         What an entry of the upper triangle then costs.
     product_flops : float, optional
         What a product takes that needs no entries.
+    speed : float
+        How many times as fast passes are where they are computed. Factorisations are the CPU's.
     """
 
     def __init__(
@@ -37,17 +39,19 @@ class Costs:
         anew: float,
         entry_flops: float,
         product_flops: float | None = None,
+        speed: float = 1.0,
     ) -> None:
-        self._n, self._block = float(n), block
+        self._n, self._block, self._speed = float(n), block, speed
         self._entries = self._n * self._n / 2.0 * entry_flops / _FLOPS
         products = 2.0 * self._n**2 * block
         stored = max(4.0 * self._n**2 / _BYTES, products / _TILES) + anew * self._entries
-        self.product = stored if product_flops is None else product_flops / _FLOPS
+        product = stored if product_flops is None else product_flops / _FLOPS
+        self.product = product / speed
 
     def passes(self, count: int) -> float:
         """Return the cost of so many passes, with the orthogonalisation against all before."""
         columns = 4.0 * self._n * self._block**2 * count * (count + 1.0) / _ORTHOGONAL
-        return count * self.product + columns
+        return count * self.product + columns / self._speed
 
     @property
     def factorisation(self) -> float:

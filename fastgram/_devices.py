@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fastgram._machine import free_memory, one_blas_thread
 from fastgram._validation import as_choice, on_gpu
+from fastgram.kernels import Table
 
 if TYPE_CHECKING:
     from fastgram._entries import Rows
@@ -46,6 +47,9 @@ class Device(Protocol):
         Whether its arrays are NumPy's.
     tile : int
         Rows and columns of a tile.
+    speed : float
+        Of products, beside that of the CPU, for the choice between them and a factorisation: a
+        constant, so that the choice is one.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Device(Protocol):
     xp: Any
     on_host: bool
     tile: int
+    speed: float
 
     def context(self) -> AbstractContextManager[None]:
         """Return what a thread that works for the device goes through."""
@@ -85,6 +90,9 @@ class Device(Protocol):
     def evaluate(self) -> Callable[..., None]:
         """The tile kernel: the contract of `fastgram.kernels`."""
 
+    def fuses(self, table: Table) -> bool:
+        """Whether products by this table go by `fastgram._strips`, without tiles."""
+
     @property
     def count(self) -> Callable[..., None]:
         """Inner products of two-valued rows: `fastgram.kernels.bits.products`."""
@@ -106,6 +114,7 @@ class Cpu:
     xp: ModuleType = np
     on_host = True
     tile = _CPU_TILE
+    speed = 1.0
 
     def context(self) -> AbstractContextManager[None]:
         """Hold BLAS to one thread."""
@@ -148,6 +157,10 @@ class Cpu:
         from fastgram.kernels.cpu import evaluate
 
         return evaluate
+
+    def fuses(self, table: Table) -> bool:
+        """Return False: tiles are in the cache, and BLAS's speed is theirs."""
+        return False
 
     @property
     def count(self) -> Callable[..., None]:

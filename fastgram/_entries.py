@@ -299,11 +299,12 @@ class Entries:
                 device.evaluate(scratch, x, y, row_weights, column_weights, table, out)
         if outside is not None:
             a, b = device.xp.nonzero(device.xp.triu(outside, 1) if own else outside)
-            cosines = device.get(scratch[a, b])
-            values = self._integrate(i, j, cosines, device.get(a), device.get(b))
-            out[a, b] = values = device.put(values)
-            if own:
-                out[b, a] = values
+            if a.size:
+                cosines = device.get(scratch[a, b])
+                values = self._integrate(i, j, cosines, device.get(a), device.get(b))
+                out[a, b] = values = device.put(values)
+                if own:
+                    out[b, a] = values
         if own:
             _diagonal_of(out)[:] = device.put(self.row_spans[i] ** 2)
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.kernels import Table
 from fastgram.kernels.gpu import OPTIONS, Kernels, source
-from fastgram.kernels.strips import padded_rows
+from fastgram.kernels.strips import fits, padded_rows
 
 if TYPE_CHECKING:
     from fastgram._entries import Rows
@@ -30,6 +31,8 @@ Array = Any
 
 # Rows and columns of a tile: in float64 32 MB, which stay in a second-level cache of 40 to 50 MB.
 _TILE = 2048
+# 60 Tflop/s of an H100's tensor cores beside 0.6 of the processors that such a GPU comes with.
+_SPEED = 100.0
 # Shared memory that every kernel may take without asking.
 _SHARED_AT_LEAST = 48 * 1024
 # Double precision on tensor cores: A100 and later.
@@ -55,6 +58,7 @@ class Gpu:
     name = label = "gpu"
     on_host = False
     tile = _TILE
+    speed = _SPEED
 
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.xp = xp
@@ -118,6 +122,10 @@ class Gpu:
         """The tile kernel: the contract of `fastgram.kernels`."""
         return self.kernels.evaluate
 
+    def fuses(self, table: Table) -> bool:
+        """Whether the table is one of float64 and fits beside the rest in shared memory."""
+        return fits(self.kernels, table)
+
     @property
     def count(self) -> Callable[..., None]:
         """Inner products of two-valued rows."""
@@ -146,7 +154,8 @@ class CupyGpu(Gpu):
         facts = cupy.cuda.runtime.getDeviceProperties(number)
         self.label = f"gpu {number} ({facts['name'].decode()})"
         processors = int(facts["multiProcessorCount"])
-        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), processors))
+        shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
+        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), processors, shared))
 
     @contextmanager
     def context(self) -> Iterator[None]:

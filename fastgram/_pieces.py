@@ -8,6 +8,7 @@ are halved until a polynomial of the largest degree reaches the tolerance.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,6 @@ Span = tuple[int, float, float]  # mode, and the range of its variable
 
 DEGREE = 31
 _NODES = chebyshev.chebpts1(48)
-_BASES = {count: chebyshev.chebvander(chebyshev.chebpts1(count), DEGREE) for count in (14, 28, 48)}
 # Powers of t from Chebyshev polynomials: column k is T_k.
 POWERS = np.zeros((DEGREE + 1, DEGREE + 1))
 for _k in range(DEGREE + 1):
@@ -111,7 +111,7 @@ class Piece:
 
     def fit(self, degree: int) -> tuple[Array, Array]:
         """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
-        basis = _BASES[len(self.samples)][:, : degree + 1]
+        basis = _basis(len(self.samples))[:, : degree + 1]
         weights = self.weights[:, None]
         series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples, rcond=None)[0])
         errors = np.abs(weights * (basis @ series - self.samples))
@@ -206,6 +206,12 @@ def sample_chords(
         ):
             result[k] = Piece(mode, *spans[k][1:], profile.end(far), drop / v[:, None], v)
     return [piece for piece in result if piece is not None]
+
+
+@functools.cache
+def _basis(nodes: int) -> Array:
+    """Return the Chebyshev polynomials up to DEGREE at so many nodes, (nodes, DEGREE + 1)."""
+    return np.asarray(chebyshev.chebvander(chebyshev.chebpts1(nodes), DEGREE))
 
 
 def _sample(profile: Profile, mode: int, low: float, high: float) -> Piece:

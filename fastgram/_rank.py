@@ -248,7 +248,15 @@ def _splits(network: Network, kind: str, power: int) -> bool:
 
 
 def _distinct(rows: Rows) -> Rows:
-    return np.unique(rows, axis=0)
+    """Drop repeated rows. Rows are sorted only where a number made of all their bits is shared."""
+    bits = np.ascontiguousarray(rows).view(np.uint64)
+    factors = np.random.default_rng(0).integers(2**63, size=rows.shape[1], dtype=np.uint64)
+    keys = (bits ^ (bits >> np.uint64(32))) @ (2 * factors + 1)
+    _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    shared = counts[places] > 1
+    if not np.any(shared):
+        return rows
+    return np.concatenate([rows[~shared], np.unique(rows[shared], axis=0)])
 
 
 def _unsigned(rows: Rows) -> Rows:
@@ -275,15 +283,14 @@ def _distinct_directions(rows: Rows) -> Rows:
     projection = unit @ weights
     order = np.argsort(projection)
     slack = 64.0 * np.finfo(np.float64).eps * float(np.sum(np.abs(weights)))
-    groups = np.split(order, 1 + np.flatnonzero(np.diff(projection[order]) > slack))
-    kept: list[int] = []
-    for group in groups:
-        if group.size == 1:
-            kept.append(int(group[0]))
-            continue
-        directions = {_direction(rows[index]): int(index) for index in group}
-        kept.extend(directions.values())
-    return np.asarray(rows[sorted(kept)]) if kept else rows
+    starts = np.flatnonzero(np.diff(projection[order], prepend=-np.inf) > slack)
+    sizes = np.diff(starts, append=order.size)
+    kept = np.zeros(rows.shape[0], dtype=bool)
+    kept[order[starts[sizes == 1]]] = True
+    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
+        group = order[start : start + size]
+        kept[list({_direction(rows[index]): int(index) for index in group}.values())] = True
+    return rows if np.all(kept) else np.asarray(rows[kept])
 
 
 def _direction(row: Rows) -> tuple[Fraction, ...]:

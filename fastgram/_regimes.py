@@ -70,7 +70,8 @@ def _means(problem: Problem, request: Request) -> _Means:
     budget = problem.memory if problem.memory is not None else FACTOR_BYTES
     stored = min(1.0, budget / size)
     by_itself = problem.product_flops(request.block)
-    costs = Costs(problem.n, request.block, 1.0 - stored, problem.entry_flops, by_itself)
+    speed = problem.device.speed
+    costs = Costs(problem.n, request.block, 1.0 - stored, problem.entry_flops, by_itself, speed)
     if problem.visit is None or size > budget:
         return _Means(costs, False, "")
     free = free_memory()

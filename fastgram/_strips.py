@@ -9,30 +9,42 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fastgram._devices import Device
-from fastgram._entries import Entries
+from fastgram._entries import Rows
 from fastgram._gpu import Gpu
-from fastgram.kernels import strips
+from fastgram.kernels import Table, strips
 
 __all__ = ["additions", "multiply_by_strips"]
 
 
 def multiply_by_strips(
-    entries: Entries, devices: tuple[Device, ...], V: Any, absolute: bool = False
+    rows: Rows,
+    weights: npt.NDArray[np.floating],
+    table: Table,
+    devices: tuple[Device, ...],
+    V: Any,
+    absolute: bool = False,
 ) -> Any:
-    """Return A @ V, or |A| @ V, for a block on the first of the devices, which are GPUs.
+    """Return A @ V, or |A| @ V, with A[i, j] = weights[i]·K(ρ[i, j])·weights[j].
 
     Parameters
     ----------
-    entries : Entries
-        Of one set of rows, with a table and tiles in float64.
+    rows : Rows
+        With unit rows in float64.
+    weights : (n,) array
+        Lives as long as the rows: a copy is held on each GPU for that long.
+    table : Table
+        Of K.
     devices : tuple
-    V : (n, b) array
+        GPUs.
+    V : (n, b) float64 array
+        On the first of them, as the product will be.
     absolute : bool
     """
-    table, home = entries.table, devices[0]
-    assert table is not None
-    count = strips.count(entries.shape[0])
+    home, count = devices[0], strips.count(weights.size)
 
     def share(place: int) -> Any:
         device = devices[place]
@@ -40,8 +52,8 @@ def multiply_by_strips(
         with device.context():
             product = strips.multiply(
                 device.kernels,
-                device.unit(entries.rows),
-                device.held(entries.weights, strips.padded_weights),
+                device.unit(rows),
+                device.held(weights, strips.padded_weights),
                 table,
                 device.put(V),
                 range(place, count, len(devices)),

@@ -61,11 +61,9 @@ def build_table(
     # the samples themselves carry the rounding of all layers
     tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
     spans = _cut(profile, tolerance, kind)
-    degree = next(
-        d
-        for d in range(1, _DEGREE[kind] + 1)
-        if d == _DEGREE[kind] or all(span.fits(d, tolerance) for span in spans)
-    )
+    # found: every span fits at the last
+    degrees = range(1, _DEGREE[kind] + 1)
+    degree = next(d for d in degrees if all(span.fits(d, tolerance) for span in spans))
     # one or two more, so that near the ends rounding alone is left
     for _ in range(2):
         if not all(span.fits(degree, tolerance / 8.0) for span in spans):

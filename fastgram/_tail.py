@@ -227,18 +227,30 @@ class _Tails:
         table = self.table(order)
         n = self.entries.shape[0]
         entry_slack = self._entry_slack(table)
-        blocks = _TailBlocks(self.entries, table, self.entries.dtype, entry_slack)
-        home = self.devices[0]
-        with home.context():
-            ones, out = home.xp.ones((n, 1)), home.xp.zeros((n, 1))
-            each_tile(blocks, Multiply(ones, out, True, self.devices), self.devices)
-            sums = home.get(out)
-        margins, weights = self._margins(table, sums[:, 0]), self.entries.row_spans**2
+        sums = self._sums(table, entry_slack)
+        margins, weights = self._margins(table, sums), self.entries.row_spans**2
         # spans are powers of norms, sums of squares each
         power = max(self.entries.network.homogeneity() or 1, 1)
         spans = 4.0 * power * (self.entries.rows.unit.shape[1] + 8) * _EPS
-        slack = entry_slack + gamma(n + 8) * sums[:, 0] + spans * np.abs(margins)
+        slack = entry_slack + gamma(n + 8) * sums + spans * np.abs(margins)
         return weights * margins, weights * slack
+
+
+    def _sums(self, table: Table, entry_slack: float) -> Array:
+        """Return the sums of |tail| along each row, by one pass."""
+        n, home = self.entries.shape[0], self.devices[0]
+        with home.context():
+            ones = home.xp.ones((n, 1))
+            if home.fuses(table):
+                from fastgram._strips import multiply_by_strips  # what GPUs need, for them
+
+                rows = self.entries.rows
+                out = multiply_by_strips(rows, np.ones(n), table, self.devices, ones, True)
+            else:
+                out = home.xp.zeros((n, 1))
+                blocks = _TailBlocks(self.entries, table, self.entries.dtype, entry_slack)
+                each_tile(blocks, Multiply(ones, out, True, self.devices), self.devices)
+            return home.get(out)[:, 0]
 
 
 @dataclass

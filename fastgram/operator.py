@@ -149,8 +149,12 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         if self._by_strips:
             from fastgram._strips import multiply_by_strips  # what GPUs need is loaded for them
 
-            assert isinstance(self.entries, Entries)
-            return multiply_by_strips(self.entries, self.devices, block, absolute)
+            entries = self.entries
+            assert isinstance(entries, Entries)
+            assert entries.table is not None
+            return multiply_by_strips(
+                entries.rows, entries.weights, entries.table, self.devices, block, absolute
+            )
         out = self._home.xp.zeros_like(block)
         consumer = Multiply(block, out, absolute, self.devices)
         each_tile(self.entries, consumer, self.devices, cache=self._cache)
@@ -159,9 +163,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     @property
     def _by_strips(self) -> bool:
         """Whether a GPU multiplies without ever writing an entry to its memory."""
-        if self._home.on_host or self._memory or not isinstance(self.entries, Entries):
+        if self._memory or not isinstance(self.entries, Entries) or self.entries.table is None:
             return False
-        return self.entries.table is not None and self.entries.dtype == np.float64
+        return self._home.fuses(self.entries.table)
 
     def _matvec(self, v: Any) -> Any:
         return self._matmat(v.reshape(-1, 1)).reshape(v.shape)

@@ -1,7 +1,7 @@
 // What all kernels stand on: shared memory, and the double precision tensor cores.
 //
 // The files of this folder are one source, joined by kernels/gpu.py in the order given there. It
-// is compiled for GPUs, and, behind the macros of tests/cuda_host/host.h, as host C++ for the tests.
+// is compiled for GPUs and, behind the macros of tests/cuda_host/host.h, as host C++ by the tests.
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #error "fastgram needs a GPU of compute capability 8.0 or higher: double precision tensor cores"

@@ -24,16 +24,21 @@ __device__ __forceinline__ Run run_at(long long number, int width)
     return Run{number / runs, static_cast<int>(first + threadIdx.x)};
 }
 
-template <class Real, class Out>
+// STAGED tables are in shared memory; one of very many pieces does not fit, and is read where it is.
+template <class Real, class Out, bool STAGED>
 __device__ __forceinline__ void evaluate_table(const Real *cosines, const Real *rows,
                                                const Real *columns, const Real *row_scale,
                                                const Real *column_scale, long long height,
                                                int width, int length, const Real *packed,
                                                int pieces, int table_rows, Out *out)
 {
-    Real *table = shared_memory<Real>();
-    load_table(packed, pieces, table_rows, table);
-    __syncthreads();
+    const Real *table = packed;
+    if constexpr (STAGED) {
+        Real *shared = shared_memory<Real>();
+        load_table(packed, pieces, table_rows, shared);
+        __syncthreads();
+        table = shared;
+    }
     for (long long n = blockIdx.x; n < height * runs_a_row(width); n += gridDim.x) {
         const Run run = run_at(n, width);
         Real rho[ENTRIES], square[ENTRIES], value[ENTRIES];
@@ -61,19 +66,24 @@ __device__ __forceinline__ void evaluate_table(const Real *cosines, const Real *
     }
 }
 
-#define EVALUATE(name, Real, Out)                                                                  \
+#define EVALUATE(name, Real, Out, STAGED)                                                          \
     extern "C" __global__ void __launch_bounds__(256)                                              \
         name(const Real *cosines, const Real *rows, const Real *columns, const Real *row_scale,    \
              const Real *column_scale, long long height, long long width, long long length,        \
              const Real *table, long long pieces, long long table_rows, Out *out)                  \
     {                                                                                              \
-        evaluate_table<Real, Out>(cosines, rows, columns, row_scale, column_scale, height,         \
-                                  static_cast<int>(width), static_cast<int>(length), table,        \
-                                  static_cast<int>(pieces), static_cast<int>(table_rows), out);    \
+        evaluate_table<Real, Out, STAGED>(                                                         \
+            cosines, rows, columns, row_scale, column_scale, height, static_cast<int>(width),      \
+            static_cast<int>(length), table, static_cast<int>(pieces),                             \
+            static_cast<int>(table_rows), out);                                                    \
     }
 
-EVALUATE(evaluate_float64_float64, double, double)
-EVALUATE(evaluate_float64_float32, double, float)
-EVALUATE(evaluate_float32_float64, float, double)
-EVALUATE(evaluate_float32_float32, float, float)
+EVALUATE(evaluate_float64_float64, double, double, true)
+EVALUATE(evaluate_float64_float32, double, float, true)
+EVALUATE(evaluate_float32_float64, float, double, true)
+EVALUATE(evaluate_float32_float32, float, float, true)
+EVALUATE(evaluate_large_float64_float64, double, double, false)
+EVALUATE(evaluate_large_float64_float32, double, float, false)
+EVALUATE(evaluate_large_float32_float64, float, double, false)
+EVALUATE(evaluate_large_float32_float32, float, float, false)
 #undef EVALUATE

@@ -23,7 +23,7 @@ import numpy as np
 
 from fastgram.kernels import SeparablePiece, Table
 
-__all__ = ["OPTIONS", "SOURCES", "Kernels", "source"]
+__all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
 Array = Any  # of the array namespace
 Launch = Callable[[str, int, int, int, Sequence[Any]], None]
@@ -36,7 +36,13 @@ OPTIONS = ("--std=c++17",)
 _BLOCK = 256  # threads
 _PER_PROCESSOR = 8  # blocks: more than are resident at a time
 _AT_ONCE = 4  # entries a thread does together: `ENTRIES` of evaluate.cuh and separable.cuh
+_SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
 _TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
+
+
+def packed_numbers(table: Table) -> int:
+    """Return how many numbers a packed table is: `table_numbers` of table.cuh."""
+    return int(table.modes.size * (3 + table.counts.shape[1]) + table.cells.size)
 
 
 def source() -> str:
@@ -57,12 +63,17 @@ class Kernels:
         As described at the top of this module.
     processors : int
         Multiprocessors of the device.
+    shared_bytes : int
+        Of shared memory that a block may have.
     """
 
-    def __init__(self, xp: Any, launch: Launch, processors: int) -> None:
+    def __init__(
+        self, xp: Any, launch: Launch, processors: int, shared_bytes: int = _SHARED_BYTES
+    ) -> None:
         self.xp = xp
         self.launch = launch
         self.processors = processors
+        self.shared_bytes = shared_bytes
         self._tables: dict[int, Array] = {}
         self._guard = threading.Lock()
 
@@ -108,9 +119,11 @@ class Kernels:
         grid = self._grid(height * -(-width // (_BLOCK * _AT_ONCE)))
         if isinstance(table, Table):
             numbers, pieces, length = self.packed(table)
-            shared = numbers.size * kind.itemsize
+            shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
+            if shared > self.shared_bytes:
+                shared, name = 0, f"evaluate_large_{types}"
             arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
-            self.launch(f"evaluate_{types}", grid, _BLOCK, shared, arguments)
+            self.launch(name, grid, _BLOCK, shared, arguments)
             return
         rank, terms = table.chains.size, table.coefficients.shape[1]
         edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]

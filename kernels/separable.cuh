@@ -13,7 +13,7 @@ struct Piece {
     const Real *coefficients, *bases, *weights;
 };
 
-// The variable of a piece: the cosine, or half the chord to an end, from the rows where it is small.
+// The variable of a piece: the cosine, or half the chord to an end, from the rows where small.
 template <class Real>
 __device__ __forceinline__ Real variable(const Piece<Real> &piece, Real rho, const Real *x,
                                          const Real *y, int length)
@@ -110,10 +110,11 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
         const Real *coefficients = shared;
         for (int r = 0; r < piece.rank; ++r) {
             const int chain = static_cast<int>(piece.chains[r]);
+            const Real *weights = piece.weights + static_cast<long long>(r) * width;
 #pragma unroll
             for (int k = 0; k < ENTRIES; ++k) {
                 const int column = run.column + k * blockDim.x;
-                weight[k] = here[k] ? piece.weights[static_cast<long long>(r) * width + column] : Real(0);
+                weight[k] = here[k] ? weights[column] : Real(0);
             }
             add_term(piece.in_cosine, coefficients, chain, shared[terms + r], v, t, weight, total);
             coefficients += 2 * chain;

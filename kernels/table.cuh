@@ -1,8 +1,8 @@
 // A table in shared memory, and the values that it has at cosines: kernels/__init__.py, `Table`.
 //
 // A row of coefficients is one for each cell: 8 doubles or 16 floats, side by side. Whatever cells
-// the lanes of a warp are on, what they read of a row lies in different banks or is the same number,
-// so that shared memory serves them together; constant memory would serve one address at a time.
+// the lanes of a warp are on, what they read of a row lies in different banks or is one number, so
+// that shared memory serves them together; constant memory would serve one address at a time.
 // Lanes on different pieces of a table meet in a bank now and then; tables have few pieces.
 //
 // Packed, a table is 6 numbers a piece, mode, low, high and the three of `counts`, for all pieces,

@@ -1,20 +1,33 @@
-"""The matrix that tests run over: devices, dtypes, kinds and every record of the table."""
+"""The matrix that tests run over: devices, dtypes, kinds and every record of the table.
+
+Where there is a GPU the cases of the CPU run on it too, in the same process; `-m gpu` runs these
+alone. FASTGRAM_EMULATED_GPU=1 takes an emulated one in its place (emulated_gpu.py), which is slow.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import os
 from contextlib import contextmanager
 
 import pytest
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
-from fastgram import exact, operator
+from fastgram import _devices, _gpu, exact, operator
 from fastgram.__main__ import main
 from fastgram._tiles import each_tile
 
-DEVICES = ("cpu",)
+if os.environ.get("FASTGRAM_EMULATED_GPU"):
+    from emulated_gpu import EmulatedGpu
+
+    _emulated = (EmulatedGpu(),)
+    _gpu.find = lambda: _emulated
+
+DEVICES = ["cpu"]
+if _devices.gpus()[0]:
+    DEVICES.append(pytest.param("gpu", marks=pytest.mark.gpu))
 DTYPES = ("float64", "float32")
 KINDS = ("gradient", "nngp")
 # The table with its default parameters, and each parameter once more with another value.

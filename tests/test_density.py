@@ -249,8 +249,8 @@ def test_trace_of_an_operator_is_estimated_within_its_bracket():
     ("activation", "d", "n", "passes", "widest"),
     [
         *((name, d, 600, 20, 0.35) for name in ("relu", "tanh") for d in (10, 100)),
-        pytest.param("relu", 10, 4000, None, 0.09, marks=pytest.mark.slow),
-        pytest.param("tanh", 100, 4000, None, 0.09, marks=pytest.mark.slow),
+        pytest.param("relu", 10, 2000, None, 0.09, marks=pytest.mark.slow),
+        pytest.param("tanh", 100, 2000, None, 0.09, marks=pytest.mark.slow),
     ],
 )
 def test_gram_matrices_against_dense_spectra(activation, d, n, passes, widest):

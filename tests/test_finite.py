@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from tolerances import EPS, EPS32
@@ -40,6 +42,7 @@ def drawn(net, d):
     return W, b, generator.standard_normal(net.width)
 
 
+@functools.cache
 def scale(net):
     """√(1/E φ(z)²), by a plain sum over the normal density."""
     if not net.normalize:
@@ -521,14 +524,16 @@ def test_rows_that_overflow(refuses):
     ],
 )
 def test_wide_networks_tend_to_the_infinite_one(name, kind, depth, seeds):
-    """Like 1/√m, over three decades of m."""
+    """Like 1/√m, over three decades of m, or two and a half."""
     X = rows(6, 3)
     settings = {"depth": depth, "weight_variance": 1.3, "bias_variance": 0.2}
     limit = fg.gram(X, network=fg.Network(name, **settings), kind=kind)
     widths = [10, 32, 100, 316, 1000, 3162, 10_000]
+    if depth > 1:
+        del widths[-1]  # weights of m² numbers
     errors = []
     for width in widths:
-        few = 2 if depth > 1 and width > 3000 else seeds  # weights of m² numbers
+        few = 2 if depth > 1 and width > 3000 else seeds
         misses = [
             np.linalg.norm(
                 fg.gram(X, network=fg.Network(name, width=width, seed=seed, **settings), kind=kind)

@@ -417,5 +417,15 @@ def test_the_cpu_loads_nothing_of_the_gpu():
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@pytest.mark.gpu
+def test_there_is_a_gpu():
+    """Else what `-m gpu` would run says why it does not."""
+    found, reason = _devices.gpus()
+    if not found:
+        pytest.skip(reason)
+    op = GramOperator(sphere(), "relu", device="gpu")
+    assert close(op @ vectors(), fg.gram(sphere()) @ vectors())
+
+
 def test_cpu_is_a_device():
     assert _devices.as_devices("cpu") == (_devices.CPU,)

@@ -223,6 +223,10 @@ def test_costs_are_those_of_their_parts():
     assert costs.product == pytest.approx(max(4e8 / 1.5e10, 3.2e9 / 1.5e11))
     assert Costs(10_000, 16, 1.0, 500.0).product - costs.product == pytest.approx(5e7 * 500 / 8e10)
     assert Costs(10_000, 16, 1.0, 500.0, 8e10).product == 1.0
+    fast = Costs(10_000, 16, 1.0, 500.0, speed=100.0)
+    assert fast.passes(30) == pytest.approx(Costs(10_000, 16, 1.0, 500.0).passes(30) / 100.0)
+    assert fast.factorisation == Costs(10_000, 16, 1.0, 500.0).factorisation
+    assert fast.worth_passes() > Costs(10_000, 16, 1.0, 500.0).worth_passes()
     worth = costs.worth_passes()
     other = costs.factorisation + 6 * costs.solution
     assert costs.passes(worth - 1) < other <= costs.passes(worth)

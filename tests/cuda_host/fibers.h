@@ -1,0 +1,181 @@
+// The threads of a block as fibers of one thread of the machine.
+//
+// Each runs until a barrier, and goes on when all that the barrier waits for have come: the next is
+// resumed in ascending or in descending order, so that a barrier that is missing shows as a wrong
+// result in one of the two. Shared memory is NaN when a block starts, and what is written beyond
+// its end is noticed.
+#pragma once
+
+#define _XOPEN_SOURCE 700
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace host {
+
+const int WARP = 32;
+const size_t STACK = 64 * 1024, GUARD = 256;
+
+struct Index {
+    unsigned int x;
+};
+
+// Fragments that the lanes of a warp bring to a product, where they lie on the lanes' stacks.
+struct Fragments {
+    double *c;
+    const double *a, *b;
+};
+
+struct Warp {
+    int present = 0, waiting = 0;
+    Fragments fragments[WARP];
+};
+
+enum State { READY, AT_WARP, AT_BLOCK, DONE };
+
+struct Fiber {
+    Index thread;
+    State state;
+    jmp_buf place;
+    ucontext_t context;
+    std::unique_ptr<char[]> stack{new char[STACK]};
+};
+
+struct Block {
+    Index block, threads, blocks;
+    std::vector<std::unique_ptr<Fiber>> fibers;  // kept for the next block
+    std::vector<Warp> warps;
+    std::vector<unsigned char> shared;
+    size_t shared_bytes;
+    bool any[2];  // of the barrier that is next, and of the one before
+    int turn;
+    std::function<void()> body;
+    Fiber *current;
+    jmp_buf scheduler;
+};
+
+inline Block &block()
+{
+    static thread_local Block only;
+    return only;
+}
+
+inline Warp &warp()
+{
+    return block().warps[block().current->thread.x / WARP];
+}
+
+inline void pause()
+{
+    // no context is saved by setjmp that takes a system call, as swapcontext does
+    if (_setjmp(block().current->place) == 0) {
+        _longjmp(block().scheduler, 1);
+    }
+}
+
+inline void release_warp(Warp &warp)
+{
+    int first = static_cast<int>(&warp - block().warps.data()) * WARP;
+    for (int lane = 0; lane < warp.present; ++lane) {
+        block().fibers[first + lane]->state = READY;
+    }
+    warp.waiting = 0;
+}
+
+// Wait for the other lanes; the last that comes does the work first.
+template <class Work>
+void meet(Work work)
+{
+    Warp &own = warp();
+    if (++own.waiting == own.present) {
+        work(own);
+        release_warp(own);
+        return;
+    }
+    block().current->state = AT_WARP;
+    pause();
+}
+
+inline void run_fiber()
+{
+    block().body();
+    block().current->state = DONE;
+    _longjmp(block().scheduler, 1);
+}
+
+inline void resume(Fiber &fiber, bool first)
+{
+    block().current = &fiber;
+    if (_setjmp(block().scheduler) == 0) {
+        if (first) {
+            setcontext(&fiber.context);
+        }
+        _longjmp(fiber.place, 1);
+    }
+}
+
+inline void begin(Block &block, int threads)
+{
+    while (static_cast<int>(block.fibers.size()) < threads) {
+        block.fibers.emplace_back(new Fiber);
+    }
+    block.warps.assign((threads + WARP - 1) / WARP, Warp());
+    for (int t = 0; t < threads; ++t) {
+        Fiber &fiber = *block.fibers[t];
+        fiber.thread.x = t;
+        fiber.state = READY;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, run_fiber, 0);
+        block.warps[t / WARP].present += 1;
+    }
+    block.any[0] = block.any[1] = false;
+    block.turn = 0;
+    // all ones is not a number, whether they are read as float or as double
+    block.shared.assign(block.shared_bytes + GUARD, 0xff);
+}
+
+// Run the fibers of a block until all are done; return what went wrong, or nullptr.
+inline const char *run_block(int threads, bool backward)
+{
+    Block &own = block();
+    begin(own, threads);
+    bool first = true;
+    for (int done = 0; done < threads;) {
+        int waiting = 0, ran = 0;
+        for (int k = 0; k < threads; ++k) {
+            Fiber &fiber = *own.fibers[backward ? threads - 1 - k : k];
+            if (fiber.state == READY) {
+                ++ran;
+                resume(fiber, first);
+                done += fiber.state == DONE;
+            }
+            waiting += fiber.state == AT_BLOCK;
+        }
+        first = false;
+        if (waiting == threads - done) {
+            for (int k = 0; k < threads; ++k) {
+                Fiber &fiber = *own.fibers[k];
+                fiber.state = fiber.state == AT_BLOCK ? READY : fiber.state;
+            }
+            own.turn = 1 - own.turn;
+            own.any[own.turn] = false;
+        } else if (ran == 0) {
+            return "the threads of a block wait for each other at different barriers";
+        }
+    }
+    for (size_t k = own.shared_bytes; k < own.shared.size(); ++k) {
+        if (own.shared[k] != 0xff) {
+            return "a block wrote beyond the end of its shared memory";
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace host
