@@ -1,7 +1,8 @@
 """Every number that README quotes, one program after the other: ``python -m bench``.
 
-Some two and a half hours on two processors, as far as can be told: it was run in parts. Programs keep what they measure under bench/results/ where they
-say so; ``python -m bench.compare`` compares two such files.
+Some two and a half hours on two processors, as far as can be told: it was run in parts. Programs
+keep what they measure under bench/results/ where they say so; ``python -m bench.compare`` compares
+two such files.
 """
 
 from __future__ import annotations

@@ -128,6 +128,8 @@ def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
         array = _as_numpy(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
+    except RuntimeError as error:  # a tensor that keeps gradients, say
+        raise TypeError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
     if array.dtype.kind == "c":
         raise TypeError(f"{name} is complex: it must be real")
     if array.dtype.kind in "iub":

@@ -201,7 +201,9 @@ def test_several_gpus_share_the_work(case, count, as_emulated):  # noqa: F811
 
 
 @pytest.mark.parametrize("method", ["auto", "dense", "lanczos", "certified", "arpack"])
-@pytest.mark.parametrize("network", ["relu", "tanh", Network("relu", width=100)], ids=str)
+@pytest.mark.parametrize(
+    "network", ["relu", "tanh", Network("relu", width=100)], ids=["relu", "tanh", "finite"]
+)
 def test_brackets_are_those_of_the_cpu(method, network, gpu):
     X = fg.datasets.sphere(N, 6, 0)
     options = {"method": method, "rtol": 1e-3, "k": 2, "vectors": method != "certified"}
@@ -311,6 +313,16 @@ def test_arrays_of_other_libraries(refuses):
     assert np.array_equal(fg.gram(whole), fg.gram([[1, 2], [3, 4]]))
     with refuses(TypeError, "X is complex"):
         fg.gram(strict.asarray(X + 1j))
+
+
+def test_tensors(refuses):
+    torch = pytest.importorskip("torch")
+    X = sphere()
+    assert np.array_equal(fg.gram(torch.from_numpy(X)), fg.gram(X))
+    op, V = GramOperator(torch.from_numpy(X), "relu"), vectors()
+    assert np.array_equal(op @ torch.from_numpy(V), op @ V)
+    with refuses(TypeError, "X cannot be read", "requires grad"):
+        fg.gram(torch.from_numpy(X).requires_grad_())
 
 
 # --- which device ---
