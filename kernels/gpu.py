@@ -28,7 +28,15 @@ __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 Array = Any  # of the array namespace
 Launch = Callable[[str, int, int, int, Sequence[Any]], None]
 
-SOURCES = ("device.cuh", "table.cuh", "evaluate.cuh", "separable.cuh", "bits.cuh", "strip.cuh")
+SOURCES = (
+    "device.cuh",
+    "table.cuh",
+    "evaluate.cuh",
+    "separable.cuh",
+    "bits.cuh",
+    "tile.cuh",
+    "strip.cuh",
+)
 
 # Products and sums may be fused; beyond that arithmetic is IEEE's.
 OPTIONS = ("--std=c++17",)

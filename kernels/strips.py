@@ -13,12 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.kernels import Table
-from fastgram.kernels.gpu import Array, Kernels
+from fastgram.kernels.gpu import Array, Kernels, packed_numbers
 
-__all__ = ["COLUMNS", "STRIP", "additions", "count", "multiply", "padded_rows", "padded_weights"]
+__all__ = [
+    "COLUMNS",
+    "STRIP",
+    "additions",
+    "count",
+    "fits",
+    "multiply",
+    "padded_rows",
+    "padded_weights",
+]
 
-STRIP = 128  # rows of a tile: `ROWS` of strip.cuh
-COLUMNS = 32  # of V at a time: as many as the sums of two blocks have shared memory for
+STRIP = 128  # rows of a tile: `ROWS` of tile.cuh
+COLUMNS = 32  # of V at a time: the sums of two blocks, and more, fit shared memory
 _TILE = 64  # columns of a tile: `COLUMNS` there
 _SLAB = 8  # columns of the rows, and of V, that tensor cores take together
 _BLOCK = 256  # threads
@@ -55,6 +64,17 @@ def padded_weights(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]
     padded = np.zeros(count(weights.size) * STRIP)
     padded[: weights.size] = weights
     return padded
+
+
+def fits(kernels: Kernels, table: Table) -> bool:
+    """Whether a table is in float64 and leaves shared memory for a few columns of V."""
+    return table.cells.dtype == np.float64 and _columns_at_once(kernels, table) > 0
+
+
+def _columns_at_once(kernels: Kernels, table: Table) -> int:
+    """Return how many columns of V shared memory has sums for, beside the ring and the table."""
+    room = kernels.shared_bytes // 8 - _RING - packed_numbers(table)
+    return min(COLUMNS, room // STRIP // _SLAB * _SLAB)
 
 
 def multiply(
@@ -95,8 +115,9 @@ def multiply(
     if absolute:
         weights = xp.abs(weights)
     product = xp.empty((n, columns), dtype=np.float64)
-    for first in range(0, columns, COLUMNS):
-        part = V[:, first : first + COLUMNS]
+    together = _columns_at_once(kernels, table)
+    for first in range(0, columns, together):
+        part = V[:, first : first + together]
         width = part.shape[1]
         product[:, first : first + width] = _multiply_group(
             kernels, unit, weights, table, part, places, absolute
@@ -116,7 +137,7 @@ def additions(n: int, processors: int) -> int:
     """
     strips, blocks = count(n), _PER_PROCESSOR * processors
     run = -(-strips * (STRIP // _TILE) // blocks)  # tiles that a block takes of a strip
-    in_strip = run * _TILE // 2 + 1 + -(-blocks // _SLICES) + _SLICES
+    in_strip = run * _TILE + -(-blocks // _SLICES) + _SLICES
     in_columns = STRIP // 4 + 3 + strips
     return in_strip + in_columns + 4  # and the weights of rows and columns
 
@@ -139,7 +160,7 @@ def _multiply_group(
     right = _fragments(xp, right)
     out = xp.zeros((height, width), dtype=np.float64)
     numbers, pieces, rows = kernels.packed(table)
-    shared = 8 * (_RING + width * _BLOCK + numbers.size)
+    shared = 8 * (_RING + STRIP * width + numbers.size)
     most = _PER_PROCESSOR * kernels.processors
     parts = xp.empty((min(most, height // _TILE), STRIP, width), dtype=np.float64)
     sizes = [np.int64(height), np.int64(unit.shape[1])]
@@ -161,4 +182,4 @@ def _fragments(xp: Any, right: Array) -> Array:
     """
     height, width = right.shape
     blocks = right.reshape(height // _SLAB, _SLAB // 2, 2, width // _SLAB, _SLAB)
-    return xp.ascontiguousarray(xp.transpose(blocks, (0, 3, 4, 1, 2)))
+    return xp.ascontiguousarray(xp.transpose(blocks, (3, 0, 4, 1, 2)))

@@ -1,9 +1,9 @@
 // The threads of a block as fibers of one thread of the machine.
 //
-// Each runs until a barrier, and goes on when all that the barrier waits for have come: the next is
-// resumed in ascending or in descending order, so that a barrier that is missing shows as a wrong
-// result in one of the two. Shared memory is NaN when a block starts, and what is written beyond
-// its end is noticed.
+// Each runs until a barrier, and goes on when all that the barrier waits for have come. A warp runs
+// as far ahead of the others as barriers of the block let it, in ascending or in descending order of
+// warps and lanes, so that a barrier that is missing shows as a wrong result in one of the two.
+// Shared memory is NaN when a block starts, and what is written beyond its end is noticed.
 #pragma once
 
 #define _XOPEN_SOURCE 700
@@ -40,6 +40,7 @@ enum State { READY, AT_WARP, AT_BLOCK, DONE };
 struct Fiber {
     Index thread;
     State state;
+    bool begun;
     jmp_buf place;
     ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
@@ -107,15 +108,33 @@ inline void run_fiber()
     _longjmp(block().scheduler, 1);
 }
 
-inline void resume(Fiber &fiber, bool first)
+inline void resume(Fiber &fiber)
 {
     block().current = &fiber;
     if (_setjmp(block().scheduler) == 0) {
-        if (first) {
+        if (!fiber.begun) {
+            fiber.begun = true;
             setcontext(&fiber.context);
         }
         _longjmp(fiber.place, 1);
     }
+}
+
+// Run the fibers of a warp until all of them wait for the block, or are done; return how many ran.
+inline int run_warp(Block &block, int warp, int present, bool backward)
+{
+    int total = 0;
+    for (int ran = 1; ran > 0; total += ran) {
+        ran = 0;
+        for (int k = 0; k < present; ++k) {
+            Fiber &fiber = *block.fibers[warp * WARP + (backward ? present - 1 - k : k)];
+            if (fiber.state == READY) {
+                ++ran;
+                resume(fiber);
+            }
+        }
+    }
+    return total;
 }
 
 inline void begin(Block &block, int threads)
@@ -128,6 +147,7 @@ inline void begin(Block &block, int threads)
         Fiber &fiber = *block.fibers[t];
         fiber.thread.x = t;
         fiber.state = READY;
+        fiber.begun = false;
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.get();
         fiber.context.uc_stack.ss_size = STACK;
@@ -146,19 +166,18 @@ inline const char *run_block(int threads, bool backward)
 {
     Block &own = block();
     begin(own, threads);
-    bool first = true;
+    const int warps = static_cast<int>(own.warps.size());
     for (int done = 0; done < threads;) {
         int waiting = 0, ran = 0;
-        for (int k = 0; k < threads; ++k) {
-            Fiber &fiber = *own.fibers[backward ? threads - 1 - k : k];
-            if (fiber.state == READY) {
-                ++ran;
-                resume(fiber, first);
-                done += fiber.state == DONE;
-            }
-            waiting += fiber.state == AT_BLOCK;
+        for (int k = 0; k < warps; ++k) {
+            const int warp = backward ? warps - 1 - k : k;
+            ran += run_warp(own, warp, own.warps[warp].present, backward);
         }
-        first = false;
+        done = 0;
+        for (int k = 0; k < threads; ++k) {
+            done += own.fibers[k]->state == DONE;
+            waiting += own.fibers[k]->state == AT_BLOCK;
+        }
         if (waiting == threads - done) {
             for (int k = 0; k < threads; ++k) {
                 Fiber &fiber = *own.fibers[k];
