@@ -235,7 +235,6 @@ class _Tails:
         slack = entry_slack + gamma(n + 8) * sums + spans * np.abs(margins)
         return weights * margins, weights * slack
 
-
     def _sums(self, table: Table, entry_slack: float) -> Array:
         """Return the sums of |tail| along each row, by one pass."""
         n, home = self.entries.shape[0], self.devices[0]
