@@ -86,7 +86,7 @@ def extreme_eigenvalues(
     k : int
         How many Ritz values to return at each end.
     vectors : bool
-        Return Ritz vectors with them.
+        Return Ritz vectors with them, as NumPy arrays on any device.
     max_passes : int, optional
         Products with A at most (of a block, or of one vector for "arpack"). What has been reached
         then comes back as it is.

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 ARCHITECTURES = {"sm_80": "mma.sync.aligned.m8n8k4", "sm_90": "mma.sync.aligned.m16n8k8"}
 SPILLED = 64  # bytes a kernel
 STRICT = ("--warning-as-error=all-warnings",)
+CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what it adds to OPTIONS
 
 
 @functools.cache
@@ -47,7 +48,7 @@ def compiled(text, architecture, *more):
         ctypes.byref(program), text.encode(), b"fastgram.cu", 0, None, None
     )
     assert made == 0
-    options = [*OPTIONS, *STRICT, *more, f"--gpu-architecture={architecture}"]
+    options = [*OPTIONS, *CUPY, *STRICT, *more, f"--gpu-architecture={architecture}"]
     words = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
     try:
         done = library.nvrtcCompileProgram(program, len(options), words) == 0
