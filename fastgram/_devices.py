@@ -22,9 +22,20 @@ from fastgram.kernels import Table
 if TYPE_CHECKING:
     from fastgram._entries import Rows
 
-__all__ = ["CPU", "DEVICES", "Device", "as_devices", "gpus", "host_rows"]
+__all__ = [
+    "CPU",
+    "DEVICES",
+    "Device",
+    "Multiplier",
+    "as_devices",
+    "by_products",
+    "gpus",
+    "host_rows",
+]
 
 Array = Any  # of the device's namespace
+# From a tile, x and y, and two sums: adds tile @ x to the first and tileᵀ @ y to the second.
+Multiplier = Callable[[Array, Array, Array, Array, Array], None]
 
 DEVICES = ("cpu", "gpu", "auto")
 
@@ -101,10 +112,10 @@ class Device(Protocol):
         """Copy the upper triangle of a diagonal tile to the lower one."""
 
     def columns_of(self, V: Array) -> Array:
-        """Return a block of vectors in the form that `multiply_both` takes slices of."""
+        """Return a block of vectors in the form that the multiplier takes slices of."""
 
-    def multiply_both(self, tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-        """Add tile @ x to `row` and tileᵀ @ y to `part`."""
+    def multiplier(self, columns: int) -> Multiplier:
+        """Return what multiplies tiles with blocks of so many vectors."""
 
 
 class Cpu:
@@ -189,17 +200,26 @@ class Cpu:
         block[:, : V.shape[1]] = V
         return block
 
-    def multiply_both(self, tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-        """Multiply by our own loops for one vector and on wide registers, else by BLAS."""
+    def multiplier(self, columns: int) -> Multiplier:
+        """Return our own loops for one vector and on wide registers, else BLAS."""
         from fastgram.kernels import products, vectors
 
-        if x.shape[1] == 1:  # a tile costs what it takes to be read, and BLAS would read it twice
-            products.multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
-        elif vectors.wide():
-            products.multiply_block(tile, x, y, row, part)
-        else:
-            row += tile @ x
-            part += tile.T @ y
+        if columns == 1:  # a tile costs what it takes to be read, and BLAS would read it twice
+            return _one_vector
+        wide: Multiplier = products.multiply_block
+        return wide if vectors.wide() else by_products
+
+
+def _one_vector(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+    from fastgram.kernels.products import multiply_both
+
+    multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
+
+
+def by_products(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+    """Multiply by two matrix products of the arrays' library."""
+    row += tile @ x
+    part += tile.T @ y
 
 
 CPU = Cpu()

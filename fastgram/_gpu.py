@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._devices import Multiplier, by_products
 from fastgram.kernels import Table
 from fastgram.kernels.gpu import OPTIONS, Kernels, source
 from fastgram.kernels.strips import fits, padded_rows
@@ -139,10 +140,9 @@ class Gpu:
         """Return a block of vectors on this GPU."""
         return self.put(V)
 
-    def multiply_both(self, tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-        """Add tile @ x to `row` and tileᵀ @ y to `part`."""
-        row += tile @ x
-        part += tile.T @ y
+    def multiplier(self, columns: int) -> Multiplier:
+        """Return what multiplies tiles with blocks of so many vectors: cuBLAS."""
+        return by_products
 
 
 class CupyGpu(Gpu):

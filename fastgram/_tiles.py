@@ -162,10 +162,11 @@ class Multiply:
 
     def __post_init__(self) -> None:
         self._columns = self.V.shape[1]
-        self._blocks = {}
+        self._blocks, self._multipliers = {}, {}
         for device in self.devices:
             with device.context():
                 self._blocks[device] = device.columns_of(self.V)
+            self._multipliers[device] = device.multiplier(self._columns)
 
     def begin(self, device: Device, i: slice) -> Array:
         """Return the sum that the row's own block will gain."""
@@ -181,7 +182,7 @@ class Multiply:
             row += values @ V[j]
             return None
         part = device.xp.zeros((values.shape[1], V.shape[1]))
-        device.multiply_both(values, V[j], V[i], row, part)
+        self._multipliers[device](values, V[j], V[i], row, part)
         return part
 
     def add(self, j: slice, part: Array | None) -> None:

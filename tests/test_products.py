@@ -87,7 +87,7 @@ def test_the_way_of_multiplying(monkeypatch):
     monkeypatch.setattr(products, "multiply_block", lambda *arguments: used.append(arguments))
     for wide in (True, False):
         monkeypatch.setattr(vectors, "wide", lambda wide=wide: wide)
-        CPU.multiply_both(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
+        CPU.multiplier(13)(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
         assert bool(used) == wide
         used.clear()
 
