@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 
 from fastgram._pieces import DEGREE, POWERS, Piece, Profile, cut, whole
 from fastgram._tables import ROUNDINGS
-from fastgram.kernels import CHAINS, FROM_MINUS_ONE, FROM_ONE, IN_COSINE, SeparablePiece
+from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
 from fastgram.network import Network
 
 __all__ = ["Separated", "separate"]
@@ -298,7 +298,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     chains, coefficients = [], []
     for r in range(rank):
         degree = max(int(np.count_nonzero(tails[:, r] > allowed / np.sqrt(rank))) - 1, 0)
-        chain = next(c for c in CHAINS if 2 * c - 1 >= degree)
+        chain = max(degree // 2 + 1, LEAST_CHAIN)
         size = 2 * chain
         series = np.zeros((size, count))
         kept = min(size, DEGREE + 1)

@@ -31,12 +31,12 @@ import numpy.typing as npt
 
 __all__ = [
     "CELLS",
-    "CHAINS",
     "CLOSE",
     "FROM_MINUS_ONE",
     "FROM_NEARER",
     "FROM_ONE",
     "IN_COSINE",
+    "LEAST_CHAIN",
     "SeparablePiece",
     "Table",
 ]
@@ -50,8 +50,8 @@ FROM_NEARER = 0  # of a table: s to the nearer end, and cells counted in ρ
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
 CELLS = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
 
-# The lengths that the two Horner chains of a separable piece may have: each is unrolled code.
-CHAINS = (4, 6, 8, 10, 12, 16)
+# What each of the two Horner chains of a separable piece has at least.
+LEAST_CHAIN = 2
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
 # stays near the rounding of the entries themselves.
@@ -115,7 +115,7 @@ class SeparablePiece:
         IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
     slope, offset : float
     chains : (rank,) int64 array
-        Each one of CHAINS.
+        Each at least LEAST_CHAIN.
     coefficients : (m, 2·sum(chains)) array
     bases : (m, rank) array
     weights : (rank, n) array

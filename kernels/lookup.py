@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER
 from fastgram.kernels.vectors import INT32, INT64, Lanes, features
 
-__all__ = ["all_bits", "chords", "look_up", "lowest", "members", "merge", "together"]
+__all__ = ["all_bits", "chords", "lanes_of", "look_up", "lowest", "members", "merge", "together"]
 
 _VECTORS = 4  # at a time: fewer wait for each other, more were no faster
 _TOGETHER = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # entries at a time
@@ -89,7 +89,7 @@ class _Loads:
         return result
 
 
-def _lanes_of(context: Any, builder: Any, dtype: np.dtype[np.floating]) -> tuple[Lanes, Any]:
+def lanes_of(context: Any, builder: Any, dtype: np.dtype[np.floating]) -> tuple[Lanes, Any]:
     """Return the vectors, and the way to look up, for the machine that is compiled for."""
     found = features(context)
     if "avx512f" in found:
@@ -129,7 +129,7 @@ def chords(typing, cosines, squares, j, close):
     assert cosines.layout == squares.layout == "C"
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes, _ = _lanes_of(context, builder, dtype)
+        lanes, _ = lanes_of(context, builder, dtype)
         data = [
             context.make_array(signature.args[k])(context, builder, arguments[k]).data
             for k in (0, 1)
@@ -172,7 +172,7 @@ def members(typing, cosines, squares, j, mode, low, high):
     assert cosines.layout == squares.layout == "C"
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        b, (lanes, _) = builder, _lanes_of(context, builder, dtype)
+        b, (lanes, _) = builder, lanes_of(context, builder, dtype)
         data = [
             context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (0, 1)
         ]
@@ -209,7 +209,7 @@ def merge(typing, cosines, bits, part, out, j):
     assert part.dtype == out.dtype
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        b, (lanes, _) = builder, _lanes_of(context, builder, dtype)
+        b, (lanes, _) = builder, lanes_of(context, builder, dtype)
         others = Lanes(b, kind, lanes.count)
         data = [
             context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (2, 3)
@@ -276,7 +276,7 @@ def look_up(typing, cosines, squares, j, by_chord, p, count, cells, row_scale, c
     assert all(array.layout == "C" for array in arrays.values())
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes, place = _lanes_of(context, builder, dtype)
+        lanes, place = lanes_of(context, builder, dtype)
         data = {
             k: context.make_array(signature.args[k])(context, builder, arguments[k]) for k in arrays
         }
