@@ -38,6 +38,14 @@ _SPEED = 100.0
 _SHARED_AT_LEAST = 48 * 1024
 # Double precision on tensor cores: A100 and later.
 _CAPABILITY = (8, 0)
+# What errors of CuPy and of NVIDIA's libraries say where memory is short.
+_SHORT_OF_MEMORY = ("out of memory", "memoryallocation", "alloc_failed", "out_of_memory")
+_PIECE = 2**26  # bytes that are copied from the host at a time
+# Settings of CuPy that results would suffer from.
+_HARMFUL = {
+    "CUPY_TF32": "has CuPy round the factors of float32 products",
+    "CUPY_CUDA_PER_THREAD_DEFAULT_STREAM": "lets threads of one GPU work out of turn",
+}
 _NVIDIA_PACKAGES = "pip install 'fastgram[cuda13]' (or [cuda12], for a driver of CUDA 12)"
 
 
@@ -106,6 +114,7 @@ class Gpu:
             if key not in self._held:
                 with self.context():
                     self._held[key] = self.put(array if form is None else form(array))
+                    self.finish()  # who asks next may work on another stream
                 # no lock: this may run wherever memory is freed, in a thread that holds it
                 weakref.finalize(array, self._held.pop, key, None).atexit = False
             return self._held[key]
@@ -163,7 +172,10 @@ class CupyGpu(Gpu):
         try:
             with self._cupy.cuda.Device(self.number):
                 yield
-        except self._cupy.cuda.memory.OutOfMemoryError as error:
+        except Exception as error:  # CuPy's allocator has an error for it, and each library its own
+            said = isinstance(error, ValueError)
+            if said or not any(words in str(error).lower() for words in _SHORT_OF_MEMORY):
+                raise
             asked = str(error).splitlines()[0]
             raise ValueError(
                 f"GPU {self.number} is out of memory ({asked}): fewer rows, a smaller block or"
@@ -188,13 +200,26 @@ class CupyGpu(Gpu):
     def put(self, array: Array) -> Array:
         """Return an array of the host, of another GPU or of another library on this one."""
         if isinstance(array, np.ndarray):
-            return self._cupy.asarray(array)
+            return self._put_from_host(array)
         if not self.owns(array):
             array = self._cupy.from_dlpack(array)
         if array.device.id == self.number:
             return array
-        array.device.synchronize()  # streams of one GPU do not wait for those of another
-        return self._cupy.asarray(array)
+        # one GPU's work does not wait for another's: what is copied is done, and stays until it is
+        array.device.synchronize()
+        copy = self._cupy.asarray(array)
+        self._cupy.cuda.get_current_stream().synchronize()
+        return copy
+
+    def _put_from_host(self, array: npt.NDArray[Any]) -> Array:
+        if array.nbytes <= _PIECE or not array.flags.c_contiguous:
+            return self._cupy.asarray(array)
+        # in pieces: CuPy copies by page-locked memory of the size of what is copied, and keeps it
+        result = self._cupy.empty(array.shape, array.dtype)
+        step = max(1, _PIECE * len(array) // array.nbytes)
+        for start in range(0, len(array), step):
+            result[start : start + step].set(array[start : start + step])
+        return result
 
     def get(self, array: Array) -> npt.NDArray[Any]:
         """Return an array of the device on the host."""
@@ -235,12 +260,17 @@ def find() -> tuple[Gpu, ...]:
     NoGpuError
         If there is none, or CuPy is not installed, or one is too old.
     """
-    if os.environ.get("CUPY_TF32", "0") not in ("", "0"):
-        raise NoGpuError("CUPY_TF32 has CuPy round the factors of float32 products: unset it")
+    for name, harm in _HARMFUL.items():
+        if os.environ.get(name, "0") not in ("", "0"):
+            raise NoGpuError(f"{name} is set, which {harm}: unset it")
     try:
         import cupy
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise NoGpuError(f"CuPy cannot be loaded: {error}") from None
         raise NoGpuError(f"CuPy is not installed: {_NVIDIA_PACKAGES}") from None
+    except ImportError as error:
+        raise NoGpuError(f"CuPy cannot be loaded: {str(error).splitlines()[0]}") from None
     try:
         count = int(cupy.cuda.runtime.getDeviceCount())
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -255,4 +285,19 @@ def find() -> tuple[Gpu, ...]:
                 f"GPU {number}, {name}, has compute capability {facts['major']}.{facts['minor']}"
                 " and the kernels need 8.0, an A100 or later (CUDA_VISIBLE_DEVICES hides it)"
             )
+    _try(cupy)
     return tuple(CupyGpu(cupy, number) for number in range(count))
+
+
+def _try(cupy: Any) -> None:
+    """Ask for what is loaded only when it is used: cuBLAS, cuSOLVER, NVRTC and CUDA's headers."""
+    try:
+        cupy.cuda.device.get_cublas_handle()
+        cupy.cuda.device.get_cusolver_handle()
+        cupy.cuda.nvrtc.getVersion()
+        cupy.add(cupy.zeros(1), 1.0)
+    except Exception as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NoGpuError(
+            f"CuPy finds a GPU, but not all of the CUDA toolkit ({line}): {_NVIDIA_PACKAGES}"
+        ) from None

@@ -383,6 +383,7 @@ def each_tile(
             except BaseException:  # an interrupt here must not wait for the whole traversal
                 turns.fail()
                 raise
+    devices[0].finish()  # the last parts of other devices were added by their threads
     for error in errors:
         if not isinstance(error, _OtherThreadFailed):
             raise error

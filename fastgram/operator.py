@@ -133,14 +133,18 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
 
     def _matmat(self, V: Any) -> Any:
-        given = self._home.owns(V)
-        if V.dtype.kind == "c":
-            return self._matmat(V.real) + 1j * self._matmat(V.imag)
         with self._home.context():
-            xp = self._home.xp
-            block = xp.ascontiguousarray(self._home.put(V), dtype=np.float64)
+            if V.dtype.kind == "c":
+                return self._matmat(V.real) + 1j * self._matmat(V.imag)
+            block = self._block(V)
             out = self._product(block)
-            return out if given else self._home.get(out)
+            return out if self._home.owns(V) else self._home.get(out)
+
+    def _block(self, V: Any) -> Any:
+        """Return vectors as a contiguous float64 block on the first device."""
+        if isinstance(V, np.ndarray):
+            V = self._home.put(np.ascontiguousarray(V, dtype=np.float64))
+        return self._home.xp.ascontiguousarray(V, dtype=np.float64)
 
     def _product(self, block: Any, absolute: bool = False) -> Any:
         """Return A @ block, or |A| @ block, for a block on the first device."""
@@ -321,7 +325,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
             return self._matmat(V)
         with self._home.context():
             xp = self._home.xp
-            block = xp.ascontiguousarray(self._home.put(V), dtype=np.float64)
+            block = self._block(V)
             out, sums = xp.zeros_like(block), xp.zeros((self.shape[0], 1))
             both = Together(
                 [

@@ -38,7 +38,8 @@ SOURCES = (
     "strip.cuh",
 )
 
-# Products and sums may be fused; beyond that arithmetic is IEEE's.
+# Products and sums may be fused; beyond that arithmetic is IEEE's, but that CuPy adds -ftz=true, by
+# which the smallest float32 numbers become 0.
 OPTIONS = ("--std=c++17",)
 
 _BLOCK = 256  # threads
@@ -57,7 +58,8 @@ def source() -> str:
     """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
     folder = Path(__file__).parent
     parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
-    return "\n".join(parts)
+    # CuPy writes it to a file in whatever encoding the locale has
+    return "\n".join(parts).encode("ascii", "replace").decode("ascii")
 
 
 class Kernels:

@@ -218,6 +218,7 @@ __device__ __forceinline__ void evaluate_entries(const double *rows, const doubl
             entries[1][3][k % 2 * 2 + k / 2] = value[k];
         }
     }
+    __syncwarp();  // lanes with close pairs took longer, and tensor cores want them together
     if (absolute) {
 #pragma unroll
         for (int k = 0; k < 32; ++k) {

@@ -394,11 +394,53 @@ def test_cupy_that_is_not_installed(monkeypatch, refuses):
         GramOperator(sphere(), device="gpu")
 
 
-def test_rounded_products_are_refused(monkeypatch, refuses):
-    monkeypatch.setenv("CUPY_TF32", "1")
+@pytest.mark.parametrize("name", ["CUPY_TF32", "CUPY_CUDA_PER_THREAD_DEFAULT_STREAM"])
+def test_settings_that_would_do_harm_are_refused(name, monkeypatch, refuses):
+    monkeypatch.setenv(name, "1")
     monkeypatch.setattr(_gpu, "find", _gpu.find.__wrapped__)
-    with refuses(ValueError, "CUPY_TF32", "unset"):
+    with refuses(ValueError, name, "unset"):
         GramOperator(sphere(), device="gpu")
+
+
+def test_a_toolkit_that_is_not_there(monkeypatch, refuses):
+    class Recent(FakeCupy.cuda.runtime):
+        @classmethod
+        def getDeviceProperties(cls, number):
+            return {"name": b"H100", "major": 9, "minor": 0}
+
+    monkeypatch.setattr(FakeCupy.cuda, "runtime", Recent)
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy)  # which has no cuBLAS
+    monkeypatch.setattr(_gpu, "find", _gpu.find.__wrapped__)
+    with refuses(ValueError, "not all of the CUDA toolkit", "pip install 'fastgram[cuda13]'"):
+        GramOperator(sphere(), device="gpu")
+
+
+class _SmallDevice:
+    """The context of a GPU, and nothing else."""
+
+    def __init__(self, number):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("Out of memory allocating 8 bytes"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")],
+)
+def test_no_memory_is_one_line(error, monkeypatch, refuses):
+    monkeypatch.setattr(FakeCupy.cuda, "Device", _SmallDevice, raising=False)
+    gpu = _gpu.CupyGpu.__new__(_gpu.CupyGpu)
+    gpu.number, gpu._cupy = 0, FakeCupy
+    words = "GPU 0 is out of memory", "device='cpu'"
+    with refuses(ValueError, *words), gpu.context(), gpu.context():  # said once
+        raise error
+    with pytest.raises(RuntimeError, match="else"), gpu.context():
+        raise RuntimeError("something else")
 
 
 def test_the_command_line(gpu, run, monkeypatch, tmp_path):
