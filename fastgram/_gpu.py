@@ -46,7 +46,7 @@ _HARMFUL = {
     "CUPY_TF32": "has CuPy round the factors of float32 products",
     "CUPY_CUDA_PER_THREAD_DEFAULT_STREAM": "lets threads of one GPU work out of turn",
 }
-_NVIDIA_PACKAGES = "pip install 'fastgram[cuda13]' (or [cuda12], for a driver of CUDA 12)"
+_INSTALL = "pip install 'fastgram[cuda13]' (or [cuda12], for a driver of CUDA 12)"
 
 
 class NoGpuError(Exception):
@@ -268,7 +268,7 @@ def find() -> tuple[Gpu, ...]:
     except ModuleNotFoundError as error:
         if error.name != "cupy":
             raise NoGpuError(f"CuPy cannot be loaded: {error}") from None
-        raise NoGpuError(f"CuPy is not installed: {_NVIDIA_PACKAGES}") from None
+        raise NoGpuError(f"CuPy is not installed: {_INSTALL}") from None
     except ImportError as error:
         raise NoGpuError(f"CuPy cannot be loaded: {str(error).splitlines()[0]}") from None
     try:
@@ -299,5 +299,5 @@ def _try(cupy: Any) -> None:
     except Exception as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise NoGpuError(
-            f"CuPy finds a GPU, but not all of the CUDA toolkit ({line}): {_NVIDIA_PACKAGES}"
+            f"CuPy finds a GPU, but not all of the CUDA toolkit ({line}): {_INSTALL}"
         ) from None

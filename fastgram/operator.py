@@ -51,8 +51,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         in each product. The results are the same to the last bit. A network of finite width is
         multiplied with by its features and without tiles where that is cheaper: see
         `multiplication`. On a GPU it is the GPU's memory, and float64 entries of one table are
-        computed where they are multiplied and are nowhere kept, unless `memory` asks for it: that
-        is no slower, and the results differ by roundings.
+        computed where they are multiplied and are nowhere kept, unless `memory` asks for it; the
+        results differ by roundings.
 
     Attributes
     ----------

@@ -122,7 +122,8 @@ __device__ __forceinline__ void multiply_transposed(const Fragments &entries, co
 }
 
 // Add the transposed tile's product with the strip's rows of V to its columns' rows of `out`. Four
-// warps have entries of one column; two rooms take turns, so that one barrier a turn is enough.
+// warps have entries of one column; two rooms take turns, so that one barrier a turn is enough. The
+// rooms are in the ring, which all have read: `add_to_rows` has a barrier.
 __device__ __forceinline__ void add_to_columns(Fragments &entries, const Pair *vectors,
                                                long long apart, int groups, const double *weights,
                                                const Place &place, double *ring, double *out)
@@ -130,7 +131,6 @@ __device__ __forceinline__ void add_to_columns(Fragments &entries, const Pair *v
     const int room = ROWS / 32 * COLUMNS * 8, column = place.thread / 4;
     static_assert(2 * (ROWS / 32 * COLUMNS * 8) <= STAGES * STAGE, "the rooms are in the ring");
     transpose(entries, place);
-    __syncthreads();  // the ring was read by all
 #pragma unroll 1
     for (int group = 0; group < groups; ++group) {
         double *products = ring + group % 2 * room;

@@ -78,7 +78,7 @@ def refuse(shares: Array, what: str) -> None:
 
 def check_entries(runs: Runs, n: int, d: int, width: int) -> None:
     """Compare whole Gram matrices with the CPU's, in units of the error that either states."""
-    n, finite = n, functools.partial(fg.Network, width=width)
+    finite = functools.partial(fg.Network, width=width)
     rows = fg.datasets.sphere(n, d, 0)
     norms = np.random.default_rng(0).uniform(0.8, 1.25, n)[:, None]
     deep = fg.Network("relu", depth=3)
