@@ -10,6 +10,7 @@ is lost between them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastgram as fg
-from bench.floors import each_pair, gemm_of_tiles, times_in_turn
+from bench.floors import Clock, each_pair, gemm_of_tiles, times_in_turn
 from fastgram._cache import slices
 from fastgram._devices import CPU
 from fastgram._entries import Entries
@@ -222,7 +223,13 @@ def check(op: fg.GramOperator, V: Array, product: Array) -> None:
     assert np.all(np.abs(product - expected) <= allowed), "the product is wrong"
 
 
-def measure(op: fg.GramOperator, V: Array, threads: int, rounds: int = 5) -> Parts:
+def measure(
+    op: fg.GramOperator,
+    V: Array,
+    threads: int,
+    rounds: int = 5,
+    clock: Clock = time.perf_counter,
+) -> Parts:
     """Run a pass, the GEMM, the table and the products in turn, after a check of the pass."""
     entries = entries_of(op)
     check(op, V, run_pass(op, V, threads)[chosen_rows(op.shape[0])])
@@ -237,5 +244,6 @@ def measure(op: fg.GramOperator, V: Array, threads: int, rounds: int = 5) -> Par
             lambda: run_consumer(multiplier(V), values, op.shape[0], threads),
         ),
         rounds,
+        clock,
     )
     return Parts(whole, dict(zip(PARTS, parts, strict=True)), blas)
