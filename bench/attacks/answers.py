@@ -1,0 +1,81 @@
+"""All that fastgram says of one matrix, by every method, and how it is judged."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+import fastgram as fg
+from bench.attacks.checks import Check, checks_of_density, checks_of_extremes
+from bench.attacks.truth import Interval
+
+__all__ = ["METHODS", "attempt", "everything"]
+
+METHODS = ("auto", "dense", "lanczos", "certified", "arpack")
+# Probabilistic brackets that miss by chance alone are not what is looked for here.
+CONFIDENCE = 1.0 - 1e-9
+
+
+def attempt(what: str, said: Callable[[], Sequence[Check]]) -> list[Check]:
+    """Return the checks, or one that says what was refused, or what broke."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return list(said())
+        except np.linalg.LinAlgError as error:
+            return [Check(what, True, -math.inf, math.nan, f"LinAlgError: {error}")]
+        except ValueError as error:  # bad input, said in words
+            return [Check(what, False, math.nan, math.nan, f"refused: {error}", 0)]
+        except Exception as error:
+            return [Check(what, True, -math.inf, math.nan, f"{type(error).__name__}: {error}")]
+
+
+def everything(
+    what: str,
+    make: Callable[[], Any],
+    values: Sequence[Interval],
+    scale: Fraction,
+    methods: Sequence[str] = METHODS,
+    density: bool = True,
+    **options: Any,
+) -> Iterator[Check]:
+    """Judge what every method says of a matrix with these eigenvalues, and its density.
+
+    Parameters
+    ----------
+    what : str
+    make : callable
+        Returns the matrix anew for every method.
+    values : list of Interval
+        All eigenvalues, ascending.
+    scale : Fraction
+        What roundings are counted of.
+    methods : list of str
+    density : bool
+    options
+        Of `extreme_eigenvalues`.
+    """
+    n = len(values)
+    for method in methods:
+        if method == "arpack" and n < 3:
+            continue
+        label = f"{what}: {method}"
+
+        def extremes(method: str = method, label: str = label) -> list[Check]:
+            answer = fg.extreme_eigenvalues(make(), method=method, confidence=CONFIDENCE, **options)
+            return list(checks_of_extremes(label, answer, values, scale))
+
+        yield from attempt(label, extremes)
+    if density:
+        label = f"{what}:"
+
+        def spectrum() -> list[Check]:
+            found = fg.spectral_density(make(), confidence=CONFIDENCE)
+            return list(checks_of_density(label, found, values, scale))
+
+        yield from attempt(label, spectrum)
