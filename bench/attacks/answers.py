@@ -21,18 +21,25 @@ METHODS = ("auto", "dense", "lanczos", "certified", "arpack")
 CONFIDENCE = 1.0 - 1e-9
 
 
-def attempt(what: str, said: Callable[[], Sequence[Check]]) -> list[Check]:
-    """Return the checks, or one that says what was refused, or what broke."""
+def attempt(
+    what: str, said: Callable[[], Sequence[Check]], refusal: type[Exception] = ValueError
+) -> list[Check]:
+    """Return the checks, or one that says what was refused, or what broke.
+
+    `refusal` is what an error has to be for it to be a refusal; a LinAlgError is none, though it is
+    a ValueError.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             return list(said())
-        except np.linalg.LinAlgError as error:
-            return [Check(what, True, -math.inf, math.nan, f"LinAlgError: {error}")]
-        except ValueError as error:  # bad input, said in words
-            return [Check(what, False, math.nan, math.nan, f"refused: {error}", 0)]
         except Exception as error:
-            return [Check(what, True, -math.inf, math.nan, f"{type(error).__name__}: {error}")]
+            wrong = not isinstance(error, refusal)
+            if refusal is ValueError:
+                wrong = wrong or isinstance(error, np.linalg.LinAlgError)
+            if wrong:
+                return [Check(what, True, -math.inf, math.nan, f"{type(error).__name__}: {error}")]
+            return [Check(what, False, math.nan, math.nan, f"refused: {error}", 0)]
 
 
 def everything(

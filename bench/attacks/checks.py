@@ -76,7 +76,7 @@ def float_of(value: Fraction) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _over(value: Fraction, unit: Fraction) -> float:

@@ -42,7 +42,7 @@ def coverage(rng: np.random.Generator, quick: bool = False) -> Iterator[Check]:
     values = spectrum(rng)
     confidence = float(rng.choice(CONFIDENCES))
     block, passes = int(rng.choice([1, 2, 4])), int(rng.integers(2, 8))
-    trials = 40 if quick else 200
+    trials = 30 if quick else 150
     first = int(rng.integers(10**6))
     held = {"density": 0, "extremes": 0}
     for seed in range(first, first + trials):
