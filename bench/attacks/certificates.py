@@ -87,7 +87,7 @@ def refusals(A: Array, rng: np.random.Generator) -> Iterator[Check]:
 
             # what an operator returns is not looked at first: any error is an answer
             yield from attempt(label, refused, Exception)
-    yield from attempt(what, lambda: proven_of_nothing(bad, what))
+    yield from attempt(what, lambda: proven_of_nothing(bad, what), Exception)
 
 
 def proven_of_nothing(bad: Array, what: str) -> list[Check]:
