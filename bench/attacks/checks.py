@@ -84,7 +84,7 @@ def _over(value: Fraction, unit: Fraction) -> float:
 
 
 def checks_of_extremes(
-    what: str, answer: Any, values: Sequence[Interval], scale: Fraction, nonzero: int = 0
+    what: str, answer: Any, values: Sequence[Interval], scale: Fraction
 ) -> Iterable[Check]:
     """Judge all that `extreme_eigenvalues` says of a matrix with these eigenvalues, ascending."""
     low, high = values[0], values[-1]
@@ -95,10 +95,11 @@ def checks_of_extremes(
     if answer.smallest_nonzero is not None:
         place = values[len(values) - answer.rank_bound]
         yield check(f"{what} smallest nonzero", _ends(answer.smallest_nonzero), place, scale)
-    if answer.condition is not None:
-        ratio = quotient(high, low)
-        if ratio is not None:
-            yield check(f"{what} condition", _ends(answer.condition), ratio, abs(ratio.middle))
+    told = answer.smallest.lower > 0.0 or answer.smallest.upper < 0.0
+    ratio = quotient(high, low)
+    # where the sign of λ_min is open, what is said supposes that it is not negative
+    if answer.condition is not None and ratio is not None and (told or low.low > 0):
+        yield check(f"{what} condition", _ends(answer.condition), ratio, abs(ratio.middle))
 
 
 def quotient(high: Interval, low: Interval) -> Interval | None:
