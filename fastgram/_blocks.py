@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastgram._devices import Device
 from fastgram._entries import Entries, Rows
 from fastgram._finite import FiniteEntries
+from fastgram._machine import one_blas_thread
 from fastgram.network import Network
 
 __all__ = ["Blocks", "blocks_of"]
@@ -61,4 +62,5 @@ def blocks_of(
         return FiniteEntries.of(network, kind, X, Y, dtype)
     rows = Rows.of(X, network, dtype)
     columns = rows if Y is None else Rows.of(Y, network, dtype, "Y")
-    return Entries(network, kind, rows, columns, dtype)
+    with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
+        return Entries(network, kind, rows, columns, dtype)

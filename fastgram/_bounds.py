@@ -5,11 +5,18 @@ rⱼ = uᵀQⱼ. Multiplying A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁B
 rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow from r₀, and Σ‖rⱼ‖² ≤ 1. The start block is
 [Q₀, V]: b columns that are uniformly random, and any others. With r₀' the part of r₀ on Q₀,
 ‖r₀'‖² ≤ g(λ), the largest share ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
-x = λ. Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q its η-quantile,
+x = λ. (Of the basis this takes that
+‖uᵀQ‖ ≤ 1 to 1e-6, by which `fastgram._guard` keeps below √q: far more than full
+reorthogonalisation leaves.) Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q its η-quantile,
 g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with g(x) ≥ q. For b = 1
 this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing probabilistic bounds for
 extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J. Matrix Anal. Appl. 22
 (2000).
+
+*The inner end.* With v = Qy, y any vector and θ any number, vᵀAv is
+θ‖v‖² + vᵀQ(Ty − θy) + vᵀQₖBₖEₖᵀy + vᵀFy, F what the recurrence misses: for the extreme Ritz pair
+of T as LAPACK computed it, a Rayleigh quotient of A that is proven without trust in LAPACK or in
+the orthonormality of Q, whose columns need only have unit norm.
 
 *What may be appended.* The event that is used, ‖uᵀQ₀‖² ≥ q, is about Q₀ and u alone. Given it, all
 that follows is algebra that holds for every V and every number of passes: V may be directions known
@@ -34,12 +41,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
-from fastgram._guard import measure, proven_edge
+from fastgram._guard import Missed, measure, proven_edge
 from fastgram._lanczos import BlockLanczos
+from fastgram._rounding import gamma
 
-__all__ = ["furthest", "share", "share_quantile"]
+__all__ = ["EXACT", "furthest", "inner_end", "share", "share_quantile"]
 
 Array = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+EXACT = Missed(0.0)  # of a recurrence in exact arithmetic
 
 
 def share_quantile(chance: float, block: int, n: int) -> float:
@@ -66,7 +77,7 @@ def furthest(
     outward: float,
     quantile: float,
     spread: float,
-    rounding: float = 0.0,
+    missed: Missed = EXACT,
 ) -> float:
     """Return a point beyond which no eigenvalue lies, but for the chance of the quantile.
 
@@ -81,8 +92,41 @@ def furthest(
         `share_quantile` of the chance.
     spread : float
         The scale of the spectrum, at least the norm of T.
-    rounding : float
+    missed : Missed
         What the recurrence misses: a bound on the spectral norm of AQ − QT − (residual block) with
         the exact A.
     """
-    return ritz + outward * proven_edge(run, ritz, outward, quantile, spread, rounding)
+    return ritz + outward * proven_edge(run, ritz, outward, quantile, spread, missed)
+
+
+def inner_end(run: BlockLanczos, largest: bool, missed: float) -> tuple[float, float]:
+    """Return a Rayleigh quotient of A near an extreme Ritz value, and what it may be off by.
+
+    Parameters
+    ----------
+    run : BlockLanczos
+    largest : bool
+        At which end.
+    missed : float
+        A bound on the spectral norm of AQ − QT − (residual block).
+
+    Returns
+    -------
+    value, error : float
+        λ_min ≤ value + error at the low end, λ_max ≥ value − error at the high end.
+    """
+    value, small, vector = run.extreme_pair(largest)
+    n, columns = vector.size, small.size
+    size = float(np.linalg.norm(small))
+    # what combining the basis may be off by, in norm: each column of it has norm 1
+    off = gamma(columns + 8) * np.sqrt(columns) * size
+    length = float(np.linalg.norm(vector)) * (1.0 - gamma(n)) - off
+    if length <= 0.5 * size:  # no orthonormal basis: it should not happen
+        return value, np.inf
+    leaving = run.leaving(small)
+    lost = float(np.linalg.norm(run.residual_part(vector)))
+    lost += (off + gamma(n) * length) * np.sqrt(max(leaving.size, 1))
+    defect = float(np.linalg.norm(run.times_tridiagonal(small) - value * small))
+    defect += gamma(run.width_of_band + 4) * run.norm * size
+    error = np.sqrt(columns) * defect + lost * float(np.linalg.norm(leaving)) + missed * size
+    return value, float(error / length * (1.0 + 16.0 * _EPS)) + 4.0 * _EPS * abs(value)

@@ -7,16 +7,16 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._bounds import furthest, share_quantile
+from fastgram._bounds import furthest, inner_end, share_quantile
 from fastgram._checkpoint import Checkpoint
-from fastgram._guard import LOOSE, settled
+from fastgram._guard import LOOSE, Missed, settled
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import Problem
 from fastgram._progress import progress_bar
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
 
-__all__ = ["brackets_of", "run_lanczos"]
+__all__ = ["brackets_of", "missed_by", "run_lanczos"]
 
 Array = npt.NDArray[np.float64]
 
@@ -28,6 +28,8 @@ _LOWEST, _HIGHEST = 1.0 / 16.0, 1.0 / 8.0
 _LEAST_BLOCKS = 6
 # Columns multiplied, relative to n, at which a run that restarts gives up.
 _MOST_COLUMNS = 4
+# The size of a spectrum of which nothing but zeros has been seen.
+_NOTHING = 1e-100
 
 
 def run_lanczos(problem: Problem, request: Request) -> Answer:
@@ -59,7 +61,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 continue
             next_check = run.passes + max(1, run.passes // 16)
             ritz = run.ritz_values()
-            slack = problem.noise_floor(float(np.max(np.abs(ritz)))) + 2.0 * run.defect
+            slack = missed_by(run, ritz, problem)
             ends = _ends(ritz, singular)
             if not over and not singular and _sunk(float(ritz[0]), slack, problem):
                 stopped = "the smallest Ritz value sank below the noise floor"
@@ -155,11 +157,17 @@ def _close_enough(
     rtol: float,
 ) -> bool:
     """Whether brackets of width rtol would hold, by one look at each end: cheap and not final."""
+    missed = Missed(slack)
     for theta, outward in ends:
         room = (rtol * abs(theta) - slack) / (1.0 + 2.0 * LOOSE)
-        if room <= 0.0 or not settled(run, theta, outward, room, quantile, slack):
+        if room <= 0.0 or not settled(run, theta, outward, room, quantile, missed):
             return False
     return True
+
+
+def missed_by(run: BlockLanczos, ritz: Array, problem: Problem) -> float:
+    """Bound ‖AQ − QT − (residual block)‖₂ with the ideal A: entries, products and recurrence."""
+    return problem.noise_floor(float(np.max(np.abs(ritz))), run.multiplied) + run.defect
 
 
 def brackets_of(
@@ -167,12 +175,14 @@ def brackets_of(
 ) -> tuple[Bracket, Bracket]:
     """Bracket λ_min and λ_max from a run, its Ritz values and what products and recurrence miss."""
     low, high = float(ritz[0]), float(ritz[-1])
-    spread = max(high - low, abs(high), abs(low), np.finfo(np.float64).tiny)
+    spread = max(high - low, abs(high), abs(low), _NOTHING)
     # what products and recurrence miss is part of the proof at the outer ends
-    bottom = furthest(run, low, -1.0, quantile, spread, slack)
-    top = furthest(run, high, 1.0, quantile, spread, slack)
-    upper = low + slack
+    bottom = furthest(run, low, -1.0, quantile, spread, Missed(slack))
+    top = furthest(run, high, 1.0, quantile, spread, Missed(slack))
+    least, least_error = inner_end(run, False, slack)
+    most, most_error = inner_end(run, True, slack)
+    upper, lower = least + least_error, most - most_error
     if problem.semidefinite:
-        bottom, upper = max(bottom, 0.0), max(upper, 0.0)
-    smallest = bracket(bottom, upper, low, "probabilistic")
-    return smallest, bracket(high - slack, top, high, "probabilistic")
+        bottom, upper, lower = max(bottom, 0.0), max(upper, 0.0), max(lower, 0.0)
+    smallest = bracket(min(bottom, upper), upper, low, "probabilistic")
+    return smallest, bracket(lower, max(top, lower), high, "probabilistic")

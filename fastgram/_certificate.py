@@ -5,13 +5,15 @@ matrix of floating-point numbers of order n. If its Cholesky factorisation runs 
 B + E is positive semidefinite with ‖E‖₂ ≤ γ/(1 − γ)·Σ|bᵢᵢ|, γ = (n + 2)u/(1 − (n + 2)u) and
 u = 2⁻⁵³, underflow apart. With B = fl(A − sI),
 
-    λ_min(A) ≥ s − c,   c = γ/(1 − γ)·Σ|aᵢᵢ − s| + 2u·max|aᵢᵢ − s| + n²·2⁻¹⁰²²:
+    λ_min(A) ≥ s − c,   c = γ/(1 − γ)·Σ|aᵢᵢ − s| + 2u·max|aᵢᵢ − s| + n²·2⁻¹⁰²²,
+
+where every pivot and c itself are finite numbers:
 
 about n²·1.1e-16 times the mean diagonal entry. It takes for granted that each entry of the factor
 is a sum of at most n products, added in any order and fused or not, and one division, or product
-with a reciprocal: true of the triangular solves and products of OpenBLAS, MKL, BLIS and of
-reference BLAS in IEEE double precision; not of one that multiplies matrices in Strassen's way or
-in lower precision.
+with a reciprocal: true of the triangular solves and products of OpenBLAS, BLIS and of reference
+BLAS in IEEE double precision; not of one that multiplies matrices in Strassen's way or in lower
+precision, nor of triangular solves by inverses of whole diagonal blocks, as MKL and GPUs may.
 
 *By the residual*, where the BLAS in use is none of those: whatever L is, LLᵀ is positive
 semidefinite, so λ_min(A) ≥ s − ‖A − sI − LLᵀ‖₂. The residual is computed by loops of our own, and
@@ -31,7 +33,7 @@ from fastgram._cholesky import PANEL, LowerTriangle
 from fastgram._machine import conventional_blas
 from fastgram._rounding import gamma
 
-__all__ = ["Visit", "certify_below", "shifted_factor", "visit_array"]
+__all__ = ["Visit", "Visitor", "certify_below", "shifted_factor", "visit_array"]
 
 Array = npt.NDArray[np.float64]
 # Told of blocks of a symmetric matrix that cover its lower triangle, each with its rows and
@@ -105,6 +107,7 @@ def shifted_factor(
     else:
         slack = _residual(visit, triangle, shift, sign)
     slack += _EPS * float(np.max(sizes)) + n * n * _TINY
+    done = done and math.isfinite(slack)
     return triangle if done else None, slack * (1.0 + 4.0 * n * _EPS)
 
 

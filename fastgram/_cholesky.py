@@ -149,6 +149,16 @@ class LowerTriangle:
                 list(pool.map(subtract, _chunks(rows.start)))
         return np.ascontiguousarray(solution)
 
+    def multiply(self, block: Array) -> Array:
+        """Return LLᵀ times an (n, b) block, once factorised and `clear_above` was called."""
+        inner, product = np.zeros(block.shape), np.empty(block.shape)
+        with one_blas_thread():
+            for rows, panel in self._both():
+                inner[: rows.stop] += panel.T @ block[rows]
+            for rows, panel in self._both():
+                product[rows] = panel @ inner[: rows.stop]
+        return product
+
     @staticmethod
     def _triangle(rows: slice, panel: Array, right: Array, *, transposed: bool) -> Array:
         triangle = panel[:, rows.start :]
@@ -188,7 +198,8 @@ class _Factorisation:
     def run(self) -> None:
         """Work until nothing is left."""
         try:
-            with one_blas_thread():
+            # what is not finite makes pivots that are not, which end it without a warning
+            with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
                 for i, k in iter(self._queue, None):
                     if not self._tile(i, k):
                         return
@@ -218,7 +229,9 @@ class _Factorisation:
             tile -= panels[i][:, before] @ panels[k][:, before].T
         if i == k:
             _, failed = scipy.linalg.lapack.dpotrf(tile, lower=1, clean=0, overwrite_a=1)
-            if failed:
+            # OpenBLAS takes a pivot that is not a number for a positive one
+            pivots = np.diagonal(tile)
+            if failed or not np.all((pivots > 0.0) & np.isfinite(pivots)):
                 self.stop()
                 return False
         else:

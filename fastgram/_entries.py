@@ -13,6 +13,7 @@ two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near 
 from __future__ import annotations
 
 import functools
+import math
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._conditioning import entry_errors
 from fastgram._devices import Device
 from fastgram._norms import Separated, separate
 from fastgram.kernels import CLOSE, SeparablePiece, Table
@@ -43,6 +45,8 @@ _ONE_NORM = 32 * _EPS
 _PRODUCT_FLOPS, _TABLE_FLOPS, _QUADRATURE_FLOPS = 1.0, 60.0, 1e8
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
+# What numbers that underflow on the way to an entry may add up to, thousands of them.
+_UNDERFLOW = {np.dtype(np.float64): 2.0**-1000, np.dtype(np.float32): 2.0**-130}
 _PACKING = threading.Lock()
 
 
@@ -52,6 +56,17 @@ class Rows:
 
     unit: Tile
     norms: Array
+    given_columns: int  # of the augmented rows
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the relative error of a norm: of augmenting, scaling, sum, root and product."""
+        return (5.5 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
+
+    @property
+    def unit_error(self) -> float:
+        """Bound on the distance of a computed unit row from the ideal one, in float64."""
+        return (6.0 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
 
     @staticmethod
     def of(X: Tile, network: Network, dtype: np.dtype[np.floating], name: str = "X") -> Rows:
@@ -60,7 +75,7 @@ class Rows:
         largest = np.max(np.abs(rows), axis=1)
         divisor = np.where(largest > 0.0, largest, 1.0)
         rows /= divisor[:, None]  # so that no square over- or underflows
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        lengths = np.sqrt(_sums_of_squares(rows))
         rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
         with np.errstate(over="ignore"):
             norms = largest * lengths
@@ -68,7 +83,7 @@ class Rows:
         if np.any(overflows):
             row = int(np.flatnonzero(overflows)[0])
             raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
-        return Rows(np.ascontiguousarray(rows, dtype=dtype), norms)
+        return Rows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
 
     @functools.cached_property
     def packed(self) -> Tile | None:
@@ -137,8 +152,8 @@ class Entries:
         elif norms[-1] == 0.0 and not np.any(network.diagonal(kind, norms)):
             return  # all rows are zero, and so are their entries
         elif norms[-1] - norms[0] <= _ONE_NORM * norms[-1]:
-            self._take_table(float(np.mean(norms)))
-            self.error += 4 * _ONE_NORM * self.table.scale if self.table else 0.0
+            middle = float(np.mean(norms))
+            self._take_table(middle, max(norms[-1] - middle, middle - norms[0]) / middle)
         elif self.rows.norms.size * self.columns.norms.size <= _FEW:
             self._integrate_each(norms)
         elif any(network.activation.kinks):
@@ -154,9 +169,15 @@ class Entries:
         self._row_weights = np.ascontiguousarray(self.row_spans, dtype=self.dtype)
         self._column_weights = np.ascontiguousarray(self.column_spans, dtype=self.dtype)
 
-    def _take_table(self, norm: float) -> None:
+    def _take_table(self, norm: float, spread: float = 0.0) -> None:
+        """Take the table of a norm; those of rows are off it by `spread`, relatively, at most."""
         self.table = self.network.table(self.kind, norm, self.dtype)
         self.error = self.table.error + self.table.slope * self.chord_error()
+        self.error += self.table.by_norm * (self._norm_error() + spread)
+
+    def _norm_error(self) -> float:
+        """Bound on the relative error of the norms, and of weights that are powers of them."""
+        return max(self.rows.norm_error, self.columns.norm_error) + 2.0 * _EPS
 
     def _separate(self, norms: Array) -> None:
         least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
@@ -169,6 +190,7 @@ class Entries:
         self._row_places = separated.places(self.rows.norms)
         self._column_places = separated.places(self.columns.norms)
         self.error = separated.error + separated.slope * self.chord_error()
+        self.error += separated.by_norm * self._norm_error()
         share = self._share_outside(separated)
         if share > 0.0:
             _say_slow(
@@ -193,7 +215,9 @@ class Entries:
         """Do without tables, and where that is slower say so."""
         self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
         self.direct = True
-        self.error = 4e-14 * self.network.depth + self._steepest(norms) * self.chord_error()
+        errors = entry_errors(self.network, self.kind, norms[norms > 0.0][[0, -1]])
+        self.error = float(np.max(errors.base)) + self._steepest(norms) * self.chord_error()
+        self.error += float(np.max(errors.by_norm)) * self._norm_error()
         if why:
             _say_slow(f"{self.network.activation.name} {why}: its entries")
 
@@ -224,11 +248,21 @@ class Entries:
         return 2.0 * float(max(slopes))
 
     def chord_error(self) -> float:
-        """Bound the error of s, the argument of tables."""
-        eps = float(np.finfo(self.dtype).eps)
-        # the product of two unit rows, each rounded, in any order of summation
-        cosine = (self.rows.unit.shape[1] + 8) * eps / 2.0
-        return float(cosine / (4.0 * np.sqrt(CLOSE[self.dtype])) + 2.0 * eps)
+        """Bound the error of s, the argument of tables.
+
+        Of a product of two unit rows it is that of the product over 4s, s² at least CLOSE; of
+        close pairs the error of the rows, and of the length of their difference.
+        """
+        unit = float(np.finfo(self.dtype).eps) / 2.0
+        count, least = self.rows.unit.shape[1], math.sqrt(CLOSE[self.dtype])
+        rows = self.rows.unit_error + self.columns.unit_error
+        if unit > _EPS:
+            rows += 2.0 * unit  # rounded once more
+        # products of unit rows, added in any order
+        cosine = rows + count * unit
+        return (
+            max(cosine / (4.0 * least), rows / 2.0 + (count + 4) / 2.0 * unit * least) + 2.0 * unit
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -267,7 +301,8 @@ class Entries:
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
         # Frobenius: the sum of error²·span²·span² over all entries
-        return self.error * float(np.sum(self.row_spans**2))
+        relative = self.error * float(np.sum(self.row_spans**2))
+        return relative + self.shape[0] * _UNDERFLOW[self.dtype]
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
@@ -333,6 +368,18 @@ class Entries:
         equal = (theta == 0.0) & (q1 == q2)
         values[equal] = self.row_spans[i][a[equal]] ** 2
         return values
+
+
+def _sums_of_squares(rows: Array) -> Array:
+    """Return the sum of the squares of each row, of 2·⌈log₂ of their length⌉ additions at most."""
+    squares = rows * rows
+    while squares.shape[1] > 1:
+        half = squares.shape[1] // 2
+        rest = squares[:, 2 * half :]
+        squares = squares[:, :half] + squares[:, half : 2 * half]
+        if rest.shape[1]:
+            squares[:, 0] += rest[:, 0]
+    return np.asarray(squares[:, 0])
 
 
 def _diagonal_of(block: Tile) -> Tile:

@@ -109,7 +109,7 @@ class Features:
     @property
     def scale(self) -> float:
         """What φ and φ' are multiplied with: √(1/E φ²) of a normalised network."""
-        return math.sqrt(self.network._factor())
+        return math.sqrt(self.network.normalisation())
 
     @property
     def step(self) -> float:

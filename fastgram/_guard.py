@@ -19,7 +19,9 @@ Putting y = (r − e's part) + e once more into e,
     ‖r₀'‖ ≤ (√g + τη)(1 + τ + φ) + τ(τ + φ)σ + φσ,
 
 since ‖H²E₀‖ ≤ ‖H‖‖HE₀‖; η = D·max ‖yHE₀‖/‖r‖ over the solutions r at x. Where the right-hand side
-is below √q no λ at this τ has a share of q: one point x settles the interval of all such λ.
+is below √q no λ at this τ has a share of q: one point x settles the interval of all such λ. What is
+missed may grow with the eigenvalue that is spoken of (see `Missed`): f is then taken at the far end
+of the interval, which reaches no further than 2D from θ₁.
 
 *Far out* the Schur complements Xⱼ of T − x are at least D, and ‖rⱼ₊₁‖ ≥ ‖rⱼXⱼ‖/‖Bⱼ₊₁‖, so that
 1/g(x) ≥ 1 + Σⱼ Πᵢ≤ⱼ (D/‖Bᵢ‖)². That grows with D, and ends the sequence of points.
@@ -32,6 +34,15 @@ Dⱼ = Bⱼ₊₁Xⱼ⁻¹:
 from Φ₀ = E₀, S₀ = I, X₀ = A₀ − x. A solution is r₀' = rₖΦₖ with ‖r‖² = rₖSₖrₖᵀ, so g = ‖Sₖ⁻¹ᐟ²Φₖ‖².
 Sⱼ is Xⱼ's derivative by −x, which gives Φ's, and with it η and σ.
 
+*Rounding.* The elimination at x is that of T + E − x, ‖E‖ ≤ e = (b + 8)·2u·‖T‖, as any Cholesky
+factorisation of that band is, and T + E may stand for T where f + e stands for f. The computed
+Ritz value θ is off by what LAPACK makes of it. That it is not too far out is not taken on trust:
+the elimination at a point 4e beyond it runs through, which proves θ₁(T) to be beyond θ by no more
+than 5e, and θ₁(T + E) by 6e. Points stand at θ ± (D + 6e): the D of the lemma is then no more than
+θ₁(T + E) − x. What a perturbation of size e of T does to √g, η and σ is, by the lemma itself, a
+factor of 1 + 2e/D to first order; they are raised by 1 + 4e/D, D being 4e at least, for all that
+further roundings of the elimination do.
+
 *Stages.* A run short of memory goes on from its residual block with Ritz vectors appended and
 forgets the rest of the basis. Let t be what u has in the residual block that ends a stage. In every
 stage y = −tBE_endᵀH + ((λ − x)y − uᵀF)H, and the next stage says the same of t, its own y at its
@@ -43,13 +54,13 @@ D‖HEΨ‖ + D²‖HEΨ'‖ (Ψ and Ψ' of the stage before, I and 0 at first) 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import scipy.special
 
-__all__ = ["LOOSE", "measure", "proven_edge", "settled"]
+__all__ = ["LOOSE", "Missed", "measure", "proven_edge", "settled"]
 
 Array = npt.NDArray[np.float64]
 Measures = tuple[Array, Array, Array]
@@ -61,6 +72,20 @@ _MOST = 1024  # points in all; the edge is then where the proof has come to
 LOOSE = 1.0 / 64.0
 # Kept of every interval, and of the room below √q: far more than rounding takes.
 _KEPT, _ROOM = 0.999, 1.0 - 1e-6
+
+
+class Missed(NamedTuple):
+    """What a recurrence misses where it meets an eigenvector: a bound on ‖uᵀF‖.
+
+    It is fixed + growth·D for an eigenvalue that lies D beyond the extreme Ritz value.
+    """
+
+    fixed: float
+    growth: float = 0.0
+
+    def at(self, distance: Array) -> Array:
+        """Return the bound for eigenvalues so far out."""
+        return self.fixed + self.growth * distance
 
 
 class Run(Protocol):
@@ -163,17 +188,16 @@ def _norms(stack: Array) -> Array:
 
 
 def reach(root: Array, eta: Array, sigma: Array, phi: Array, goal: float) -> Array:
-    """Return the largest τ that the lemma settles; not positive where it settles nothing."""
+    """Return the largest τ ≤ 1 that the lemma settles; not positive where it settles nothing."""
     room = goal * _ROOM - root * (1.0 + phi) - phi * sigma
     plain = room / (root + sigma)
     linear = root + eta * (1.0 + phi) + phi * sigma
     square = linear**2 + 4.0 * (eta + sigma) * np.maximum(room, 0.0)
-    return _KEPT * np.maximum(
-        plain, np.where(room > 0.0, 2.0 * room / (linear + np.sqrt(square)), room)
-    )
+    best = np.maximum(plain, np.where(room > 0.0, 2.0 * room / (linear + np.sqrt(square)), room))
+    return _KEPT * np.minimum(best, 1.0)
 
 
-def far_edge(run: Run, spread: float, goal: float, rounding: float) -> float:
+def far_edge(run: Run, spread: float, goal: float, missed: Missed) -> float:
     """Return a distance beyond which the bound that grows with the distance settles all."""
     distances = spread * np.exp2(np.arange(-60.0, 60.0, 0.25))
     logarithms = np.log(distances)[:, None]
@@ -189,7 +213,7 @@ def far_edge(run: Run, spread: float, goal: float, rounding: float) -> float:
         gained = steps[:, -1:]
     total = scipy.special.logsumexp(2.0 * np.hstack([entered[-1], steps]), axis=1)
     flows = scipy.special.logsumexp(-np.hstack(entered), axis=1)
-    phi = rounding / distances
+    phi = missed.at(distances) / distances
     with np.errstate(over="ignore", invalid="ignore"):
         settled = np.exp(-0.5 * total) * (1.0 + phi) + phi * np.exp(flows) < goal * _ROOM
     open_ends = np.flatnonzero(~settled)
@@ -201,25 +225,25 @@ def far_edge(run: Run, spread: float, goal: float, rounding: float) -> float:
 
 
 def settled(
-    run: Run, ritz: float, outward: float, distance: float, quantile: float, rounding: float
+    run: Run, ritz: float, outward: float, distance: float, quantile: float, missed: Missed
 ) -> bool:
     """Whether no eigenvalue at this very distance from the Ritz value has a share of q."""
     at = np.array([distance])
     found = measure(run, outward, ritz + outward * at, at)
-    return bool(reach(*found, rounding / at, float(np.sqrt(quantile)))[0] > 0.0)
+    return bool(reach(*found, missed.at(at) / at, float(np.sqrt(quantile)))[0] > 0.0)
 
 
 def proven_edge(
-    run: Run, ritz: float, outward: float, quantile: float, spread: float, rounding: float
+    run: Run, ritz: float, outward: float, quantile: float, spread: float, missed: Missed
 ) -> float:
     """Return a distance from the Ritz value beyond which no eigenvalue has a share of q."""
     goal, spread = float(np.sqrt(quantile)), float(spread)
-    # what the Ritz value and the elimination may be off by
-    own = (run.diagonals[0].shape[0] + 8) * _EPS * spread
-    nearest, rounding = 4.0 * own, rounding + own
-    far = far_edge(run, spread, goal, rounding)
+    own = _elimination_error(run, ritz, outward, spread)
+    nearest, shift = 4.0 * own, 6.0 * own
+    missed = Missed(missed.fixed + own, missed.growth)
+    far = far_edge(run, spread, goal, missed)
     if not nearest < far < np.inf:
-        return float(max(nearest, far))
+        return float(max(nearest, far)) + shift
     distances = np.empty(0)
     taus = np.empty(0)
     count = int(np.ceil(np.log(far / nearest) / np.log(8.0))) + 1
@@ -228,16 +252,30 @@ def proven_edge(
         found = []
         for start in range(0, new.size, _TOGETHER):
             part = new[start : start + _TOGETHER]
-            measures = measure(run, outward, ritz + outward * part, part)
-            found.append(reach(*measures, rounding / part, goal))
+            measures = measure(run, outward, ritz + outward * (part + shift), part)
+            raised = [figure * (1.0 + 4.0 * own / part) for figure in measures]
+            found.append(reach(*raised, missed.at(2.0 * part) / part, goal))
         distances = np.concatenate([distances, new])
         taus = np.concatenate([taus, *found])
         order = np.argsort(distances)
         distances, taus = distances[order], taus[order]
         edge, gaps = _cover(distances, taus, far)
         if not gaps or distances.size >= _MOST:
-            return gaps[0][1] if gaps else float(max(edge, nearest))
+            return (gaps[0][1] if gaps else float(max(edge, nearest))) + shift
         new = np.unique(np.concatenate([_between(*gap) for gap in gaps]))
+
+
+def _elimination_error(run: Run, ritz: float, outward: float, spread: float) -> float:
+    """Bound what rounding in the elimination amounts to, and a fifth of the Ritz value's error."""
+    own = (run.diagonals[0].shape[0] + 8) * _EPS * spread
+    while own < spread:
+        at = np.array([4.0 * own])
+        try:
+            _measure(run, outward, ritz + outward * at, at)
+            break
+        except np.linalg.LinAlgError:  # a Ritz value is further out
+            own *= 4.0
+    return own
 
 
 def _cover(

@@ -5,8 +5,8 @@ memory goes on from its residual block with Ritz vectors appended, and forgets t
 basis: a new stage.
 
 The run keeps what the brackets of `fastgram._bounds` are made of: the blocks Aⱼ and Bⱼ₊₁ as they
-came, the directions dropped where a residual block lost rank, and the measured size of what the
-recurrence misses in floating point.
+came, and the measured size of what the recurrence misses in floating point, the directions dropped
+where a residual block lost rank included.
 
 Blocks of vectors and the basis live on the device that multiplies; the small matrices that the
 brackets are made of are NumPy arrays on any device.
@@ -14,6 +14,7 @@ brackets are made of are NumPy arrays on any device.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ import scipy.linalg
 from fastgram._basis import basis_on, factored, frobenius_norm
 from fastgram._devices import CPU, Device
 from fastgram._machine import one_blas_thread
+from fastgram._rounding import gamma
 from fastgram._start import random_columns, with_appended
 
 __all__ = ["BlockLanczos"]
@@ -63,11 +65,11 @@ class BlockLanczos:
         The Aⱼ.
     couplings : list of (bⱼ₊₁, bⱼ) arrays
         The Bⱼ₊₁, of full row rank; the last one leads to the residual block.
-    dropped : list of (bⱼ, ·) arrays
-        What rⱼ(x − Aⱼ) − rⱼ₋₁Bⱼᵀ is multiplied by to give components of norm at most ‖r‖: the
-        null directions of the residual block, divided by the size below which they were dropped.
     defect : float
-        Frobenius norm of AQ − QT − (residual block), as measured, in all stages: rounding.
+        Bound on the Frobenius norm of AQ − QT − (residual block), with AQ as it was computed, in
+        all stages: measured, and what measuring it rounds. Dropped directions are part of it.
+    norm : float
+        The largest spectral norm of a block of T.
     earlier : list of (diagonals, couplings)
         Those of the stages that restarts have ended; all else speaks of the stage that is going
         on, but for `passes`. The first columns of a stage's start block are the residual block
@@ -97,7 +99,7 @@ class BlockLanczos:
         self.multiplied = 0
         self.earlier: list[tuple[list[Array], list[Array]]] = []
         self.defect = 0.0
-        self._norm = 0.0
+        self.norm = 0.0
         with self._working():
             start, self.start_factor = random_columns(n, self.block, seed)
             if appended is not None:
@@ -116,7 +118,6 @@ class BlockLanczos:
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
         self.couplings: list[Array] = []
-        self.dropped: list[Array] = []
 
     def restart(self, lowest: int, highest: int) -> None:
         """Let go of the basis but for its newest block and so many Ritz vectors of each end."""
@@ -171,8 +172,8 @@ class BlockLanczos:
         if not np.all(np.isfinite(projection)):
             raise ValueError("the operator returned values that are not finite")
         diagonal = (projection + projection.T) / 2.0
-        self._norm = max(self._norm, float(np.linalg.norm(projection, 2)))
-        if np.max(np.abs(projection - projection.T)) > 1e-6 * self._norm:
+        self.norm = max(self.norm, float(np.linalg.norm(projection, 2)))
+        if np.max(np.abs(projection - projection.T)) > 1e-6 * self.norm:
             raise ValueError(
                 "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
             )
@@ -181,23 +182,36 @@ class BlockLanczos:
             residual -= self._previous @ device.put(self.couplings[-1]).T
         remainder = residual.copy()
         self._basis.orthogonalise(residual)
-        block, coupling, dropped = self._split(residual)
+        block, coupling = self._split(residual)
         if block.shape[1]:
             # the block is small differences of large numbers: once more, now that it is unit sized
             self._basis.orthogonalise(block)
             block, correction = factored(device, block)
             coupling = correction @ coupling
             remainder -= block @ device.put(coupling)
-        self._norm = max(self._norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
-        self.defect = math.hypot(self.defect, frobenius_norm(device, remainder, self._norm))
-        self._take(diagonal, coupling, dropped, block)
+        self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        missed = frobenius_norm(device, remainder, self.norm) + self._measuring_error()
+        self.defect = math.hypot(self.defect, missed)
+        self._take(diagonal, coupling, block)
 
-    def _take(self, diagonal: Array, coupling: Array, dropped: Array, block: Any) -> None:
+    def _measuring_error(self) -> float:
+        """Bound what computing AQ − QT − (residual block) of a pass rounds, in Frobenius norm.
+
+        It is AQ less three products of b columns with a block of T, |·| of each at most √b·b
+        entrywise in norm, and AQ is no larger than their sum.
+        """
+        width = max(self._current.shape[1], self._previous_width)
+        return gamma(width + 3) * 6.0 * width * self.norm
+
+    @property
+    def _previous_width(self) -> int:
+        return 0 if self._previous is None else int(self._previous.shape[1])
+
+    def _take(self, diagonal: Array, coupling: Array, block: Any) -> None:
         self.passes += 1
         self.multiplied += self._current.shape[1]
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
-        self.dropped.append(dropped)
         self._previous = self._current
         self._current = self._device.xp.ascontiguousarray(block)
         self._basis.append(self._current)
@@ -207,13 +221,12 @@ class BlockLanczos:
         with self._device.context():
             block = self._device.get(self._current)
         if not self.diagonals:
-            return {"start": block, "rounding": np.array([self.defect, self._norm])}
+            return {"start": block, "rounding": np.array([self.defect, self.norm])}
         return {
             "diagonal": self.diagonals[-1],
             "coupling": self.couplings[-1],
-            "dropped": self.dropped[-1],
             "block": block,
-            "rounding": np.array([self.defect, self._norm]),
+            "rounding": np.array([self.defect, self.norm]),
         }
 
     def restore(self, record: dict[str, Array]) -> None:
@@ -222,9 +235,9 @@ class BlockLanczos:
             if "start" in record:
                 self._go_on(record["start"])
                 return
-            self.defect, self._norm = (float(value) for value in record["rounding"])
+            self.defect, self.norm = (float(value) for value in record["rounding"])
             block = self._device.put(record["block"])
-            self._take(record["diagonal"], record["coupling"], record["dropped"], block)
+            self._take(record["diagonal"], record["coupling"], block)
 
     def recognises(self, diagonal: Array) -> bool:
         """Whether a stored A₀ is this matrix's, judged by one product with one vector."""
@@ -237,19 +250,18 @@ class BlockLanczos:
         scale = float(np.max(np.abs(diagonal)))
         return abs(entry - float(diagonal[0, 0])) <= 1e-10 * scale
 
-    def _split(self, residual: Any) -> tuple[Any, Array, Array]:
+    def _split(self, residual: Any) -> tuple[Any, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
         room = self.n - self._basis.columns
         block, triangle = factored(self._device, residual)
         left, sizes, right = np.linalg.svd(triangle)
-        small = 8.0 * np.sqrt(self.n) * _EPS * self._norm
+        small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
         keep = min(int(np.count_nonzero(sizes > small)), room)
         if keep == residual.shape[1]:
-            return block, triangle, np.empty((keep, 0))
+            return block, triangle
         # sizes above `small` are dropped only where the basis fills the space: rounding again
-        bound = max(small, float(sizes[keep]), np.finfo(np.float64).tiny)
         kept = block @ self._device.put(left[:, :keep])
-        return kept, sizes[:keep, None] * right[:keep], right[keep:].T / bound
+        return kept, sizes[:keep, None] * right[:keep]
 
     def band(self) -> Array:
         """Return T in LAPACK's lower banded storage."""
@@ -274,13 +286,37 @@ class BlockLanczos:
         """Return all Ritz values, ascending."""
         return np.asarray(scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False))
 
-    def ritz_pairs(
-        self, count: int, largest: bool, vectors: bool
-    ) -> tuple[Array, Array, Array | None]:
-        """Return values, residual norms and vectors of the `count` Ritz pairs at one end.
+    @property
+    def width_of_band(self) -> int:
+        """Nonzero entries of a row of T, at most."""
+        return 3 * max(diagonal.shape[0] for diagonal in self.diagonals)
 
-        All are NumPy arrays, on any device.
-        """
+    def extreme_pair(self, largest: bool) -> tuple[float, Array, Array]:
+        """Return an extreme Ritz value, its eigenvector of T, and the Ritz vector (n,), NumPy's."""
+        value, small = self._eigenpairs(1, largest)
+        return float(value[0]), small[:, 0], self._basis.combine(small)[:, 0]
+
+    def times_tridiagonal(self, small: Array) -> Array:
+        """Return T times a vector."""
+        starts = np.cumsum([0, *(diagonal.shape[0] for diagonal in self.diagonals)])
+        parts = [small[a:b] for a, b in itertools.pairwise(starts)]
+        result = [diagonal @ part for diagonal, part in zip(self.diagonals, parts, strict=True)]
+        for j, coupling in enumerate(self.couplings[:-1]):
+            result[j + 1] += coupling @ parts[j]
+            result[j] += coupling.T @ parts[j + 1]
+        return np.concatenate(result)
+
+    def leaving(self, small: Array) -> Array:
+        """Return what a vector of T's has in the residual block: BₖEₖᵀ times it."""
+        return np.asarray(self.couplings[-1] @ small[-self.diagonals[-1].shape[0] :])
+
+    def residual_part(self, vector: Array) -> Array:
+        """Return the residual block's products with a vector (n,), a NumPy array."""
+        with self._working():
+            return self._device.get(self._current.T @ self._device.put(vector[:, None]))[:, 0]
+
+    def _eigenpairs(self, count: int, largest: bool) -> tuple[Array, Array]:
+        """Return eigenvalues of T at one end, the extreme one first, and its eigenvectors."""
         band = self.band()
         order = band.shape[1]
         count = min(count, order)
@@ -289,8 +325,15 @@ class BlockLanczos:
             values, small = scipy.linalg.eig_banded(
                 band, lower=True, select="i", select_range=chosen, check_finite=False
             )
-        if largest:
-            values, small = values[::-1], small[:, ::-1]
-        last = small[-self.diagonals[-1].shape[0] :]
-        residuals = np.linalg.norm(self.couplings[-1] @ last, axis=0)
+        return (values[::-1], small[:, ::-1]) if largest else (values, small)
+
+    def ritz_pairs(
+        self, count: int, largest: bool, vectors: bool
+    ) -> tuple[Array, Array, Array | None]:
+        """Return values, residual norms and vectors of the `count` Ritz pairs at one end.
+
+        All are NumPy arrays, on any device.
+        """
+        values, small = self._eigenpairs(count, largest)
+        residuals = np.linalg.norm(self.leaving(small), axis=0)
         return values, residuals, self._basis.combine(small) if vectors else None

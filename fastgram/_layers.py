@@ -92,6 +92,7 @@ class _Series:
     order: int
     edges: Array
     coefficients: list[Array]  # (degree + 1, pairs), one a piece
+    missed: Array  # (pairs,): what the fit left of the distance over s**(order − 1)
 
     def __call__(self, s: Array) -> Array:
         result = np.zeros(s.shape)
@@ -128,7 +129,7 @@ class Layer:
     """
 
     def __init__(self, activation: Activation, derivative: bool, variances: Array) -> None:
-        self._pairs = Pairs.of(variances.size)
+        self._all = self._pairs = Pairs.of(variances.size)
         power = activation.homogeneity
         if power is None:
             self._scale = np.ones(1)
@@ -159,10 +160,34 @@ class Layer:
         values = self._scale * self._pairs.take(np.array(chords))
         return Distances(self.at_one, self.at_minus_one, np.asarray(far), values)
 
+    @property
+    def order(self) -> int:
+        """The power of s that distances fall like, where the layer is fitted."""
+        return self._fit()[0].order
+
+    @property
+    def fit_error(self) -> Array:
+        """What `at_angles` misses of distances over s**(order − 1), relative to κ(1), (pairs,)."""
+        near, far = self._fit()
+        missed = self._scale * np.maximum(near.missed, far.missed)
+        size = np.sqrt(
+            self._diagonal_values[self._all.first] * self._diagonal_values[self._all.second]
+        )
+        return np.asarray(missed / np.maximum(size, np.finfo(np.float64).tiny))
+
+    @property
+    def _diagonal_values(self) -> Array:
+        return np.broadcast_to(self.at_one, self._all.first.shape)[
+            self._all.first == self._all.second
+        ]
+
+    def _fit(self) -> tuple[_Series, _Series]:
+        activation, derivative, variances = self._source
+        return _series(activation, derivative, tuple(float(q) for q in variances))
+
     def at_angles(self, theta: Array) -> Distances:
         """Return distances at angles (..., pairs), a set of its own for each pair."""
-        activation, derivative, variances = self._source
-        near, far = _series(activation, derivative, tuple(float(q) for q in variances))
+        near, far = self._fit()
         obtuse = theta > np.pi / 2.0
         s = np.minimum(np.sin(np.where(obtuse, np.pi - theta, theta) / 2.0), _TOP)
         values = np.zeros(theta.shape) if np.all(obtuse) else near(s)
@@ -197,6 +222,7 @@ def _series(
     order = 1 if _jumps(activation, derivative) else 2
     chords = functools.partial(_quadrature, activation, derivative, q)
     edges, found = [0.0], []
+    missed = np.zeros(2 * pairs.first.size)
     spans = [(0.0, _TOP)]
     scale: Array | None = None
     while spans:
@@ -214,6 +240,7 @@ def _series(
         miss = np.max(np.abs(weighted @ series - flat), axis=0)
         if np.all(miss <= _TOLERANCE * scale + floor):
             edges.append(high)
+            missed = np.maximum(missed, miss)
             found.append(np.asarray(series, dtype=np.float64).reshape(_DEGREE + 1, 2, -1))
         elif high - low < _NARROWEST:
             raise ValueError(
@@ -223,8 +250,11 @@ def _series(
         else:
             middle = (low + high) / 2.0
             spans = [(low, middle), (middle, high), *spans]
-    sides = [_Series(order, np.asarray(edges), [piece[:, k] for piece in found]) for k in (0, 1)]
-    return sides[0], sides[1]
+    left = missed.reshape(2, -1)
+    near, far = (
+        _Series(order, np.asarray(edges), [piece[:, k] for piece in found], left[k]) for k in (0, 1)
+    )
+    return near, far
 
 
 def _jumps(activation: Activation, derivative: bool) -> bool:

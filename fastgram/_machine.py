@@ -124,9 +124,13 @@ class _BlasThreads:
 
 
 def conventional_blas() -> bool:
-    """Whether every BLAS in use is known to compute products in the conventional way."""
+    """Whether every BLAS in use is known to multiply and solve in the conventional way.
+
+    Entry by entry sums of products and, in triangular solves, divisions by single pivots. MKL does
+    not say that it inverts no diagonal blocks.
+    """
     names = {library.internal_api for library in one_blas_thread.libraries()}
-    return bool(names) and names <= {"openblas", "mkl", "blis"}
+    return bool(names) and names <= {"openblas", "blis"}
 
 
 def _is_shared(library: Any) -> bool:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
+from fastgram._conditioning import entry_errors
 from fastgram._pieces import DEGREE, POWERS, Piece, Profile, cut, whole
-from fastgram._tables import ROUNDINGS
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
 from fastgram.network import Network
 
@@ -63,8 +63,9 @@ class Separated:
     parts : list
     bottom, top : float
         Cosines that they hold for: bottom ≤ ρ < top.
-    error, slope : float
-        Bound on |separated − ideal|, and on the derivative in s.
+    error, slope, by_norm : float
+        Bound on |separated − ideal|, on the derivative in s, and on what a relative error of the
+        norms adds, times that.
     """
 
     parts: list[_Part]
@@ -75,6 +76,7 @@ class Separated:
     top: float
     error: float
     slope: float
+    by_norm: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -112,6 +114,24 @@ class Separated:
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
         return result
+
+    def rounding(self, norms: Array) -> float:
+        """Bound what evaluating an entry rounds, in units of the rounding, at some norms.
+
+        A term is a Horner scheme and a product; weights and coefficients are rounded too.
+        """
+        places = self.places(norms)
+        worst = 0.0
+        for part in self.parts:
+            coefficients, bases = np.abs(places @ part.coefficients), np.abs(places @ part.bases)
+            weights = np.abs(places @ part.weights)
+            ends = np.cumsum(2 * part.chains)
+            sums = np.array(
+                [np.sum(c, axis=1) for c in np.split(coefficients, ends[:-1], axis=1)]
+            ).T
+            size = float(np.max((bases + sums) @ weights.T))
+            worst = max(worst, size * (2.0 * float(np.max(part.chains)) + len(part.chains) + 8.0))
+        return worst
 
     def touched(
         self, cosines: Tile, rows: Array, columns: Array, kept: dict[int, tuple[Tile, Tile]]
@@ -225,11 +245,13 @@ def _separate(
     miss = float(np.max(np.abs(separated.values(cosines, _norm(places)) - exact)))
     if miss > 10.0 * max(_WORST, tolerance):
         return None
-    error = _MARGIN * (miss + tolerance) + ROUNDINGS * network.depth * _EPS
-    if dtype == "float32":
-        error += 64 * float(np.finfo(np.float32).eps)
+    own = entry_errors(network, kind, _norm(np.linspace(max(low, high / 64.0), high, 3)))
+    # values are entries over two spans, which are roots of diagonal entries, and times two others
+    error = _MARGIN * (miss + tolerance) + 3.0 * float(np.max(own.base))
+    error += float(np.finfo(dtype).eps) / 2.0 * separated.rounding(_norm(places))
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
-    return replace(separated, error=error, slope=1.5 * slope)
+    by_norm = float(np.max(own.by_norm))
+    return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm)
 
 
 def _profile(network: Network, kind: str, norms: Array) -> Profile:

@@ -57,13 +57,18 @@ class Profile:
         is −1 if `far` and else 1, offsets lie in [0, π/2], and the differences are relatively
         accurate as they tend to 0.
     layers : int
-        How many times rounding has been through a layer.
+        How many layers the functions have been through.
+    error, by_norm : (functions,) arrays, or 0
+        Bounds of |computed − ideal| of the values, and of how much more a relative error of the
+        norms adds to it, times that.
     """
 
     at_one: Array
     at_minus_one: Array
     chords: Callable[[bool, Array], Array]
     layers: int = 1
+    error: Array | float = 0.0
+    by_norm: Array | float = 0.0
 
     def end(self, far: bool) -> Array:
         """Return K(−1) if `far`, else K(1)."""

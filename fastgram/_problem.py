@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram._certificate import Visit, visit_array
+from fastgram._certificate import Visit, Visitor, visit_array
 from fastgram._close_pairs import close_pairs
 from fastgram._devices import CPU, Device
 from fastgram._finite import FiniteEntries
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
+from fastgram._scale import DENORMAL, exponent_of, lower_end, scaled, upper_end
 from fastgram._tail import tail_bound
 from fastgram._validation import as_real_array
 from fastgram.operator import GramOperator
@@ -25,17 +27,20 @@ __all__ = ["Problem", "as_problem"]
 Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-# Roundings granted to what follows the products: orthogonality, and the eigenvalues of T.
-_SOLVER = 64
+# Additions of somebody else's product beyond the n of a plain sum.
+_FOREIGN = 64
 
 
 @dataclass
 class Problem:
-    """A symmetric matrix that is to be bracketed.
+    """A symmetric matrix that is to be bracketed, times a power of two that makes it about 1.
 
     Attributes
     ----------
     n : int
+    exponent : int
+        The matrix that was given is 2**exponent times the one that all else here speaks of. Of
+        somebody else's operator it is known from the first product on.
     multiply : callable
         (n, b) block to the product, both arrays of the device.
     dense : callable or None
@@ -95,14 +100,27 @@ class Problem:
     factor_columns: int | None = None
     factor_square: Callable[[], Array] | None = None
     device: Device = CPU
+    exponent: int = 0
 
-    def noise_floor(self, largest: float) -> float:
-        """Return what products cannot see; `largest` is the largest |Ritz value| so far."""
+    def noise_floor(self, largest: float, columns: int = 1) -> float:
+        """Bound the spectral norm of (computed products − exact ones of the ideal matrix).
+
+        Each product with a unit vector is off by γ‖|A|‖ in norm, and ‖|A|‖₂ is at most the
+        largest row sum; so many together by √columns times that, their Frobenius norm.
+
+        Parameters
+        ----------
+        largest : float
+            The largest |Ritz value| so far, all that is known of an operator of unknown entries.
+        columns : int
+            Unit vectors that were multiplied.
+        """
+        together = math.sqrt(min(columns, self.n))
         row_sum = self.absolute_row_sum()
         if row_sum is None:
             # somebody else's operator: take its products to be as accurate as a plain sum
-            return (self.n + _SOLVER) * _EPS * largest
-        return self.entry_error + gamma(self.depth() + _SOLVER) * row_sum
+            return together * (self.n + _FOREIGN) * _EPS * largest
+        return self.entry_error + together * gamma(self.depth()) * row_sum
 
 
 def as_problem(A: Any) -> Problem:
@@ -124,26 +142,37 @@ def _of_gram(op: GramOperator) -> Problem:
     n = op.shape[0]
     bound, reason = rank_bound(op.given_rows, op.network, op.kind)
     finite = op.entries if isinstance(op.entries, FiniteEntries) else None
+    exponent = exponent_of(float(np.max(op.diagonal())))
+    factor = 2.0**-exponent
+
+    def multiply(V: Any) -> Any:
+        product = op.product_and_row_sums(V)
+        return product * factor if exponent else product
+
+    def visit(visitor: Visitor) -> None:
+        op.visit(lambda i, j, block: visitor(i, j, scaled(block, -exponent)))
+
     return Problem(
         n=n,
-        multiply=op.product_and_row_sums,
-        dense=lambda: np.asarray(op.dense_on_host(), dtype=np.float64),
-        visit=lambda visitor: op.visit(visitor),
+        exponent=exponent,
+        multiply=multiply,
+        dense=lambda: scaled(np.asarray(op.dense_on_host(), dtype=np.float64), -exponent),
+        visit=visit,
         appended=lambda count: _appended(op, count),
         forget=op.forget,
-        one_pass=lambda: _one_pass(op),
+        one_pass=lambda: _one_pass(op, exponent),
         memory=op.given_memory,
         entry_flops=op.entries.entry_flops,
         product_flops=op.product_flops,
-        entry_error=op.entries.norm_error,
-        absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)),
+        entry_error=upper_end(op.entries.norm_error, -exponent),
+        absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)) * factor,
         depth=lambda: op.additions,
         semidefinite=True,
         rank_bound=bound,
         rank_reason=reason,
         note=op.multiplication_note,
         factor_columns=finite.factor_columns if finite else None,
-        factor_square=finite.factor_square if finite else None,
+        factor_square=(lambda: scaled(finite.factor_square(), -exponent)) if finite else None,
         device=op.devices[0],
     )
 
@@ -155,9 +184,9 @@ def _appended(op: GramOperator, count: int) -> Array | None:
     return close_pairs(op, count)
 
 
-def _one_pass(op: GramOperator) -> float | None:
+def _one_pass(op: GramOperator, exponent: int) -> float | None:
     found = tail_bound(op)
-    return None if found is None else found.lower
+    return None if found is None else lower_end(found.lower, -exponent)
 
 
 def _of_array(A: Any) -> Problem:
@@ -166,35 +195,45 @@ def _of_array(A: Any) -> Problem:
         raise ValueError(f"the matrix must be square, not of shape {array.shape}")
     if array.size == 0:
         raise ValueError("the matrix is empty")
-    matrix = np.asarray(array, dtype=np.float64)
-    if not np.all(np.isfinite(matrix)):
-        row, column = np.argwhere(~np.isfinite(matrix))[0]
+    given = np.asarray(array, dtype=np.float64)
+    if not np.all(np.isfinite(given)):
+        row, column = np.argwhere(~np.isfinite(given))[0]
         raise ValueError(f"the matrix is not finite: entry ({row}, {column})")
+    n = given.shape[0]
+    exponent = exponent_of(float(np.max(np.abs(given))))
+    matrix = scaled(given, -exponent)
     asymmetry = np.abs(matrix - matrix.T)
     worst = float(np.max(asymmetry))
     if worst > 8 * float(np.finfo(array.dtype).eps) * float(np.max(np.abs(matrix))):
         row, column = np.unravel_index(int(np.argmax(asymmetry)), asymmetry.shape)
+        difference = float(scaled(np.asarray(worst), exponent))
         raise ValueError(
             f"the matrix is not symmetric: entries ({row}, {column}) and ({column}, {row})"
-            f" differ by {worst:.3g}"
+            f" differ by {difference:.3g}"
         )
     if worst > 0.0:  # in the last bits: speak of the symmetric part
         matrix = (matrix + matrix.T) / 2.0
-    n = matrix.shape[0]
     row_sum = float(np.max(np.sum(np.abs(matrix), axis=1)))
     zero = row_sum == 0.0
     return Problem(
         n=n,
+        exponent=exponent,
         multiply=lambda V: matrix @ V,
         dense=lambda: matrix,
         visit=visit_array(matrix),
-        entry_error=n * worst,
+        entry_error=n * (worst + DENORMAL),
         absolute_row_sum=lambda: row_sum,
         depth=lambda: n,
         semidefinite=False,
         rank_bound=0 if zero else n,
         rank_reason="every entry is zero" if zero else "",
     )
+
+
+def _scaled_product(A: LinearOperator, V: Array, exponent: int) -> Array:
+    """Return 2**-exponent·A @ V; half of the power goes to V, so that A's products are mid-range."""
+    half = exponent // 2
+    return scaled(np.asarray(A.matmat(scaled(V, -half)), dtype=np.float64), half - exponent)
 
 
 def _of_operator(A: LinearOperator) -> Problem:
@@ -205,10 +244,20 @@ def _of_operator(A: LinearOperator) -> Problem:
     if np.dtype(A.dtype).kind == "c":
         raise TypeError("the operator is complex: it must be real")
 
-    def multiply(V: Array) -> Array:
-        return np.asarray(A.matmat(V), dtype=np.float64)
+    known = False
 
-    return Problem(
+    def multiply(V: Array) -> Array:
+        nonlocal known
+        product = _scaled_product(A, V, problem.exponent)
+        if not known:
+            # one column, so that a checkpoint, which is recognised by one, says the same
+            size = float(np.max(np.abs(product[:, 0]), initial=0.0))
+            problem.exponent, known = exponent_of(size), size > 0.0
+            if problem.exponent:  # what is near the ends of the range has lost digits
+                return _scaled_product(A, V, problem.exponent)
+        return product
+
+    problem = Problem(
         n=A.shape[0],
         multiply=multiply,
         dense=None,
@@ -220,3 +269,4 @@ def _of_operator(A: LinearOperator) -> Problem:
         rank_bound=A.shape[0],
         rank_reason="",
     )
+    return problem

@@ -10,7 +10,8 @@ what they lack from their value where the rows are parallel (or opposite).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,15 @@ from fastgram.duals import dual_entries, mean_squares, normal_rule, pair_distanc
 if TYPE_CHECKING:
     from fastgram.network import Network
 
-__all__ = ["Recursion", "diagonal_entries", "direct_entries", "variances"]
+__all__ = [
+    "Evaluation",
+    "Recursion",
+    "Step",
+    "diagonal_entries",
+    "direct_entries",
+    "second_moments",
+    "variances",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -39,7 +48,7 @@ def variances(network: Network, norms: Array) -> list[Array]:
     """
     result = [np.square(norms)]
     for layer in range(1, network.depth):
-        moment = _mean_squares(network, False, result[-1])
+        moment = second_moments(network, False, result[-1])
         with np.errstate(over="ignore"):
             current = network.weight_variance * moment + network.bias_variance
         _check_variance(network, layer, current, norms)
@@ -47,17 +56,17 @@ def variances(network: Network, norms: Array) -> list[Array]:
     return result
 
 
-def _mean_squares(network: Network, derivative: bool, variance: Array) -> Array:
-    """Return E φ(√q z)² (or of φ') for each variance q."""
+def second_moments(network: Network, derivative: bool, variance: Array) -> Array:
+    """Return E φ(√q z)² (or of φ'), φ normalised if so wished, for each variance q."""
     activation, power = network.activation, network.activation.homogeneity
     if power is None:
-        return network._factor() * mean_squares(activation, derivative, variance)
+        return network.normalisation() * mean_squares(activation, derivative, variance)
     with np.errstate(over="ignore", under="ignore"):
         growth = variance ** (max(power - 1, 0) if derivative else power)
     value = growth * mean_squares(activation, derivative, np.ones(1))
     if power == 0 and not derivative:
         value[variance == 0.0] = float(activation.f(np.zeros(1))[0]) ** 2
-    return np.asarray(network._factor() * value)
+    return np.asarray(network.normalisation() * value)
 
 
 def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:
@@ -66,16 +75,16 @@ def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:
     tangent = inputs[0]
     for layer, q in enumerate(inputs, 1):
         if kind == "ntk" and layer < network.depth:
-            slope = _mean_squares(network, True, q)
+            slope = second_moments(network, True, q)
             tangent = inputs[layer] + network.weight_variance * slope * tangent
         elif kind == "gradient":
             tangent = q
     last = inputs[-1]
     result = np.zeros_like(norms)
     if kind != "gradient":
-        result += _mean_squares(network, False, last)
+        result += second_moments(network, False, last)
     if kind != "nngp":
-        result += tangent * _mean_squares(network, True, last)
+        result += tangent * second_moments(network, True, last)
     return result
 
 
@@ -93,6 +102,30 @@ def _check_variance(network: Network, layer: int, current: Array, norms: Array) 
     )
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """A function at a layer, as distances at the end and at the angles off it."""
+
+    of: Layer
+    derivative: bool
+    at_end: Distances
+    at_angles: Distances
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer of a recursion: the angles of its input, (k, 1) or (k, pairs), and of its output.
+
+    Of the last layer `after` is as `angles` is.
+    """
+
+    layer: int
+    angles: Array
+    after: Array
+    f: Evaluation | None
+    df: Evaluation | None
+
+
 class Recursion:
     """Entries between rows of all pairs of norms.
 
@@ -105,10 +138,10 @@ class Recursion:
     """
 
     def __init__(self, network: Network, kind: str, norms: Array) -> None:
-        self._network, self._kind, self._norms = network, kind, norms
+        self.network, self.kind, self.norms = network, kind, norms
         self.pairs = Pairs.of(norms.size)
-        self._variances = variances(network, norms)
-        activation, depth, inputs = network.activation, network.depth, self._variances
+        self.variances = variances(network, norms)
+        activation, depth, inputs = network.activation, network.depth, self.variances
         self._of_f = [
             Layer(activation, False, q) if layer < depth or kind != "gradient" else None
             for layer, q in enumerate(inputs, 1)
@@ -124,9 +157,32 @@ class Recursion:
     @property
     def symmetry(self) -> int:
         """Return p where K(−ρ) = p·K(ρ) for certain, else 0."""
-        parity = self._network.activation.parity
-        no_bias = self._network.depth == 1 or self._network.bias_variance == 0.0
+        parity = self.network.activation.parity
+        no_bias = self.network.depth == 1 or self.network.bias_variance == 0.0
         return parity if parity == 1 or no_bias else 0
+
+    def layers(self, far: bool, offsets: Array) -> Iterator[Step]:
+        """Go through the layers from angles off one end: the first, 0 or, `far`, π.
+
+        Parameters
+        ----------
+        far : bool
+        offsets : (k,) array
+            Angles from that end, in [0, π/2].
+        """
+        angles = (np.pi - offsets if far else offsets)[:, None]
+        base = np.full(1, np.pi if far else 0.0)
+        for layer, (of_f, of_df) in enumerate(zip(self._of_f, self._of_df, strict=True), 1):
+            at_end, at_angles = self._evaluator(layer, far, offsets, base, angles)
+            f, df = (
+                None if of is None else Evaluation(of, derivative, at_end(of), at_angles(of))
+                for of, derivative in ((of_f, False), (of_df, True))
+            )
+            before = angles
+            if layer < self.network.depth:
+                assert f is not None
+                base, angles = self._next(layer, f.at_end), self._next(layer, f.at_angles)
+            yield Step(layer, before, angles, f, df)
 
     def distances(self, far: bool, offsets: Array) -> tuple[Array, Array]:
         """Return entries at one end, and what is missing from them at angles off that end.
@@ -147,30 +203,30 @@ class Recursion:
         if far and self.symmetry:
             end, missing = self.distances(False, offsets)
             return self.symmetry * end, self.symmetry * missing
-        network, kind, depth = self._network, self._kind, self._network.depth
-        scale, bias, weight = network._factor(), network.bias_variance, network.weight_variance
-        product = self.pairs.product(self._norms)
+        network, kind = self.network, self.kind
+        scale, bias, weight = (
+            network.normalisation(),
+            network.bias_variance,
+            network.weight_variance,
+        )
+        product = self.pairs.product(self.norms)
         sigma = -product if far else product
         less_sigma = sigma * 2.0 * np.sin(offsets[:, None] / 2.0) ** 2
         tangent, less_tangent = sigma, less_sigma
-        angles = base = np.zeros(1)
         value, less, slope, less_slope = (np.zeros(1) for _ in range(4))
-        for layer, (of_f, of_df) in enumerate(zip(self._of_f, self._of_df, strict=True), 1):
-            at_end, at_angles = self._evaluator(layer, far, offsets, base, angles)
-            if of_f is not None:
-                f_end, f_angles = at_end(of_f), at_angles(of_f)
-                value, less = (scale * x for x in f_angles.below(f_end))
-            if of_df is not None:
-                slope, less_slope = (scale * x for x in at_angles(of_df).below(at_end(of_df)))
+        for step in self.layers(far, offsets):
+            if step.f is not None:
+                value, less = (scale * x for x in step.f.at_angles.below(step.f.at_end))
+            if step.df is not None:
+                slope, less_slope = (scale * x for x in step.df.at_angles.below(step.df.at_end))
             # of a product: what is missing in the first, and in the second of what is left
             back = tangent * slope
             less_back = less_tangent * slope + (tangent - less_tangent) * less_slope
-            if layer == depth:
+            if step.layer == network.depth:
                 break
             sigma, less_sigma = weight * value + bias, weight * less
             tangent = sigma + weight * back if kind == "ntk" else sigma
             less_tangent = less_sigma + weight * less_back if kind == "ntk" else less_sigma
-            base, angles = self._next(layer, f_end), self._next(layer, f_angles)
         if kind == "gradient":
             end, missing = back, less_back
         elif kind == "nngp":
@@ -194,14 +250,14 @@ class Recursion:
 
     def _ends_after(self, layer: int) -> tuple[Array, Array, Array, Array]:
         """Return 1 − ρ and 1 + ρ after a layer, where ρ was 1 before it, and where it was −1."""
-        network = self._network
-        before, after = self._variances[layer - 1], self._variances[layer]
+        network = self.network
+        before, after = self.variances[layer - 1], self.variances[layer]
         z, weight = normal_rule(network.activation, before)
         size = np.sqrt(after)[:, None]
         points = np.sqrt(before)[:, None] * z
         plus, minus = (network.activation.f(sign * points) / size for sign in (1.0, -1.0))
         first, second = self.pairs.first, self.pairs.second
-        gain = network.weight_variance * network._factor()
+        gain = network.weight_variance * network.normalisation()
 
         def half(sign: float, flipped: bool) -> Array:
             other = (minus, plus) if flipped else (plus, minus)
@@ -218,8 +274,8 @@ class Recursion:
         ends = self._ends[layer - 1]
         less = np.where(at.far, ends[2], ends[0])  # 1 − ρ at the nearer end
         more = np.where(at.far, ends[3], ends[1])  # 1 + ρ there
-        gain = self._network.weight_variance * self._network._factor()
-        moved = gain * at.values / self.pairs.product(np.sqrt(self._variances[layer]))
+        gain = self.network.weight_variance * self.network.normalisation()
+        moved = gain * at.values / self.pairs.product(np.sqrt(self.variances[layer]))
         # the smaller of the two takes the distance, the other is what is left of 2
         smaller = np.clip(np.where(less <= more, less + moved, more - moved), 0.0, 2.0)
         larger = 2.0 - smaller
@@ -254,7 +310,7 @@ def _variances_of_each(network: Network, q: Array) -> list[Array]:
 def _direct_entry(
     network: Network, kind: str, theta: float, own: tuple[float, ...], its: tuple[float, ...]
 ) -> float:
-    weight, bias, scale = network.weight_variance, network.bias_variance, network._factor()
+    weight, bias, scale = network.weight_variance, network.bias_variance, network.normalisation()
     sigma = float(np.sqrt(own[0] * its[0]) * np.cos(theta))
     tangent = sigma
     for layer in range(network.depth):

@@ -149,7 +149,7 @@ def _stacked(cell: str) -> str:
 
 
 def _condition_text(result: ExtremeEigenvalues) -> str:
-    if result.largest.upper == 0.0:
+    if result.condition is None:
         return "undefined"
     if result.smallest.lower == result.smallest.upper == 0.0:
         return "infinite"

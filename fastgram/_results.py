@@ -86,14 +86,16 @@ class ExtremeEigenvalues:
 
     Attributes
     ----------
-    smallest, largest, condition : Bracket
-        λ_min, λ_max, and λ_max/λ_min (infinite above where λ_min may be 0).
+    smallest, largest : Bracket
+        λ_min and λ_max.
+    condition : Bracket or None
+        λ_max/λ_min, infinite above where λ_min may be 0; None where λ_min is negative or may be.
     smallest_pairs, largest_pairs : RitzPairs
         The k Ritz pairs at each end.
     noise_floor : float
         What the arithmetic cannot see: every bracket is at least this wide on each side.
     resolved : bool
-        Whether λ_min is told from 0: its lower end is above 0, or it is an exact zero.
+        Whether λ_min is told from 0: its bracket does not contain 0, or it is an exact zero.
     converged : bool
         Whether both brackets are no wider than rtol·|estimate|.
     rank_bound : int
@@ -123,7 +125,7 @@ class ExtremeEigenvalues:
 
     smallest: Bracket
     largest: Bracket
-    condition: Bracket
+    condition: Bracket | None
     smallest_pairs: RitzPairs
     largest_pairs: RitzPairs
     noise_floor: float
@@ -142,20 +144,36 @@ class ExtremeEigenvalues:
     def __str__(self) -> str:
         """Two lines: the brackets; how they came about, and what would tighten them."""
         ends = f"λ_min {self.smallest}, λ_max {self.largest}"
-        line = f"{ends}, condition {self.condition.estimate:.4g}"
+        line = ends
+        if self.condition is not None:
+            line += f", condition {self.condition.estimate:.4g}"
         if self.smallest_nonzero is not None:
             line += f", smallest nonzero eigenvalue {self.smallest_nonzero}"
         return f"{line}\n{self.message}"
 
 
-def condition_of(smallest: Bracket, largest: Bracket) -> Bracket:
-    """Return the bracket of λ_max/λ_min that follows from those of the two."""
+def condition_of(smallest: Bracket, largest: Bracket) -> Bracket | None:
+    """Return the bracket of λ_max/λ_min that follows from those of the two.
+
+    None where λ_min is negative or may be: the ratio is then no condition, and has no bound. It is
+    infinite where λ_min is 0.
+    """
+    if smallest.lower < 0.0 or largest.upper <= 0.0:
+        return None
 
     def ratio(above: float, below: float) -> float:
         return above / below if below > 0.0 else math.inf
 
     guarantee = max(smallest.guarantee, largest.guarantee, key=GUARANTEES.index)
-    lower = ratio(max(largest.lower, 0.0), smallest.upper)
-    upper = ratio(largest.upper, smallest.lower)
+    lower = _below(ratio(max(largest.lower, 0.0), smallest.upper))
+    upper = _above(ratio(largest.upper, smallest.lower))
     estimate = min(max(ratio(largest.estimate, smallest.estimate), lower), upper)
     return Bracket(lower, upper, estimate, guarantee)
+
+
+def _below(value: float) -> float:
+    return value if math.isinf(value) else math.nextafter(value, 0.0)
+
+
+def _above(value: float) -> float:
+    return math.nextafter(value, math.inf)

@@ -77,7 +77,7 @@ def _dual_series(
 ) -> Complex:
     """Return Σ cₖ²ρᵏ up to an order, at complex points of the unit disc."""
     squares = hermite_coefficients(network.activation, derivative, variance, order) ** 2
-    return np.asarray(network._factor() * np.polynomial.polynomial.polyval(rho, squares))
+    return np.asarray(network.normalisation() * np.polynomial.polynomial.polyval(rho, squares))
 
 
 def hermite_coefficients(

@@ -12,7 +12,7 @@ from fastgram._pieces import POWERS, Piece, Profile, check_width, largest, sampl
 from fastgram._validation import as_dtype
 from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
 
-__all__ = ["ROUNDINGS", "Profile", "build_table"]
+__all__ = ["Profile", "build_table"]
 
 Array = npt.NDArray[np.float64]
 
@@ -23,9 +23,8 @@ _TOLERANCE = {np.dtype(np.float64): 5e-15, np.dtype(np.float32): 4e-9}
 # more than two pieces of a lower one, with a lower one smooth activations need several pieces.
 _DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
 _NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
-# What the quadrature and the Horner scheme add a layer, in roundings of the scale: twice the worst
-# that was seen against 20-digit values, at depths up to 100.
-ROUNDINGS = 24
+# Of what a fit leaves at its nodes, for what it may leave between them.
+_BETWEEN = 2.0
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
@@ -48,7 +47,14 @@ def build_table(
     Returns
     -------
     Table
-        Its `error` is at most 2e-14 of its `scale` in float64 at depth 1, and 6e-15 more a layer.
+        Its `error` is at most 2e-14 of its `scale` in float64 at depth 1; what more a layer makes
+        of it depends on the activation: see `fastgram._conditioning`.
+
+    Notes
+    -----
+    The error is that of the profile's own values, twice what the fit leaves at more nodes than it
+    has coefficients, and the rounding of the Horner scheme: a coefficient of tᵏ goes through k
+    products and k + 1 sums.
 
     Raises
     ------
@@ -145,7 +151,7 @@ def _assemble(
     spans: list[_Span], degree: int, profile: Profile, scale: float, kind: np.dtype[np.floating]
 ) -> Table:
     cells = np.zeros((len(spans), 2 + degree + 1, CELLS[kind]))
-    slopes, residuals = [], []
+    slopes, residuals, roundings = [], [], []
     # t is −1 and 1 at the ends of the widest cell, and keeps to that slope in the others
     scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in spans])
     for p, span in enumerate(spans):
@@ -157,9 +163,11 @@ def _assemble(
             cells[p, 2:, c] = (power * ratio ** np.arange(degree + 1))[::-1]
             slopes.append(float(cell.slopes(series)[0]))
             residuals.append(float(error[0]))
-    bound = max(residuals) + ROUNDINGS * profile.layers * _EPS * scale
-    if kind == np.float32:
-        bound += 8 * float(np.finfo(np.float32).eps) * scale
+            roundings.append(_rounding(cells[p, :, c], scales[p], cell.high))
+    # beside the polynomial: two weights, rounded to the dtype, their products, and the result
+    unit = float(np.finfo(kind).eps) / 2.0
+    bound = _BETWEEN * max(residuals) + float(np.max(profile.error))
+    bound += unit * (max(roundings) + 6.0 * scale)
     steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
     lows = np.array([span.low for span in spans])
     ranges = np.array([_squares(span) for span in spans])
@@ -174,4 +182,25 @@ def _assemble(
         scale=scale,
         error=bound,
         slope=max(slopes),
+        by_norm=float(np.max(profile.by_norm)),
     )
+
+
+def _rounding(cell: Array, scale: float, high: float) -> float:
+    """Bound what evaluating a cell rounds, in units of the rounding: see `build_table`.
+
+    Parameters
+    ----------
+    cell : (2 + coefficients,) array
+        Offset, base, and coefficients descending, as in a table.
+    scale : float
+        Of t.
+    high : float
+        The largest s of the cell.
+    """
+    coefficients = np.abs(cell[:1:-1])
+    powers = np.arange(coefficients.size)
+    horner = float(np.sum((2.0 * powers + 3.0) * coefficients))
+    # t itself is off by the rounding of s, of their product, and of the sum with the offset
+    argument = 3.0 * (scale * high + abs(cell[0])) * float(np.sum(powers * coefficients))
+    return high * (horner + argument + 3.0 * float(np.sum(coefficients))) + abs(float(cell[1]))

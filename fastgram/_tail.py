@@ -289,9 +289,7 @@ class _TailBlocks:
 @functools.lru_cache(maxsize=8)
 def _parts(network: Network, kind: str, norm: float, orders: int) -> tuple[Profile, Array]:
     """Return K as a function of the angle, and its series up to so many orders."""
-    norms = np.array([norm])
-    profile = network.profile(kind, norms, network.spans(kind, norms))
-    return profile, power_series(network, kind, norm, orders)
+    return network.profile_of_norm(kind, norm), power_series(network, kind, norm, orders)
 
 
 @functools.lru_cache(maxsize=64)
@@ -318,6 +316,8 @@ def _tail_table(
         profile.at_minus_one - np.sum(even) + np.sum(odd),
         chords,
         profile.layers,
+        profile.error,
+        profile.by_norm,
     )
     table = build_table(tail, dtype, scale)
     rounding = gamma(order + 8) * float(np.sum(taken))  # of the sums above

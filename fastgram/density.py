@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._bounds import share_quantile
-from fastgram._bracketed import brackets_of
+from fastgram._bracketed import brackets_of, missed_by
 from fastgram._checkpoint import Checkpoint
 from fastgram._density_bounds import RankLaw, eigenvalue_bounds, rank_law
 from fastgram._density_result import SpectralDensity
@@ -159,7 +159,7 @@ def _result(
 ) -> SpectralDensity:
     n, chance = problem.n, 1.0 - confidence
     nodes, weights = block_rule(run)
-    slack = problem.noise_floor(float(np.max(np.abs(nodes)))) + 2.0 * run.defect
+    slack = missed_by(run, nodes, problem)
     quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
     smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))

@@ -11,6 +11,7 @@ dual at ρ and at −ρ. Everything below therefore takes |ρ| and answers for b
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _AGREEMENT = 24 * _EPS
 _LEVELS = 7
 _ROWS = 4096  # variances at a time
+_LEAST = 2.0**-200  # variance at which a level is judged
 _VALUES = 2**16  # of functions at nodes, at a time: they fit a second-level cache
 _PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
 
@@ -214,13 +216,15 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
     )
 
 
-def _common_level(activation: Activation, derivative: bool, variances: Array) -> int:
+def common_level(activation: Activation, derivative: bool, variances: Array) -> int:
     """Return a level that serves all pairs of variances: the largest of the extreme pairs'.
 
     Without kinks away from 0, whose lines move with the variance, extremes are rounded outwards to
     half powers of 2: a level costs more to find than to use.
     """
     least, most = float(np.min(variances)), float(np.max(variances))
+    if least > 0.0:  # below it an activation is its tangent; squares of denormals would not agree
+        least, most = max(least, _LEAST), max(most, _LEAST)
     if least > 0.0 and most < np.inf and not any(activation.kinks):
         least = 2.0 ** (np.floor(2.0 * np.log2(least)) / 2.0)
         most = 2.0 ** (np.ceil(2.0 * np.log2(most)) / 2.0)
@@ -232,7 +236,7 @@ def dual_matrices(
     activation: Activation, derivative: bool, theta: float, variances: Array
 ) -> tuple[Array, Array]:
     """E f(u)f(v) (or of f') at correlations cos θ and −cos θ, for all pairs of variances."""
-    level = _common_level(activation, derivative, variances)
+    level = common_level(activation, derivative, variances)
     s = np.sqrt(variances)
     return _products(activation, derivative, theta, s, s, level)
 
@@ -241,8 +245,60 @@ def chord_matrices(
     activation: Activation, derivative: bool, theta: float, variances: Array
 ) -> tuple[Array, Array]:
     """κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ), for all pairs of variances, θ in [0, π/2]."""
-    level = _common_level(activation, derivative, variances)
+    level = common_level(activation, derivative, variances)
     return _chords(activation, derivative, theta, np.sqrt(variances), level)
+
+
+def chords_at(
+    activation: Activation, derivative: bool, theta: float, variance: float, level: int
+) -> Array:
+    """Return κ(1) − κ(ρ) and κ(−1) − κ(−ρ) as tables are made of them: θ in [0, π/2]."""
+    same, opposite = _chords(activation, derivative, theta, np.sqrt([variance]), level)
+    return np.array([same[0, 0], opposite[0, 0]])
+
+
+def values_at(
+    activation: Activation, derivative: bool, theta: float, variance: float, level: int
+) -> Array:
+    """Return κ(ρ) and κ(−ρ) by the quadrature of a level: θ in [0, π/2]."""
+    s = np.sqrt([variance])
+    same, opposite = _products(activation, derivative, theta, s, s, level)
+    return np.array([same[0, 0], opposite[0, 0]])
+
+
+def careful_chords(
+    activation: Activation, derivative: bool, theta: float, variance: float, level: int
+) -> Array:
+    """Return what `chords_at` does, the sums rounded five times and no more."""
+    s = np.sqrt([variance])
+    lines = _lines(activation, s)
+    grid = np.broadcast_arrays(*_grid(theta, lines, lines, _rule(level)))
+    x, y, weight = (part.ravel() for part in grid)
+    up, um = (side[0] for side in _signed(activation, derivative, s, x))
+    vp, vm = (side[0] for side in _signed(activation, derivative, s, y))
+    same = careful_sum(weight * ((up - vp) ** 2 + (um - vm) ** 2))
+    return 0.5 * np.array([same, 2.0 * careful_sum(weight * (up - vp) * (um - vm))])
+
+
+def parallel_duals(activation: Activation, derivative: bool, variances: Array) -> Array:
+    """Return E g(√q z)g(±√p z), z normal, for all pairs of variances, (2, m, m): g is f or f'."""
+    # one dimension is cheap: the finest level, without asking which would do
+    z, weight = _normal_panels(_rule(_LEVELS - 1), _lines(activation, np.sqrt(variances)))
+    function = activation.df if derivative else activation.f
+    points = np.sqrt(variances)[:, None] * z
+    plus, minus = (np.broadcast_to(function(sign * points), points.shape) for sign in (1.0, -1.0))
+    same = (plus * weight) @ plus.T + (minus * weight) @ minus.T
+    opposite = (plus * weight) @ minus.T + (minus * weight) @ plus.T
+    return np.array([same, opposite])
+
+
+def careful_sum(terms: Array) -> float:
+    """Return the sum of an array (n,): four roundings of its parts, and one of the whole."""
+    for _ in range(4):
+        half = terms.size // 2
+        rest = terms[2 * half :]
+        terms = np.concatenate([terms[:half] + terms[half : 2 * half], rest])
+    return math.fsum(terms.tolist())
 
 
 def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]:
@@ -274,7 +330,7 @@ def mean_squares(activation: Activation, derivative: bool, variances: Array) -> 
 
 
 def _normal_level(activation: Activation, variances: Array) -> _Rule:
-    levels = (_common_level(activation, derivative, variances) for derivative in (False, True))
+    levels = (common_level(activation, derivative, variances) for derivative in (False, True))
     return _rule(max(levels))
 
 
@@ -295,7 +351,7 @@ def pair_distances(
     """
     obtuse = theta > np.pi / 2.0
     s1, s2 = np.sqrt([q[0]]), np.sqrt([q[1]])
-    level = _common_level(activation, False, np.asarray(q))
+    level = common_level(activation, False, np.asarray(q))
     grid = (_lines(activation, s1), _lines(activation, s2), _rule(level))
     minus = plus = 0.0
     for x, y, weight in _batches(2, *_grid(np.pi - theta if obtuse else theta, *grid)):
@@ -315,7 +371,7 @@ def dual_entries(
     value = np.empty(theta.size)
     if not theta.size:
         return value.reshape(theta.shape)
-    level = _common_level(activation, derivative, np.concatenate([q1.ravel(), q2.ravel()]))
+    level = common_level(activation, derivative, np.concatenate([q1.ravel(), q2.ravel()]))
     for k, (angle, a, b) in enumerate(zip(theta.flat, q1.flat, q2.flat, strict=True)):
         acute = min(angle, np.pi - angle)
         pair = _products(activation, derivative, acute, np.sqrt([a]), np.sqrt([b]), level)

@@ -17,6 +17,7 @@ from fastgram._problem import Problem, as_problem
 from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram._scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram._validation import as_choice, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
@@ -169,7 +170,9 @@ def extreme_eigenvalues(
 def _finish(
     problem: Problem, request: Request, answer: Answer, method: str, why: str, start: float
 ) -> ExtremeEigenvalues:
-    smallest, largest = answer.smallest, answer.largest
+    exponent = problem.exponent  # from here on all is of the matrix that was given
+    smallest, largest = (bracket_scaled(end, exponent) for end in (answer.smallest, answer.largest))
+    floor = upper_end(answer.noise_floor, exponent)
     parts = [f"{method}" + (f" ({why})" if why else "")]
     if problem.rank_bound == 0:
         smallest = largest = Bracket(0.0, 0.0, 0.0, "exact")
@@ -180,23 +183,28 @@ def _finish(
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
     one_pass = problem.one_pass() if smallest.guarantee == "probabilistic" else None
     if one_pass is not None:
+        one_pass = lower_end(one_pass, exponent)
         if one_pass > smallest.lower:
             lower = min(one_pass, smallest.upper)
             estimate = max(smallest.estimate, lower)
             smallest = Bracket(lower, smallest.upper, estimate, "certified")
         parts.append(f"one pass proves λ_min ≥ {one_pass:.3g}")
     nonzero, remark = smallest_nonzero(problem, request.dense_limit)
+    if nonzero is not None:
+        nonzero = bracket_scaled(nonzero, exponent)
     if remark:
         parts.append(remark)
-    resolved = smallest.lower > 0.0 or smallest.guarantee == "exact"
+    negative = smallest.upper < 0.0
+    if negative:
+        parts.append("λ_min is negative: the matrix is not positive semidefinite")
+    resolved = smallest.lower > 0.0 or negative or smallest.guarantee == "exact"
     converged = smallest.within(request.rtol) and largest.within(request.rtol)
     if answer.block and (note := problem.note(answer.block)):
         parts.append(note)
     if answer.message:
         parts.append(answer.message)
-    sunk = not resolved and smallest.upper <= 2.0 * answer.noise_floor
+    sunk = not resolved and smallest.upper <= 2.0 * floor
     if sunk:
-        floor = answer.noise_floor
         parts.append(f"λ_min is below the noise floor of {floor:.2g}: float64 cannot see it")
     hint = _hint(problem, (smallest, largest), method, sunk, converged or not answer.cut_short)
     if hint:
@@ -205,9 +213,9 @@ def _finish(
         smallest=smallest,
         largest=largest,
         condition=condition_of(smallest, largest),
-        smallest_pairs=answer.smallest_pairs,
-        largest_pairs=answer.largest_pairs,
-        noise_floor=float(answer.noise_floor),
+        smallest_pairs=pairs_scaled(answer.smallest_pairs, exponent),
+        largest_pairs=pairs_scaled(answer.largest_pairs, exponent),
+        noise_floor=floor,
         resolved=resolved,
         converged=converged,
         rank_bound=problem.rank_bound,

@@ -7,11 +7,12 @@ that the weight and bias variances of the first layer need no formula of their o
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._conditioning import entry_errors
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
 from fastgram._validation import as_choice, as_integer, as_number
@@ -135,7 +136,8 @@ class Network:
         """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
         return kind == "gradient" and self.activation.flat
 
-    def _factor(self) -> float:
+    def normalisation(self) -> float:
+        """Return what squares of the activation are multiplied by: 1 without `normalize`."""
         return 1.0 / self._second_moment if self.normalize else 1.0
 
     @functools.cached_property
@@ -177,7 +179,17 @@ class Network:
 
         start = np.zeros(1)
         ends = [recursion.distances(far, start)[0] / divisor for far in (False, True)]
-        return Profile(ends[0], ends[1], chords, layers=self.depth)
+        return Profile(ends[0], ends[1], chords, self.depth)
+
+    def profile_of_norm(self, kind: str, norm: float) -> Profile:
+        """Return entry/(span·span) between rows of one norm, and bounds of its errors."""
+        norms = np.array([norm])
+        spans = self.spans(kind, norms)
+        errors = entry_errors(self, kind, norms)
+        # they are of entries over the diagonal one
+        diagonal = self.diagonal(kind, norms) / spans**2
+        profile = self.profile(kind, norms, spans)
+        return replace(profile, error=errors.base * diagonal, by_norm=errors.by_norm * diagonal)
 
     def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
         """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
@@ -189,8 +201,7 @@ class Network:
 
 @functools.lru_cache(maxsize=64)
 def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
-    norms = np.array([norm])
-    return build_table(network.profile(kind, norms, network.spans(kind, norms)), dtype)
+    return build_table(network.profile_of_norm(kind, norm), dtype)
 
 
 def as_network(network: str | Activation | Network) -> Network:

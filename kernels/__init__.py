@@ -85,6 +85,8 @@ class Table:
         Bound on |table − K|, absolute; beside a rounding of K it vanishes with s at both ends.
     slope : float
         Bound on |dK/ds|.
+    by_norm : float
+        What a relative error of the norms that the table is made for adds to `error`, times that.
     """
 
     modes: npt.NDArray[np.int64]
@@ -97,6 +99,7 @@ class Table:
     scale: float
     error: float
     slope: float
+    by_norm: float = 0.0
 
 
 @dataclass(frozen=True)
