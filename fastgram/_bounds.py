@@ -5,10 +5,9 @@ rⱼ = uᵀQⱼ. Multiplying A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁B
 rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow from r₀, and Σ‖rⱼ‖² ≤ 1. The start block is
 [Q₀, V]: b columns that are uniformly random, and any others. With r₀' the part of r₀ on Q₀,
 ‖r₀'‖² ≤ g(λ), the largest share ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
-x = λ. (Of the basis this takes that
-‖uᵀQ‖ ≤ 1 to 1e-6, by which `fastgram._guard` keeps below √q: far more than full
-reorthogonalisation leaves.) Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q its η-quantile,
-g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with g(x) ≥ q. For b = 1
+x = λ. (‖uᵀQ‖ ≤ 1 is asked for to 1e-6, by which `fastgram._guard` keeps below √q: far more than
+full reorthogonalisation leaves.) Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q
+its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with g(x) ≥ q. For b = 1
 this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing probabilistic bounds for
 extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J. Matrix Anal. Appl. 22
 (2000).

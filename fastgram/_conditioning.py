@@ -1,35 +1,40 @@
 """How errors of layers add up to the error of an entry: sensitivities, layer by layer.
 
-An entry is computed from two numbers a layer: the variances qᵢ of the layer's input, and the chord
-s of two rows, half the distance of their unit vectors to the nearer end, |ρ| = 1 − 2s². Each is off
+An entry is computed from two numbers a layer: the variance q of the layer's input, and the chord s
+of two rows, half the distance of their unit vectors to the nearer end, |ρ| = 1 − 2s². Each is off
 by what the layer's own arithmetic makes of it and by what the errors below it have grown to. Both
-are bounded here; g stands for φ or φ', κ(ρ) for E[g(u)g(v)], x for (κ(1) − κ(|ρ|))/κ(1) between
-rows of one variance, and primes for the next layer.
+are bounded here; g stands for φ or φ', κ(ρ) for E[g(u)g(v)], x for (κ(1) − κ(|ρ|))/κ(1), and primes
+for the next layer.
 
 *Variances.* q' = σw²κ(1) + σb² is off by A·(error of q) and its own, relatively, with
 A = d log q'/d log q. Nothing makes A small: it is 2 for z + z², and 1.17 for normalised swish,
 whose product over 60 layers is 28 000.
 
-*Chords.* Between rows of one variance κ(ρ) = Σ aₖρᵏ has no negative coefficient, so
-(1 − |ρ|)|κ'(ρ)| ≤ (1 − |ρ|)κ'(|ρ|) ≤ κ(1) − κ(|ρ|): a relative error d of 1 − |ρ| moves κ by no
-more than d·xκ(1). Between rows of two variances aₖ is a product and, by Cauchy and Schwarz, x is
-replaced by √(x₁x₂). And 1 − |ρ'| is at least x' = σw²κ(1)x/q', or (x₁' + x₂')/2 ≥ √(x₁'x₂'): relative
-errors of 1 − |ρ| never grow. An absolute error δ of s is the relative error d = 2δ/s + (δ/s)²,
-and s' becomes √(s'² + d√(x₁'x₂')/2): δs'/s between rows of one variance, however large δ/s is. That x of a row at another angle is at most x there,
-or x there times the ratio of the two 1 − |ρ|, holds as κ is convex on [0, 1].
+*Chords.* κ(ρ) = Σ aₖρᵏ has no negative coefficient, so (1 − |ρ|)|κ'(ρ)| ≤ (1 − |ρ|)κ'(|ρ|) ≤
+κ(1) − κ(|ρ|): a relative error d of 1 − |ρ| moves κ by no more than d·xκ(1). And 1 − |ρ'| is at
+least x' = σw²κ(1)x/q': relative errors of 1 − |ρ| never grow. An error δ of s is the relative error
+d = (δ/s)(2 + δ/s), and s' becomes √(s'² + dx'/2), which is s' + s'δ/s for ρ > 0, however large δ/s
+is. Where it is large, what all pairs nearer than some larger chord have in all is less.
 
-*Chords by variances.* An error e of q, the same for both rows, moves ρ' by no more than S(1 − |ρ'|)e;
-errors e₁, e₂ that differ move s' by no more than H₁e₁ + H₂e₂ besides, since g(u)/√κ moves by 4H e in
-the mean square. Entries move by B(e₁ + e₂)/2 of κ(1). A, B, S and H are differences of
-computed values, taken a quarter larger; A at each layer's own variance, the others, which do not
-multiply each other, at one near it.
+*Chords by variances.* An error e of q, the same for both rows, moves ρ' by no more than
+S(1 − |ρ'|)e. Errors e₁ and e₂ that differ turn the rows apart: s' moves by no more than
+H(e₁ + e₂) besides, since g(u)/√κ moves by 4He in the mean square. Entries move by B(e₁ + e₂)/2 of
+κ(1). A, B, S and H are differences of computed values, taken a quarter larger; A, whose factors
+multiply, at each layer's own variance and by a thousandth, the others at a variance near it.
+
+*Rows of two norms.* aₖ is then a product and, by Cauchy and Schwarz, x is replaced by √(x₁x₂), the
+diagonal entry by the root of two, and 1 − |ρ'| is at least (x₁' + x₂')/2. By induction their chord
+is no less than the lesser of those of two rows of either norm at the same first angle; as x is
+concave in 1 − |ρ|, s'/s falls as s grows, so that an error of s grows no more than in the worse of
+the two. Only the x of the last layer may be that of a larger chord: errors are taken twice.
 
 *A layer's own errors.* Quadrature and summation are measured where a table is made: against a
-quadrature a level finer, summed exactly but for four roundings, at two angles off the ends and at
-the ends themselves, where the finer one has one dimension; what is found is doubled. What no comparison shows is the error of φ and φ' themselves. It is taken for granted that
-they are computed to `FUNCTION_ERROR` in the mean square, relative to theirs; `tests` hold every
-built-in activation to a third of it. It moves κ by twice that, and s' by as much. To this come what
-fitting the layer left, as measured, doubled, and a few roundings.
+quadrature a level finer, summed exactly but for four roundings, at two angles off the ends, and at
+the ends themselves, where the finer one has one dimension; what is found is doubled. What no
+comparison shows is the error of φ and φ' themselves. It is taken for granted that they are computed
+to `FUNCTION_ERROR` in the mean square, relative to theirs; the tests hold every built-in activation
+to half of it. It moves κ by twice that, and s' by as much. To this come what fitting the layer
+left, as measured, doubled, and a few roundings.
 
 All of it is to first order: errors are some 1e-15 and more, their squares nothing.
 """
@@ -43,7 +48,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._layers import Layer
 from fastgram._recursion import Evaluation, Recursion, Step, second_moments
 from fastgram.activations import Activation
 from fastgram.duals import careful_chords, chords_at, common_level, parallel_duals, values_at
@@ -51,7 +55,7 @@ from fastgram.duals import careful_chords, chords_at, common_level, parallel_dua
 if TYPE_CHECKING:
     from fastgram.network import Network
 
-__all__ = ["FUNCTION_ERROR", "EntryErrors", "entry_errors"]
+__all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]
 
 Array = npt.NDArray[np.float64]
 
@@ -59,11 +63,9 @@ _EPS = float(np.finfo(np.float64).eps)
 FUNCTION_ERROR = 2.0 * _EPS
 # A few roundings, of a sum, a product and a root.
 _FEW = 4.0 * _EPS
-# Chords at which entries are followed through the layers, and a layer is measured.
-_CHORDS = np.array(
-    [1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-9, 1e-6, 1e-4, 1e-3, 0.01, 0.04, 0.1]
-    + [0.2, 0.3, 0.4, 0.5, 0.6, 0.66, np.sqrt(0.5)]
-)
+# Chords at which entries are followed through the layers.
+_TINY_CHORDS = [1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-9, 1e-6, 1e-4, 1e-3]
+_CHORDS = np.array([*_TINY_CHORDS, 0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.66, np.sqrt(0.5)])
 # Chords at which the quadratures of a layer are differentiated, and those where they are judged.
 _MEASURED = np.array([0.02, 0.2, 0.5, np.sqrt(0.5)])
 _JUDGED = (0, 2)
@@ -75,35 +77,47 @@ _NOTHING = float(np.finfo(np.float64).tiny)
 
 @dataclass(frozen=True)
 class EntryErrors:
-    """Bounds of |computed − ideal| of entries at any angle, over √(product of two diagonal ones).
+    """Bounds of |computed − ideal| of entries at any angle, over the root of two diagonal ones.
 
     Attributes
     ----------
-    base : (pairs,) array
+    base : float
         Where the norms of rows are what they are taken for.
-    by_norm : (pairs,) array
+    by_norm : float
         How much a relative error of the norms, of any sign in each row, adds to it, times that.
     """
 
-    base: Array
-    by_norm: Array
+    base: float
+    by_norm: float
 
 
-def entry_errors(network: Network, kind: str, norms: Array) -> EntryErrors:
-    """Bound the errors of entries between rows of all pairs of norms.
+def errors_of_norm(network: Network, kind: str, norm: float) -> EntryErrors:
+    """Bound the errors of entries between rows of one norm.
 
     Parameters
     ----------
     network : Network
         Of infinite width.
     kind : {"gradient", "nngp", "ntk"}
-    norms : (m,) array
-        Of augmented rows, above 0: as many as stand for all that there are.
+    norm : float
+        Of augmented rows, above 0.
     """
-    recursion = Recursion(network, kind, norms)
+    return _errors(network, kind, norm, apart=False)
+
+
+def errors_between_norms(network: Network, kind: str, norms: Array) -> EntryErrors:
+    """Bound the errors of entries between rows of norms that some, above 0, stand for."""
+    found = [_errors(network, kind, float(norm), apart=True) for norm in norms]
+    base, by_norm = (max(getattr(errors, name) for errors in found) for name in ("base", "by_norm"))
+    return EntryErrors(2.0 * base, 2.0 * by_norm)
+
+
+@functools.lru_cache(maxsize=256)
+def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryErrors:
+    recursion = Recursion(network, kind, np.array([norm]))
     sides = (False,) if recursion.symmetry else (False, True)
     base, by_norm = (
-        np.max([_Follower(recursion, far, with_norms).run() for far in sides], axis=0)
+        max(_Follower(recursion, far, with_norms, apart).run() for far in sides)
         for with_norms in (False, True)
     )
     return EntryErrors(base, by_norm)
@@ -117,11 +131,16 @@ class _Response:
     """One function at a variance and at two near it: what a layer's sensitivities are made of."""
 
     at_one: Array  # (3,): κ(1) for each variance
-    between: Array  # (3, 3): κ(1) for pairs of them, by one-dimensional integrals
+    between: Array  # (3, 3): κ(1) for pairs of them
     near: Array  # (3, angles): κ(1) − κ(ρ) for each variance
     far: Array  # (3, angles): κ(−ρ)
     values_missed: float  # by the quadrature, of κ, relative to κ(1)
     chords_missed: float  # of the next chord, absolute
+
+    @property
+    def own_error(self) -> float:
+        """What the layer's arithmetic makes of κ, relative to κ(1)."""
+        return 2.0 * FUNCTION_ERROR + _DOUBLED * self.values_missed + _FEW
 
     def change(self) -> float:
         """Return B: the largest |dκ(±ρ)/d log q|, relative to κ(1)."""
@@ -188,186 +207,125 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
 # --- through the layers ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Evaluated:
-    """A function at a layer: errors of its values, and x: both (angles, pairs)."""
-
-    errors: Array
-    shares: Array
-
-
 class _Follower:
-    """The errors of entries on one side of ρ = 0, from layer to layer.
+    """The errors of entries on one side of ρ = 0, from layer to layer; arrays are over chords.
 
     Parameters
     ----------
     recursion : Recursion
+        Of one norm.
     far : bool
         On which side.
     with_norms : bool
         For an error of 1 of the logarithm of each row's norm, and no other; else for all others.
+    apart : bool
+        Whether the variances of two rows are computed each by itself.
     """
 
-    def __init__(self, recursion: Recursion, far: bool, with_norms: bool) -> None:
+    def __init__(self, recursion: Recursion, far: bool, with_norms: bool, apart: bool) -> None:
         self._recursion, self._network = recursion, recursion.network
-        self._far, self._with_norms = far, with_norms
+        self._far, self._apart = far, with_norms or apart
         self._own = 0.0 if with_norms else 1.0
-        self._first, self._second = recursion.pairs.first, recursion.pairs.second
-        self._diagonal = np.flatnonzero(self._first == self._second)
         self._offsets = 2.0 * np.arcsin(_CHORDS)
-        # of variances (m,), and of chords (angles, pairs)
-        self._variances = np.full(recursion.norms.size, 2.0 if with_norms else _FEW)
-        self._chords = np.zeros((_CHORDS.size, self._first.size))
-        one = _response(self._network.activation, False, 1.0)
-        normalised = self._network.normalize
-        self._factor = self._own * self._own_error(one) if normalised else 0.0
+        self._variance = 2.0 if with_norms else _FEW  # the error of the layer's input
+        self._chord = np.zeros(_CHORDS.size)
+        self._factor = 0.0
+        if self._network.normalize:
+            self._factor = self._own * _response(self._network.activation, False, 1.0).own_error
 
-    def run(self) -> Array:
-        """Return the largest error of entries over all angles, (pairs,)."""
+    def run(self) -> float:
+        """Return the largest error of entries over all chords, relative to the diagonal one."""
         network, kind = self._network, self._recursion.kind
-        # Σ of the layer before, and Θ: errors, and diagonal entries
-        covariance = self._mean(self._variances) + self._own * _FEW + 0.0 * self._chords
-        tangent, tangent_size = covariance, self._recursion.variances[0]
+        few = self._own * _FEW
+        # of Σ and of Θ before a layer; and Θ's diagonal entry
+        covariance = np.full(_CHORDS.size, self._variance + few)
+        tangent, size = covariance, self._recursion.variances[0]
+        value = through = total = covariance
         for step in self._recursion.layers(self._far, self._offsets):
-            variances = self._recursion.variances[step.layer - 1]
-            f = df = None
-            if step.f is not None:
-                f = self._evaluate(step, step.f, variances)
+            inputs = self._recursion.variances[step.layer - 1]
             if step.df is not None:
-                df = self._evaluate(step, step.df, variances)
-                through = tangent if kind == "ntk" else covariance
-                through = through + df.errors + self._own * _FEW
-                slope = second_moments(network, True, variances)
-            if step.layer == network.depth:
+                through = (tangent if kind == "ntk" else covariance) + few
+                through = through + self._of(step, step.df, inputs)[0]
+            carried = size * second_moments(network, True, inputs)
+            if step.f is None:
                 break
-            assert f is not None
+            value, shares = self._of(step, step.f, inputs)
+            if step.layer == network.depth:
+                moment = second_moments(network, False, inputs)
+                total = _weighted(value, moment, through, carried)
+                break
             after = self._recursion.variances[step.layer]
-            covariance = f.errors + self._own * _FEW
-            if df is not None:
-                carried = network.weight_variance * slope * tangent_size
-                tangent = self._weighted((covariance, after), (through, carried))
-                tangent_size = after + carried
-            self._next(step, f, variances, after)
-        if kind == "nngp":
-            assert f is not None
-            result = f.errors
-        elif kind == "gradient":
-            result = through
-        else:
-            assert f is not None
-            value = second_moments(network, False, variances)
-            result = self._weighted((f.errors, value), (through, slope * tangent_size))
-        return np.asarray(np.max(np.broadcast_to(result, self._chords.shape), axis=0))
+            covariance = value + few
+            carried = network.weight_variance * carried
+            tangent = _weighted(covariance, after, through, carried) + few
+            size = after + carried
+            self._next(step, step.f, shares, inputs, after)
+        return float(np.max({"gradient": through, "nngp": value, "ntk": total}[kind]))
 
-    def _mean(self, values: Array) -> Array:
-        """Return the mean of the values of two rows, (pairs,)."""
-        return np.asarray((values[self._first] + values[self._second]) / 2.0)
-
-    def _root(self, values: Array) -> Array:
-        """Return the root of the product of the values of two rows, along the last axis."""
-        return np.asarray(np.sqrt(values[..., self._first] * values[..., self._second]))
-
-    def _weighted(self, *parts: tuple[Array, Array]) -> Array:
-        """Return the relative error of a sum, from those of its parts and their diagonals."""
-        whole = sum(size for _, size in parts)
-        errors = sum(error * self._root(size) for error, size in parts)
-        return np.asarray(errors / np.maximum(self._root(np.asarray(whole)), _NOTHING))
-
-    def _own_error(self, response: _Response) -> float:
-        return 2.0 * FUNCTION_ERROR + _DOUBLED * response.values_missed + _FEW
-
-    def _responses(self, derivative: bool, variances: Array) -> list[_Response]:
-        activation = self._network.activation
-        return [_response(activation, derivative, float(q)) for q in variances]
-
-    def _shares(self, step: Step, of: Layer, s: Array) -> Array:
-        """Return √(x₁x₂) at the chords s of a layer's input."""
+    def _of(self, step: Step, found: Evaluation, inputs: Array) -> tuple[Array, Array]:
+        """Return the error of a function's values, relative to κ(1), and x."""
+        s = half_chords(step.angles)
+        acute = 2.0 * np.arcsin(s)[:, None]
         if step.layer == 1:
-            drops = of.at_offsets(False, self._offsets).values
+            drops = found.of.at_offsets(False, self._offsets).values
         else:
-            drops = of.at_angles(2.0 * np.arcsin(s)).values
-        drops = np.broadcast_to(drops, s.shape)[:, self._diagonal]
-        at_one = np.broadcast_to(of.at_one, s.shape[1:])[self._diagonal]
-        shares = drops / np.maximum(at_one, _NOTHING)
-        # those of single norms are known at their own chords
-        theirs = s[:, self._diagonal]
-        result = []
-        for side in (self._first, self._second):
-            wider = np.maximum((s / theirs[:, side]) ** 2, 1.0)
-            result.append(np.clip(shares[:, side] * wider, 0.0, 1.0))
-        return np.asarray(np.sqrt(result[0] * result[1]))
+            drops = found.of.at_angles(acute).values
+        shares = np.clip(drops[:, 0] / max(float(found.of.at_one[0]), _NOTHING), 0.0, 1.0)
+        response = _response(self._network.activation, found.derivative, float(inputs[0]))
+        error = self._moved(s, shares) + response.change() * self._variance + self._factor
+        fitted = 0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error
+        return error + self._own * (response.own_error + fitted), shares
 
     def _moved(self, s: Array, shares: Array) -> Array:
-        """Return how much the errors of chords move a value, over the root of two diagonal ones."""
-        relative = self._chords / s
+        """Return how much the errors of chords move a function, relative to κ(1)."""
+        relative = self._chord / s
         # or what all that is nearer to the end than some larger chord that is followed has in all
-        beyond = np.where(s[None] >= (s + self._chords)[:, None], shares[None], np.inf)
+        beyond = np.where(s[None, :] >= (s + self._chord)[:, None], shares[None, :], 2.0)
         return np.asarray(np.minimum(relative * (2.0 + relative) * shares, np.min(beyond, axis=1)))
 
-    def _evaluate(self, step: Step, found: Evaluation, variances: Array) -> _Evaluated:
-        s = half_chords(step.angles, self._chords.shape)
-        shares = self._shares(step, found.of, s)
-        responses = self._responses(found.derivative, variances)
-        changes = np.array([response.change() for response in responses])
-        errors = np.minimum(self._moved(s, shares), 2.0) + self._mean(changes * self._variances)
-        own = np.array([self._own_error(response) for response in responses])
-        own = np.maximum(own[self._first], own[self._second])
-        fitted = 0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error
-        errors = errors + self._own * (own + fitted) + self._factor
-        return _Evaluated(errors, shares)
-
-    def _next(self, step: Step, f: _Evaluated, variances: Array, after: Array) -> None:
-        """Take the errors of variances and chords through a layer."""
-        assert step.f is not None
+    def _next(self, step: Step, f: Evaluation, shares: Array, inputs: Array, after: Array) -> None:
+        """Take the errors of the variance and of chords through a layer."""
         network = self._network
         gain, bias = network.weight_variance * network.normalisation(), network.bias_variance
-        responses = self._responses(False, variances)
-        s = half_chords(step.angles, self._chords.shape)
-        s_after = np.maximum(half_chords(step.after, self._chords.shape), _NOTHING)
-        kept = self._root(
-            network.weight_variance * second_moments(network, False, variances) / after
-        )
-        moved = self._moved(s, f.shares) * kept / 2.0
-        moved = moved / (np.sqrt(s_after**2 + moved) + s_after)
-        stretch = np.array([response.stretch(gain, bias) for response in responses])
-        cone = np.array([response.cone(gain, bias) for response in responses])
-        stretched = np.maximum(stretch[self._first], stretch[self._second])
-        errors = self._variances
-        moved = moved + stretched * self._mean(errors) * s_after / 2.0
-        apart = np.ones(1) if self._with_norms else self._first != self._second
-        moved = moved + apart * 2.0 * self._mean(cone * errors)
-        missed = np.array([response.chords_missed for response in responses])
-        local = FUNCTION_ERROR + _DOUBLED * np.maximum(missed[self._first], missed[self._second])
-        values = np.abs(np.broadcast_to(step.f.at_angles.values, s.shape))
-        size = self._root(after / gain)
-        drop = values / size
-        local = local + _FEW * (2.0 * s_after**2 + 2.0 * drop) / (4.0 * s_after)
-        if step.layer > 1:
-            fitted = _DOUBLED * step.f.of.fit_error * s ** (step.f.of.order - 1)
-            local = local + kept * fitted / (4.0 * s_after)
-        if self._far and not self._recursion.symmetry:
-            missed = np.array([response.values_missed for response in responses])
-            missed = _DOUBLED * np.maximum(missed[self._first], missed[self._second])
-            local = local + kept * missed / (4.0 * s_after)
-        self._chords = np.minimum(moved + self._own * local, 1.0)
-        own = np.array([self._own_error(response) for response in responses])
-        grown = elasticity(network, variances) * errors
-        self._variances = grown + self._own * (own + _FEW) + self._factor
+        response = _response(network.activation, False, float(inputs[0]))
+        s, s_after = half_chords(step.angles), half_chords(step.after)
+        kept = float((network.weight_variance * second_moments(network, False, inputs) / after)[0])
+        moved = self._moved(s, shares) * kept / 2.0
+        chord = moved / (np.sqrt(s_after**2 + moved) + s_after)
+        chord += response.stretch(gain, bias) * self._variance * s_after / 2.0
+        if self._apart:
+            chord += 2.0 * response.cone(gain, bias) * self._variance
+        local = np.full(s.size, FUNCTION_ERROR + _DOUBLED * response.chords_missed)
+        # of 1 − |ρ'|: the rounding of two parts that it is the sum or the difference of, …
+        drop = np.abs(f.at_angles.values[:, 0]) * gain / float(after[0])
+        missed = _FEW * (2.0 * s_after**2 + 2.0 * drop)
+        if step.layer > 1:  # … the fit, …
+            missed = missed + kept * _DOUBLED * f.of.fit_error * s ** (f.of.order - 1)
+        if self._far and not self._recursion.symmetry:  # … and at the far end the quadrature's
+            missed = missed + kept * _DOUBLED * response.values_missed
+        local = local + missed / (4.0 * s_after)
+        self._chord = np.minimum(chord + self._own * local, 1.0)
+        grown = _elasticity(network, inputs) * self._variance
+        self._variance = grown + self._own * (response.own_error + _FEW) + self._factor
 
 
-def half_chords(angles: Array, shape: tuple[int, ...]) -> Array:
-    """Return half the distance of unit vectors at these angles to the nearer end."""
-    angles = np.broadcast_to(angles, shape)
-    acute = np.minimum(angles, np.pi - angles)
+def half_chords(angles: Array) -> Array:
+    """Return half the distance to the nearer end of unit vectors at these angles (k, 1)."""
+    acute = np.minimum(angles[:, 0], np.pi - angles[:, 0])
     return np.asarray(np.maximum(np.sin(acute / 2.0), _NOTHING))
 
 
-def elasticity(network: Network, variances: Array) -> Array:
-    """Return d log q'/d log q, by a difference, rounded up."""
-    steps = [variances / (1.0 + _STEP), variances * (1.0 + _STEP)]
+def _weighted(first: Array, first_size: Array, second: Array, second_size: Array) -> Array:
+    """Return the relative error of a sum, from those of its parts and their sizes."""
+    total = first * first_size + second * second_size
+    return np.asarray(total / np.maximum(first_size + second_size, _NOTHING))
+
+
+def _elasticity(network: Network, variances: Array) -> float:
+    """Return A = d log q'/d log q, by a difference, rounded up."""
     after = [
         network.weight_variance * second_moments(network, False, q) + network.bias_variance
-        for q in steps
+        for q in (variances / (1.0 + _STEP), variances * (1.0 + _STEP))
     ]
     slope = np.log(after[1] / after[0]) / (2.0 * np.log1p(_STEP))
-    return np.asarray(np.abs(slope) * (1.0 + 2.0**-10))
+    return float(np.abs(slope)[0]) * (1.0 + 2.0**-10)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._conditioning import entry_errors
+from fastgram._conditioning import errors_between_norms
 from fastgram._devices import Device
 from fastgram._norms import Separated, separate
 from fastgram.kernels import CLOSE, SeparablePiece, Table
@@ -215,9 +215,10 @@ class Entries:
         """Do without tables, and where that is slower say so."""
         self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
         self.direct = True
-        errors = entry_errors(self.network, self.kind, norms[norms > 0.0][[0, -1]])
-        self.error = float(np.max(errors.base)) + self._steepest(norms) * self.chord_error()
-        self.error += float(np.max(errors.by_norm)) * self._norm_error()
+        ends = norms[norms > 0.0][[0, -1]]
+        errors = errors_between_norms(self.network, self.kind, ends)
+        self.error = errors.base + self._steepest(norms) * self.chord_error()
+        self.error += errors.by_norm * self._norm_error()
         if why:
             _say_slow(f"{self.network.activation.name} {why}: its entries")
 
@@ -260,9 +261,8 @@ class Entries:
             rows += 2.0 * unit  # rounded once more
         # products of unit rows, added in any order
         cosine = rows + count * unit
-        return (
-            max(cosine / (4.0 * least), rows / 2.0 + (count + 4) / 2.0 * unit * least) + 2.0 * unit
-        )
+        close = rows / 2.0 + (count + 4) / 2.0 * unit * least
+        return float(max(cosine / (4.0 * least), close)) + 2.0 * unit
 
     @property
     def shape(self) -> tuple[int, int]:

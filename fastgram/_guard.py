@@ -243,7 +243,7 @@ def proven_edge(
     missed = Missed(missed.fixed + own, missed.growth)
     far = far_edge(run, spread, goal, missed)
     if not nearest < far < np.inf:
-        return float(max(nearest, far)) + shift
+        return float(max(nearest, far) + shift)
     distances = np.empty(0)
     taus = np.empty(0)
     count = int(np.ceil(np.log(far / nearest) / np.log(8.0))) + 1
@@ -252,16 +252,17 @@ def proven_edge(
         found = []
         for start in range(0, new.size, _TOGETHER):
             part = new[start : start + _TOGETHER]
-            measures = measure(run, outward, ritz + outward * (part + shift), part)
-            raised = [figure * (1.0 + 4.0 * own / part) for figure in measures]
-            found.append(reach(*raised, missed.at(2.0 * part) / part, goal))
+            root, eta, sigma = measure(run, outward, ritz + outward * (part + shift), part)
+            raised = 1.0 + 4.0 * own / part
+            phi = missed.at(2.0 * part) / part
+            found.append(reach(root * raised, eta * raised, sigma * raised, phi, goal))
         distances = np.concatenate([distances, new])
         taus = np.concatenate([taus, *found])
         order = np.argsort(distances)
         distances, taus = distances[order], taus[order]
         edge, gaps = _cover(distances, taus, far)
         if not gaps or distances.size >= _MOST:
-            return (gaps[0][1] if gaps else float(max(edge, nearest))) + shift
+            return float(gaps[0][1] if gaps else max(edge, nearest)) + shift
         new = np.unique(np.concatenate([_between(*gap) for gap in gaps]))
 
 

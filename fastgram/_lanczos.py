@@ -201,7 +201,7 @@ class BlockLanczos:
         entrywise in norm, and AQ is no larger than their sum.
         """
         width = max(self._current.shape[1], self._previous_width)
-        return gamma(width + 3) * 6.0 * width * self.norm
+        return float(gamma(width + 3) * 6.0 * width * self.norm)
 
     @property
     def _previous_width(self) -> int:
@@ -289,7 +289,7 @@ class BlockLanczos:
     @property
     def width_of_band(self) -> int:
         """Nonzero entries of a row of T, at most."""
-        return 3 * max(diagonal.shape[0] for diagonal in self.diagonals)
+        return 3 * max(int(diagonal.shape[0]) for diagonal in self.diagonals)
 
     def extreme_pair(self, largest: bool) -> tuple[float, Array, Array]:
         """Return an extreme Ritz value, its eigenvector of T, and the Ritz vector (n,), NumPy's."""

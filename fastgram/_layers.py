@@ -129,7 +129,7 @@ class Layer:
     """
 
     def __init__(self, activation: Activation, derivative: bool, variances: Array) -> None:
-        self._all = self._pairs = Pairs.of(variances.size)
+        self._pairs = Pairs.of(variances.size)
         power = activation.homogeneity
         if power is None:
             self._scale = np.ones(1)
@@ -166,24 +166,16 @@ class Layer:
         return self._fit()[0].order
 
     @property
-    def fit_error(self) -> Array:
-        """What `at_angles` misses of distances over s**(order − 1), relative to κ(1), (pairs,)."""
+    def fit_error(self) -> float:
+        """What `at_angles` misses of distances over s**(order − 1), relative to κ(1)."""
         near, far = self._fit()
-        missed = self._scale * np.maximum(near.missed, far.missed)
-        size = np.sqrt(
-            self._diagonal_values[self._all.first] * self._diagonal_values[self._all.second]
-        )
-        return np.asarray(missed / np.maximum(size, np.finfo(np.float64).tiny))
-
-    @property
-    def _diagonal_values(self) -> Array:
-        return np.broadcast_to(self.at_one, self._all.first.shape)[
-            self._all.first == self._all.second
-        ]
+        missed = float(np.max(self._scale * np.maximum(near.missed, far.missed)))
+        return missed / max(float(np.max(self.at_one)), float(np.finfo(np.float64).tiny))
 
     def _fit(self) -> tuple[_Series, _Series]:
         activation, derivative, variances = self._source
-        return _series(activation, derivative, tuple(float(q) for q in variances))
+        sides: tuple[_Series, _Series] = _series(activation, derivative, tuple(variances.tolist()))
+        return sides
 
     def at_angles(self, theta: Array) -> Distances:
         """Return distances at angles (..., pairs), a set of its own for each pair."""

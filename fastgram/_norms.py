@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
-from fastgram._conditioning import entry_errors
+from fastgram._conditioning import errors_between_norms
 from fastgram._pieces import DEGREE, POWERS, Piece, Profile, cut, whole
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
 from fastgram.network import Network
@@ -126,10 +126,9 @@ class Separated:
             coefficients, bases = np.abs(places @ part.coefficients), np.abs(places @ part.bases)
             weights = np.abs(places @ part.weights)
             ends = np.cumsum(2 * part.chains)
-            sums = np.array(
-                [np.sum(c, axis=1) for c in np.split(coefficients, ends[:-1], axis=1)]
-            ).T
-            size = float(np.max((bases + sums) @ weights.T))
+            chains = np.split(coefficients, ends[:-1], axis=1)
+            terms = bases + np.stack([np.sum(chain, axis=1) for chain in chains], axis=1)
+            size = float(np.max(terms @ weights.T))
             worst = max(worst, size * (2.0 * float(np.max(part.chains)) + len(part.chains) + 8.0))
         return worst
 
@@ -245,13 +244,13 @@ def _separate(
     miss = float(np.max(np.abs(separated.values(cosines, _norm(places)) - exact)))
     if miss > 10.0 * max(_WORST, tolerance):
         return None
-    own = entry_errors(network, kind, _norm(np.linspace(max(low, high / 64.0), high, 3)))
+    stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
+    own = errors_between_norms(network, kind, stand_ins)
     # values are entries over two spans, which are roots of diagonal entries, and times two others
-    error = _MARGIN * (miss + tolerance) + 3.0 * float(np.max(own.base))
+    error = _MARGIN * (miss + tolerance) + 3.0 * own.base
     error += float(np.finfo(dtype).eps) / 2.0 * separated.rounding(_norm(places))
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
-    by_norm = float(np.max(own.by_norm))
-    return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm)
+    return replace(separated, error=error, slope=1.5 * slope, by_norm=own.by_norm)
 
 
 def _profile(network: Network, kind: str, norms: Array) -> Profile:

@@ -58,7 +58,7 @@ class Profile:
         accurate as they tend to 0.
     layers : int
         How many layers the functions have been through.
-    error, by_norm : (functions,) arrays, or 0
+    error, by_norm : float
         Bounds of |computed − ideal| of the values, and of how much more a relative error of the
         norms adds to it, times that.
     """
@@ -67,8 +67,8 @@ class Profile:
     at_minus_one: Array
     chords: Callable[[bool, Array], Array]
     layers: int = 1
-    error: Array | float = 0.0
-    by_norm: Array | float = 0.0
+    error: float = 0.0
+    by_norm: float = 0.0
 
     def end(self, far: bool) -> Array:
         """Return K(−1) if `far`, else K(1)."""

@@ -150,7 +150,14 @@ def _of_gram(op: GramOperator) -> Problem:
         return product * factor if exponent else product
 
     def visit(visitor: Visitor) -> None:
-        op.visit(lambda i, j, block: visitor(i, j, scaled(block, -exponent)))
+        if not exponent:
+            op.visit(visitor)
+            return
+        op.visit(
+            lambda i, j, block: visitor(
+                i, j, scaled(np.asarray(block, dtype=np.float64), -exponent)
+            )
+        )
 
     return Problem(
         n=n,
@@ -231,7 +238,7 @@ def _of_array(A: Any) -> Problem:
 
 
 def _scaled_product(A: LinearOperator, V: Array, exponent: int) -> Array:
-    """Return 2**-exponent·A @ V; half of the power goes to V, so that A's products are mid-range."""
+    """Return 2**-exponent·A @ V, half of the power taken by V: A's own products are mid-range."""
     half = exponent // 2
     return scaled(np.asarray(A.matmat(scaled(V, -half)), dtype=np.float64), half - exponent)
 

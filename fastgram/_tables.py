@@ -166,7 +166,7 @@ def _assemble(
             roundings.append(_rounding(cells[p, :, c], scales[p], cell.high))
     # beside the polynomial: two weights, rounded to the dtype, their products, and the result
     unit = float(np.finfo(kind).eps) / 2.0
-    bound = _BETWEEN * max(residuals) + float(np.max(profile.error))
+    bound = _BETWEEN * max(residuals) + profile.error
     bound += unit * (max(roundings) + 6.0 * scale)
     steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
     lows = np.array([span.low for span in spans])
@@ -182,7 +182,7 @@ def _assemble(
         scale=scale,
         error=bound,
         slope=max(slopes),
-        by_norm=float(np.max(profile.by_norm)),
+        by_norm=profile.by_norm,
     )
 
 
@@ -203,4 +203,4 @@ def _rounding(cell: Array, scale: float, high: float) -> float:
     horner = float(np.sum((2.0 * powers + 3.0) * coefficients))
     # t itself is off by the rounding of s, of their product, and of the sum with the offset
     argument = 3.0 * (scale * high + abs(cell[0])) * float(np.sum(powers * coefficients))
-    return high * (horner + argument + 3.0 * float(np.sum(coefficients))) + abs(float(cell[1]))
+    return float(high * (horner + argument + 3.0 * np.sum(coefficients)) + abs(cell[1]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._conditioning import entry_errors
+from fastgram._conditioning import errors_of_norm
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
 from fastgram._validation import as_choice, as_integer, as_number
@@ -185,9 +185,8 @@ class Network:
         """Return entry/(span·span) between rows of one norm, and bounds of its errors."""
         norms = np.array([norm])
         spans = self.spans(kind, norms)
-        errors = entry_errors(self, kind, norms)
-        # they are of entries over the diagonal one
-        diagonal = self.diagonal(kind, norms) / spans**2
+        errors = errors_of_norm(self, kind, norm)
+        diagonal = float((self.diagonal(kind, norms) / spans**2)[0])
         profile = self.profile(kind, norms, spans)
         return replace(profile, error=errors.base * diagonal, by_norm=errors.by_norm * diagonal)
 
