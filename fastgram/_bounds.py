@@ -7,10 +7,10 @@ rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow 
 ‖r₀'‖² ≤ g(λ), the largest share ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
 x = λ. (‖uᵀQ‖ ≤ 1 is asked for to 1e-6, by which `fastgram._guard` keeps below √q: far more than
 full reorthogonalisation leaves.) Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2) law; with q
-its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with g(x) ≥ q. For b = 1
-this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing probabilistic bounds for
-extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J. Matrix Anal. Appl. 22
-(2000).
+its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the furthest x with
+g(x) ≥ q. For b = 1 this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing
+probabilistic bounds for extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J.
+Matrix Anal. Appl. 22 (2000).
 
 *The inner end.* With v = Qy, y any vector and θ any number, vᵀAv is
 θ‖v‖² + vᵀQ(Ty − θy) + vᵀQₖBₖEₖᵀy + vᵀFy, F what the recurrence misses: for the extreme Ritz pair

@@ -15,9 +15,13 @@ their neighbours. The ranks stand evenly in arcsin √(N/n), on which the spread
 
 of which the best β is taken. The quadrature says the rest: the mean of f(λ) under the law above,
 ρ = tr Gᵀf(A)G/‖G‖² = Σ fᵢχᵢ²/Σ χᵢ² with χᵢ² of b degrees, exceeds the true mean f̄ by ε only if
-Σ aᵢ(χᵢ² − b) ≥ nbε, aᵢ = fᵢ − f̄ − ε; by Laurent and Massart (Ann. Statist. 28, 2000, Lemma 1) that
-has a chance of at most exp(−t) where nbε = 2√(bt(V + nε²)) + 2t(M − ε), V = Σ(fᵢ − f̄)² and
-M = max fᵢ − f̄. The bounds of the λᵢ bound V and M.
+Σ aᵢ(χᵢ² − b) ≥ nbε, aᵢ = fᵢ − f̄ − ε; that has a chance of at most exp(−t) where
+nbε = 2√(bt(V + nε²)) + 2t(M − ε), V = Σ(fᵢ − f̄)² and M = max fᵢ − f̄. The bounds of the λᵢ bound V
+and M. For aᵢ ≥ 0 that is Laurent and Massart (Ann. Statist. 28, 2000, Lemma 1); it holds for both
+signs, a one-sided M in place of their maximum: the logarithm of E exp(sa(χ₁² − 1)) is
+−sa − ½log(1 − 2sa), which is at most s²a²/(1 − 2sa) for 0 ≤ 2sa < 1, as they show, and at most s²a²
+for a < 0, since log(1 + y) ≥ y − y²/2 for y = −2sa ≥ 0. Added up, all of them give no more than
+bs²Σaᵢ²/(1 − 2sM) for a sum whose largest aᵢ is M − ε ≥ 0, and from there their proof goes on.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from fastgram._quadrature import block_rule
 from fastgram._request import bracket
 from fastgram._results import Bracket
 from fastgram._rounding import gamma
+from fastgram._scale import scaled
 from fastgram.operator import GramOperator
 
 __all__ = ["Sums", "known_trace", "sums_of"]
@@ -49,7 +50,7 @@ class Sums:
 def known_trace(A: Any, problem: Problem) -> Bracket | None:
     """Return the trace where the diagonal can be had."""
     if isinstance(A, GramOperator):
-        diagonal = A.diagonal()
+        diagonal = scaled(A.diagonal(), -problem.exponent)
     elif isinstance(A, LinearOperator) or problem.dense is None:
         return None
     else:

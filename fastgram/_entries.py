@@ -173,9 +173,9 @@ class Entries:
         """Take the table of a norm; those of rows are off it by `spread`, relatively, at most."""
         self.table = self.network.table(self.kind, norm, self.dtype)
         self.error = self.table.error + self.table.slope * self.chord_error()
-        self.error += self.table.by_norm * (self._norm_error() + spread)
+        self.error += self.table.by_norm * (self.weight_error() + spread)
 
-    def _norm_error(self) -> float:
+    def weight_error(self) -> float:
         """Bound on the relative error of the norms, and of weights that are powers of them."""
         return max(self.rows.norm_error, self.columns.norm_error) + 2.0 * _EPS
 
@@ -190,7 +190,7 @@ class Entries:
         self._row_places = separated.places(self.rows.norms)
         self._column_places = separated.places(self.columns.norms)
         self.error = separated.error + separated.slope * self.chord_error()
-        self.error += separated.by_norm * self._norm_error()
+        self.error += separated.by_norm * self.weight_error()
         share = self._share_outside(separated)
         if share > 0.0:
             _say_slow(
@@ -218,7 +218,7 @@ class Entries:
         ends = norms[norms > 0.0][[0, -1]]
         errors = errors_between_norms(self.network, self.kind, ends)
         self.error = errors.base + self._steepest(norms) * self.chord_error()
-        self.error += errors.by_norm * self._norm_error()
+        self.error += errors.by_norm * self.weight_error()
         if why:
             _say_slow(f"{self.network.activation.name} {why}: its entries")
 

@@ -268,7 +268,7 @@ def proven_edge(
 
 def _elimination_error(run: Run, ritz: float, outward: float, spread: float) -> float:
     """Bound what rounding in the elimination amounts to, and a fifth of the Ritz value's error."""
-    own = (run.diagonals[0].shape[0] + 8) * _EPS * spread
+    own = float((run.diagonals[0].shape[0] + 8) * _EPS * spread)
     while own < spread:
         at = np.array([4.0 * own])
         try:

@@ -60,6 +60,8 @@ _WEIGHT_ERROR = 1000.0 * _EPS
 # spectrum, below which it blurs them; what residuals may be, relative to e. Each pair is tried.
 _SHARE = 1e-4
 _BLUR = 1e-3
+# The shares e/δ at which rounding is taken for a perturbation e.
+_ROUNDING_SHARES = (1e-2, 1e-3, 1e-5)
 _PARTS = (0.0, 0.5)
 _RESIDUALS = (1e-4, 1e-8)
 
@@ -121,8 +123,8 @@ def envelope(run: BlockLanczos) -> Envelope:
         whole = np.cumsum(shares) / np.sum(shares)
         rounding = 8.0 * float(np.sqrt(rows)) * _EPS * float(np.max(np.abs(nodes)))
         if rows == order:  # invariant: T is all there is to know of A on the probes
-            return _steps(nodes, whole, whole, 0.0).moved(rounding, 0.0)
-        found = _bounds(run, full, nodes[:0], vectors[:, :0], rounding).moved(rounding, 0.0)
+            return _rounded(_steps(nodes, whole, whole, 0.0), rounding)
+        found = _rounded(_bounds(run, full, nodes[:0], vectors[:, :0], rounding), rounding)
         residuals = np.linalg.norm(full[order:] @ vectors, axis=0)
         best = np.argsort(residuals, kind="stable")
         sizes = np.sqrt(np.cumsum(residuals[best] ** 2))
@@ -133,8 +135,17 @@ def envelope(run: BlockLanczos) -> Envelope:
             for count in sorted(counts - {0}):
                 chosen = np.sort(best[:count])
                 bounds = _bounds(run, full, nodes[chosen], vectors[:, chosen], error)
-                found = found.sharpened(bounds.moved(error / _SHARE, _SHARE))
+                found = found.sharpened(bounds.moved((error + rounding) / _SHARE, _SHARE))
     return found
+
+
+def _rounded(bounds: Envelope, rounding: float) -> Envelope:
+    """Return the bounds of a matrix that rounding keeps so far from the one they are of."""
+    # a larger share moves them less far: each holds, and small eigenvalues stand close together
+    first, *others = (bounds.moved(rounding / share, share) for share in _ROUNDING_SHARES)
+    for other in others:
+        first = first.sharpened(other)
+    return first
 
 
 def _steps(points: Array, low: Array, high: Array, before: float) -> Envelope:

@@ -17,9 +17,9 @@ D(DTD)D⁻¹ = D²T has the eigenvalues of DTD and rows whose discs reach down t
 margin of row i of T: the least of these is the bound of λ_min(A).
 
 *What is subtracted.* The table of the tail is off by at most its own error, and by its slope times
-the error of the chord, in each entry; a row of n of them by n times that. Sums of n terms of
-either sign, absolute values taken, are off by γ(n + 8) of themselves. No table entry is used
-beside the tail's, so that the errors of K's table play no part.
+the error of the chord, in each entry: a row of n of them and twice its diagonal one by n + 2 times
+that. Sums of n terms of either sign, absolute values taken, are off by γ(n + 8) of themselves. No
+table entry is used beside the tail's, so that the errors of K's table play no part.
 """
 
 from __future__ import annotations
@@ -157,7 +157,9 @@ class _Tails:
         chord = self.entries.chord_error()
         # K was made for one norm, and the rows' may be a few roundings off
         norms = self.entries.error - (self.whole.error + self.whole.slope * chord)
-        return self.entries.shape[0] * (table.error + table.slope * chord + max(norms, 0.0))
+        # those of the row, and twice that of the diagonal entry in 2·tail(1)
+        count = self.entries.shape[0] + 2
+        return count * (table.error + table.slope * chord + max(norms, 0.0))
 
     def _margins(self, table: Table, sums: Array) -> Array:
         """Return tail(1) − Σ_{j≠i}|tail(ρᵢⱼ)| from the sums over all j."""
@@ -229,9 +231,9 @@ class _Tails:
         entry_slack = self._entry_slack(table)
         sums = self._sums(table, entry_slack)
         margins, weights = self._margins(table, sums), self.entries.row_spans**2
-        # spans are powers of norms, sums of squares each
+        # spans are powers of norms
         power = max(self.entries.network.homogeneity() or 1, 1)
-        spans = 4.0 * power * (self.entries.rows.unit.shape[1] + 8) * _EPS
+        spans = 2.0 * power * self.entries.weight_error() + 4.0 * _EPS
         slack = entry_slack + gamma(n + 8) * sums + spans * np.abs(margins)
         return weights * margins, weights * slack
 

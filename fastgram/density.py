@@ -8,6 +8,7 @@ Krylov space for all probes. What the run proves of the measure that the probes 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import Any
@@ -26,7 +27,9 @@ from fastgram._machine import require_memory
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
+from fastgram._request import bracket
 from fastgram._results import Bracket
+from fastgram._scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram._validation import as_integer, as_number
 from fastgram.eigen import default_block
 
@@ -179,28 +182,40 @@ def _result(
         parts.append(f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}")
     if note := problem.note(run.block):
         parts.append(note)
+    exponent = problem.exponent  # from here on all is of the matrix that was given
+    floor = upper_end(slack, exponent)
     if smallest.lower <= slack and not zeros:
-        parts.append(f"eigenvalues below the noise floor of {slack:.2g} cannot be told from 0")
+        parts.append(f"eigenvalues below the noise floor of {floor:.2g} cannot be told from 0")
     return SpectralDensity(
-        lower=lower,
-        upper=upper,
-        estimates=estimates,
-        nodes=nodes,
+        lower=np.array([lower_end(value, exponent) for value in lower.tolist()]),
+        upper=np.array([upper_end(value, exponent) for value in upper.tolist()]),
+        estimates=scaled(estimates, exponent),
+        nodes=scaled(nodes, exponent),
         weights=weights,
-        smallest=smallest,
-        largest=largest,
-        trace=sums.trace,
-        log_determinant=sums.log_determinant,
+        smallest=bracket_scaled(smallest, exponent),
+        largest=bracket_scaled(largest, exponent),
+        trace=bracket_scaled(sums.trace, exponent),
+        log_determinant=_logarithm_scaled(sums.log_determinant, n, exponent),
         effective_rank=sums.effective_rank,
         confidence=confidence,
         n=n,
         rank_bound=problem.rank_bound,
         block=run.block,
         passes=run.passes,
-        noise_floor=slack,
+        noise_floor=floor,
         seconds=time.perf_counter() - start,
         message="; ".join(parts),
     )
+
+
+def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket | None:
+    """Return the logarithm of the determinant of 2**exponent times the matrix."""
+    if found is None or exponent == 0:
+        return found
+    added = n * exponent * math.log(2.0)
+    rounding = 4.0 * float(np.finfo(np.float64).eps) * abs(added)
+    low, high = found.lower + added - rounding, found.upper + added + rounding
+    return bracket(low, high, found.estimate + added, found.guarantee)
 
 
 def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastgram._bounds import furthest, share, share_quantile
-from fastgram._guard import far_edge, measure, proven_edge, reach, settled, stages
+from fastgram._bounds import EXACT, furthest, share, share_quantile
+from fastgram._guard import Missed, far_edge, measure, proven_edge, reach, settled, stages
 from fastgram._lanczos import BlockLanczos
 
 EPS = np.finfo(float).eps
@@ -159,7 +159,7 @@ def test_everything_beyond_the_edge_is_below_the_level():
         spread = float(np.linalg.norm(T, 2))
         theta = float(np.linalg.eigvalsh(T)[0])
         for quantile in (0.3, 1e-2, 1e-5):
-            end = proven_edge(run, theta, -1.0, quantile, spread, 0.0)
+            end = proven_edge(run, theta, -1.0, quantile, spread, EXACT)
             assert end < np.inf
             beyond = theta - end * np.geomspace(1.0 + 1e-9, 1e3, 300)
             assert np.all(share(run, beyond) < quantile)
@@ -213,12 +213,12 @@ def test_no_settled_interval_holds_an_eigenvalue_that_has_the_share(noise):
             assert np.all(taus * distances <= away)
             tight += bool(np.any(taus * distances > 0.3 * away))
             spread = float(np.max(np.abs(ritz)))
-            far = far_edge(run, spread, inside * (1.0 - 1e-9), noise + 1e-12)
+            far = far_edge(run, spread, inside * (1.0 - 1e-9), Missed(noise + 1e-12))
             assert outward * (values[index] - theta) <= far
-            edge = proven_edge(run, theta, outward, inside**2, spread, noise + 1e-12)
+            edge = proven_edge(run, theta, outward, inside**2, spread, Missed(noise + 1e-12))
             assert outward * (values[index] - theta) <= edge * (1.0 + 1e-9)
             there = max(outward * (values[index] - theta), 1e-13)
-            assert not settled(run, theta, outward, there, inside**2, noise + 1e-12)
+            assert not settled(run, theta, outward, there, inside**2, Missed(noise + 1e-12))
     assert staged > 20
     assert tight > 100
 
@@ -229,8 +229,8 @@ def test_an_invariant_space_leaves_rounding_only():
     while not run.exhausted:
         run.advance()
     quantile = share_quantile(1e-3, 4, 12)
-    assert proven_edge(run, 1.0, -1.0, quantile, 12.0, 0.0) <= 1e-11
-    assert 1e-8 <= proven_edge(run, 1.0, -1.0, quantile, 12.0, 1e-8) <= 1e-6
+    assert proven_edge(run, 1.0, -1.0, quantile, 12.0, EXACT) <= 1e-11
+    assert 1e-8 <= proven_edge(run, 1.0, -1.0, quantile, 12.0, Missed(1e-8)) <= 1e-6
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
@@ -239,8 +239,8 @@ def test_scale_does_not_matter(scale):
     scaled = blocks([part * scale for part in run.diagonals], [c * scale for c in run.couplings])
     scaled.block = run.block
     theta = float(np.linalg.eigvalsh(assembled(run)[0])[0])
-    one = proven_edge(run, theta, -1.0, 1e-3, 10.0, 1e-9)
-    other = proven_edge(scaled, theta * scale, -1.0, 1e-3, 10.0 * scale, 1e-9 * scale)
+    one = proven_edge(run, theta, -1.0, 1e-3, 10.0, Missed(1e-9))
+    other = proven_edge(scaled, theta * scale, -1.0, 1e-3, 10.0 * scale, Missed(1e-9 * scale))
     assert other == pytest.approx(one * scale, rel=1e-9)
 
 
@@ -250,4 +250,4 @@ def test_a_point_inside_proves_nothing():
     values = np.linalg.eigvalsh(T)
     middle = np.array([0.5 * (values[0] + values[1])]) if len(values) > 1 else values
     assert measure(run, -1.0, middle, np.ones(1))[0] == 1.0
-    assert not settled(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, 0.0)
+    assert not settled(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, EXACT)
