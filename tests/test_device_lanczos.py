@@ -112,8 +112,8 @@ def test_a_block_that_loses_rank_drops_columns():
     matrix = matrix_with(np.concatenate([np.ones(60), np.linspace(2, 3, 5)]))
     run, cpu = (advanced(run, 40) for run in (on_other(matrix, 8), on_cpu(matrix, 8)))
     assert run.exhausted
-    assert run.dropped[0].shape == (8, 3)
-    assert [part.shape for part in run.dropped] == [part.shape for part in cpu.dropped]
+    assert run.couplings[0].shape == (5, 8)
+    assert [part.shape for part in run.couplings] == [part.shape for part in cpu.couplings]
     np.testing.assert_allclose(run.ritz_values(), cpu.ritz_values(), atol=200 * EPS)
 
 

@@ -7,6 +7,7 @@ from scipy.sparse.linalg import LinearOperator
 from fastgram._bounds import furthest, share_quantile
 from fastgram._bracketed import run_lanczos
 from fastgram._checkpoint import Checkpoint
+from fastgram._guard import Missed
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import as_problem
 from fastgram._request import Request
@@ -108,7 +109,7 @@ def test_brackets_hold_as_often_as_promised(chance):
             ritz = run.ritz_values()
             spread = float(np.max(np.abs(ritz)))
             for index, outward in ((0, -1.0), (-1, 1.0)):
-                end = furthest(run, ritz[index], outward, quantile, spread, 1e-13)
+                end = furthest(run, ritz[index], outward, quantile, spread, Missed(1e-13))
                 miss = outward * (values[index] - end) > 0.0
                 runs, missed = runs + 1, missed + miss
                 if miss:  # only by the event that has this chance
@@ -237,7 +238,7 @@ def test_appended_directions_save_passes_and_change_no_promise():
         end = -np.inf
         while not end > 0.9e-3:
             run.advance()
-            end = furthest(run, run.ritz_values()[0], -1.0, quantile, 2.0, 1e-14)
+            end = furthest(run, run.ritz_values()[0], -1.0, quantile, 2.0, Missed(1e-14))
         assert end <= 1e-3
         passes.append(run.passes)
     assert passes[1] < 0.7 * passes[0]
