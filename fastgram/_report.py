@@ -46,6 +46,10 @@ class Task:
     operator, request : dict
         What the matrix is and how it is computed; what is asked of it. Both are told in the JSON
         as far as it has words for them.
+    columns : tuple of str
+        The names of X's columns, or their numbers in the file.
+    told : str
+        Which columns of the file were taken and which were not, where n and d do not say it.
     """
 
     X: npt.NDArray[np.floating]
@@ -53,6 +57,13 @@ class Task:
     rows: str
     operator: dict[str, Any]
     request: dict[str, Any]
+    columns: tuple[str, ...] = ()
+    told: str = ""
+
+    def heading(self, start: str, networks: Sequence[Network], end: str) -> str:
+        """Return what stands above a table: the title within a sentence, and what was taken."""
+        line = f"{start} {self.title(networks)}, {end}"
+        return f"{line}\n{self.told}" if self.told else line
 
     def title(self, networks: Sequence[Network]) -> str:
         """Return what the matrices are, in a line: of the networks, what they have in common."""
@@ -157,6 +168,8 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
         "kind": task.operator["kind"],
         "n": task.X.shape[0],
         "d": task.X.shape[1],
+        "source": task.source,
+        "columns": list(task.columns),
         "rows": task.rows,
         "dtype": task.operator.get("dtype"),
         "device": task.operator.get("device"),

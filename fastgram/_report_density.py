@@ -87,8 +87,8 @@ def _distribution(result: SpectralDensity) -> list[dict[str, float]]:
 def _show(task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]) -> None:
     """Print a row a result, and below what would tighten its bounds."""
     console = text_console()
-    what = f"spectrum of the {task.title(networks)}"
-    console.print(f"{what}, confidence {task.request['confidence']:g}")
+    confidence = f"confidence {task.request['confidence']:g}"
+    console.print(task.heading("spectrum of the", networks, confidence))
     rows = [_cells(result) for result in results]
     marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
     print_results(console, networks, _HEADERS, rows, marks, right=2)

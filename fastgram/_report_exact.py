@@ -85,7 +85,7 @@ def _show(task: Task, networks: Sequence[Network], results: Sequence[ExactEigenv
     console = text_console()
     digits = task.request["digits"]
     proven = f"{digits} proven digit{'s' if digits > 1 else ''}"
-    console.print(f"λ_min and λ_max of the {task.title(networks)}, {proven}")
+    console.print(task.heading("λ_min and λ_max of the", networks, proven))
     notes: list[str] = []
     marks = []
     for network, result in zip(networks, results, strict=False):

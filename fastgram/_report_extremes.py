@@ -81,8 +81,8 @@ def show_table(
 ) -> None:
     """Print what was computed, a row a result, and a note on each that is not settled."""
     console = text_console()
-    confidence = task.request["confidence"]
-    console.print(f"λ_min and λ_max of the {task.title(networks)}, confidence {confidence:g}")
+    confidence = f"confidence {task.request['confidence']:g}"
+    console.print(task.heading("λ_min and λ_max of the", networks, confidence))
     depth_tells, width_tells = shape_tells(networks)
     hidden = {k for k, tells in ((_DEPTH, depth_tells), (_WIDTH, width_tells)) if not tells}
     narrow = console.width < _NARROW + _NARROW_EXTRA * (2 - len(hidden))

@@ -20,7 +20,8 @@ import typer
 
 import fastgram
 from fastgram import _options as options
-from fastgram._inputs import ENDINGS, read_rows
+from fastgram._columns import Choice, as_words
+from fastgram._inputs import ENDINGS, Sample, read_rows, rows_of_array
 from fastgram._report import (
     Report,
     Task,
@@ -124,6 +125,9 @@ def spectrum(
     normalize: options.Normalize = False,
     readout: options.Readout = "rademacher",
     network_seed: options.NetworkSeed = 0,
+    columns: options.Columns = None,
+    drop: options.Drop = None,
+    label: options.Label = None,
     rows: options.Rows = "unit",
     density: options.Density = False,
     exact: options.Exact = False,
@@ -189,9 +193,17 @@ def spectrum(
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
         operator = {"kind": operator["kind"]}
     _check_outputs(json_file, plot_file)
+    choice = Choice(
+        columns=as_words("--columns", columns or []),
+        drop=as_words("--drop", drop or []),
+        label=as_words("--label", label or []),
+    )
+    sample = _sample_of(data, choice)
     # ball arithmetic scales rows itself, without rounding
-    X, source = _rows_of(data, "raw" if exact else rows)
-    task = Task(X, source, rows, operator, request)
+    if rows == "unit":
+        _refuse_zeros(sample)
+    X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
+    task = Task(X, sample.source, rows, operator, request, sample.columns, sample.told)
     report.check(task, networks)
     _run(report, task, networks, json_file, plot_file)
 
@@ -231,16 +243,27 @@ def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
             check_writable(name)
 
 
-def _rows_of(data: str | None, rows: str) -> tuple[npt.NDArray[np.floating], str]:
+def _sample_of(data: str | None, choice: Choice) -> Sample:
+    if data is not None:
+        return read_rows(data, choice)
     from fastgram import datasets
 
-    X, source = (datasets.digits(), "the digits") if data is None else (read_rows(data), data)
-    if rows == "unit":
-        try:
-            X = datasets._unit(np.array(X, dtype=np.float64, order="C"))
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}; --rows raw takes rows as they are") from None
-    return X, source
+    return rows_of_array(datasets.digits(), "the digits", choice)
+
+
+def _refuse_zeros(sample: Sample) -> None:
+    zeros = np.flatnonzero(~sample.rows.any(axis=1))
+    if zeros.size:
+        raise ValueError(
+            f"{sample.source}: {sample.place(int(zeros[0]))} is zero: it cannot be scaled to norm"
+            " 1; --rows raw takes rows as they are"
+        )
+
+
+def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    from fastgram import datasets
+
+    return datasets._unit(np.array(rows, dtype=np.float64, order="C"))
 
 
 def _run(

@@ -38,6 +38,8 @@ SCHEMA = {
     "kind": str,
     "n": int,
     "d": int,
+    "source": str,
+    "columns": list,
     "rows": str,
     "dtype": str,
     "device": str,
@@ -281,16 +283,16 @@ def npy(array):
     ("name", "content", "told"),
     [
         ("x.npy", None, "x.npy: No such file or directory"),
-        ("x.txt", "1,2", "x.txt: cannot tell what it holds; known endings: .npy, .npz, .csv"),
+        ("x.xls", "1,2", "x.xls: cannot tell what it holds; known endings: .npy, .npz, .csv"),
         ("x.npy", "1,2", "x.npy is not a .npy file of numbers"),
         ("x.npy", pickle.dumps([1]), "x.npy is not a .npy file of numbers"),
         ("x.npy", npy(np.array([[1, "a"]], dtype=object)), "x.npy is not a .npy file of numbers"),
         ("x.npy", npy(np.array([["a", "b"]])), "x.npy must hold real numbers, not <U1"),
         ("x.npz", pickle.dumps([1]), "x.npz is not a .npz file of numbers"),
-        ("x.csv", "1,2\n3\n", "x.csv: line 2 ends before column 2 of 2"),
-        ("x.csv", "a,b\n1,2\n3,four\n", "x.csv: line 3, column 2 is not a number: 'four'"),
-        ("x.csv", "1,2\n3,nan\n", "x.csv is not finite: row 1, column 1 is nan"),
-        ("x.csv", npy(np.ones((2, 2))), "x.csv is not comma-separated text"),
+        ("x.csv", "1,2\n3,4\n5\n", "x.csv: line 3 has 1 cell where other lines have 2"),
+        ("x.csv", "a,b\n1,2\n3,four\n", "column b is not a number in line 3: 'four'; to leave it"),
+        ("x.csv", "1,2\n3,nan\n", "x.csv: column 1 has no value in line 2"),
+        ("x.csv", npy(np.ones((2, 2))), "x.csv is not text"),
     ],
 )
 def test_bad_files_are_one_line(refused, tmp_path, name, content, told):
@@ -318,10 +320,56 @@ def test_rows_are_scaled_and_it_is_said(run, tmp_path, answers):
 
 def test_a_zero_row_cannot_be_scaled(refused, run, tmp_path, monkeypatch, answers):
     path = write(tmp_path / "x.csv", "3,4\n0,0\n")
-    assert f"{path}: row 1 is zero" in refused("spectrum", path)
+    assert f"{path}: line 2 is zero" in refused("spectrum", path)
+    as_array = write(tmp_path / "x.npy", npy(np.array([[3, 4], [0, 0]])))
+    assert f"{as_array}: row 1 is zero" in refused("spectrum", as_array)
     monkeypatch.undo()
     answers(GOOD)
     assert run("spectrum", path, "-a", "relu", "--rows", "raw")[0] == 0
+
+
+def test_what_was_taken_is_in_the_heading(run, tmp_path, answers):
+    path = write(tmp_path / "x.csv", "id,wide,high,kind\n7,3,4,a\n8,0,2,b\n")
+    words = ["-a", "relu", "--rows", "raw", "--drop", "id"]
+    calls = answers(GOOD, GOOD, GOOD)
+    out = run("spectrum", path, *words)[1]
+    assert calls[0][0].X.tolist() == [[3.0, 4.0], [0.0, 2.0]]
+    assert f"Gram matrix of {path}, 2 x 2, rows as they are, confidence" in out.splitlines()[0]
+    assert out.splitlines()[1] == "columns wide, high; left out: id (dropped), kind (text)"
+    record = strict(run("spectrum", path, *words, "--label", "wide", "--json", "-")[1])[0]
+    assert calls[1][0].X.tolist() == [[4.0], [2.0]]
+    assert (record["source"], record["columns"], record["d"]) == (str(path), ["high"], 1)
+    run("spectrum", path, "-a", "relu", "--rows", "raw", "--columns", "2,id", "--columns", "-3")
+    assert calls[2][0].X.tolist() == [[4.0, 7.0, 3.0], [2.0, 8.0, 0.0]]
+
+
+def test_columns_of_the_digits_are_chosen(run, answers):
+    calls = answers(GOOD)
+    out = run("spectrum", "-a", "relu", "--label", "0", "--rows", "raw")[1]
+    assert calls[0][0].X.tolist() == fg.datasets.digits()[:, 1:].tolist()
+    assert out.splitlines()[1] == "columns 1 to 63 of 64; label 0"
+
+
+@pytest.mark.parametrize("question", ["--density", "--exact"])
+def test_what_was_taken_is_said_of_every_question(run, tmp_path, question):
+    path = write(tmp_path / "x.csv", "a,b,kind\n3,4,x\n0,2,y\n")
+    status, out, _ = run("spectrum", path, "-a", "relu", question)
+    assert status == 0
+    assert out.splitlines()[1] == "columns a, b; left out: kind (text)"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--drop", "size"], "x.csv has no column 'size'"),
+        (["--columns", "a,"], "--columns must be columns, by name or number, with commas between"),
+        (["--columns", "a", "--label", "a"], "column a is in --columns and in --label"),
+        (["--drop", "a,b"], "x.csv: no column is left"),
+    ],
+)
+def test_columns_that_are_not_there_are_one_line(refused, tmp_path, words, told):
+    path = write(tmp_path / "x.csv", "a,b\n3,4\n0,2\n")
+    assert told in refused("spectrum", path, *words)
 
 
 def test_the_digits_are_the_default(run, answers):
@@ -793,7 +841,8 @@ def test_help_teaches(run):
         "a bracket [lower, upper] that holds the true value",
         "certified: proven, rounding included",
         "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
-        "a real (n, d) array, one sample a row, in .npy, .npz, .csv",
+        "a table of numbers, one sample a row, in .npy, .npz, .csv, .tsv, .txt, .dat, .data, and",
+        "Columns of DATA to take, and no others: names or numbers, with commas between them.",
         "[default: (relu, elu, selu, tanh, swish, polynomial)]",
         "fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png",
         "a sweep: all their combinations",

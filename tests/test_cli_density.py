@@ -189,7 +189,7 @@ def test_a_real_run_agrees_with_lapack(run, rows, tmp_path, words):
 def test_json_schema(run, rows, answers):
     answers(made_up(), made_up(smallest=Bracket(-math.inf, -1.0, -2.0, "probabilistic")))
     extremes = run("spectrum", rows, "-a", "relu", "--json", "-")[1]
-    head = list(strict(extremes)[0])[:16]
+    head = list(strict(extremes)[0])[:18]
     assert head[-1] == "network_seed"
     status, out, _ = run("spectrum", rows, "--density", "-a", "relu", "-a", "elu", "--json", "-")
     assert status == 0

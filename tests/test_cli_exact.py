@@ -144,7 +144,7 @@ def test_long_work_is_announced(run, answers, monkeypatch):
 def test_rows_that_have_no_direction_are_refused(refused, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("3,4\n0,0\n")
-    assert "row 1 is zero" in refused("spectrum", path, "--exact")
+    assert "line 2 is zero" in refused("spectrum", path, "--exact")
 
 
 def test_many_norms_are_refused_where_each_takes_a_series(refused, run, tmp_path, rows):
@@ -228,7 +228,7 @@ def test_a_real_run_agrees_with_the_circulant(run, rows, tmp_path):
 def test_json_schema(run, rows, answers):
     answers(made_up(), OPEN)
     extremes = run("spectrum", rows, "-a", "relu", "--json", "-")[1]
-    head = list(strict(extremes)[0])[:16]
+    head = list(strict(extremes)[0])[:18]
     assert head[-1] == "network_seed"
     out = run("spectrum", rows, "--exact", "-a", "relu", "-a", "tanh", "--json", "-")[1]
     relu, tanh = strict(out)
