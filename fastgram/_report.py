@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastgram.network import Network
 
 __all__ = [
+    "FAILURES",
+    "Failure",
     "Report",
     "Task",
     "bracket_record",
@@ -84,6 +86,21 @@ class Task:
         return self.title(networks).replace(" x ", "\u00a0×\u00a0")
 
 
+# What ends one row of a sweep and not the sweep: a network that cannot be, or is too large.
+FAILURES = (ValueError, TypeError, NotImplementedError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """In the place of a result: why there is none."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        return cls(" ".join(str(error).split()) or type(error).__name__)
+
+
 @dataclass(frozen=True)
 class Report:
     """One kind of result: how it is computed, told and drawn.
@@ -91,18 +108,19 @@ class Report:
     Attributes
     ----------
     check : function of a task and networks
-        Refuses, before the first of them is solved, what can be seen not to work for one.
+        Refuses what can be seen not to work for any of them, before the first is solved; returns
+        those that alone cannot be, by their places, and why.
     solve : function of a task, a network and whether to show progress
         Computes the result.
     facts : function of a result
         Returns what its JSON record says besides the network and the task.
-    show : function of a task, networks and results
+    show : function of a task, networks and results or failures
         Prints the table.
     draw : function of a file, a task, networks and results
         Writes the figure.
     """
 
-    check: Callable[[Task, Sequence[Network]], None]
+    check: Callable[[Task, Sequence[Network]], dict[int, Exception]]
     solve: Callable[[Task, Network, bool], Any]
     facts: Callable[[Any], dict[str, Any]]
     show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
@@ -150,12 +168,17 @@ def records(
     results: Sequence[Any],
     facts: Callable[[Any], dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Return one dict a result, named as the result types are; `results` may be the fewer."""
+    """Return one dict a result, named as the result types are; `results` may be the fewer.
+
+    Of a failure it has "error", which is None elsewhere, and nothing that a result would say.
+    """
     request = {key: task.request[key] for key in _TOLD if key in task.request}
-    return [
-        {**_head(task, network), **facts(result), **request, "version": fastgram.__version__}
-        for network, result in zip(networks, results, strict=False)
-    ]
+    found = []
+    for network, result in zip(networks, results, strict=False):
+        failed = isinstance(result, Failure)
+        said = {"error": result.reason} if failed else {"error": None, **facts(result)}
+        found.append({**_head(task, network), **said, **request, "version": fastgram.__version__})
+    return found
 
 
 def _head(task: Task, network: Network) -> dict[str, Any]:

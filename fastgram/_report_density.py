@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgram._report import Report, Task, bracket_record, network_name
-from fastgram._report_table import print_results, short_bracket_text, text_console
+from fastgram._report import Failure, Report, Task, bracket_record, network_name
+from fastgram._report_table import (
+    failed_cells,
+    failure_words,
+    print_results,
+    short_bracket_text,
+    text_console,
+)
 from fastgram._results import Bracket
 
 if TYPE_CHECKING:
@@ -35,10 +41,11 @@ _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _POINTS = 66
 
 
-def _check(task: Task, networks: Sequence[Network]) -> None:
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     n, probes = task.X.shape[0], task.request["probes"]
     if probes is not None and probes > n:
         raise ValueError(f"block must be at most the number of rows, {n}, not {probes}")
+    return {}
 
 
 def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
@@ -84,16 +91,22 @@ def _distribution(result: SpectralDensity) -> list[dict[str, float]]:
     return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _show(task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]) -> None:
+def _show(
+    task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity | Failure]
+) -> None:
     """Print a row a result, and below what would tighten its bounds."""
     console = text_console()
     confidence = f"confidence {task.request['confidence']:g}"
     console.print(task.heading("spectrum of the", networks, confidence))
-    rows = [_cells(result) for result in results]
+    rows = [
+        failed_cells(_HEADERS) if isinstance(result, Failure) else _cells(result)
+        for result in results
+    ]
     marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
     print_results(console, networks, _HEADERS, rows, marks, right=2)
     for network, result, mark in zip(networks, results, marks, strict=False):
-        console.print(f"{mark} {network_name(network, networks)}: {result.message}".strip())
+        said = failure_words(result) if isinstance(result, Failure) else result.message
+        console.print(f"{mark} {network_name(network, networks)}: {said}".strip())
 
 
 def _cells(result: SpectralDensity) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastgram._report import (
+    Failure,
     Report,
     Task,
     bracket_record,
@@ -14,7 +15,14 @@ from fastgram._report import (
     shape_tells,
     shape_words,
 )
-from fastgram._report_table import bracket_text, house_table, short_bracket_text, text_console
+from fastgram._report_table import (
+    bracket_text,
+    failed_cells,
+    failure_words,
+    house_table,
+    short_bracket_text,
+    text_console,
+)
 from fastgram._results import ExtremeEigenvalues
 
 if TYPE_CHECKING:
@@ -43,8 +51,9 @@ _RIGHT = {_DEPTH, _WIDTH, 7, 8, 9}
 _NARROW_GROUPS = [[0, 3], [4, 5], [6], [7], [8, 9]]
 
 
-def _check(task: Task, networks: Sequence[Network]) -> None:
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     """Refuse nothing: options and rows were checked as they were read."""
+    return {}
 
 
 def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
@@ -77,7 +86,7 @@ def _facts(result: ExtremeEigenvalues) -> dict[str, Any]:
 
 
 def show_table(
-    task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues]
+    task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues | Failure]
 ) -> None:
     """Print what was computed, a row a result, and a note on each that is not settled."""
     console = text_console()
@@ -115,8 +124,10 @@ def show_table(
         console.print(note)
 
 
-def _remark(result: ExtremeEigenvalues) -> str:
+def _remark(result: ExtremeEigenvalues | Failure) -> str:
     """Return what a row of numbers does not say, or ""."""
+    if isinstance(result, Failure):
+        return failure_words(result)
     remarks = []
     if not (result.resolved and result.converged):
         state = "not converged" if result.resolved else "not resolved"
@@ -127,13 +138,18 @@ def _remark(result: ExtremeEigenvalues) -> str:
     return "; ".join(remarks)
 
 
-def _cells(network: Network, mark: str, result: ExtremeEigenvalues) -> list[str]:
-    guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
-    return [
+def _cells(network: Network, mark: str, result: ExtremeEigenvalues | Failure) -> list[str]:
+    head = [
         network.activation.name + mark,
         str(network.depth),
         "infinite" if network.width is None else str(network.width),
         network.activation.regularity,
+    ]
+    if isinstance(result, Failure):
+        return head + failed_cells(_HEADERS[len(head) :])
+    guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
+    return [
+        *head,
         bracket_text(result.smallest),
         " / ".join(guarantees),
         short_bracket_text(result.largest),

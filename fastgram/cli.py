@@ -10,7 +10,7 @@ import importlib.metadata
 import itertools
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,8 @@ from fastgram import _options as options
 from fastgram._columns import Choice, as_words
 from fastgram._inputs import ENDINGS, Sample, read_rows, rows_of_array
 from fastgram._report import (
+    FAILURES,
+    Failure,
     Report,
     Task,
     check_writable,
@@ -143,7 +145,7 @@ def spectrum(
     memory: options.Memory = None,
     json_file: options.Json = None,
     plot_file: options.Plot = None,
-) -> None:
+) -> int:
     """Check everything, then run."""
     from fastgram import eigen
     from fastgram.network import KINDS, Network
@@ -204,8 +206,8 @@ def spectrum(
         _refuse_zeros(sample)
     X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
     task = Task(X, sample.source, rows, operator, request, sample.columns, sample.told)
-    report.check(task, networks)
-    _run(report, task, networks, json_file, plot_file)
+    failures = report.check(task, networks)
+    return _run(report, task, networks, failures, json_file, plot_file)
 
 
 def _device_of(name: str) -> str:
@@ -270,23 +272,31 @@ def _run(
     report: Report,
     task: Task,
     networks: Sequence[Network],
+    failures: Mapping[int, Exception],
     json_file: str | None,
     plot_file: str | None,
-) -> None:
-    """Compute one network after the other; what is done is shown even where a later one fails."""
+) -> int:
+    """Compute one network after the other; what is done is shown even where the run is cut short.
+
+    Of several, one that fails does not keep the others: its row says why. Returns the exit status:
+    1 if any failed.
+    """
     live = sys.stderr.isatty()
     results: list[Any] = []
     try:
-        for count, network in enumerate(networks, 1):
+        for place, network in enumerate(networks):
             name = network_name(network, networks)
             if live:
-                print(f"{name} ({count} of {len(networks)})", file=sys.stderr)
+                print(f"{name} ({place + 1} of {len(networks)})", file=sys.stderr)
             try:
+                if place in failures:
+                    raise failures[place]
                 results.append(report.solve(task, network, live))
-            except (ValueError, NotImplementedError) as error:
-                if len(networks) == 1 or str(error).startswith(network.activation.name):
-                    raise  # which one it was is plain
-                raise ValueError(f"{name}: {error}") from error
+            except FAILURES as error:
+                if len(networks) == 1:
+                    raise
+                results.append(Failure.of(error))
+                print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
             if json_file is not None and json_file != "-":
                 write_json(json_file, records(task, networks, results, report.facts))
     finally:
@@ -295,8 +305,11 @@ def _run(
         elif results:
             report.show(task, networks, results)
         sys.stdout.flush()
-    if plot_file is not None:
-        report.draw(plot_file, task, networks, results)
+    done = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
+    if plot_file is not None and done:
+        drawn = [networks[place] for place in done], [results[place] for place in done]
+        report.draw(plot_file, task, *drawn)
+    return 0 if len(done) == len(networks) else 1
 
 
 @app.command()

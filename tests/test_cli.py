@@ -50,6 +50,7 @@ SCHEMA = {
     "width": type(None),
     "readout": type(None),
     "network_seed": type(None),
+    "error": type(None),
     "smallest": dict,
     "largest": dict,
     "condition": dict,
@@ -699,46 +700,69 @@ def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     path = tmp_path / "out.json"
     path.write_text("old")
     reader = path.open()
-    calls = answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    calls = answers(GOOD, OSError(5, "Input/output error", "disk"))
     status, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", path)
     assert status == 2
-    assert err == "fastgram: error: Unable to allocate 1 TiB\n"
+    assert err == "fastgram: error: disk: Input/output error\n"
     assert len(calls) == 2
     assert [record["activation"] for record in strict(path.read_text())] == ["relu"]
     assert "0.0135 [0.0134, 0.0136]" in out
     with reader:  # whoever reads the old file meets no half of the new one
         assert reader.read() == "old"
-    answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    answers(GOOD, OSError(5, "Input/output error", "disk"))
     _, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", "-")
     assert [record["activation"] for record in strict(out)] == ["relu"]
 
 
 def test_a_variance_that_vanishes_loses_no_row(run, rows):
     words = ["-a", "polynomial(coefficients=[0, 1, 1])", "--weight-variance", 1e-6]
-    status, out, err = run("spectrum", rows, *words, "--depth", 1, "--depth", 60)
-    assert status == 2
+    status, out, err = run("spectrum", rows, *words, "--depth", 60, "--depth", 1)
+    assert status == 1
     assert err.count("\n") == 1
-    assert err.count("depth 60") == 1
-    assert out.splitlines()[3].split()[0].startswith("polynomial")
+    assert err.startswith("fastgram: error: polynomial, depth 60: ")
+    failed, done, note = out.splitlines()[3:]
+    assert failed.split()[-2:] == ["smooth", "failed"]
+    assert done.split()[0].startswith("polynomial")
+    assert note.startswith("(1) polynomial, depth 60: failed: ")
 
 
-@pytest.mark.parametrize("error", [ValueError, NotImplementedError])
-def test_what_cannot_be_done_in_a_sweep_is_named(run, rows, answers, tmp_path, error):
+@pytest.mark.parametrize("error", [ValueError, NotImplementedError, TypeError, MemoryError])
+def test_what_cannot_be_done_in_a_sweep_is_one_row(run, rows, answers, tmp_path, error):
     path = tmp_path / "out.json"
-    words = ["-a", "tanh", "--depth", 1, "--depth", 90, "--depth", 2, "--json", path]
-    calls = answers(GOOD, error("the variance vanishes at layer 77"))
-    status, out, err = run("spectrum", rows, *words)
-    assert status == 2
-    assert err == "fastgram: error: tanh, depth 90: the variance vanishes at layer 77\n"
-    assert len(calls) == 2
-    assert [record["depth"] for record in strict(path.read_text())] == [1]
-    assert "0.0135 [0.0134, 0.0136]" in out
-    answers(error("tanh at depth 1: the variance vanishes"))
-    assert run("spectrum", rows, *words)[2] == (
-        "fastgram: error: tanh at depth 1: the variance vanishes\n"
-    )
+    figure = tmp_path / "out.png"
+    words = ["-a", "tanh", "--depth", 1, "--depth", 90, "--depth", 2]
+    calls = answers(GOOD, error("the variance vanishes\nat layer 77"), GOOD)
+    status, out, err = run("spectrum", rows, *words, "--json", path, "--plot", figure)
+    assert status == 1
+    told = "tanh, depth 90: the variance vanishes at layer 77"
+    assert err == f"fastgram: error: {told}\n"
+    assert len(calls) == 3
+    records = strict(path.read_text())
+    assert [record["depth"] for record in records] == [1, 90, 2]
+    assert [record["error"] for record in records] == [None, told[16:], None]
+    assert "smallest" not in records[1]
+    assert out.count("0.0135 [0.0134, 0.0136]") == 2
+    assert out.splitlines()[-1] == f"(1) {told.replace(': ', ': failed: ')}"
+    assert figure.exists()
+    answers(GOOD, error("no"), GOOD)
+    status, out, _ = run("spectrum", rows, *words, "--json", "-")
+    assert (status, [record["error"] for record in strict(out)]) == (1, [None, "no", None])
+
+
+def test_a_sweep_of_which_nothing_is_left_has_no_figure(run, rows, answers, tmp_path):
+    answers(ValueError("no"), ValueError("neither"))
+    figure = tmp_path / "out.png"
+    status, out, err = run("spectrum", rows, "-a", "tanh", "-a", "relu", "--plot", figure)
+    assert (status, err.count("\n")) == (1, 2)
+    assert out.splitlines()[-2:] == ["(1) tanh: failed: no", "(2) relu: failed: neither"]
+    assert not figure.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError])
+def test_a_single_network_that_fails_is_an_error(run, rows, answers, error):
     answers(error("the variance vanishes"))
-    err = run("spectrum", rows, "-a", "tanh", "--depth", 90)[2]
+    status, out, err = run("spectrum", rows, "-a", "tanh", "--depth", 90)
+    assert (status, out) == (2, "")
     assert err == "fastgram: error: the variance vanishes\n"
 
 
