@@ -13,7 +13,7 @@ from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._validation import as_choice, as_dtype, as_rows
 from fastgram.activations import Activation
-from fastgram.network import KINDS, Network, as_network
+from fastgram.network import KINDS, Network, as_network, refuse_as_rows
 
 __all__ = ["gram"]
 
@@ -98,6 +98,7 @@ def gram(
     home = devices[0]
     X, from_gpu = host_rows(X, devices)
     if Y is not None:
+        refuse_as_rows(Y, "Y")
         Y, of_columns = host_rows(Y, devices)
         from_gpu = from_gpu or of_columns
     rows = as_rows(X)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Task:
         The names of X's columns, or their numbers in the file.
     told : str
         Which columns of the file were taken and which were not, where n and d do not say it.
+    lines : (n,) array of int, optional
+        Of a text file, the line of each row.
     """
 
     X: npt.NDArray[np.floating]
@@ -61,6 +64,20 @@ class Task:
     request: dict[str, Any]
     columns: tuple[str, ...] = ()
     told: str = ""
+    lines: npt.NDArray[np.int64] | None = None
+
+    def words(self, error: Exception) -> str:
+        """Return an error's message, in which a row of a text file is its line there."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        lines = self.lines
+        if lines is None:
+            return text
+        return re.sub(r"\brow (\d+)\b", lambda row: f"line {lines[int(row[1])]}", text)
+
+    def worded(self, error: Exception) -> Exception:
+        """Return an error that says `words`."""
+        text = self.words(error)
+        return error if self.lines is None else ValueError(text).with_traceback(error.__traceback__)
 
     def heading(self, start: str, networks: Sequence[Network], end: str) -> str:
         """Return what stands above a table: the title within a sentence, and what was taken."""
@@ -95,10 +112,6 @@ class Failure:
     """In the place of a result: why there is none."""
 
     reason: str
-
-    @classmethod
-    def of(cls, error: Exception) -> Failure:
-        return cls(" ".join(str(error).split()) or type(error).__name__)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
         except FAILURES as error:
             failures[place] = error
     if len(failures) == len(networks):
-        raise failures[0]
+        raise task.worded(failures[0])
     longer = (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
     size = int(_BYTES * longer * n**2)
     require_memory(f"exact eigenvalues of {n} rows", size)

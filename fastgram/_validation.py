@@ -117,6 +117,8 @@ def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
 
     What DLPack hands over of another library's array is read where it is.
     """
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be an array of numbers, not the string {value!r}")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{name} is sparse: pass a dense array, {name}.toarray()")
     if on_gpu(value):

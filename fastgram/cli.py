@@ -205,7 +205,8 @@ def spectrum(
     if rows == "unit":
         _refuse_zeros(sample)
     X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
-    task = Task(X, sample.source, rows, operator, request, sample.columns, sample.told)
+    taken = sample.columns, sample.told, sample.lines
+    task = Task(X, sample.source, rows, operator, request, *taken)
     failures = report.check(task, networks)
     return _run(report, task, networks, failures, json_file, plot_file)
 
@@ -294,8 +295,8 @@ def _run(
                 results.append(report.solve(task, network, live))
             except FAILURES as error:
                 if len(networks) == 1:
-                    raise
-                results.append(Failure.of(error))
+                    raise task.worded(error) from None
+                results.append(Failure(task.words(error)))
                 print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
             if json_file is not None and json_file != "-":
                 write_json(json_file, records(task, networks, results, report.facts))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from fastgram.activations import Activation, get_activation
 from fastgram.duals import dual_matrices
 from fastgram.kernels import Table
 
-__all__ = ["KINDS", "Network", "as_network"]
+__all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
 
 Array = npt.NDArray[np.float64]
 
@@ -202,3 +203,21 @@ def as_network(network: str | Activation | Network) -> Network:
     raise TypeError(
         f"network must be a Network, an activation or its name, not {type(network).__name__}"
     )
+
+
+def refuse_as_rows(value: Any, name: str) -> None:
+    """Refuse a network or a word where rows are meant to be, and ask what was meant.
+
+    Raises
+    ------
+    TypeError
+    """
+    if isinstance(value, str):
+        option = "kind" if value in KINDS else "network"
+        told, meant = f"the string {value!r}", f"{option}={value!r}"
+    elif isinstance(value, (Activation, Network)):
+        told = f"{'an' if isinstance(value, Activation) else 'a'} {type(value).__name__}"
+        meant = "network=…"
+    else:
+        return
+    raise TypeError(f"{name} must be rows, an array of numbers, not {told}: was {meant} meant?")

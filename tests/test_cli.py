@@ -329,6 +329,21 @@ def test_a_zero_row_cannot_be_scaled(refused, run, tmp_path, monkeypatch, answer
     assert run("spectrum", path, "-a", "relu", "--rows", "raw")[0] == 0
 
 
+@pytest.mark.parametrize("words", [["-a", "relu"], ["-a", "relu", "-a", "tanh"]])
+def test_a_row_of_a_text_file_is_its_line_in_every_message(run, tmp_path, words):
+    path = write(tmp_path / "x.csv", "# large\na,b\n3,4\n\n1e200,1\n")
+    status, _, err = run("spectrum", path, "--rows", "raw", *words)
+    assert status == (2 if len(words) == 2 else 1)
+    assert err.count("squared norm of line 5 overflows") == len(words) // 2
+    as_array = write(tmp_path / "x.npy", npy(np.array([[3, 4], [1e200, 1]])))
+    assert (
+        "squared norm of row 1 overflows" in run("spectrum", as_array, "--rows", "raw", *words)[2]
+    )
+    zero = write(tmp_path / "zero.csv", "a,b\n3,4\n0,0\n")
+    err = run("spectrum", zero, "--exact", "--rows", "raw", *words)[2]
+    assert "line 3 is zero and has no direction" in err
+
+
 def test_what_was_taken_is_in_the_heading(run, tmp_path, answers):
     path = write(tmp_path / "x.csv", "id,wide,high,kind\n7,3,4,a\n8,0,2,b\n")
     words = ["-a", "relu", "--rows", "raw", "--drop", "id"]
@@ -720,10 +735,10 @@ def test_a_variance_that_vanishes_loses_no_row(run, rows):
     assert status == 1
     assert err.count("\n") == 1
     assert err.startswith("fastgram: error: polynomial, depth 60: ")
-    failed, done, note = out.splitlines()[3:]
+    failed, done, *notes = out.splitlines()[3:]
     assert failed.split()[-2:] == ["smooth", "failed"]
     assert done.split()[0].startswith("polynomial")
-    assert note.startswith("(1) polynomial, depth 60: failed: ")
+    assert notes[0].startswith("(1) polynomial, depth 60: failed: ")
 
 
 @pytest.mark.parametrize("error", [ValueError, NotImplementedError, TypeError, MemoryError])
