@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgram._results import GUARANTEES, Bracket
+from fastgram._results import GUARANTEES, Bracket, plain
 
 if TYPE_CHECKING:
     from flint import arb
@@ -59,6 +59,16 @@ class ExactEigenvalues:
     precision: int
     seconds: float
     message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for `json.dumps`.
+
+        None stands for an infinite number, and for digits where nothing could be proven.
+        """
+        return {
+            key: value or None if key.endswith("_digits") else value
+            for key, value in plain(self).items()
+        }
 
     def __str__(self) -> str:
         small = self.smallest_digits or f"in [0, {self.smallest.upper:.3g}]"

@@ -17,6 +17,7 @@ __all__ = [
     "Block",
     "Columns",
     "Confidence",
+    "Csv",
     "Data",
     "Density",
     "Depths",
@@ -160,6 +161,8 @@ _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keep
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."
 Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
+_CSV = "Write the same as a table, a line a result; - is standard output, without the table."
+Csv = Annotated[str | None, _option(_OUTPUT, _CSV, "--csv", metavar="FILE")]
 _PLOT = (
     "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width,"
     " --density as cumulative distributions."

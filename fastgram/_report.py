@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 import fastgram
-from fastgram._results import Bracket
 
 if TYPE_CHECKING:
     from fastgram.network import Network
@@ -25,14 +25,14 @@ __all__ = [
     "Failure",
     "Report",
     "Task",
-    "bracket_record",
     "check_writable",
+    "csv_text",
     "json_text",
     "network_name",
     "records",
     "shape_tells",
     "shape_words",
-    "write_json",
+    "write_whole",
 ]
 
 
@@ -125,8 +125,6 @@ class Report:
         those that alone cannot be, by their places, and why.
     solve : function of a task, a network and whether to show progress
         Computes the result.
-    facts : function of a result
-        Returns what its JSON record says besides the network and the task.
     show : function of a task, networks and results or failures
         Prints the table.
     draw : function of a file, a task, networks and results
@@ -135,7 +133,6 @@ class Report:
 
     check: Callable[[Task, Sequence[Network]], dict[int, Exception]]
     solve: Callable[[Task, Network, bool], Any]
-    facts: Callable[[Any], dict[str, Any]]
     show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
     draw: Callable[[str, Task, Sequence[Network], Sequence[Any]], None]
 
@@ -179,7 +176,6 @@ def records(
     task: Task,
     networks: Sequence[Network],
     results: Sequence[Any],
-    facts: Callable[[Any], dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """Return one dict a result, named as the result types are; `results` may be the fewer.
 
@@ -189,7 +185,7 @@ def records(
     found = []
     for network, result in zip(networks, results, strict=False):
         failed = isinstance(result, Failure)
-        said = {"error": result.reason} if failed else {"error": None, **facts(result)}
+        said = {"error": result.reason} if failed else {"error": None, **result.to_dict()}
         found.append({**_head(task, network), **said, **request, "version": fastgram.__version__})
     return found
 
@@ -219,28 +215,53 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
     }
 
 
-def bracket_record(bracket: Bracket | None) -> dict[str, float | str | None] | None:
-    """Return a bracket for JSON, None for what strict JSON has no number for."""
-    if bracket is None:
-        return None
-    values = {key: float(getattr(bracket, key)) for key in ("lower", "upper", "estimate")}
-    ends = {key: value if math.isfinite(value) else None for key, value in values.items()}
-    return {**ends, "guarantee": bracket.guarantee}
-
-
 def json_text(results: list[dict[str, Any]]) -> str:
     """Return strict JSON."""
-    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+# --- CSV ---------------------------------------------------------------------------------------
+
+
+def csv_text(results: list[dict[str, Any]]) -> str:
+    """Return a line a result, with a column for each number that the JSON has.
+
+    What is a list of points there (the cumulative distribution) is left out.
+    """
+    lines = [dict(_flat("", record)) for record in results]
+    found = dict.fromkeys(key for line in lines for key in line)
+    columns = [key for key in found if f"{key}_lower" not in found]  # a bracket that some have not
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, "", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Return the columns of a value, such as "smallest_lower" and "quantile_0.5_upper"."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(f"{name}_{key}" if name else key, part)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for part in value:
+            if "p" in part:
+                rest = {key: end for key, end in part.items() if key != "p"}
+                yield from _flat(f"{name.removesuffix('s')}_{part['p']}", rest)
+    elif isinstance(value, list):
+        yield name, ", ".join(map(str, value))
+    else:
+        yield name, value
 
 
 # --- files -------------------------------------------------------------------------------------
 
 
-def write_json(name: str, results: list[dict[str, Any]]) -> None:
+def write_whole(name: str, text: str) -> None:
     """Write all or nothing: a reader, or a crash, never meets half a file."""
     path, part = _paths(name)
     try:
-        part.write_text(json_text(results) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fastgram._report import Failure, Report, Task, bracket_record, network_name
+from fastgram._report import Failure, Report, Task, network_name
 from fastgram._report_table import (
     failed_cells,
     failure_words,
@@ -15,7 +13,6 @@ from fastgram._report_table import (
     short_bracket_text,
     text_console,
 )
-from fastgram._results import Bracket
 
 if TYPE_CHECKING:
     from fastgram._density_result import SpectralDensity
@@ -36,9 +33,6 @@ _HEADERS = (
     "seconds",
 )
 _SHOWN = (0.1, 0.5, 0.9)
-_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-# Points of the cumulative distribution in JSON: at most this many of its estimate and each bound.
-_POINTS = 66
 
 
 def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
@@ -55,40 +49,6 @@ def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
     # the entries it keeps go with it, before the next one takes the memory that is free
     op = GramOperator(task.X, network, **task.operator)
     return spectral_density(op, **task.request, progress=progress)
-
-
-def _facts(result: SpectralDensity) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "trace": bracket_record(result.trace),
-        "log_determinant": bracket_record(result.log_determinant),
-        "effective_rank": bracket_record(result.effective_rank),
-        "quantiles": [_quantile_record(p, result.quantile(p)) for p in _QUANTILES],
-        "cumulative_distribution": _distribution(result),
-        "noise_floor": float(result.noise_floor),
-        "rank_bound": int(result.rank_bound),
-        "block": int(result.block),
-        "passes": int(result.passes),
-        "seconds": float(result.seconds),
-        "message": result.message,
-    }
-
-
-def _quantile_record(p: float, bracket: Bracket) -> dict[str, Any]:
-    return {"p": p, **(bracket_record(bracket) or {})}
-
-
-def _distribution(result: SpectralDensity) -> list[dict[str, float]]:
-    """Return the part of the eigenvalues ≤ x, with its bounds, at points where it changes."""
-    few = np.unique(np.linspace(0, result.n - 1, min(result.n, _POINTS)).round().astype(int))
-    points = np.unique(
-        np.concatenate([ends[few] for ends in (result.lower, result.estimates, result.upper)])
-    )
-    points = points[np.isfinite(points)]
-    keys = ("x", "lower", "estimate", "upper")
-    columns = [values.tolist() for values in (points, *result.cdf(points))]
-    return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _show(
@@ -134,4 +94,4 @@ def _draw(
     )
 
 
-DENSITY = Report(check=_check, solve=_solve, facts=_facts, show=_show, draw=_draw)
+DENSITY = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastgram._report import FAILURES, Failure, Report, Task, bracket_record, network_name
+from fastgram._report import FAILURES, Failure, Report, Task, network_name
 from fastgram._report_extremes import draw_extremes
 from fastgram._report_table import failed_cells, failure_words, print_results, text_console
 from fastgram._results import ExtremeEigenvalues, RitzPairs
@@ -74,22 +74,6 @@ def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:
 
     known = {"kind": task.operator["kind"], "rows": task.rows, **task.request}
     return exact_extreme_eigenvalues(task.X, network, **known, progress=progress)
-
-
-def _facts(result: ExactEigenvalues) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "condition": bracket_record(result.condition),
-        # null where nothing could be proven
-        "smallest_digits": result.smallest_digits or None,
-        "largest_digits": result.largest_digits or None,
-        "condition_digits": result.condition_digits or None,
-        "rank_bound": result.rank_bound,
-        "precision": result.precision,
-        "seconds": result.seconds,
-        "message": result.message,
-    }
 
 
 def _show(
@@ -162,4 +146,4 @@ def _as_extremes(result: ExactEigenvalues) -> ExtremeEigenvalues:
     )
 
 
-EXACT = Report(check=_check, solve=_solve, facts=_facts, show=_show, draw=_draw)
+EXACT = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastgram._report import (
     Failure,
     Report,
     Task,
-    bracket_record,
     network_name,
     shape_tells,
     shape_words,
@@ -63,26 +62,6 @@ def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
     # the entries it keeps go with it, before the next one takes the memory that is free
     op = GramOperator(task.X, network, **task.operator)
     return extreme_eigenvalues(op, **task.request, progress=progress)
-
-
-def _facts(result: ExtremeEigenvalues) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "condition": bracket_record(result.condition),
-        "noise_floor": result.noise_floor if math.isfinite(result.noise_floor) else None,
-        # NumPy's own booleans and integers are none to JSON
-        "resolved": bool(result.resolved),
-        "converged": bool(result.converged),
-        "rank_bound": int(result.rank_bound),
-        "smallest_nonzero": bracket_record(result.smallest_nonzero),
-        "one_pass_lower": result.one_pass_lower,
-        "method": result.method,
-        "block": int(result.block),
-        "passes": int(result.passes),
-        "seconds": float(result.seconds),
-        "message": result.message,
-    }
 
 
 def show_table(
@@ -194,4 +173,4 @@ def draw_extremes(
     )
 
 
-EXTREMES = Report(check=_check, solve=_solve, facts=_facts, show=show_table, draw=draw_extremes)
+EXTREMES = Report(check=_check, solve=_solve, show=show_table, draw=draw_extremes)

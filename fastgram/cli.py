@@ -10,7 +10,7 @@ import importlib.metadata
 import itertools
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +28,11 @@ from fastgram._report import (
     Report,
     Task,
     check_writable,
+    csv_text,
     json_text,
     network_name,
     records,
-    write_json,
+    write_whole,
 )
 from fastgram._report_density import DENSITY
 from fastgram._report_exact import EXACT, exact_names
@@ -144,6 +145,7 @@ def spectrum(
     device: options.Device = "cpu",
     memory: options.Memory = None,
     json_file: options.Json = None,
+    csv_file: options.Csv = None,
     plot_file: options.Plot = None,
 ) -> int:
     """Check everything, then run."""
@@ -194,7 +196,8 @@ def spectrum(
     if exact:
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
         operator = {"kind": operator["kind"]}
-    _check_outputs(json_file, plot_file)
+    texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
+    _check_outputs(data, (json_file, csv_file, plot_file))
     choice = Choice(
         columns=as_words("--columns", columns or []),
         drop=as_words("--drop", drop or []),
@@ -208,7 +211,7 @@ def spectrum(
     taken = sample.columns, sample.told, sample.lines
     task = Task(X, sample.source, rows, operator, request, *taken)
     failures = report.check(task, networks)
-    return _run(report, task, networks, failures, json_file, plot_file)
+    return _run(report, task, networks, failures, texts, plot_file)
 
 
 def _device_of(name: str) -> str:
@@ -233,16 +236,25 @@ def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
         options.refuse_given(context, ("digits",), "without --exact")
 
 
-def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
-    """Refuse files that could not be written at the end."""
+def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
+    """Refuse files that could not be written at the end, or that would be lost."""
+    json_file, _, plot_file = names
     if plot_file is not None:
         from fastgram.plot import check_figure_path
 
         check_figure_path(plot_file)
     if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:
         raise ValueError(f"{json_file}: that ending is for data, not for JSON")
-    for name in (json_file, plot_file):
-        if name is not None and name != "-":
+    taken: list[str | Path] = [] if data is None else [Path(data).resolve()]
+    for name in names:
+        if name is None:
+            continue
+        place = name if name == "-" else Path(name).resolve()
+        if place in taken:
+            what = "the data are" if place == taken[0] and data is not None else "another output is"
+            raise ValueError(f"cannot write {name}: {what} there")
+        taken.append(place)
+        if name != "-":
             check_writable(name)
 
 
@@ -274,13 +286,14 @@ def _run(
     task: Task,
     networks: Sequence[Network],
     failures: Mapping[int, Exception],
-    json_file: str | None,
+    texts: Mapping[str, Callable[[list[dict[str, Any]]], str]],
     plot_file: str | None,
 ) -> int:
     """Compute one network after the other; what is done is shown even where the run is cut short.
 
-    Of several, one that fails does not keep the others: its row says why. Returns the exit status:
-    1 if any failed.
+    Of several, one that fails does not keep the others: its row says why. `texts` are the files to
+    write anew after each, and what makes their text of the records. Returns the exit status: 1 if
+    any failed.
     """
     live = sys.stderr.isatty()
     results: list[Any] = []
@@ -298,11 +311,12 @@ def _run(
                     raise task.worded(error) from None
                 results.append(Failure(task.words(error)))
                 print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
-            if json_file is not None and json_file != "-":
-                write_json(json_file, records(task, networks, results, report.facts))
+            for file, text in texts.items():
+                if file != "-":
+                    write_whole(file, text(records(task, networks, results)))
     finally:
-        if results and json_file == "-":
-            print(json_text(records(task, networks, results, report.facts)))
+        if results and "-" in texts:
+            print(texts["-"](records(task, networks, results)), end="")
         elif results:
             report.show(task, networks, results)
         sys.stdout.flush()

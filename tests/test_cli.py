@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -58,6 +59,8 @@ SCHEMA = {
     "resolved": bool,
     "converged": bool,
     "rank_bound": int,
+    "smallest_pairs": dict,
+    "largest_pairs": dict,
     "method": str,
     "block": int,
     "passes": int,
@@ -687,6 +690,81 @@ def test_json_schema(run, rows):
     assert linear["rank_bound"] == 3
     assert linear["smallest"] == {"lower": 0, "upper": 0, "estimate": 0, "guarantee": "exact"}
     assert linear["condition"]["upper"] is None
+
+
+def test_json_is_what_to_dict_returns(run, rows):
+    scaled = X / np.linalg.norm(X, axis=1, keepdims=True)
+    op = fg.GramOperator(scaled, "linear")
+    for words, answer in [
+        ([], fg.extreme_eigenvalues(op)),
+        (["--density"], fg.spectral_density(op)),
+        (["--exact"], fg.exact_extreme_eigenvalues(X, "linear")),
+    ]:
+        (record,) = strict(run("spectrum", rows, "-a", "linear", *words, "--json", "-")[1])
+        expected = answer.to_dict()
+        assert set(expected) <= set(record)
+        for key in set(expected) - {"seconds", "noise_floor"}:
+            assert record[key] == expected[key], key
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_is_the_json_as_a_table(run, rows, tmp_path):
+    path, other = tmp_path / "out.csv", tmp_path / "out.json"
+    words = ["-a", "elu(alpha=0.5)", "-a", "linear", "--csv", path, "--json", other]
+    status, out, err = run("spectrum", rows, *words)
+    assert (status, err) == (0, "")
+    assert "elu(alpha=0.5)" in out
+    lines = table(path.read_text())
+    for line, record in zip(lines, strict(other.read_text()), strict=True):
+        assert line["activation"] == record["activation"]
+        assert line["columns"] == "0, 1, 2"
+        assert line["error"] == ""
+        for end in ("smallest", "largest", "condition"):
+            for key, value in record[end].items():
+                assert line[f"{end}_{key}"] == ("" if value is None else str(value))
+        assert line["message"] == record["message"]
+    assert [line["smallest_nonzero_guarantee"] for line in lines] == ["", "certified"]
+    assert "smallest_nonzero" not in lines[0]
+
+
+def test_csv_goes_to_standard_output(run, rows, answers):
+    answers(GOOD, ValueError("no"))
+    status, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--csv", "-")
+    assert status == 1
+    relu, tanh = table(out)
+    assert (relu["smallest_estimate"], relu["error"]) == ("0.0135", "")
+    assert (tanh["smallest_estimate"], tanh["error"]) == ("", "no")
+
+
+def test_csv_of_the_other_questions(run, rows):
+    (line,) = table(run("spectrum", rows, "-a", "relu", "--density", "--csv", "-")[1])
+    assert float(line["quantile_0.5_lower"]) <= float(line["quantile_0.5_upper"])
+    assert float(line["trace_estimate"]) == pytest.approx(6.0)
+    assert not any("distribution" in key for key in line)
+    (line,) = table(run("spectrum", rows, "-a", "relu", "--exact", "--csv", "-")[1])
+    assert float(line["smallest_digits"]) == pytest.approx(float(line["smallest_lower"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--json", "-", "--csv", "-"], "cannot write -: another output is there"),
+        (["--json", "same", "--csv", "./same"], "cannot write ./same: another output is there"),
+        (["--csv", "no/such/folder/x.csv"], "cannot write no/such/folder/x.csv: No such"),
+    ],
+)
+def test_outputs_that_would_be_lost(refused, words, told):
+    assert told in refused("spectrum", *words)
+
+
+def test_data_are_not_written_over(refused, tmp_path):
+    path = write(tmp_path / "x.csv", "3,4\n0,2\n")
+    (tmp_path / "link.csv").symlink_to(path)
+    assert "the data are there" in refused("spectrum", path, "--csv", tmp_path / "link.csv")
+    assert path.read_text() == "3,4\n0,2\n"
 
 
 def test_json_of_a_finite_network(run, rows, answers):

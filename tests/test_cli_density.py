@@ -28,15 +28,15 @@ KEYS = [
     "trace",
     "log_determinant",
     "effective_rank",
-    "quantiles",
-    "cumulative_distribution",
-    "noise_floor",
+    "confidence",
     "rank_bound",
     "block",
     "passes",
+    "noise_floor",
     "seconds",
     "message",
-    "confidence",
+    "quantiles",
+    "cumulative_distribution",
     "seed",
     "version",
 ]
@@ -221,7 +221,7 @@ def test_a_large_distribution_is_thinned_and_keeps_its_ends():
     lower, upper = 0.9 * estimates, 1.1 * estimates
     lower[0], upper[-1] = -np.inf, np.inf
     result = made_up(lower=lower, upper=upper, estimates=estimates, n=5000)
-    points = DENSITY.facts(result)["cumulative_distribution"]
+    points = result.to_dict()["cumulative_distribution"]
     assert 150 < len(points) <= 200
     assert points[0]["estimate"] < 1e-3
     assert points[-1]["x"] < math.inf
