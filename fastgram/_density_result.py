@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._html import bracket_table
 from fastgram._request import bracket
 from fastgram._results import Bracket, Brackets, plain
 
@@ -245,6 +246,17 @@ class SpectralDensity:
     def _columns(self) -> tuple[Array, Array, Array]:
         """Return the eigenvalues such that fewest, an estimate, and most are ≤ x."""
         return self.upper, self.estimates, self.lower
+
+    def _repr_html_(self) -> str:
+        brackets = {
+            "λ_min": self.smallest,
+            **{f"{100 * p:g} %": self.quantile(p) for p in (0.1, 0.5, 0.9)},
+            "λ_max": self.largest,
+            "trace": self.trace,
+            "log-determinant": self.log_determinant,
+            "effective rank": self.effective_rank,
+        }
+        return bracket_table(f"Spectral density, n = {self.n}", brackets, self.message)
 
     def __str__(self) -> str:
         middle = self.quantile(0.5)

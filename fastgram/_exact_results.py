@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgram._html import table
 from fastgram._results import GUARANTEES, Bracket, plain
 
 if TYPE_CHECKING:
@@ -69,6 +70,17 @@ class ExactEigenvalues:
             key: value or None if key.endswith("_digits") else value
             for key, value in plain(self).items()
         }
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, ...]] = [("", "digits", "lower", "upper", "guarantee")]
+        for name, one, digits in (
+            ("λ_min", self.smallest, self.smallest_digits),
+            ("λ_max", self.largest, self.largest_digits),
+            ("condition", self.condition, self.condition_digits),
+        ):
+            ends = f"{one.lower:.17g}", f"{one.upper:.17g}"
+            rows.append((name, digits, *ends, one.guarantee))
+        return table(f"Exact eigenvalues, n = {self.n}", rows, self.message)
 
     def __str__(self) -> str:
         small = self.smallest_digits or f"in [0, {self.smallest.upper:.3g}]"

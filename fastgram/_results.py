@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._html import bracket_table
+
 __all__ = ["GUARANTEES", "Bracket", "Brackets", "ExtremeEigenvalues", "RitzPairs", "plain"]
 
 Array = npt.NDArray[np.float64]
@@ -70,6 +72,9 @@ class Bracket:
         """Return the attributes for `json.dumps`: None stands for an infinite number."""
         return dict(plain(self))
 
+    def _repr_html_(self) -> str:
+        return bracket_table("Bracket", {"": self}, "")
+
     def __str__(self) -> str:
         if self.guarantee == "exact":
             return f"{self.estimate:.10g} (exact)"
@@ -115,6 +120,15 @@ class Brackets:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        caption = f"{len(self)} brackets" if self.lower.ndim == 1 else "brackets"
+        flat = zip(self.lower.flat, self.upper.flat, self.estimate.flat, strict=True)
+        rows: dict[str, Bracket | None] = {
+            str(k): Bracket(float(lower), float(upper), float(estimate), self.guarantee)
+            for k, (lower, upper, estimate) in enumerate(flat)
+        }
+        return bracket_table(caption, rows, "")
 
 
 def _telling_digits(bracket: Bracket) -> int:
@@ -209,6 +223,15 @@ class ExtremeEigenvalues:
         None stands for an infinite number.
         """
         return dict(plain(self))
+
+    def _repr_html_(self) -> str:
+        brackets = {
+            "λ_min": self.smallest,
+            "λ_max": self.largest,
+            "condition": self.condition,
+            "smallest nonzero": self.smallest_nonzero,
+        }
+        return bracket_table(f"Extreme eigenvalues, n = {self.n}", brackets, self.message)
 
     def __str__(self) -> str:
         """Two lines: the brackets; how they came about, and what would tighten them."""

@@ -7,12 +7,13 @@ that the weight and bias variances of the first layer need no formula of their o
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._html import table
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
 from fastgram._validation import as_choice, as_integer, as_number
@@ -114,6 +115,46 @@ class Network:
             object.__setattr__(self, key, value)
         if normalize and self._second_moment == 0.0:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
+
+    def __repr__(self) -> str:
+        parts = [repr(self.activation.name)]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            drawn = field.name == "seed" and self.width is not None
+            if value != field.default or drawn:
+                parts.append(f"{field.name}={value!r}")
+        return f"Network({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        """Return the same in words: "tanh, depth 3, width 100, seed 0"."""
+        parts = [self.activation.name]
+        if self.depth != 1:
+            parts.append(f"depth {self.depth}")
+        if self.width is not None:
+            parts.append(f"width {self.width}")
+        if self.weight_variance != 1.0:
+            parts.append(f"weight variance {self.weight_variance:g}")
+        if self.bias_variance != 0.0:
+            parts.append(f"bias variance {self.bias_variance:g}")
+        if self.normalize:
+            parts.append("normalized")
+        if self.width is not None:
+            parts += [] if self.readout == "rademacher" else [f"{self.readout} readout"]
+            parts.append(f"seed {self.seed}")
+        return ", ".join(parts)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("activation", f"{self.activation.name}, {self.activation.regularity}"),
+            ("depth", str(self.depth)),
+            ("width", "infinite" if self.width is None else str(self.width)),
+            ("weight variance", f"{self.weight_variance:g}"),
+            ("bias variance", f"{self.bias_variance:g}"),
+            ("normalized", "yes" if self.normalize else "no"),
+        ]
+        if self.width is not None:
+            rows += [("readout", self.readout), ("seed", str(self.seed))]
+        return table("Network", rows)
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""

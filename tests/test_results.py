@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html.parser
 import json
 import math
 
@@ -67,3 +68,101 @@ def test_a_bracket_is_a_dict():
     assert json.dumps(bracket.to_dict(), allow_nan=False) == (
         '{"lower": null, "upper": 1.5, "estimate": 1.0, "guarantee": "none"}'
     )
+
+
+# --- words and HTML ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ({}, "Network('tanh')", "tanh"),
+        ({"depth": 3}, "Network('tanh', depth=3)", "tanh, depth 3"),
+        (
+            {"width": 9},
+            "Network('tanh', width=9, seed=0)",
+            "tanh, width 9, seed 0",
+        ),
+        (
+            {"width": 9, "seed": 4, "readout": "gaussian"},
+            "Network('tanh', width=9, readout='gaussian', seed=4)",
+            "tanh, width 9, gaussian readout, seed 4",
+        ),
+        (
+            {"weight_variance": 2.0, "bias_variance": 0.1, "normalize": True},
+            "Network('tanh', weight_variance=2.0, bias_variance=0.1, normalize=True)",
+            "tanh, weight variance 2, bias variance 0.1, normalized",
+        ),
+    ],
+)
+def test_networks_can_be_read(arguments, code, words):
+    network = fg.Network("tanh", **arguments)
+    assert (repr(network), str(network)) == (code, words)
+    assert eval(code, {"Network": fg.Network}) == network
+    page = network._repr_html_()
+    assert "tanh, smooth" in page
+    for value in arguments.values():
+        assert ("yes" if value is True else f"{value}".removesuffix(".0")) in page
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kind": "ntk"}, "GramOperator(12 × 12, ntk of tanh, depth 3, float64, cpu)"),
+        ({"dtype": "float32"}, "GramOperator(12 × 12, gradient of tanh, depth 3, float32, cpu)"),
+    ],
+)
+def test_operators_can_be_read(options, words):
+    op = fg.GramOperator(X, fg.Network("tanh", depth=3), **options)
+    assert repr(op) == str(op) == words
+    for part in ("12 × 3", "tanh, depth 3", "cpu", *options.values()):
+        assert part in op._repr_html_()
+
+
+def test_an_operator_of_a_finite_network_can_be_read():
+    op = fg.GramOperator(X, fg.Network("relu", width=9))
+    assert repr(op) == "GramOperator(12 × 12, gradient of relu, width 9, seed 0, float64, cpu)"
+
+
+def test_activations_can_be_read():
+    assert repr(fg.get_activation("tanh")) == "Activation('tanh', smooth)"
+    own = fg.Activation("a<b", np.tanh, np.cosh, kinks=[0, 1])
+    assert repr(own) == "Activation('a<b', kinked at 0, 1)"
+    assert "a&lt;b" in fg.Network(own)._repr_html_()
+    for thing in (own, fg.Network(own), fg.GramOperator(X, own)):
+        assert " at 0x" not in repr(thing)
+
+
+class Cells(html.parser.HTMLParser):
+    """The cells of a table, and a check that every tag is closed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.cells = [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.cells.append(data)
+
+
+@pytest.mark.parametrize("answer", RESULTS)
+def test_results_as_html(answer):
+    cells = Cells(answer._repr_html_()).cells
+    for part in ("λ_min", "λ_max", answer.smallest.guarantee, answer.message):
+        assert part in cells
+    digits = getattr(answer, "largest_digits", f"{answer.largest.estimate:.10g}")
+    assert digits in cells
+    assert "certified" in Cells(fg.Bracket(1.0, 2.0, 1.5, "certified")._repr_html_()).cells
+
+
+def test_several_brackets_as_html():
+    density = next(answer for answer in RESULTS if isinstance(answer, fg.SpectralDensity))
+    cells = Cells(density.quantile([0.1, 0.9])._repr_html_()).cells
+    assert f"{density.quantile(0.9).upper:.10g}" in cells
