@@ -6,19 +6,19 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fastgram._html import bracket_table
+from fastgram._types import Guarantee
 
 __all__ = ["GUARANTEES", "Bracket", "Brackets", "ExtremeEigenvalues", "RitzPairs", "plain"]
 
 Array = npt.NDArray[np.float64]
 
-# From the strongest to the weakest.
-GUARANTEES = ("exact", "certified", "probabilistic", "none")
+GUARANTEES: tuple[Guarantee, ...] = get_args(Guarantee)  # from the strongest to the weakest
 
 
 def plain(value: Any) -> Any:
@@ -57,7 +57,7 @@ class Bracket:
     lower: float
     upper: float
     estimate: float
-    guarantee: str
+    guarantee: Guarantee
 
     @property
     def width(self) -> float:
@@ -99,19 +99,25 @@ class Brackets:
     lower: Array
     upper: Array
     estimate: Array
-    guarantee: str
+    guarantee: Guarantee
 
     def __len__(self) -> int:
         return len(self.lower)
 
-    def __getitem__(self, place: Any) -> Any:
+    @overload
+    def __getitem__(self, place: int | tuple[int, ...]) -> Bracket: ...
+
+    @overload
+    def __getitem__(self, place: Any) -> Bracket | Brackets: ...
+
+    def __getitem__(self, place: Any) -> Bracket | Brackets:
         """Return the `Bracket` at a place, or `Brackets` at several."""
         lower, upper, estimate = self.lower[place], self.upper[place], self.estimate[place]
         if np.ndim(lower):
             return Brackets(lower, upper, estimate, self.guarantee)
         return Bracket(float(lower), float(upper), float(estimate), self.guarantee)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Bracket | Brackets]:
         return (self[place] for place in range(len(self)))
 
     def to_dict(self) -> dict[str, Any]:

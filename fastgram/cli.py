@@ -150,7 +150,7 @@ def spectrum(
 ) -> int:
     """Check everything, then run."""
     from fastgram import eigen
-    from fastgram.network import KINDS, Network
+    from fastgram.network import KINDS, READOUTS, Network
 
     _check_question(context, density, exact)
     drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
@@ -167,7 +167,7 @@ def spectrum(
             weight_variance=weight_variance,
             bias_variance=bias_variance,
             normalize=normalize,
-            readout=readout,
+            readout=as_choice("readout", readout, READOUTS),
             seed=drawn,
         )
         for name, layers, neurons in dict.fromkeys(shapes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fastgram._html import table
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
+from fastgram._types import Kind, Readout
 from fastgram._validation import as_choice, as_integer, as_number
 from fastgram.activations import Activation, get_activation
 from fastgram.duals import dual_matrices
@@ -25,8 +26,8 @@ __all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
 
 Array = npt.NDArray[np.float64]
 
-KINDS = ("gradient", "nngp", "ntk")
-READOUTS = ("rademacher", "gaussian")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Network:
     weight_variance: float = 1.0
     bias_variance: float = 0.0
     normalize: bool = False
-    readout: str = "rademacher"
+    readout: Readout = "rademacher"
     seed: int = 0
 
     def __init__(
@@ -93,7 +94,7 @@ class Network:
         weight_variance: float = 1.0,
         bias_variance: float = 0.0,
         normalize: bool = False,
-        readout: str = "rademacher",
+        readout: Readout = "rademacher",
         seed: int = 0,
     ) -> None:
         depth = as_integer("depth", depth, 1)

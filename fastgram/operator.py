@@ -17,6 +17,7 @@ from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
 from fastgram._html import table
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
+from fastgram._types import DeviceName, Kind
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, on_gpu
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -113,8 +114,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         X: npt.ArrayLike,
         network: str | Activation | Network = "relu",
         *,
-        kind: str = "gradient",
-        device: str = "cpu",
+        kind: Kind = "gradient",
+        device: DeviceName = "cpu",
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
     ) -> None:
