@@ -76,7 +76,9 @@ eigenvalue, λ_min and λ_max. λ_min bounds how fast gradient descent trains su
 infinitely wide with one hidden layer unless --depth and --width say otherwise.
 
 Several values of --activation, --depth or --width make a sweep: all their combinations, a row \
-each, and --plot draws λ_min and λ_max against the depth or the width.
+each, and --plot draws λ_min and λ_max against the depth or the width. Compare depths with \
+--normalize: without it the variance, and the eigenvalues with it, shrink or grow from layer to \
+layer (by half under relu). A network that fails is a row that says why; the exit code is then 1.
 
 A result is an estimate and a bracket \[lower, upper] that holds the true value. Its guarantee is \
 [bold]exact[/]: known without arithmetic; [bold]certified[/]: proven, rounding included; \
@@ -96,7 +98,8 @@ and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum
   fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png
   fastgram spectrum rows.npz:train -a 'elu(alpha=0.5)' --json -
-  fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png
+  fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv
+  fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot depth.png
   fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
   fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
