@@ -34,7 +34,8 @@ class Sample:
     source : str
         The file, or what else it is.
     columns : tuple of str
-        The names of the features, or their numbers from 0 where they have none.
+        The names of the features, or their numbers from 0 where they have none; empty where all of
+        the source is taken and has no names.
     told : str
         What was taken and what was not, in words, where that is not plain from n and d.
     lines : (n,) array of int, optional
@@ -105,7 +106,7 @@ def rows_of_array(array: Any, source: str, choice: Choice) -> Sample:
     selection = select(choice, None, count, source)
     columns = selection.taken
     if columns == tuple(range(count)):
-        return Sample(rows, source, tuple(map(str, columns)))
+        return Sample(rows, source, ())
     told = [f"columns {number_words(columns)} of {count}"]
     if selection.labels:
         told.append(f"label {number_words(selection.labels)}")
@@ -123,7 +124,9 @@ def _text_sample(file: Path, choice: Choice) -> Sample:
     told += text.remarks
     plain = names is None and len(told) == 1
     rows = as_rows(text.values, str(file))
-    return Sample(rows, str(file), columns, "" if plain else "; ".join(told), text.lines)
+    if plain:
+        return Sample(rows, str(file), (), "", text.lines)
+    return Sample(rows, str(file), columns, "; ".join(told), text.lines)
 
 
 def _split_key(path: str) -> tuple[Path, str | None]:

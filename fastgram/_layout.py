@@ -37,7 +37,7 @@ _TRUTH = {"true": 1.0, "false": 0.0}
 _TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)?\s?(?:[AaPp][Mm])?(?:Z|[+-]\d{2}:?\d{2})?"
 _MONTH = r"[A-Za-z]{3,9}"
 _DATE = re.compile(
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
+    rf"(?:\d{{8}}T\d{{4,6}}|\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
     rf"|\d{{1,2}}[- ]{_MONTH}[- ]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|{_MONTH}[- ]\d{{2,4}}"
     rf"|\d{{4}}-?[Qq][1-4])(?:[T ]+{_TIME})?|{_TIME}"
 )
@@ -345,8 +345,11 @@ def _names_in_comment(
 def _names_of_rows(found: Sequence[Sequence[str]], columns: int) -> bool:
     """Whether the first column counts the rows or names them, as R writes it without a header."""
     first = [cells[0].strip() for cells in found if len(cells) == columns]
-    counted = first[:1] == ["1"] and all(cell == str(k) for k, cell in enumerate(first, 1))
-    return bool(first) and columns > 2 and (counted or not any(map(Number().is_number, first)))
+    if not first:
+        return False
+    if first[0] in ("0", "1"):
+        return first == [str(k) for k in range(int(first[0]), int(first[0]) + len(first))]
+    return columns > 2 and not any(map(Number().is_number, first))
 
 
 def _header(
@@ -362,7 +365,7 @@ def _header(
     if len(head) == columns - 1 and not any(numbers) and _names_of_rows(rows, columns):
         return ["", *head], 1
     if not any(numbers):
-        return head, 1
+        return (None, 0) if all(map(is_missing, head)) else (head, 1)
     if len(head) == columns and _names_in_numbers(head, numbers, rows, number):
         return head, 1
     return None, 0
@@ -389,14 +392,20 @@ def _names_in_numbers(
         if not bare[0] or named or len(counted) > 4:
             return True
         return not any(cell.strip().lstrip("+-").isdigit() for cells in rows for cell in cells)
-    # years, or counts beside names
-    return not all(numbers) and _consecutive(bare) and not any(map(_consecutive, rows))
+    # years beside a word, or wavelengths
+    least = 8 if all(numbers) else 4
+    steady = [
+        _is_steady([cells for cells in row if number.is_number(cells)], number, least)
+        for row in (bare, *rows)
+    ]
+    return steady[0] and not any(steady[1:])
 
 
-def _consecutive(cells: Sequence[str]) -> bool:
-    """Whether four or more of the cells are whole numbers, one after the other, and no other is."""
-    whole = [int(cell) for cell in cells if cell.strip().isdigit()]
-    return len(whole) > 3 and all(b - a == 1 for a, b in itertools.pairwise(whole))
+def _is_steady(cells: Sequence[str], number: Number, least: int) -> bool:
+    """Whether there are so many numbers at least, and each is the same step above the last."""
+    values = [number.read(cell) for cell in cells]
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    return len(values) >= least and steps[0] > 0.0 and max(steps) - min(steps) < 1e-6 * steps[0]
 
 
 def _index(names: Sequence[str] | None) -> tuple[int, ...]:

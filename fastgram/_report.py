@@ -50,7 +50,7 @@ class Task:
         What the matrix is and how it is computed; what is asked of it. Both are told in the JSON
         as far as it has words for them.
     columns : tuple of str
-        The names of X's columns, or their numbers in the file.
+        The names of X's columns, or their numbers in the file; empty where they say nothing.
     told : str
         Which columns of the file were taken and which were not, where n and d do not say it.
     lines : (n,) array of int, optional
@@ -201,7 +201,7 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
         "n": task.X.shape[0],
         "d": task.X.shape[1],
         "source": task.source,
-        "columns": list(task.columns),
+        "columns": list(task.columns) or None,
         "rows": task.rows,
         "dtype": task.operator.get("dtype"),
         "device": task.operator.get("device"),
