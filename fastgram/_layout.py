@@ -21,7 +21,7 @@ Record = tuple[int, list[str]]  # the line on which it ends, and its cells
 
 _BLANKS = " "  # stands for any run of blanks and tabs
 _SEPARATORS = ("\t", ";", ",", "|", _BLANKS)  # the first of equals is taken
-_SAMPLE = 200  # lines
+_SAMPLE, _FEW, _LETTERS = 200, 10, 2**18  # lines, and of long ones fewer
 _COMMENT = ("#", "%")
 _WORD = re.compile(r'"([^"]*)"|(\S+)')
 # A number by one convention or the other.
@@ -213,15 +213,15 @@ def find_layout(file: Path) -> Layout:
     encoding = _encoding(file)
     with _open(file, encoding) as text:
         lines = _Lines(text)
-        sample = list(itertools.islice(lines, _SAMPLE))
+        sample, cut = _first(lines)
     if not sample:
         raise ValueError(f"{file} holds no rows")
     _refuse_web_page(file, sample[0])
     given = re.fullmatch(r"sep=(.)\s*", sample[0])  # as spreadsheets write it
     separator = given[1] if given else _separator(sample)
     found = list(_split(sample, separator))
-    if len(sample) == _SAMPLE and len(found) > 1:
-        found.pop()  # which may have been cut
+    if cut and len(found) > 1:
+        found.pop()  # a cell of which may go on
     columns = _usual(map(len, found[1:] or found))
     number = Number(_comma_is_decimal(separator, found))
     titles = 1 if given else 0
@@ -246,6 +246,18 @@ def find_layout(file: Path) -> Layout:
         titles=titles - bool(given),
         sample=[cells for cells in found[skipped:] if len(cells) == columns],
     )
+
+
+def _first(lines: Iterable[str]) -> tuple[list[str], bool]:
+    """Return the first lines, and whether there may be more."""
+    sample: list[str] = []
+    letters = 0
+    for line in lines:
+        sample.append(line)
+        letters += len(line)
+        if len(sample) == _SAMPLE or (len(sample) >= _FEW and letters > _LETTERS):
+            return sample, True
+    return sample, False
 
 
 def _encoding(file: Path) -> str:
@@ -378,6 +390,8 @@ def _names_in_numbers(
     if not rows:
         return False
     bare = [cell.strip() for cell in head]
+    if not bare[0] and _names_of_rows(rows, len(head)):
+        return True
     of_numbers = [
         any(number.is_number(cells[k]) for cells in rows)
         and all(number.is_number(cells[k]) or is_missing(cells[k]) for cells in rows)

@@ -195,7 +195,8 @@ def _taken(
     }
     if not selection.explicit:
         reasons = hidden | reasons
-    places = [table.columns.index(column) for column in good]
+    place_of = {column: place for place, column in enumerate(table.columns)}
+    places = [place_of[column] for column in good]
     left_out = [(column, why) for column, why in sorted(reasons.items()) if why != "nothing"]
     values = table.values if len(good) == len(table.columns) else table.values[:, places]
     return TextRows(values, tuple(good), names, left_out, _remarks(layout), table.lines)
