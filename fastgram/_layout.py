@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["Layout", "Number", "find_layout", "is_date", "is_missing", "readable", "records"]
+__all__ = [
+    "Layout",
+    "Number",
+    "find_layout",
+    "is_date",
+    "is_figure",
+    "is_missing",
+    "readable",
+    "records",
+]
 
 Record = tuple[int, list[str]]  # the line on which it ends, and its cells
 
@@ -41,6 +50,9 @@ _DATE = re.compile(
     rf"|\d{{1,2}}[- ]{_MONTH}[- ]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|{_MONTH}[- ]\d{{2,4}}"
     rf"|\d{{4}}-?[Qq][1-4])(?:[T ]+{_TIME})?|{_TIME}"
 )
+# What a person reads as a number and `Number` does not: amounts, per cent, (negative) ones.
+_FIGURE = re.compile(r"[-+\u2212(]?\s?[$€£¥]?\s?\d[\d.,' \u00a0]*(?:%|[$€£¥])?\)?")
+_FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))[dD]([+-]?\d+)")
 _INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*|rownames")
 # What other files begin with whose name says that they are text.
 _OTHER = (
@@ -75,7 +87,7 @@ class Number:
         """
         if is_missing(cell):
             return float("nan")
-        text = cell.strip()
+        text = _FORTRAN.sub(r"\1e\2", cell.strip().replace("\u2212", "-"))
         mark, other = (",", ".") if self.comma else (".", ",")
         whole, point, part = text.partition(mark)
         if _THOUSANDS[other].fullmatch(whole):
@@ -101,6 +113,11 @@ class Number:
 def is_missing(cell: str) -> bool:
     """Whether a cell stands for a value that is not there."""
     return cell.strip().lower() in _MISSING
+
+
+def is_figure(cell: str) -> bool:
+    """Whether a cell looks like a number, and is neither a word nor a date."""
+    return _FIGURE.fullmatch(cell.strip()) is not None and not is_date(cell)
 
 
 def is_date(cell: str) -> bool:

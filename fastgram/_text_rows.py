@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._columns import Choice, Selection, column_words, option_words, select
-from fastgram._layout import Layout, find_layout, is_date, is_missing, readable, records
+from fastgram._layout import (
+    Layout,
+    find_layout,
+    is_date,
+    is_figure,
+    is_missing,
+    readable,
+    records,
+)
 
 __all__ = ["TextRows", "read_text"]
 
@@ -108,7 +116,7 @@ def _sure(layout: Layout, selection: Selection) -> dict[int, str]:
     hidden = dict.fromkeys(layout.index, "index")
     for column in range(layout.columns):
         cells = [cells[column] for cells in layout.sample if not is_missing(cells[column])]
-        if not cells or any(map(layout.number.is_number, cells)):
+        if not cells or any(map(layout.number.is_number, cells)) or all(map(is_figure, cells)):
             continue
         hidden.setdefault(column, "dates" if all(map(is_date, cells)) else "text")
     if selection.explicit:  # asked for: read, and refused where they cannot be
@@ -223,9 +231,9 @@ def _described(
         values = table.values[:, place]
         trouble = table.troubles.get(column)
         named = layout.names is not None and bool(layout.names[column])
-        if column in words and not selection.explicit:
+        if trouble and column in words and not (selection.explicit or is_figure(trouble.cell)):
             hidden[column] = "text"
-        elif not named and not trouble and np.isnan(values).all() and len(table.columns) > 1:
+        elif not named and np.isnan(values).all() and _is_blank(layout, column):
             hidden[column] = "nothing"  # separators at the end of each line
         elif trouble:
             bad[column] = (
@@ -242,6 +250,10 @@ def _described(
     if len([column for column in of_text if column != first]) > 1 and not selection.explicit:
         bad |= {column: _text_words(layout, table, column) for column in of_text}
     return dict(sorted(bad.items()))
+
+
+def _is_blank(layout: Layout, column: int) -> bool:
+    return layout.columns > 1 and not any(cells[column].strip() for cells in layout.sample)
 
 
 def _text_words(layout: Layout, table: _Table, column: int) -> str:
