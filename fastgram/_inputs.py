@@ -118,11 +118,14 @@ def _text_sample(file: Path, choice: Choice) -> Sample:
     names = text.names
     columns = tuple(names[k] if names and names[k] else str(k) for k in text.columns)
     told = [f"columns {list_words(columns) if names else number_words(text.columns)}"]
+    some = len(columns) + len(text.left_out) < text.count
+    if some:
+        told[0] += f" of {text.count}"
     if text.left_out:
         out = [f"{(names and names[k]) or k} ({why})" for k, why in text.left_out]
         told.append(f"left out: {list_words(out)}")
     told += text.remarks
-    plain = names is None and len(told) == 1
+    plain = names is None and len(told) == 1 and not some
     rows = as_rows(text.values, str(file))
     if plain:
         return Sample(rows, str(file), (), "", text.lines)

@@ -41,6 +41,8 @@ class TextRows:
     values : (n, d) array
     columns : tuple of int
         The numbers in the file of those that were taken.
+    count : int
+        Columns in the file.
     names : tuple of str or None
         Of all columns of the file.
     left_out : list of (int, str)
@@ -53,6 +55,7 @@ class TextRows:
 
     values: Array
     columns: tuple[int, ...]
+    count: int
     names: tuple[str, ...] | None
     left_out: list[tuple[int, str]]
     remarks: list[str]
@@ -207,7 +210,9 @@ def _taken(
     places = [place_of[column] for column in good]
     left_out = [(column, why) for column, why in sorted(reasons.items()) if why != "nothing"]
     values = table.values if len(good) == len(table.columns) else table.values[:, places]
-    return TextRows(values, tuple(good), names, left_out, _remarks(layout), table.lines)
+    return TextRows(
+        values, tuple(good), layout.columns, names, left_out, _remarks(layout), table.lines
+    )
 
 
 def _remarks(layout: Layout) -> list[str]:

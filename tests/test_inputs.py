@@ -282,13 +282,19 @@ CARS = """mpg,"weight, kg",origin,name
             "columns mpg, weight, kg; left out: origin (label), name (dropped)",
         ),
         ({"columns": ("weight, kg", "mpg")}, [[3504.0, 18.0], [3693.0, 15.0]], "weight, kg, mpg"),
-        ({"columns": ("1",)}, [[3504.0], [3693.0]], "columns weight, kg"),
+        ({"columns": ("1",)}, [[3504.0], [3693.0]], "columns weight, kg of 4"),
     ],
 )
 def test_columns_are_chosen_by_name_or_number(tmp_path, choice, rows, told):
     sample = read_rows(write(tmp_path / "x.csv", CARS), Choice(**choice))
     assert sample.rows.tolist() == rows
     assert told in sample.told
+
+
+def test_columns_without_names_are_said_by_number(tmp_path):
+    path = write(tmp_path / "x.txt", "1 2 3 4\n5 6 7 8\n")
+    assert read_rows(path, Choice(columns=("0", "2"))).told == "columns 0, 2 of 4"
+    assert read_rows(path, Choice(drop=("-1",))).told == "columns 0 to 2; left out: 3 (dropped)"
 
 
 def test_columns_of_an_array_are_chosen_by_number(tmp_path):
