@@ -42,7 +42,7 @@ class TextRows:
     columns : tuple of int
         The numbers in the file of those that were taken.
     count : int
-        Columns in the file.
+        Columns in the file that hold anything.
     names : tuple of str or None
         Of all columns of the file.
     left_out : list of (int, str)
@@ -210,9 +210,8 @@ def _taken(
     places = [place_of[column] for column in good]
     left_out = [(column, why) for column, why in sorted(reasons.items()) if why != "nothing"]
     values = table.values if len(good) == len(table.columns) else table.values[:, places]
-    return TextRows(
-        values, tuple(good), layout.columns, names, left_out, _remarks(layout), table.lines
-    )
+    count = layout.columns - list(reasons.values()).count("nothing")
+    return TextRows(values, tuple(good), count, names, left_out, _remarks(layout), table.lines)
 
 
 def _remarks(layout: Layout) -> list[str]:

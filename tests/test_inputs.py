@@ -362,6 +362,8 @@ def test_what_was_taken_is_said(tmp_path):
     )
     assert sample.columns == ("long", "2")
     assert sample.place(1) == "line 4"
+    empty = read_rows(write(tmp_path / "x.csv", "a,b,,\n1,2,,\n3,4,,\n"))
+    assert empty.told == "columns a, b"
     many = ",".join(f"f{k}" for k in range(50)) + "\n" + ",".join(["1.5"] * 50)
     assert read_rows(write(tmp_path / "x.csv", many)).told.endswith("f8, f9, …, f49")
     assert read_rows(write(tmp_path / "x.csv", "1,2\n3,4\n")).told == ""
