@@ -240,6 +240,8 @@ def as_network(network: str | Activation | Network) -> Network:
     """Return a Network; a string or an Activation is short for ``Network(it)``."""
     if isinstance(network, Network):
         return network
+    if isinstance(network, str) and network in KINDS:
+        raise ValueError(f"{network!r} is a kind and no activation: was kind={network!r} meant?")
     if isinstance(network, (str, Activation)):
         return Network(network)
     raise TypeError(

@@ -807,6 +807,13 @@ def test_a_network_in_the_place_of_other_rows(Y, words, refuses):
         fg.gram(np.ones((2, 2)), Y)
 
 
+@pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
+def test_a_kind_in_the_place_of_a_network(kind, refuses):
+    for call in (fg.GramOperator, fg.exact_extreme_eigenvalues, lambda X, n: fg.gram(X, network=n)):
+        with refuses(ValueError, f"was kind='{kind}' meant?"):
+            call(np.eye(2), kind)
+
+
 @pytest.mark.parametrize(("X", "error", "words"), BAD_ROWS)
 def test_bad_rows(X, error, words, refuses):
     for call in (fg.gram, fg.GramOperator):
