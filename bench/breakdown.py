@@ -31,10 +31,11 @@ from bench.results import Figure
 from fastgram._cache import bytes_of_all
 from fastgram._machine import require_memory, thread_count
 from fastgram._tiles import Store
+from fastgram._types import Kind
 
 ROUNDS = 5
 NAMES = ("gemm", "table", "products", "store", "faults")
-NETWORKS = (  # activation, kind, depth
+NETWORKS: tuple[tuple[str, Kind, int], ...] = (  # activation, kind, depth
     ("relu", "gradient", 1),
     ("tanh", "gradient", 1),
     ("gelu", "gradient", 1),

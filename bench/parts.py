@@ -23,6 +23,7 @@ from fastgram._cache import slices
 from fastgram._devices import CPU
 from fastgram._entries import Entries
 from fastgram._tiles import Consumer, Multiply, each_tile
+from fastgram._types import Kind
 
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
@@ -37,7 +38,7 @@ class Case:
     n: int
     d: int
     activation: str = "relu"
-    kind: str = "gradient"
+    kind: Kind = "gradient"
     depth: int = 1
     dtype: str = "float64"
     columns: int = 1

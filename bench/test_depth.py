@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import fastgram as fg
 from bench.floors import in_turn
 
 N, D = 4096, 100
-KIND = "ntk"
+KIND: Final = "ntk"
 ROUNDS = 5
 
 

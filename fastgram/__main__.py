@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 2 for bad input, 130 where the user interrupted.
+        The exit status: 0, 1 where some of several networks failed, 2 for bad input, 130 where the
+        user interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a λ must not lose the results of an hour

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._html import bracket_table
 from fastgram._request import bracket
-from fastgram._results import Bracket
-from fastgram._validation import as_number
+from fastgram._results import Bracket, Brackets, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["SpectralDensity"]
 
 Array = npt.NDArray[np.float64]
+
+# What `to_dict` says of the distribution: quantiles, and at most this many points of its estimate
+# and of each bound.
+_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_POINTS = 66
 
 
 @dataclass(frozen=True)
@@ -99,36 +103,112 @@ class SpectralDensity:
         parts = [_at_most(ends, points) / self.n for ends in self._columns()]
         return parts[0], parts[1], parts[2]
 
-    def quantile(self, p: float) -> Bracket:
+    @overload
+    def quantile(self, p: float) -> Bracket: ...
+
+    @overload
+    def quantile(self, p: npt.ArrayLike) -> Bracket | Brackets: ...
+
+    def quantile(self, p: npt.ArrayLike) -> Bracket | Brackets:
         """Return the least x that a part p of the eigenvalues is no larger than; 0.5: the median.
+
+        Parameters
+        ----------
+        p : float or array_like
+            Above 0 and at most 1.
+
+        Returns
+        -------
+        Bracket
+            For one number; for an array `Brackets`, whose ends are arrays of its shape.
 
         Raises
         ------
         ValueError, TypeError
-            If p is not a number above 0 and at most 1.
+            If p is not a number, or not of numbers, above 0 and at most 1.
         """
-        p = as_number("p", p, above=0.0)
-        if p > 1.0:
-            raise ValueError(f"p must be at most 1, not {p:g}")
+        parts = _numbers("p", p)
+        outside = parts[~((parts > 0.0) & (parts <= 1.0))]
+        if outside.size:
+            raise ValueError(f"p must be above 0 and at most 1, not {outside.flat[0]:g}")
         # p·n just above an integer by rounding alone is that integer
-        index = min(max(math.ceil(p * self.n * (1.0 - 4.0 * np.finfo(np.float64).eps)), 1), self.n)
-        ends = self.lower[index - 1], self.upper[index - 1]
-        return bracket(*ends, self.estimates[index - 1], "probabilistic")
+        exact = parts * self.n * (1.0 - 4.0 * np.finfo(np.float64).eps)
+        index = np.clip(np.ceil(exact).astype(np.int64), 1, self.n) - 1
+        return _brackets(self.lower[index], self.upper[index], self.estimates[index])
 
-    def count(self, low: float, high: float) -> Bracket:
+    @overload
+    def count(self, low: float, high: float) -> Bracket: ...
+
+    @overload
+    def count(self, low: npt.ArrayLike, high: npt.ArrayLike) -> Bracket | Brackets: ...
+
+    def count(self, low: npt.ArrayLike, high: npt.ArrayLike) -> Bracket | Brackets:
         """Return how many eigenvalues lie in [low, high]; the ends may be infinite.
+
+        Parameters
+        ----------
+        low, high : float or array_like
+            Of one shape, or that broadcast to one: ``count(edges[:-1], edges[1:])`` is a histogram,
+            but for eigenvalues on an edge, which count on both sides.
+
+        Returns
+        -------
+        Bracket
+            For numbers; where there is an array `Brackets`, whose ends are arrays.
 
         Raises
         ------
-        ValueError
-            If low is above high.
+        ValueError, TypeError
+            If low is above high, or they are not numbers.
         """
-        if not low <= high:
-            raise ValueError(f"low must be at most high, not {low} and {high}")
-        upto = [int(_at_most(ends, np.array(high))) for ends in self._columns()]
-        below = [int(np.searchsorted(ends, low, side="left")) for ends in self._columns()]
-        least, most = max(upto[0] - below[2], 0), upto[2] - below[0]
-        return bracket(least, most, upto[1] - below[1], "probabilistic")
+        first, last = _numbers("low", low), _numbers("high", high)
+        try:
+            first, last = np.broadcast_arrays(first, last)
+        except ValueError:
+            raise ValueError(
+                f"low and high must be of one shape, not {first.shape} and {last.shape}"
+            ) from None
+        wrong = np.flatnonzero(~(first <= last).reshape(-1))
+        if wrong.size:
+            ends = first.flat[wrong[0]], last.flat[wrong[0]]
+            raise ValueError(f"low must be at most high, not {ends[0]} and {ends[1]}")
+        upto = [_at_most(ends, last) for ends in self._columns()]
+        below = [
+            np.searchsorted(ends, first, side="left").astype(np.float64) for ends in self._columns()
+        ]
+        least = np.maximum(upto[0] - below[2], 0.0)
+        return _brackets(least, upto[2] - below[0], upto[1] - below[1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `json.dumps` takes: brackets, sums, quantiles and the distribution.
+
+        The attributes under their names, but in the place of what holds a number for each
+        eigenvalue or node: "quantiles", of p from 0.01 to 0.99, and "cumulative_distribution",
+        the part of the eigenvalues ≤ x with its bounds at up to 198 points x. None stands for an
+        infinite number.
+        """
+        skipped = ("lower", "upper", "estimates", "nodes", "weights")
+        facts = {
+            field.name: plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in skipped
+        }
+        quantiles = [{"p": p, **self.quantile(p).to_dict()} for p in _QUANTILES]
+        return facts | {
+            "quantiles": quantiles,
+            "cumulative_distribution": self._distribution(),
+        }
+
+    def _distribution(self) -> list[dict[str, float]]:
+        """Return the part of the eigenvalues ≤ x, with its bounds, at points where it changes."""
+        few = np.unique(np.linspace(0, self.n - 1, min(self.n, _POINTS)).round().astype(int))
+        points = np.unique(
+            np.concatenate([ends[few] for ends in (self.lower, self.estimates, self.upper)])
+        )
+        points = points[np.isfinite(points)]
+        keys = ("x", "lower", "estimate", "upper")
+        columns = [values.tolist() for values in (points, *self.cdf(points))]
+        return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def plot(self, path: str | Path | None = None, ax: Axes | None = None) -> Axes:
         """Draw the cumulative distribution with its bounds.
@@ -167,6 +247,17 @@ class SpectralDensity:
         """Return the eigenvalues such that fewest, an estimate, and most are ≤ x."""
         return self.upper, self.estimates, self.lower
 
+    def _repr_html_(self) -> str:
+        brackets = {
+            "λ_min": self.smallest,
+            **{f"{100 * p:g} %": self.quantile(p) for p in (0.1, 0.5, 0.9)},
+            "λ_max": self.largest,
+            "trace": self.trace,
+            "log-determinant": self.log_determinant,
+            "effective rank": self.effective_rank,
+        }
+        return bracket_table(f"Spectral density, n = {self.n}", brackets, self.message)
+
     def __str__(self) -> str:
         middle = self.quantile(0.5)
         parts = [f"{self.n} eigenvalues from {self.smallest} to {self.largest}"]
@@ -177,6 +268,25 @@ class SpectralDensity:
         if self.effective_rank is not None:
             parts.append(f"effective rank {self.effective_rank}")
         return ", ".join(parts) + "\n" + self.message
+
+
+def _numbers(name: str, value: npt.ArrayLike) -> Array:
+    """Return numbers, infinite ones too, of any shape."""
+    try:
+        if np.asarray(value).dtype.kind not in "fiuO":
+            raise TypeError
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or an array of numbers, not {value!r}") from None
+    if np.any(np.isnan(numbers)):
+        raise ValueError(f"{name} must not be nan")
+    return numbers
+
+
+def _brackets(lower: Any, upper: Any, estimate: Any) -> Bracket | Brackets:
+    if np.ndim(lower) == 0:
+        return bracket(lower, upper, estimate, "probabilistic")
+    return Brackets(lower, upper, np.clip(estimate, lower, upper), "probabilistic")
 
 
 def _points(x: npt.ArrayLike) -> Array:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from fastgram._machine import free_memory, one_blas_thread
+from fastgram._types import DeviceName
 from fastgram._validation import as_choice, on_gpu
 from fastgram.kernels import Table
 
@@ -37,7 +38,7 @@ Array = Any  # of the device's namespace
 # From a tile, x and y, and two sums: adds tile @ x to the first and tileᵀ @ y to the second.
 Multiplier = Callable[[Array, Array, Array, Array, Array], None]
 
-DEVICES = ("cpu", "gpu", "auto")
+DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
 
 # Rows and columns of a tile on the CPU. In float64 a tile takes 1.1 MB, about a second-level cache;
 # smaller ones lose time to the interpreter between them, larger ones to memory.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgram._results import GUARANTEES, Bracket
+from fastgram._html import table
+from fastgram._results import GUARANTEES, Bracket, plain
 
 if TYPE_CHECKING:
     from flint import arb
@@ -59,6 +60,27 @@ class ExactEigenvalues:
     precision: int
     seconds: float
     message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for `json.dumps`.
+
+        None stands for an infinite number, and for digits where nothing could be proven.
+        """
+        return {
+            key: value or None if key.endswith("_digits") else value
+            for key, value in plain(self).items()
+        }
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, ...]] = [("", "digits", "lower", "upper", "guarantee")]
+        for name, one, digits in (
+            ("λ_min", self.smallest, self.smallest_digits),
+            ("λ_max", self.largest, self.largest_digits),
+            ("condition", self.condition, self.condition_digits),
+        ):
+            ends = f"{one.lower:.17g}", f"{one.upper:.17g}"
+            rows.append((name, digits, *ends, one.guarantee))
+        return table(f"Exact eigenvalues, n = {self.n}", rows, self.message)
 
     def __str__(self) -> str:
         small = self.smallest_digits or f"in [0, {self.smallest.upper:.3g}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,72 @@ from fastgram._blocks import blocks_of
 from fastgram._devices import as_devices, host_rows
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
+from fastgram._types import DeviceName, Kind
 from fastgram._validation import as_choice, as_dtype, as_rows
 from fastgram.activations import Activation
-from fastgram.network import KINDS, Network, as_network
+from fastgram.network import KINDS, Network, as_network, refuse_as_rows
 
 __all__ = ["gram"]
+
+Out = TypeVar("Out")
+
+
+# What comes back has the dtype of the computation, or is `out`; where rows are on a GPU, and for
+# other arrays of no known type, it is of no known type either.
+@overload
+def gram(
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike | None = None,
+    network: str | Activation | Network = "relu",
+    *,
+    kind: Kind = "gradient",
+    device: DeviceName = "cpu",
+    dtype: Literal["float64"] = "float64",
+    out: None = None,
+    progress: bool = False,
+) -> npt.NDArray[np.float64]: ...
+
+
+@overload
+def gram(
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike | None = None,
+    network: str | Activation | Network = "relu",
+    *,
+    kind: Kind = "gradient",
+    device: DeviceName = "cpu",
+    dtype: Literal["float32"],
+    out: None = None,
+    progress: bool = False,
+) -> npt.NDArray[np.float32]: ...
+
+
+@overload
+def gram(
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike | None = None,
+    network: str | Activation | Network = "relu",
+    *,
+    kind: Kind = "gradient",
+    device: DeviceName = "cpu",
+    dtype: npt.DTypeLike = "float64",
+    out: Out,
+    progress: bool = False,
+) -> Out: ...
+
+
+@overload
+def gram(
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike | None = None,
+    network: str | Activation | Network = "relu",
+    *,
+    kind: Kind = "gradient",
+    device: DeviceName = "cpu",
+    dtype: npt.DTypeLike = "float64",
+    out: None = None,
+    progress: bool = False,
+) -> npt.NDArray[np.floating]: ...
 
 
 def gram(
@@ -23,8 +84,8 @@ def gram(
     Y: npt.ArrayLike | None = None,
     network: str | Activation | Network = "relu",
     *,
-    kind: str = "gradient",
-    device: str = "cpu",
+    kind: Kind = "gradient",
+    device: DeviceName = "cpu",
     dtype: npt.DTypeLike = "float64",
     out: Any = None,
     progress: bool = False,
@@ -98,6 +159,7 @@ def gram(
     home = devices[0]
     X, from_gpu = host_rows(X, devices)
     if Y is not None:
+        refuse_as_rows(Y, "Y")
         Y, of_columns = host_rows(Y, devices)
         from_gpu = from_gpu or of_columns
     rows = as_rows(X)

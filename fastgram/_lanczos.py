@@ -190,22 +190,23 @@ class BlockLanczos:
             coupling = correction @ coupling
             remainder -= block @ device.put(coupling)
         self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
-        missed = frobenius_norm(device, remainder, self.norm) + self._measuring_error()
+        missed = frobenius_norm(device, remainder, self.norm)
+        missed += self._measuring_error(diagonal, coupling)
         self.defect = math.hypot(self.defect, missed)
         self._take(diagonal, coupling, block)
 
-    def _measuring_error(self) -> float:
+    def _measuring_error(self, diagonal: Array, coupling: Array) -> float:
         """Bound what computing AQ − QT − (residual block) of a pass rounds, in Frobenius norm.
 
-        It is AQ less three products of b columns with a block of T, |·| of each at most √b·b
-        entrywise in norm, and AQ is no larger than their sum.
+        It is AQ less three products of at most b columns with blocks of T. A column of |Q| times
+        one of a block is at most √b times that one's norm, and AQ is no larger than their sum.
         """
-        width = max(self._current.shape[1], self._previous_width)
-        return float(gamma(width + 3) * 6.0 * width * self.norm)
-
-    @property
-    def _previous_width(self) -> int:
-        return 0 if self._previous is None else int(self._previous.shape[1])
+        parts = [diagonal, coupling]
+        if self._previous is not None:
+            parts.append(self.couplings[-1])
+        width = max(part.shape[1] for part in [*parts, coupling.T])
+        sizes = sum(float(np.linalg.norm(part / self.norm)) for part in parts if self.norm)
+        return float(gamma(width + 3) * 2.0 * math.sqrt(width) * sizes * self.norm)
 
     def _take(self, diagonal: Array, coupling: Array, block: Any) -> None:
         self.passes += 1

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fastgram._inputs import ENDINGS
+from fastgram._inputs import ending_words
 
 __all__ = [
     "ACTIVATIONS",
@@ -15,16 +15,20 @@ __all__ = [
     "Activations",
     "BiasVariance",
     "Block",
+    "Columns",
     "Confidence",
+    "Csv",
     "Data",
     "Density",
     "Depths",
     "Device",
     "Digits",
+    "Drop",
     "Dtype",
     "Exact",
     "Json",
     "Kind",
+    "Label",
     "MaxPasses",
     "Memory",
     "Method",
@@ -69,7 +73,7 @@ Data = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help=f"Rows to take: a real (n, d) array, one sample a row, in {', '.join(ENDINGS)}"
+        help=f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
         " (file.npz:key for one of several arrays).",
         show_default="the 1797 x 64 handwritten digits that come with fastgram",
     ),
@@ -113,6 +117,22 @@ _NETWORK_SEED = "Of the weights of a network of finite width."
 NetworkSeed = Annotated[int, _option(_NETWORK, _NETWORK_SEED)]
 _ROWS = "unit: scale each row to norm 1. raw: take the rows as they are."
 Rows = Annotated[str, _option(_DATA, _ROWS, metavar="unit|raw")]
+_COLUMNS = (
+    "Columns of DATA to take, and no others: names or numbers, with commas between them. Numbers"
+    " count from 0, negative ones from the end."
+)
+Columns = Annotated[
+    list[str] | None,
+    _option(_DATA, _COLUMNS, "--columns", metavar="COLUMNS", none="all that hold numbers"),
+]
+_DROP = "Columns to leave out."
+Drop = Annotated[
+    list[str] | None, _option(_DATA, _DROP, "--drop", metavar="COLUMNS", none="those of words")
+]
+_LABEL = "The column of labels, which is left out as well."
+Label = Annotated[
+    list[str] | None, _option(_DATA, _LABEL, "--label", metavar="COLUMN", none="a column of words")
+]
 _RTOL = "Stop when both brackets are no wider than this part of their estimates."
 Rtol = Annotated[float, _option(_RUN, _RTOL)]
 _CONFIDENCE = "Of both brackets together, where they are probabilistic."
@@ -141,6 +161,8 @@ _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keep
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."
 Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
+_CSV = "Write the same as a table, a line a result; - is standard output, without the table."
+Csv = Annotated[str | None, _option(_OUTPUT, _CSV, "--csv", metavar="FILE")]
 _PLOT = (
     "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width,"
     " --density as cumulative distributions."

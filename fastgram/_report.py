@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import math
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 import fastgram
-from fastgram._results import Bracket
 
 if TYPE_CHECKING:
     from fastgram.network import Network
 
 __all__ = [
+    "FAILURES",
+    "Failure",
     "Report",
     "Task",
-    "bracket_record",
     "check_writable",
+    "csv_text",
     "json_text",
     "network_name",
     "records",
     "shape_tells",
     "shape_words",
-    "write_json",
+    "write_whole",
 ]
 
 
@@ -46,6 +49,12 @@ class Task:
     operator, request : dict
         What the matrix is and how it is computed; what is asked of it. Both are told in the JSON
         as far as it has words for them.
+    columns : tuple of str
+        The names of X's columns, or their numbers in the file; empty where they say nothing.
+    told : str
+        Which columns of the file were taken and which were not, where n and d do not say it.
+    lines : (n,) array of int, optional
+        Of a text file, the line of each row.
     """
 
     X: npt.NDArray[np.floating]
@@ -53,6 +62,27 @@ class Task:
     rows: str
     operator: dict[str, Any]
     request: dict[str, Any]
+    columns: tuple[str, ...] = ()
+    told: str = ""
+    lines: npt.NDArray[np.int64] | None = None
+
+    def words(self, error: Exception) -> str:
+        """Return an error's message, in which a row of a text file is its line there."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        lines = self.lines
+        if lines is None:
+            return text
+        return re.sub(r"\brow (\d+)\b", lambda row: f"line {lines[int(row[1])]}", text)
+
+    def worded(self, error: Exception) -> Exception:
+        """Return an error that says `words`."""
+        text = self.words(error)
+        return error if self.lines is None else ValueError(text).with_traceback(error.__traceback__)
+
+    def heading(self, start: str, networks: Sequence[Network], end: str) -> str:
+        """Return what stands above a table: the title within a sentence, and what was taken."""
+        line = f"{start} {self.title(networks)}, {end}"
+        return f"{line}\n{self.told}" if self.told else line
 
     def title(self, networks: Sequence[Network]) -> str:
         """Return what the matrices are, in a line: of the networks, what they have in common."""
@@ -73,6 +103,17 @@ class Task:
         return self.title(networks).replace(" x ", "\u00a0×\u00a0")
 
 
+# What ends one row of a sweep and not the sweep: a network that cannot be, or is too large.
+FAILURES = (ValueError, TypeError, NotImplementedError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """In the place of a result: why there is none."""
+
+    reason: str
+
+
 @dataclass(frozen=True)
 class Report:
     """One kind of result: how it is computed, told and drawn.
@@ -80,20 +121,18 @@ class Report:
     Attributes
     ----------
     check : function of a task and networks
-        Refuses, before the first of them is solved, what can be seen not to work for one.
+        Refuses what can be seen not to work for any of them, before the first is solved; returns
+        those that alone cannot be, by their places, and why.
     solve : function of a task, a network and whether to show progress
         Computes the result.
-    facts : function of a result
-        Returns what its JSON record says besides the network and the task.
-    show : function of a task, networks and results
+    show : function of a task, networks and results or failures
         Prints the table.
     draw : function of a file, a task, networks and results
         Writes the figure.
     """
 
-    check: Callable[[Task, Sequence[Network]], None]
+    check: Callable[[Task, Sequence[Network]], dict[int, Exception]]
     solve: Callable[[Task, Network, bool], Any]
-    facts: Callable[[Any], dict[str, Any]]
     show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
     draw: Callable[[str, Task, Sequence[Network], Sequence[Any]], None]
 
@@ -137,14 +176,18 @@ def records(
     task: Task,
     networks: Sequence[Network],
     results: Sequence[Any],
-    facts: Callable[[Any], dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Return one dict a result, named as the result types are; `results` may be the fewer."""
+    """Return one dict a result, named as the result types are; `results` may be the fewer.
+
+    Of a failure it has "error", which is None elsewhere, and nothing that a result would say.
+    """
     request = {key: task.request[key] for key in _TOLD if key in task.request}
-    return [
-        {**_head(task, network), **facts(result), **request, "version": fastgram.__version__}
-        for network, result in zip(networks, results, strict=False)
-    ]
+    found = []
+    for network, result in zip(networks, results, strict=False):
+        failed = isinstance(result, Failure)
+        said = {"error": result.reason} if failed else {"error": None, **result.to_dict()}
+        found.append({**_head(task, network), **said, **request, "version": fastgram.__version__})
+    return found
 
 
 def _head(task: Task, network: Network) -> dict[str, Any]:
@@ -157,6 +200,8 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
         "kind": task.operator["kind"],
         "n": task.X.shape[0],
         "d": task.X.shape[1],
+        "source": task.source,
+        "columns": list(task.columns) or None,
         "rows": task.rows,
         "dtype": task.operator.get("dtype"),
         "device": task.operator.get("device"),
@@ -170,28 +215,53 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
     }
 
 
-def bracket_record(bracket: Bracket | None) -> dict[str, float | str | None] | None:
-    """Return a bracket for JSON, None for what strict JSON has no number for."""
-    if bracket is None:
-        return None
-    values = {key: float(getattr(bracket, key)) for key in ("lower", "upper", "estimate")}
-    ends = {key: value if math.isfinite(value) else None for key, value in values.items()}
-    return {**ends, "guarantee": bracket.guarantee}
-
-
 def json_text(results: list[dict[str, Any]]) -> str:
     """Return strict JSON."""
-    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+# --- CSV ---------------------------------------------------------------------------------------
+
+
+def csv_text(results: list[dict[str, Any]]) -> str:
+    """Return a line a result, with a column for each number that the JSON has.
+
+    What is a list of points there (the cumulative distribution) is left out.
+    """
+    lines = [dict(_flat("", record)) for record in results]
+    found = dict.fromkeys(key for line in lines for key in line)
+    columns = [key for key in found if f"{key}_lower" not in found]  # a bracket that some have not
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, "", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Return the columns of a value, such as "smallest_lower" and "quantile_0.5_upper"."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(f"{name}_{key}" if name else key, part)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for part in value:
+            if "p" in part:
+                rest = {key: end for key, end in part.items() if key != "p"}
+                yield from _flat(f"{name.removesuffix('s')}_{part['p']}", rest)
+    elif isinstance(value, list):
+        yield name, ", ".join(map(str, value))
+    else:
+        yield name, value
 
 
 # --- files -------------------------------------------------------------------------------------
 
 
-def write_json(name: str, results: list[dict[str, Any]]) -> None:
+def write_whole(name: str, text: str) -> None:
     """Write all or nothing: a reader, or a crash, never meets half a file."""
     path, part = _paths(name)
     try:
-        part.write_text(json_text(results) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fastgram._report import Report, Task, bracket_record, network_name
-from fastgram._report_table import print_results, short_bracket_text, text_console
-from fastgram._results import Bracket
+from fastgram._report import Failure, Report, Task, network_name
+from fastgram._report_table import (
+    failed_cells,
+    failure_words,
+    print_results,
+    short_bracket_text,
+    text_console,
+)
 
 if TYPE_CHECKING:
     from fastgram._density_result import SpectralDensity
@@ -30,15 +33,13 @@ _HEADERS = (
     "seconds",
 )
 _SHOWN = (0.1, 0.5, 0.9)
-_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-# Points of the cumulative distribution in JSON: at most this many of its estimate and each bound.
-_POINTS = 66
 
 
-def _check(task: Task, networks: Sequence[Network]) -> None:
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     n, probes = task.X.shape[0], task.request["probes"]
     if probes is not None and probes > n:
         raise ValueError(f"block must be at most the number of rows, {n}, not {probes}")
+    return {}
 
 
 def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
@@ -50,50 +51,22 @@ def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
     return spectral_density(op, **task.request, progress=progress)
 
 
-def _facts(result: SpectralDensity) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "trace": bracket_record(result.trace),
-        "log_determinant": bracket_record(result.log_determinant),
-        "effective_rank": bracket_record(result.effective_rank),
-        "quantiles": [_quantile_record(p, result.quantile(p)) for p in _QUANTILES],
-        "cumulative_distribution": _distribution(result),
-        "noise_floor": float(result.noise_floor),
-        "rank_bound": int(result.rank_bound),
-        "block": int(result.block),
-        "passes": int(result.passes),
-        "seconds": float(result.seconds),
-        "message": result.message,
-    }
-
-
-def _quantile_record(p: float, bracket: Bracket) -> dict[str, Any]:
-    return {"p": p, **(bracket_record(bracket) or {})}
-
-
-def _distribution(result: SpectralDensity) -> list[dict[str, float]]:
-    """Return the part of the eigenvalues ≤ x, with its bounds, at points where it changes."""
-    few = np.unique(np.linspace(0, result.n - 1, min(result.n, _POINTS)).round().astype(int))
-    points = np.unique(
-        np.concatenate([ends[few] for ends in (result.lower, result.estimates, result.upper)])
-    )
-    points = points[np.isfinite(points)]
-    keys = ("x", "lower", "estimate", "upper")
-    columns = [values.tolist() for values in (points, *result.cdf(points))]
-    return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _show(task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]) -> None:
+def _show(
+    task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity | Failure]
+) -> None:
     """Print a row a result, and below what would tighten its bounds."""
     console = text_console()
-    what = f"spectrum of the {task.title(networks)}"
-    console.print(f"{what}, confidence {task.request['confidence']:g}")
-    rows = [_cells(result) for result in results]
+    confidence = f"confidence {task.request['confidence']:g}"
+    console.print(task.heading("spectrum of the", networks, confidence))
+    rows = [
+        failed_cells(_HEADERS) if isinstance(result, Failure) else _cells(result)
+        for result in results
+    ]
     marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
     print_results(console, networks, _HEADERS, rows, marks, right=2)
     for network, result, mark in zip(networks, results, marks, strict=False):
-        console.print(f"{mark} {network_name(network, networks)}: {result.message}".strip())
+        said = failure_words(result) if isinstance(result, Failure) else result.message
+        console.print(f"{mark} {network_name(network, networks)}: {said}".strip())
 
 
 def _cells(result: SpectralDensity) -> list[str]:
@@ -121,4 +94,4 @@ def _draw(
     )
 
 
-DENSITY = Report(check=_check, solve=_solve, facts=_facts, show=_show, draw=_draw)
+DENSITY = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastgram._report import Report, Task, bracket_record, network_name
+from fastgram._report import FAILURES, Failure, Report, Task, network_name
 from fastgram._report_extremes import draw_extremes
-from fastgram._report_table import print_results, text_console
+from fastgram._report_table import failed_cells, failure_words, print_results, text_console
 from fastgram._results import ExtremeEigenvalues, RitzPairs
 
 if TYPE_CHECKING:
@@ -34,20 +34,23 @@ def exact_names(names: Sequence[str]) -> list[str]:
     return [name for name in names if get_activation(name).ball is not None]
 
 
-def _check(task: Task, networks: Sequence[Network]) -> None:
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     """Refuse what would not work; say so where it works, but for long."""
     from fastgram._machine import require_memory
-    from fastgram.exact import check_exact
 
     n, digits = task.X.shape[0], task.request["digits"]
     if n > _MOST_ROWS:
         raise ValueError(
             f"--exact takes at most {_MOST_ROWS} rows, and {task.source} has {n}: give it fewer"
         )
-    for network in networks:
-        if network.width is not None:
-            raise ValueError(f"--exact is for infinite width, not --width {network.width}")
-        check_exact(task.X, network, task.operator["kind"], task.rows, digits)
+    failures: dict[int, Exception] = {}
+    for place, network in enumerate(networks):
+        try:
+            _check_network(task, network)
+        except FAILURES as error:
+            failures[place] = error
+    if len(failures) == len(networks):
+        raise task.worded(failures[0])
     longer = (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
     size = int(_BYTES * longer * n**2)
     require_memory(f"exact eigenvalues of {n} rows", size)
@@ -55,6 +58,15 @@ def _check(task: Task, networks: Sequence[Network]) -> None:
     if minutes > 1.0:
         told = f"{minutes:.0f} minutes or more a network, and {size / 1e9:.1f} GB of memory"
         warnings.warn(f"--exact with {n} rows takes about {told}", RuntimeWarning, stacklevel=2)
+    return failures
+
+
+def _check_network(task: Task, network: Network) -> None:
+    from fastgram.exact import check_exact
+
+    if network.width is not None:
+        raise ValueError(f"--exact is for infinite width, not --width {network.width}")
+    check_exact(task.X, network, task.operator["kind"], task.rows, task.request["digits"])
 
 
 def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:
@@ -64,36 +76,27 @@ def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:
     return exact_extreme_eigenvalues(task.X, network, **known, progress=progress)
 
 
-def _facts(result: ExactEigenvalues) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "condition": bracket_record(result.condition),
-        # null where nothing could be proven
-        "smallest_digits": result.smallest_digits or None,
-        "largest_digits": result.largest_digits or None,
-        "condition_digits": result.condition_digits or None,
-        "rank_bound": result.rank_bound,
-        "precision": result.precision,
-        "seconds": result.seconds,
-        "message": result.message,
-    }
-
-
-def _show(task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues]) -> None:
+def _show(
+    task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues | Failure]
+) -> None:
     """Print the digits, a row a result, and a note on each that has none or is an exact zero."""
     console = text_console()
     digits = task.request["digits"]
     proven = f"{digits} proven digit{'s' if digits > 1 else ''}"
-    console.print(f"λ_min and λ_max of the {task.title(networks)}, {proven}")
+    console.print(task.heading("λ_min and λ_max of the", networks, proven))
     notes: list[str] = []
-    marks = []
+    marks, rows = [], []
     for network, result in zip(networks, results, strict=False):
-        settled = result.smallest_digits not in ("", "0")
-        marks.append("" if settled else f" ({len(notes) + 1})")
-        if not settled:
-            notes.append(f"{marks[-1][1:]} {network_name(network, networks)}: {result.message}")
-    print_results(console, networks, _HEADERS, [_cells(result) for result in results], marks, 2)
+        if isinstance(result, Failure):
+            cells, remark = failed_cells(_HEADERS), failure_words(result)
+        else:
+            cells = _cells(result)
+            remark = "" if result.smallest_digits not in ("", "0") else result.message
+        rows.append(cells)
+        marks.append(f" ({len(notes) + 1})" if remark else "")
+        if remark:
+            notes.append(f"{marks[-1][1:]} {network_name(network, networks)}: {remark}")
+    print_results(console, networks, _HEADERS, rows, marks, 2)
     for note in notes:
         console.print(note)
 
@@ -143,4 +146,4 @@ def _as_extremes(result: ExactEigenvalues) -> ExtremeEigenvalues:
     )
 
 
-EXACT = Report(check=_check, solve=_solve, facts=_facts, show=_show, draw=_draw)
+EXACT = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastgram._report import (
+    Failure,
     Report,
     Task,
-    bracket_record,
     network_name,
     shape_tells,
     shape_words,
 )
-from fastgram._report_table import bracket_text, house_table, short_bracket_text, text_console
+from fastgram._report_table import (
+    bracket_text,
+    failed_cells,
+    failure_words,
+    house_table,
+    short_bracket_text,
+    text_console,
+)
 from fastgram._results import ExtremeEigenvalues
 
 if TYPE_CHECKING:
@@ -43,8 +50,9 @@ _RIGHT = {_DEPTH, _WIDTH, 7, 8, 9}
 _NARROW_GROUPS = [[0, 3], [4, 5], [6], [7], [8, 9]]
 
 
-def _check(task: Task, networks: Sequence[Network]) -> None:
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     """Refuse nothing: options and rows were checked as they were read."""
+    return {}
 
 
 def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
@@ -56,33 +64,13 @@ def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
     return extreme_eigenvalues(op, **task.request, progress=progress)
 
 
-def _facts(result: ExtremeEigenvalues) -> dict[str, Any]:
-    return {
-        "smallest": bracket_record(result.smallest),
-        "largest": bracket_record(result.largest),
-        "condition": bracket_record(result.condition),
-        "noise_floor": result.noise_floor if math.isfinite(result.noise_floor) else None,
-        # NumPy's own booleans and integers are none to JSON
-        "resolved": bool(result.resolved),
-        "converged": bool(result.converged),
-        "rank_bound": int(result.rank_bound),
-        "smallest_nonzero": bracket_record(result.smallest_nonzero),
-        "one_pass_lower": result.one_pass_lower,
-        "method": result.method,
-        "block": int(result.block),
-        "passes": int(result.passes),
-        "seconds": float(result.seconds),
-        "message": result.message,
-    }
-
-
 def show_table(
-    task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues]
+    task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues | Failure]
 ) -> None:
     """Print what was computed, a row a result, and a note on each that is not settled."""
     console = text_console()
-    confidence = task.request["confidence"]
-    console.print(f"λ_min and λ_max of the {task.title(networks)}, confidence {confidence:g}")
+    confidence = f"confidence {task.request['confidence']:g}"
+    console.print(task.heading("λ_min and λ_max of the", networks, confidence))
     depth_tells, width_tells = shape_tells(networks)
     hidden = {k for k, tells in ((_DEPTH, depth_tells), (_WIDTH, width_tells)) if not tells}
     narrow = console.width < _NARROW + _NARROW_EXTRA * (2 - len(hidden))
@@ -115,8 +103,10 @@ def show_table(
         console.print(note)
 
 
-def _remark(result: ExtremeEigenvalues) -> str:
+def _remark(result: ExtremeEigenvalues | Failure) -> str:
     """Return what a row of numbers does not say, or ""."""
+    if isinstance(result, Failure):
+        return failure_words(result)
     remarks = []
     if not (result.resolved and result.converged):
         state = "not converged" if result.resolved else "not resolved"
@@ -127,13 +117,18 @@ def _remark(result: ExtremeEigenvalues) -> str:
     return "; ".join(remarks)
 
 
-def _cells(network: Network, mark: str, result: ExtremeEigenvalues) -> list[str]:
-    guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
-    return [
+def _cells(network: Network, mark: str, result: ExtremeEigenvalues | Failure) -> list[str]:
+    head = [
         network.activation.name + mark,
         str(network.depth),
         "infinite" if network.width is None else str(network.width),
         network.activation.regularity,
+    ]
+    if isinstance(result, Failure):
+        return head + failed_cells(_HEADERS[len(head) :])
+    guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
+    return [
+        *head,
         bracket_text(result.smallest),
         " / ".join(guarantees),
         short_bracket_text(result.largest),
@@ -178,4 +173,4 @@ def draw_extremes(
     )
 
 
-EXTREMES = Report(check=_check, solve=_solve, facts=_facts, show=show_table, draw=draw_extremes)
+EXTREMES = Report(check=_check, solve=_solve, show=show_table, draw=draw_extremes)

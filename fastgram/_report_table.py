@@ -10,13 +10,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fastgram._report import network_name, shape_tells
+from fastgram._report import Failure, network_name, shape_tells
 from fastgram._results import Bracket, _telling_digits
 
 if TYPE_CHECKING:
     from fastgram.network import Network
 
-__all__ = ["bracket_text", "house_table", "print_results", "short_bracket_text", "text_console"]
+__all__ = [
+    "bracket_text",
+    "failed_cells",
+    "failure_words",
+    "house_table",
+    "print_results",
+    "short_bracket_text",
+    "text_console",
+]
 
 # A file or another program has no width: nothing is folded.
 _PIPED_WIDTH = 5000
@@ -113,6 +121,19 @@ def _long_table(
             table.add_row(*cells)
         table.add_section()
     return table
+
+
+# --- failures in words -------------------------------------------------------------------------
+
+
+def failed_cells(headers: Sequence[str]) -> list[str]:
+    """Return the row of a network that has no result: one word in the first column."""
+    return ["failed", *[""] * (len(headers) - 1)]
+
+
+def failure_words(failure: Failure) -> str:
+    """Return what a note below the table says of it."""
+    return f"failed: {failure.reason}"
 
 
 # --- brackets in words -------------------------------------------------------------------------

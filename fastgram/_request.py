@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from typing import cast
 
 from fastgram._results import Bracket, RitzPairs
+from fastgram._types import Guarantee
 
 __all__ = ["Answer", "Patience", "Request", "bracket"]
 
@@ -70,4 +72,5 @@ class Answer:
 
 def bracket(lower: float, upper: float, estimate: float, guarantee: str) -> Bracket:
     ends = float(lower), float(upper)
-    return Bracket(*ends, min(max(float(estimate), ends[0]), ends[1]), guarantee)
+    inside = min(max(float(estimate), ends[0]), ends[1])
+    return Bracket(*ends, inside, cast(Guarantee, guarantee))

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GUARANTEES", "Bracket", "ExtremeEigenvalues", "RitzPairs"]
+from fastgram._html import bracket_table
+from fastgram._types import Guarantee
+
+__all__ = ["GUARANTEES", "Bracket", "Brackets", "ExtremeEigenvalues", "RitzPairs", "plain"]
 
 Array = npt.NDArray[np.float64]
 
-# From the strongest to the weakest.
-GUARANTEES = ("exact", "certified", "probabilistic", "none")
+GUARANTEES: tuple[Guarantee, ...] = get_args(Guarantee)  # from the strongest to the weakest
+
+
+def plain(value: Any) -> Any:
+    """Return what strict JSON has words for: None for an infinite number, lists for arrays."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,7 @@ class Bracket:
     lower: float
     upper: float
     estimate: float
-    guarantee: str
+    guarantee: Guarantee
 
     @property
     def width(self) -> float:
@@ -46,12 +68,73 @@ class Bracket:
         """Whether the ends are no further apart than rtol·|estimate|."""
         return self.width <= rtol * abs(self.estimate)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for `json.dumps`: None stands for an infinite number."""
+        return dict(plain(self))
+
+    def _repr_html_(self) -> str:
+        return bracket_table("Bracket", {"": self}, "")
+
     def __str__(self) -> str:
         if self.guarantee == "exact":
             return f"{self.estimate:.10g} (exact)"
         digits = _telling_digits(self)
         ends = f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]"
         return f"{self.estimate:.{digits}g} in {ends} ({self.guarantee})"
+
+
+@dataclass(frozen=True, eq=False)
+class Brackets:
+    """Brackets of several numbers, with one guarantee.
+
+    ``brackets[i]`` is one of them, and they can be iterated over.
+
+    Attributes
+    ----------
+    lower, upper, estimate : arrays of one shape
+        As those of a `Bracket`.
+    guarantee : {"exact", "certified", "probabilistic", "none"}
+    """
+
+    lower: Array
+    upper: Array
+    estimate: Array
+    guarantee: Guarantee
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    @overload
+    def __getitem__(self, place: int | tuple[int, ...]) -> Bracket: ...
+
+    @overload
+    def __getitem__(self, place: Any) -> Bracket | Brackets: ...
+
+    def __getitem__(self, place: Any) -> Bracket | Brackets:
+        """Return the `Bracket` at a place, or `Brackets` at several."""
+        lower, upper, estimate = self.lower[place], self.upper[place], self.estimate[place]
+        if np.ndim(lower):
+            return Brackets(lower, upper, estimate, self.guarantee)
+        return Bracket(float(lower), float(upper), float(estimate), self.guarantee)
+
+    def __iter__(self) -> Iterator[Bracket | Brackets]:
+        return (self[place] for place in range(len(self)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for `json.dumps`: lists, and None for an infinite number."""
+        return dict(plain(self))
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        caption = f"{len(self)} brackets" if self.lower.ndim == 1 else "brackets"
+        flat = zip(self.lower.flat, self.upper.flat, self.estimate.flat, strict=True)
+        rows: dict[str, Bracket | None] = {
+            str(k): Bracket(float(lower), float(upper), float(estimate), self.guarantee)
+            for k, (lower, upper, estimate) in enumerate(flat)
+        }
+        return bracket_table(caption, rows, "")
 
 
 def _telling_digits(bracket: Bracket) -> int:
@@ -140,6 +223,23 @@ class ExtremeEigenvalues:
     message: str
     smallest_nonzero: Bracket | None = None
     one_pass_lower: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for `json.dumps`.
+
+        Brackets and Ritz pairs are dicts too, arrays lists (of rows, where vectors were asked for);
+        None stands for an infinite number.
+        """
+        return dict(plain(self))
+
+    def _repr_html_(self) -> str:
+        brackets = {
+            "λ_min": self.smallest,
+            "λ_max": self.largest,
+            "condition": self.condition,
+            "smallest nonzero": self.smallest_nonzero,
+        }
+        return bracket_table(f"Extreme eigenvalues, n = {self.n}", brackets, self.message)
 
     def __str__(self) -> str:
         """Two lines: the brackets; how they came about, and what would tighten them."""

@@ -6,7 +6,7 @@ import difflib
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ __all__ = [
     "suggestion",
 ]
 
+Word = TypeVar("Word", bound=str)
+
 _DLPACK_CPU = 1  # what DLPack calls memory that the processor reads
 
 
@@ -31,13 +33,13 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     return f"{hint} (known: {', '.join(known)})"
 
 
-def as_choice(role: str, value: Any, known: Sequence[str]) -> str:
+def as_choice(role: str, value: Any, known: Sequence[Word]) -> Word:
     """Return `value` if it is one of the known words."""
     if not isinstance(value, str):
         raise TypeError(f"{role} must be one of {', '.join(known)}, not {type(value).__name__}")
     if value not in known:
         raise ValueError(f"unknown {role} {value!r}{suggestion(value, known)}")
-    return value
+    return known[known.index(value)]
 
 
 def as_dtype(value: npt.DTypeLike) -> np.dtype[np.floating]:
@@ -117,6 +119,8 @@ def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
 
     What DLPack hands over of another library's array is read where it is.
     """
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be an array of numbers, not the string {value!r}")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{name} is sparse: pass a dense array, {name}.toarray()")
     if on_gpu(value):

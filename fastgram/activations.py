@@ -91,6 +91,9 @@ class Activation:
             raise ValueError(f"activation {self.name!r}: kinks must be finite, not {kinks}")
         object.__setattr__(self, "kinks", kinks)
 
+    def __repr__(self) -> str:
+        return f"Activation({self.name!r}, {self.regularity})"
+
     @property
     def smooth(self) -> bool:
         """Whether f has no kink."""

@@ -10,7 +10,7 @@ import importlib.metadata
 import itertools
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,15 +20,19 @@ import typer
 
 import fastgram
 from fastgram import _options as options
-from fastgram._inputs import ENDINGS, read_rows
+from fastgram._columns import Choice, as_words
+from fastgram._inputs import ENDINGS, Sample, read_rows, rows_of_array
 from fastgram._report import (
+    FAILURES,
+    Failure,
     Report,
     Task,
     check_writable,
+    csv_text,
     json_text,
     network_name,
     records,
-    write_json,
+    write_whole,
 )
 from fastgram._report_density import DENSITY
 from fastgram._report_exact import EXACT, exact_names
@@ -72,7 +76,9 @@ eigenvalue, λ_min and λ_max. λ_min bounds how fast gradient descent trains su
 infinitely wide with one hidden layer unless --depth and --width say otherwise.
 
 Several values of --activation, --depth or --width make a sweep: all their combinations, a row \
-each, and --plot draws λ_min and λ_max against the depth or the width.
+each, and --plot draws λ_min and λ_max against the depth or the width. Compare depths with \
+--normalize: without it the variance, and the eigenvalues with it, shrink or grow from layer to \
+layer (by half under relu). A network that fails is a row that says why; the exit code is then 1.
 
 A result is an estimate and a bracket \[lower, upper] that holds the true value. Its guarantee is \
 [bold]exact[/]: known without arithmetic; [bold]certified[/]: proven, rounding included; \
@@ -92,7 +98,8 @@ and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum
   fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png
   fastgram spectrum rows.npz:train -a 'elu(alpha=0.5)' --json -
-  fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png
+  fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv
+  fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot depth.png
   fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
   fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
@@ -124,6 +131,9 @@ def spectrum(
     normalize: options.Normalize = False,
     readout: options.Readout = "rademacher",
     network_seed: options.NetworkSeed = 0,
+    columns: options.Columns = None,
+    drop: options.Drop = None,
+    label: options.Label = None,
     rows: options.Rows = "unit",
     density: options.Density = False,
     exact: options.Exact = False,
@@ -138,11 +148,12 @@ def spectrum(
     device: options.Device = "cpu",
     memory: options.Memory = None,
     json_file: options.Json = None,
+    csv_file: options.Csv = None,
     plot_file: options.Plot = None,
-) -> None:
+) -> int:
     """Check everything, then run."""
     from fastgram import eigen
-    from fastgram.network import KINDS, Network
+    from fastgram.network import KINDS, READOUTS, Network
 
     _check_question(context, density, exact)
     drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
@@ -159,7 +170,7 @@ def spectrum(
             weight_variance=weight_variance,
             bias_variance=bias_variance,
             normalize=normalize,
-            readout=readout,
+            readout=as_choice("readout", readout, READOUTS),
             seed=drawn,
         )
         for name, layers, neurons in dict.fromkeys(shapes)
@@ -188,12 +199,22 @@ def spectrum(
     if exact:
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
         operator = {"kind": operator["kind"]}
-    _check_outputs(json_file, plot_file)
+    texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
+    _check_outputs(data, (json_file, csv_file, plot_file))
+    choice = Choice(
+        columns=as_words("--columns", columns or []),
+        drop=as_words("--drop", drop or []),
+        label=as_words("--label", label or []),
+    )
+    sample = _sample_of(data, choice)
     # ball arithmetic scales rows itself, without rounding
-    X, source = _rows_of(data, "raw" if exact else rows)
-    task = Task(X, source, rows, operator, request)
-    report.check(task, networks)
-    _run(report, task, networks, json_file, plot_file)
+    if rows == "unit":
+        _refuse_zeros(sample)
+    X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
+    taken = sample.columns, sample.told, sample.lines
+    task = Task(X, sample.source, rows, operator, request, *taken)
+    failures = report.check(task, networks)
+    return _run(report, task, networks, failures, texts, plot_file)
 
 
 def _device_of(name: str) -> str:
@@ -218,62 +239,95 @@ def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
         options.refuse_given(context, ("digits",), "without --exact")
 
 
-def _check_outputs(json_file: str | None, plot_file: str | None) -> None:
-    """Refuse files that could not be written at the end."""
+def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
+    """Refuse files that could not be written at the end, or that would be lost."""
+    json_file, _, plot_file = names
     if plot_file is not None:
         from fastgram.plot import check_figure_path
 
         check_figure_path(plot_file)
     if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:
         raise ValueError(f"{json_file}: that ending is for data, not for JSON")
-    for name in (json_file, plot_file):
-        if name is not None and name != "-":
+    taken: list[str | Path] = [] if data is None else [Path(data).resolve()]
+    for name in names:
+        if name is None:
+            continue
+        place = name if name == "-" else Path(name).resolve()
+        if place in taken:
+            what = "the data are" if place == taken[0] and data is not None else "another output is"
+            raise ValueError(f"cannot write {name}: {what} there")
+        taken.append(place)
+        if name != "-":
             check_writable(name)
 
 
-def _rows_of(data: str | None, rows: str) -> tuple[npt.NDArray[np.floating], str]:
+def _sample_of(data: str | None, choice: Choice) -> Sample:
+    if data is not None:
+        return read_rows(data, choice)
     from fastgram import datasets
 
-    X, source = (datasets.digits(), "the digits") if data is None else (read_rows(data), data)
-    if rows == "unit":
-        try:
-            X = datasets._unit(np.array(X, dtype=np.float64, order="C"))
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}; --rows raw takes rows as they are") from None
-    return X, source
+    return rows_of_array(datasets.digits(), "the digits", choice)
+
+
+def _refuse_zeros(sample: Sample) -> None:
+    zeros = np.flatnonzero(~sample.rows.any(axis=1))
+    if zeros.size:
+        raise ValueError(
+            f"{sample.source}: {sample.place(int(zeros[0]))} is zero: it cannot be scaled to norm"
+            " 1; --rows raw takes rows as they are"
+        )
+
+
+def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    from fastgram import datasets
+
+    return datasets._unit(np.array(rows, dtype=np.float64, order="C"))
 
 
 def _run(
     report: Report,
     task: Task,
     networks: Sequence[Network],
-    json_file: str | None,
+    failures: Mapping[int, Exception],
+    texts: Mapping[str, Callable[[list[dict[str, Any]]], str]],
     plot_file: str | None,
-) -> None:
-    """Compute one network after the other; what is done is shown even where a later one fails."""
+) -> int:
+    """Compute one network after the other; what is done is shown even where the run is cut short.
+
+    Of several, one that fails does not keep the others: its row says why. `texts` are the files to
+    write anew after each, and what makes their text of the records. Returns the exit status: 1 if
+    any failed.
+    """
     live = sys.stderr.isatty()
     results: list[Any] = []
     try:
-        for count, network in enumerate(networks, 1):
+        for place, network in enumerate(networks):
             name = network_name(network, networks)
             if live:
-                print(f"{name} ({count} of {len(networks)})", file=sys.stderr)
+                print(f"{name} ({place + 1} of {len(networks)})", file=sys.stderr)
             try:
+                if place in failures:
+                    raise failures[place]
                 results.append(report.solve(task, network, live))
-            except (ValueError, NotImplementedError) as error:
-                if len(networks) == 1 or str(error).startswith(network.activation.name):
-                    raise  # which one it was is plain
-                raise ValueError(f"{name}: {error}") from error
-            if json_file is not None and json_file != "-":
-                write_json(json_file, records(task, networks, results, report.facts))
+            except FAILURES as error:
+                if len(networks) == 1:
+                    raise task.worded(error) from None
+                results.append(Failure(task.words(error)))
+                print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
+            for file, text in texts.items():
+                if file != "-":
+                    write_whole(file, text(records(task, networks, results)))
     finally:
-        if results and json_file == "-":
-            print(json_text(records(task, networks, results, report.facts)))
+        if results and "-" in texts:
+            print(texts["-"](records(task, networks, results)), end="")
         elif results:
             report.show(task, networks, results)
         sys.stdout.flush()
-    if plot_file is not None:
-        report.draw(plot_file, task, networks, results)
+    done = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
+    if plot_file is not None and done:
+        drawn = [networks[place] for place in done], [results[place] for place in done]
+        report.draw(plot_file, task, *drawn)
+    return 0 if len(done) == len(networks) else 1
 
 
 @app.command()

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -243,14 +243,34 @@ def smoothed(X: npt.ArrayLike, sigma: float, seed: int) -> Array:
     return _unit(noise)
 
 
-def digits() -> Array:
+@overload
+def digits(*, return_X_y: Literal[False] = False) -> Array: ...
+
+
+@overload
+def digits(*, return_X_y: Literal[True]) -> tuple[Array, npt.NDArray[np.int64]]: ...
+
+
+def digits(*, return_X_y: bool = False) -> Array | tuple[Array, npt.NDArray[np.int64]]:
     """Return the 1797 handwritten digits of the UCI test set, raw.
+
+    Parameters
+    ----------
+    return_X_y : bool
+        Return the digits that are shown as well.
 
     Returns
     -------
-    numpy.ndarray
+    X : numpy.ndarray
         float64 (1797, 64): 8 x 8 images row by row, whole numbers from 0 (paper) to 16 (ink), in
         the order of ``sklearn.datasets.load_digits``. No two rows are equal or proportional.
+    y : numpy.ndarray
+        int64 (1797,): which digit each is, 0 to 9; only with `return_X_y`.
+
+    Raises
+    ------
+    TypeError
+        If `return_X_y` is not a bool.
 
     References
     ----------
@@ -263,9 +283,12 @@ def digits() -> Array:
     >>> fg.datasets.digits().shape
     (1797, 64)
     """
+    if not isinstance(return_X_y, (bool, np.bool_)):
+        raise TypeError(f"return_X_y must be True or False, not {return_X_y!r}")
     shipped = importlib.resources.files(__package__) / "data" / "digits.npz"
     with shipped.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return np.array(archive["X"], dtype=np.float64, order="C")
+        X = np.array(archive["X"], dtype=np.float64, order="C")
+        return (X, archive["y"].astype(np.int64)) if return_X_y else X
 
 
 def separation(X: npt.ArrayLike) -> float:

@@ -14,6 +14,7 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -377,6 +378,26 @@ def dual_entries(
         pair = _products(activation, derivative, acute, np.sqrt([a]), np.sqrt([b]), level)
         value[k] = pair[0 if angle <= np.pi / 2.0 else 1][0, 0]
     return value.reshape(theta.shape)
+
+
+@overload
+def dual(
+    activation: str | Activation,
+    rho: float,
+    q1: float = 1.0,
+    q2: float = 1.0,
+    derivative: bool = False,
+) -> np.float64: ...
+
+
+@overload
+def dual(
+    activation: str | Activation,
+    rho: npt.ArrayLike,
+    q1: npt.ArrayLike = 1.0,
+    q2: npt.ArrayLike = 1.0,
+    derivative: bool = False,
+) -> Array | np.float64: ...
 
 
 def dual(

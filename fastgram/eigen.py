@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram._scale import bracket_scaled, lower_end, pairs_scaled, upper_end
+from fastgram._types import Method
 from fastgram._validation import as_choice, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
 
-_RUN = {
+_RUN: dict[Method, Callable[[Problem, Request], Answer]] = {
     "auto": run_auto,
     "dense": run_dense,
     "lanczos": run_lanczos,
@@ -49,7 +51,7 @@ def extreme_eigenvalues(
     *,
     rtol: float = 1e-2,
     confidence: float = 0.999,
-    method: str = "auto",
+    method: Method = "auto",
     block: int | None = None,
     k: int = 1,
     vectors: bool = False,

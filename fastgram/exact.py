@@ -12,7 +12,7 @@ import importlib
 import math
 import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from fastgram._exact_results import (
 from fastgram._progress import progress_bar
 from fastgram._rank import rank_bound
 from fastgram._results import Bracket
+from fastgram._types import Kind, RowScaling
 from fastgram._validation import as_choice, as_integer, as_rows
 from fastgram.activations import Activation, activation_names, get_activation
 from fastgram.network import KINDS, Network, as_network
@@ -48,7 +49,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-ROWS = ("unit", "raw")
+ROWS: tuple[RowScaling, ...] = get_args(RowScaling)
 # An eigenvalue that this many bits do not tell from 0 is left at that.
 MOST_BITS = 8192
 _HOMES = {"StripFormula": "fastgram._balls", "StripFunction": "fastgram._hermite"}
@@ -64,8 +65,8 @@ def __getattr__(name: str) -> Any:
 def exact_extreme_eigenvalues(
     X: Any,
     network: str | Activation | Network = "relu",
-    kind: str = "gradient",
-    rows: str = "unit",
+    kind: Kind = "gradient",
+    rows: RowScaling = "unit",
     digits: int = 15,
     progress: bool = False,
 ) -> ExactEigenvalues:

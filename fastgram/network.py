@@ -7,25 +7,28 @@ that the weight and bias variances of the first layer need no formula of their o
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from fastgram._conditioning import errors_of_norm
+from fastgram._html import table
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
+from fastgram._types import Kind, Readout
 from fastgram._validation import as_choice, as_integer, as_number
 from fastgram.activations import Activation, get_activation
 from fastgram.duals import dual_matrices
 from fastgram.kernels import Table
 
-__all__ = ["KINDS", "Network", "as_network"]
+__all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
 
 Array = npt.NDArray[np.float64]
 
-KINDS = ("gradient", "nngp", "ntk")
-READOUTS = ("rademacher", "gaussian")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Network:
     weight_variance: float = 1.0
     bias_variance: float = 0.0
     normalize: bool = False
-    readout: str = "rademacher"
+    readout: Readout = "rademacher"
     seed: int = 0
 
     def __init__(
@@ -92,7 +95,7 @@ class Network:
         weight_variance: float = 1.0,
         bias_variance: float = 0.0,
         normalize: bool = False,
-        readout: str = "rademacher",
+        readout: Readout = "rademacher",
         seed: int = 0,
     ) -> None:
         depth = as_integer("depth", depth, 1)
@@ -114,6 +117,46 @@ class Network:
             object.__setattr__(self, key, value)
         if normalize and self._second_moment == 0.0:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
+
+    def __repr__(self) -> str:
+        parts = [repr(self.activation.name)]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            drawn = field.name == "seed" and self.width is not None
+            if value != field.default or drawn:
+                parts.append(f"{field.name}={value!r}")
+        return f"Network({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        """Return the same in words: "tanh, depth 3, width 100, seed 0"."""
+        parts = [self.activation.name]
+        if self.depth != 1:
+            parts.append(f"depth {self.depth}")
+        if self.width is not None:
+            parts.append(f"width {self.width}")
+        if self.weight_variance != 1.0:
+            parts.append(f"weight variance {self.weight_variance:g}")
+        if self.bias_variance != 0.0:
+            parts.append(f"bias variance {self.bias_variance:g}")
+        if self.normalize:
+            parts.append("normalized")
+        if self.width is not None:
+            parts += [] if self.readout == "rademacher" else [f"{self.readout} readout"]
+            parts.append(f"seed {self.seed}")
+        return ", ".join(parts)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("activation", f"{self.activation.name}, {self.activation.regularity}"),
+            ("depth", str(self.depth)),
+            ("width", "infinite" if self.width is None else str(self.width)),
+            ("weight variance", f"{self.weight_variance:g}"),
+            ("bias variance", f"{self.bias_variance:g}"),
+            ("normalized", "yes" if self.normalize else "no"),
+        ]
+        if self.width is not None:
+            rows += [("readout", self.readout), ("seed", str(self.seed))]
+        return table("Network", rows)
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""
@@ -207,8 +250,28 @@ def as_network(network: str | Activation | Network) -> Network:
     """Return a Network; a string or an Activation is short for ``Network(it)``."""
     if isinstance(network, Network):
         return network
+    if isinstance(network, str) and network in KINDS:
+        raise ValueError(f"{network!r} is a kind and no activation: was kind={network!r} meant?")
     if isinstance(network, (str, Activation)):
         return Network(network)
     raise TypeError(
         f"network must be a Network, an activation or its name, not {type(network).__name__}"
     )
+
+
+def refuse_as_rows(value: Any, name: str) -> None:
+    """Refuse a network or a word where rows are meant to be, and ask what was meant.
+
+    Raises
+    ------
+    TypeError
+    """
+    if isinstance(value, str):
+        option = "kind" if value in KINDS else "network"
+        told, meant = f"the string {value!r}", f"{option}={value!r}"
+    elif isinstance(value, (Activation, Network)):
+        told = f"{'an' if isinstance(value, Activation) else 'a'} {type(value).__name__}"
+        meant = "network=…"
+    else:
+        return
+    raise TypeError(f"{name} must be rows, an array of numbers, not {told}: was {meant} meant?")

@@ -15,7 +15,9 @@ from fastgram._devices import Device, as_devices, host_rows
 from fastgram._entries import Entries
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
+from fastgram._html import table
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
+from fastgram._types import DeviceName, Kind
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, on_gpu
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
@@ -112,8 +114,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         X: npt.ArrayLike,
         network: str | Activation | Network = "relu",
         *,
-        kind: str = "gradient",
-        device: str = "cpu",
+        kind: Kind = "gradient",
+        device: DeviceName = "cpu",
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
     ) -> None:
@@ -131,6 +133,23 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         self._cache = Cache(0 if self._by_strips else self._memory, self._home)
         self._row_sums: dict[str, Array] = {}
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
+
+    def __repr__(self) -> str:
+        n = self.shape[0]
+        words = f"{self.kind} of {self.network}, {self.entries.dtype}, {self.device}"
+        return f"GramOperator({n} × {n}, {words})"
+
+    def _repr_html_(self) -> str:
+        n, d = self.given_rows.shape
+        rows = [
+            ("shape", f"{n} × {n}"),
+            ("rows", f"{n} × {d}"),
+            ("kind", self.kind),
+            ("network", str(self.network)),
+            ("dtype of the tiles", str(self.entries.dtype)),
+            ("device", self.device),
+        ]
+        return table("GramOperator", rows)
 
     def _matmat(self, V: Any) -> Any:
         with self._home.context():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -38,6 +39,8 @@ SCHEMA = {
     "kind": str,
     "n": int,
     "d": int,
+    "source": str,
+    "columns": type(None),
     "rows": str,
     "dtype": str,
     "device": str,
@@ -48,6 +51,7 @@ SCHEMA = {
     "width": type(None),
     "readout": type(None),
     "network_seed": type(None),
+    "error": type(None),
     "smallest": dict,
     "largest": dict,
     "condition": dict,
@@ -55,6 +59,8 @@ SCHEMA = {
     "resolved": bool,
     "converged": bool,
     "rank_bound": int,
+    "smallest_pairs": dict,
+    "largest_pairs": dict,
     "method": str,
     "block": int,
     "passes": int,
@@ -281,16 +287,16 @@ def npy(array):
     ("name", "content", "told"),
     [
         ("x.npy", None, "x.npy: No such file or directory"),
-        ("x.txt", "1,2", "x.txt: cannot tell what it holds; known endings: .npy, .npz, .csv"),
+        ("x.xls", "1,2", "x.xls: cannot tell what it holds; known endings: .npy, .npz, .csv"),
         ("x.npy", "1,2", "x.npy is not a .npy file of numbers"),
         ("x.npy", pickle.dumps([1]), "x.npy is not a .npy file of numbers"),
         ("x.npy", npy(np.array([[1, "a"]], dtype=object)), "x.npy is not a .npy file of numbers"),
         ("x.npy", npy(np.array([["a", "b"]])), "x.npy must hold real numbers, not <U1"),
         ("x.npz", pickle.dumps([1]), "x.npz is not a .npz file of numbers"),
-        ("x.csv", "1,2\n3\n", "x.csv: line 2 ends before column 2 of 2"),
-        ("x.csv", "a,b\n1,2\n3,four\n", "x.csv: line 3, column 2 is not a number: 'four'"),
-        ("x.csv", "1,2\n3,nan\n", "x.csv is not finite: row 1, column 1 is nan"),
-        ("x.csv", npy(np.ones((2, 2))), "x.csv is not comma-separated text"),
+        ("x.csv", "1,2\n3,4\n5\n", "x.csv: line 3 has 1 cell where other lines have 2"),
+        ("x.csv", "a,b\n1,2\n3,four\n", "column b is not a number in line 3: 'four'; to leave it"),
+        ("x.csv", "1,2\n3,nan\n", "x.csv: column 1 has no value in line 2"),
+        ("x.csv", npy(np.ones((2, 2))), "x.csv is not text"),
     ],
 )
 def test_bad_files_are_one_line(refused, tmp_path, name, content, told):
@@ -318,10 +324,71 @@ def test_rows_are_scaled_and_it_is_said(run, tmp_path, answers):
 
 def test_a_zero_row_cannot_be_scaled(refused, run, tmp_path, monkeypatch, answers):
     path = write(tmp_path / "x.csv", "3,4\n0,0\n")
-    assert f"{path}: row 1 is zero" in refused("spectrum", path)
+    assert f"{path}: line 2 is zero" in refused("spectrum", path)
+    as_array = write(tmp_path / "x.npy", npy(np.array([[3, 4], [0, 0]])))
+    assert f"{as_array}: row 1 is zero" in refused("spectrum", as_array)
     monkeypatch.undo()
     answers(GOOD)
     assert run("spectrum", path, "-a", "relu", "--rows", "raw")[0] == 0
+
+
+@pytest.mark.parametrize("words", [["-a", "relu"], ["-a", "relu", "-a", "tanh"]])
+def test_a_row_of_a_text_file_is_its_line_in_every_message(run, tmp_path, words):
+    path = write(tmp_path / "x.csv", "# large\na,b\n3,4\n\n1e200,1\n")
+    status, _, err = run("spectrum", path, "--rows", "raw", *words)
+    assert status == (2 if len(words) == 2 else 1)
+    assert err.count("squared norm of line 5 overflows") == len(words) // 2
+    as_array = write(tmp_path / "x.npy", npy(np.array([[3, 4], [1e200, 1]])))
+    assert (
+        "squared norm of row 1 overflows" in run("spectrum", as_array, "--rows", "raw", *words)[2]
+    )
+    zero = write(tmp_path / "zero.csv", "a,b\n3,4\n0,0\n")
+    err = run("spectrum", zero, "--exact", "--rows", "raw", *words)[2]
+    assert "line 3 is zero and has no direction" in err
+
+
+def test_what_was_taken_is_in_the_heading(run, tmp_path, answers):
+    path = write(tmp_path / "x.csv", "id,wide,high,kind\n7,3,4,a\n8,0,2,b\n")
+    words = ["-a", "relu", "--rows", "raw", "--drop", "id"]
+    calls = answers(GOOD, GOOD, GOOD)
+    out = run("spectrum", path, *words)[1]
+    assert calls[0][0].X.tolist() == [[3.0, 4.0], [0.0, 2.0]]
+    assert f"Gram matrix of {path}, 2 x 2, rows as they are, confidence" in out.splitlines()[0]
+    assert out.splitlines()[1] == "columns wide, high; left out: id (dropped), kind (text)"
+    record = strict(run("spectrum", path, *words, "--label", "wide", "--json", "-")[1])[0]
+    assert calls[1][0].X.tolist() == [[4.0], [2.0]]
+    assert (record["source"], record["columns"], record["d"]) == (str(path), ["high"], 1)
+    run("spectrum", path, "-a", "relu", "--rows", "raw", "--columns", "2,id", "--columns", "-3")
+    assert calls[2][0].X.tolist() == [[4.0, 7.0, 3.0], [2.0, 8.0, 0.0]]
+
+
+def test_columns_of_the_digits_are_chosen(run, answers):
+    calls = answers(GOOD)
+    out = run("spectrum", "-a", "relu", "--label", "0", "--rows", "raw")[1]
+    assert calls[0][0].X.tolist() == fg.datasets.digits()[:, 1:].tolist()
+    assert out.splitlines()[1] == "columns 1 to 63 of 64; label 0"
+
+
+@pytest.mark.parametrize("question", ["--density", "--exact"])
+def test_what_was_taken_is_said_of_every_question(run, tmp_path, question):
+    path = write(tmp_path / "x.csv", "a,b,kind\n3,4,x\n0,2,y\n")
+    status, out, _ = run("spectrum", path, "-a", "relu", question)
+    assert status == 0
+    assert out.splitlines()[1] == "columns a, b; left out: kind (text)"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--drop", "size"], "x.csv has no column 'size'"),
+        (["--columns", "a,"], "--columns must be columns, by name or number, with commas between"),
+        (["--columns", "a", "--label", "a"], "column a is in --columns and in --label"),
+        (["--drop", "a,b"], "x.csv: no column is left"),
+    ],
+)
+def test_columns_that_are_not_there_are_one_line(refused, tmp_path, words, told):
+    path = write(tmp_path / "x.csv", "a,b\n3,4\n0,2\n")
+    assert told in refused("spectrum", path, *words)
 
 
 def test_the_digits_are_the_default(run, answers):
@@ -625,6 +692,81 @@ def test_json_schema(run, rows):
     assert linear["condition"]["upper"] is None
 
 
+def test_json_is_what_to_dict_returns(run, rows):
+    scaled = X / np.linalg.norm(X, axis=1, keepdims=True)
+    op = fg.GramOperator(scaled, "linear")
+    for words, answer in [
+        ([], fg.extreme_eigenvalues(op)),
+        (["--density"], fg.spectral_density(op)),
+        (["--exact"], fg.exact_extreme_eigenvalues(X, "linear")),
+    ]:
+        (record,) = strict(run("spectrum", rows, "-a", "linear", *words, "--json", "-")[1])
+        expected = answer.to_dict()
+        assert set(expected) <= set(record)
+        for key in set(expected) - {"seconds", "noise_floor"}:
+            assert record[key] == expected[key], key
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_is_the_json_as_a_table(run, rows, tmp_path):
+    path, other = tmp_path / "out.csv", tmp_path / "out.json"
+    words = ["-a", "elu(alpha=0.5)", "-a", "linear", "--csv", path, "--json", other]
+    status, out, err = run("spectrum", rows, *words)
+    assert (status, err) == (0, "")
+    assert "elu(alpha=0.5)" in out
+    lines = table(path.read_text())
+    for line, record in zip(lines, strict(other.read_text()), strict=True):
+        assert line["activation"] == record["activation"]
+        assert line["columns"] == ""
+        assert line["error"] == ""
+        for end in ("smallest", "largest", "condition"):
+            for key, value in record[end].items():
+                assert line[f"{end}_{key}"] == ("" if value is None else str(value))
+        assert line["message"] == record["message"]
+    assert [line["smallest_nonzero_guarantee"] for line in lines] == ["", "certified"]
+    assert "smallest_nonzero" not in lines[0]
+
+
+def test_csv_goes_to_standard_output(run, rows, answers):
+    answers(GOOD, ValueError("no"))
+    status, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--csv", "-")
+    assert status == 1
+    relu, tanh = table(out)
+    assert (relu["smallest_estimate"], relu["error"]) == ("0.0135", "")
+    assert (tanh["smallest_estimate"], tanh["error"]) == ("", "no")
+
+
+def test_csv_of_the_other_questions(run, rows):
+    (line,) = table(run("spectrum", rows, "-a", "relu", "--density", "--csv", "-")[1])
+    assert float(line["quantile_0.5_lower"]) <= float(line["quantile_0.5_upper"])
+    assert float(line["trace_estimate"]) == pytest.approx(6.0)
+    assert not any("distribution" in key for key in line)
+    (line,) = table(run("spectrum", rows, "-a", "relu", "--exact", "--csv", "-")[1])
+    assert float(line["smallest_digits"]) == pytest.approx(float(line["smallest_lower"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--json", "-", "--csv", "-"], "cannot write -: another output is there"),
+        (["--json", "same", "--csv", "./same"], "cannot write ./same: another output is there"),
+        (["--csv", "no/such/folder/x.csv"], "cannot write no/such/folder/x.csv: No such"),
+    ],
+)
+def test_outputs_that_would_be_lost(refused, words, told):
+    assert told in refused("spectrum", *words)
+
+
+def test_data_are_not_written_over(refused, tmp_path):
+    path = write(tmp_path / "x.csv", "3,4\n0,2\n")
+    (tmp_path / "link.csv").symlink_to(path)
+    assert "the data are there" in refused("spectrum", path, "--csv", tmp_path / "link.csv")
+    assert path.read_text() == "3,4\n0,2\n"
+
+
 def test_json_of_a_finite_network(run, rows, answers):
     answers(GOOD, GOOD)
     words = ["--depth", 2, "--width", 30, "--width", "infinite", "--readout", "gaussian"]
@@ -651,46 +793,69 @@ def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     path = tmp_path / "out.json"
     path.write_text("old")
     reader = path.open()
-    calls = answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    calls = answers(GOOD, OSError(5, "Input/output error", "disk"))
     status, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", path)
     assert status == 2
-    assert err == "fastgram: error: Unable to allocate 1 TiB\n"
+    assert err == "fastgram: error: disk: Input/output error\n"
     assert len(calls) == 2
     assert [record["activation"] for record in strict(path.read_text())] == ["relu"]
     assert "0.0135 [0.0134, 0.0136]" in out
     with reader:  # whoever reads the old file meets no half of the new one
         assert reader.read() == "old"
-    answers(GOOD, MemoryError("Unable to allocate 1 TiB"))
+    answers(GOOD, OSError(5, "Input/output error", "disk"))
     _, out, _ = run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", "-")
     assert [record["activation"] for record in strict(out)] == ["relu"]
 
 
 def test_a_variance_that_vanishes_loses_no_row(run, rows):
     words = ["-a", "polynomial(coefficients=[0, 1, 1])", "--weight-variance", 1e-6]
-    status, out, err = run("spectrum", rows, *words, "--depth", 1, "--depth", 60)
-    assert status == 2
+    status, out, err = run("spectrum", rows, *words, "--depth", 60, "--depth", 1)
+    assert status == 1
     assert err.count("\n") == 1
-    assert err.count("depth 60") == 1
-    assert out.splitlines()[3].split()[0].startswith("polynomial")
+    assert err.startswith("fastgram: error: polynomial, depth 60: ")
+    failed, done, *notes = out.splitlines()[3:]
+    assert failed.split()[-2:] == ["smooth", "failed"]
+    assert done.split()[0].startswith("polynomial")
+    assert notes[0].startswith("(1) polynomial, depth 60: failed: ")
 
 
-@pytest.mark.parametrize("error", [ValueError, NotImplementedError])
-def test_what_cannot_be_done_in_a_sweep_is_named(run, rows, answers, tmp_path, error):
+@pytest.mark.parametrize("error", [ValueError, NotImplementedError, TypeError, MemoryError])
+def test_what_cannot_be_done_in_a_sweep_is_one_row(run, rows, answers, tmp_path, error):
     path = tmp_path / "out.json"
-    words = ["-a", "tanh", "--depth", 1, "--depth", 90, "--depth", 2, "--json", path]
-    calls = answers(GOOD, error("the variance vanishes at layer 77"))
-    status, out, err = run("spectrum", rows, *words)
-    assert status == 2
-    assert err == "fastgram: error: tanh, depth 90: the variance vanishes at layer 77\n"
-    assert len(calls) == 2
-    assert [record["depth"] for record in strict(path.read_text())] == [1]
-    assert "0.0135 [0.0134, 0.0136]" in out
-    answers(error("tanh at depth 1: the variance vanishes"))
-    assert run("spectrum", rows, *words)[2] == (
-        "fastgram: error: tanh at depth 1: the variance vanishes\n"
-    )
+    figure = tmp_path / "out.png"
+    words = ["-a", "tanh", "--depth", 1, "--depth", 90, "--depth", 2]
+    calls = answers(GOOD, error("the variance vanishes\nat layer 77"), GOOD)
+    status, out, err = run("spectrum", rows, *words, "--json", path, "--plot", figure)
+    assert status == 1
+    told = "tanh, depth 90: the variance vanishes at layer 77"
+    assert err == f"fastgram: error: {told}\n"
+    assert len(calls) == 3
+    records = strict(path.read_text())
+    assert [record["depth"] for record in records] == [1, 90, 2]
+    assert [record["error"] for record in records] == [None, told[16:], None]
+    assert "smallest" not in records[1]
+    assert out.count("0.0135 [0.0134, 0.0136]") == 2
+    assert out.splitlines()[-1] == f"(1) {told.replace(': ', ': failed: ')}"
+    assert figure.exists()
+    answers(GOOD, error("no"), GOOD)
+    status, out, _ = run("spectrum", rows, *words, "--json", "-")
+    assert (status, [record["error"] for record in strict(out)]) == (1, [None, "no", None])
+
+
+def test_a_sweep_of_which_nothing_is_left_has_no_figure(run, rows, answers, tmp_path):
+    answers(ValueError("no"), ValueError("neither"))
+    figure = tmp_path / "out.png"
+    status, out, err = run("spectrum", rows, "-a", "tanh", "-a", "relu", "--plot", figure)
+    assert (status, err.count("\n")) == (1, 2)
+    assert out.splitlines()[-2:] == ["(1) tanh: failed: no", "(2) relu: failed: neither"]
+    assert not figure.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError])
+def test_a_single_network_that_fails_is_an_error(run, rows, answers, error):
     answers(error("the variance vanishes"))
-    err = run("spectrum", rows, "-a", "tanh", "--depth", 90)[2]
+    status, out, err = run("spectrum", rows, "-a", "tanh", "--depth", 90)
+    assert (status, out) == (2, "")
     assert err == "fastgram: error: the variance vanishes\n"
 
 
@@ -793,9 +958,12 @@ def test_help_teaches(run):
         "a bracket [lower, upper] that holds the true value",
         "certified: proven, rounding included",
         "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
-        "a real (n, d) array, one sample a row, in .npy, .npz, .csv",
+        "a table of numbers, one sample a row, in .npy, .npz, .csv, .tsv, .txt, .dat, .data, and",
+        "Columns of DATA to take, and no others: names or numbers, with commas between them.",
         "[default: (relu, elu, selu, tanh, swish, polynomial)]",
-        "fastgram spectrum -a relu -a tanh --depth 1 --depth 3 --depth 10 --plot depth.png",
+        "fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv",
+        "fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot",
+        "Compare depths with --normalize",
         "a sweep: all their combinations",
         "|".join(KINDS),
         "|".join(READOUTS),

@@ -28,15 +28,15 @@ KEYS = [
     "trace",
     "log_determinant",
     "effective_rank",
-    "quantiles",
-    "cumulative_distribution",
-    "noise_floor",
+    "confidence",
     "rank_bound",
     "block",
     "passes",
+    "noise_floor",
     "seconds",
     "message",
-    "confidence",
+    "quantiles",
+    "cumulative_distribution",
     "seed",
     "version",
 ]
@@ -189,8 +189,8 @@ def test_a_real_run_agrees_with_lapack(run, rows, tmp_path, words):
 def test_json_schema(run, rows, answers):
     answers(made_up(), made_up(smallest=Bracket(-math.inf, -1.0, -2.0, "probabilistic")))
     extremes = run("spectrum", rows, "-a", "relu", "--json", "-")[1]
-    head = list(strict(extremes)[0])[:16]
-    assert head[-1] == "network_seed"
+    head = list(strict(extremes)[0])[:19]
+    assert head[-1] == "error"
     status, out, _ = run("spectrum", rows, "--density", "-a", "relu", "-a", "elu", "--json", "-")
     assert status == 0
     relu, elu = strict(out)
@@ -221,7 +221,7 @@ def test_a_large_distribution_is_thinned_and_keeps_its_ends():
     lower, upper = 0.9 * estimates, 1.1 * estimates
     lower[0], upper[-1] = -np.inf, np.inf
     result = made_up(lower=lower, upper=upper, estimates=estimates, n=5000)
-    points = DENSITY.facts(result)["cumulative_distribution"]
+    points = result.to_dict()["cumulative_distribution"]
     assert 150 < len(points) <= 200
     assert points[0]["estimate"] < 1e-3
     assert points[-1]["x"] < math.inf
@@ -276,15 +276,30 @@ def test_a_narrow_terminal_shows_every_number_whole(monkeypatch, capsys, columns
 def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     path = tmp_path / "out.json"
     words = ["spectrum", rows, "--density", "-a", "relu", "-a", "tanh", "--json", path]
-    answers(made_up(), ValueError("it does not work"))
+    answers(made_up(), OSError(28, "No space left on device", "disk"))
     status, out, err = run(*words)
-    assert (status, err) == (2, "fastgram: error: tanh: it does not work\n")
+    assert (status, err) == (2, "fastgram: error: disk: No space left on device\n")
     assert "1.12345e-05" in out
     assert [record["activation"] for record in strict(path.read_text())] == ["relu"]
     answers(made_up(), KeyboardInterrupt())
     status, out, err = run(*words)
     assert (status, err) == (130, "")
     assert "1.12345e-05" in out
+
+
+def test_one_that_fails_does_not_keep_the_others(run, rows, tmp_path):
+    path, figure = tmp_path / "out.json", tmp_path / "out.svg"
+    words = ["-a", "gelu", "-a", "relu", "--depth", 3, "--depth", 30]
+    status, out, err = run("spectrum", rows, "--density", *words, "--json", path, "--plot", figure)
+    assert status == 1
+    assert err.count("\n") == 1
+    assert err.startswith("fastgram: error: gelu, depth 30: ")
+    reason = err.removeprefix("fastgram: error: gelu, depth 30: ").strip()
+    assert f"(2) gelu, depth 30: failed: {reason}" in out.splitlines()
+    records = strict(path.read_text())
+    assert [record["error"] for record in records] == [None, reason, None, None]
+    assert [("trace" in record) for record in records] == [True, False, True, True]
+    assert figure.exists()
 
 
 # --- the figure --------------------------------------------------------------------------------

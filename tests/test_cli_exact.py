@@ -105,8 +105,8 @@ OPEN = made_up(
         (["--digits", 1001], "digits must be at most 1000, not 1001"),
         (["--digits", "many"], "'--digits'"),
         (["--width", 100], "--exact is for infinite width, not --width 100"),
-        (["--width", "infinite", "--width", 3], "not --width 3"),
-        (["-a", "tanh", "-a", "elu"], "elu has no formula in ball arithmetic"),
+        (["--width", 4, "--width", 3], "not --width 4"),
+        (["-a", "selu", "-a", "elu"], "selu has no formula in ball arithmetic"),
         (["--kind", "laplace"], "unknown kind 'laplace'"),
         (["--json", "no/such/folder/out.json"], "cannot write"),
     ],
@@ -144,13 +144,13 @@ def test_long_work_is_announced(run, answers, monkeypatch):
 def test_rows_that_have_no_direction_are_refused(refused, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("3,4\n0,0\n")
-    assert "row 1 is zero" in refused("spectrum", path, "--exact")
+    assert "line 2 is zero" in refused("spectrum", path, "--exact")
 
 
 def test_many_norms_are_refused_where_each_takes_a_series(refused, run, tmp_path, rows):
     path = tmp_path / "x.npy"
     np.save(path, CIRCLE.repeat(2, axis=0) * np.arange(1.0, 2 * N + 1.0)[:, None])
-    words = ["--exact", "-a", "relu", "-a", "tanh", "--rows", "raw"]
+    words = ["--exact", "-a", "tanh", "-a", "swish", "--rows", "raw"]
     assert "tanh takes a series for each" in refused("spectrum", path, *words)
 
 
@@ -228,8 +228,8 @@ def test_a_real_run_agrees_with_the_circulant(run, rows, tmp_path):
 def test_json_schema(run, rows, answers):
     answers(made_up(), OPEN)
     extremes = run("spectrum", rows, "-a", "relu", "--json", "-")[1]
-    head = list(strict(extremes)[0])[:16]
-    assert head[-1] == "network_seed"
+    head = list(strict(extremes)[0])[:19]
+    assert head[-1] == "error"
     out = run("spectrum", rows, "--exact", "-a", "relu", "-a", "tanh", "--json", "-")[1]
     relu, tanh = strict(out)
     for record in (relu, tanh):
@@ -301,15 +301,47 @@ def test_a_narrow_terminal_cuts_no_digit(monkeypatch, capsys, columns):
 def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     path = tmp_path / "out.json"
     words = ["spectrum", rows, "--exact", "-a", "relu", "-a", "tanh", "--json", path]
-    answers(made_up(), ValueError("too many terms"))
+    answers(made_up(), OSError(28, "No space left on device", "flint"))
     status, out, err = run(*words)
-    assert (status, err) == (2, "fastgram: error: tanh: too many terms\n")
+    assert (status, err) == (2, "fastgram: error: flint: No space left on device\n")
     assert "2.25468667494000e-40" in out
     assert [record["activation"] for record in strict(path.read_text())] == ["relu"]
     answers(made_up(), KeyboardInterrupt())
     status, out, err = run(*words)
     assert (status, err) == (130, "")
     assert "2.25468667494000e-40" in out
+
+
+def test_one_that_fails_does_not_keep_the_others(run, rows, answers, tmp_path):
+    path, figure = tmp_path / "out.json", tmp_path / "out.png"
+    calls = answers(made_up(), ValueError("too many\nterms"), made_up())
+    words = ["-a", "tanh", "-a", "elu", "-a", "erf", "-a", "relu", "--json", path, "--plot", figure]
+    status, out, err = run("spectrum", rows, "--exact", *words)
+    assert status == 1
+    assert [network.activation.name for _, network, _ in calls] == ["tanh", "erf", "relu"]
+    elu, erf = err.splitlines()
+    assert elu.startswith("fastgram: error: elu: elu has no formula in ball arithmetic")
+    assert erf == "fastgram: error: erf: too many terms"
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[3:7]] == ["tanh", "elu", "erf", "relu"]
+    assert lines[4].split() == ["elu", "(1)", "failed"]
+    assert lines[7].startswith("(1) elu: failed: elu has no formula in ball arithmetic")
+    assert lines[8] == "(2) erf: failed: too many terms"
+    reasons = [record["error"] for record in strict(path.read_text())]
+    assert reasons[0] is reasons[3] is None
+    assert reasons[2] == "too many terms"
+    assert figure.exists()
+
+
+def test_a_width_that_is_not_exact_is_one_row(run, rows, answers):
+    answers(made_up())
+    status, out, _ = run("spectrum", rows, "--exact", "-a", "relu", *["--width", "infinite"] * 2)
+    assert status == 0
+    answers(made_up())
+    words = ["--width", "infinite", "--width", 3]
+    status, out, _ = run("spectrum", rows, "--exact", "-a", "relu", *words)
+    assert status == 1
+    assert "(1) relu, width 3: failed: --exact is for infinite width, not --width 3" in out
 
 
 @pytest.mark.parametrize("depths", [[], ["--depth", 1, "--depth", 2]])

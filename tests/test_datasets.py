@@ -194,6 +194,16 @@ def test_digits_are_those_of_scikit_learn():
     assert same_bits(digits(), sklearn_datasets.load_digits().data)
 
 
+def test_digits_come_with_their_labels():
+    sklearn_datasets = pytest.importorskip("sklearn.datasets")
+    X, y = digits(return_X_y=True)
+    assert same_bits(X, digits())
+    assert y.dtype == np.int64
+    assert np.array_equal(y, sklearn_datasets.load_digits().target)
+    with pytest.raises(TypeError, match="return_X_y must be True or False, not 'yes'"):
+        digits(return_X_y="yes")
+
+
 def test_digits_are_whole_numbers_and_distinct():
     X = digits()
     assert X.min() == 0

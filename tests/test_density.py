@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse.linalg
+from commands import strict
 from matplotlib.figure import Figure
 
 import fastgram as fg
@@ -363,6 +367,40 @@ def result():
     return spectral_density(matrix, probes=4, passes=20)
 
 
+def test_quantiles_and_counts_of_arrays(result):
+    parts = np.array([[0.1, 0.5, 0.9], [0.25, 1.0, 1e-9]])
+    several = result.quantile(parts)
+    assert several.lower.shape == several.upper.shape == several.estimate.shape == (2, 3)
+    for row in range(2):
+        for column in range(3):
+            assert several[row, column] == result.quantile(parts[row, column])
+    assert list(result.quantile([0.5, 0.9])) == [result.quantile(0.5), result.quantile(0.9)]
+    edges = np.array([-np.inf, 0.2, 1.0, 20.0, np.inf])
+    counts = result.count(edges[:-1], edges[1:])
+    assert list(counts) == [
+        result.count(low, high) for low, high in itertools.pairwise(edges.tolist())
+    ]
+    upto = result.count(-np.inf, edges)
+    assert len(upto) == 5
+    assert upto[1:3].upper.tolist() == [result.count(-np.inf, x).upper for x in (0.2, 1.0)]
+    assert np.all((counts.lower <= counts.estimate) & (counts.estimate <= counts.upper))
+    assert str(result.quantile([0.5])) == str(result.quantile(0.5))
+    for single in (0.5, np.float64(0.5), np.float32(0.5), np.array(0.5), Fraction(1, 2)):
+        assert result.quantile(single) == result.quantile(0.5)
+    assert result.count(np.int64(0), np.array(3)) == result.count(0.0, 3.0)
+    assert isinstance(result.quantile(np.array(0.5)), fg.Bracket)
+    strict(json.dumps(several.to_dict(), allow_nan=False))
+
+
+def test_a_density_as_a_dict(result):
+    found = strict(json.dumps(result.to_dict(), allow_nan=False))
+    assert found["n"] == result.n
+    assert found["smallest"] == result.smallest.to_dict()
+    assert [part["p"] for part in found["quantiles"]][4] == 0.5
+    assert found["quantiles"][4]["lower"] == result.quantile(0.5).lower
+    assert found["cumulative_distribution"][-1]["upper"] == 1.0
+
+
 def test_cdf_quantile_and_count_agree(result):
     values = np.sort(SPECTRA["spikes"])
     for x in (0.05, 0.5, 2.0, 5.0, 50.0, 1e3):
@@ -489,6 +527,17 @@ def test_bad_questions(refuses, result):
         result.quantile(0.0)
     with refuses(ValueError, "low", "high"):
         result.count(2.0, 1.0)
+    with refuses(ValueError, "p must", "1", "not 1.5"):
+        result.quantile([0.5, 1.5])
+    with refuses(TypeError, "p must be a number or an array of numbers", "'half'"):
+        result.quantile("half")
+    with refuses(ValueError, "low must be at most high", "3", "2"):
+        result.count([0.0, 3.0], [1.0, 2.0])
+    with refuses(ValueError, "one shape", "(2,)", "(3,)"):
+        result.count([0.0, 3.0], [1.0, 2.0, 3.0])
+    for wrong in (lambda: result.count(np.nan, 1.0), lambda: result.quantile([0.5, np.nan])):
+        with refuses(ValueError, "nan"):
+            wrong()
     with refuses(ValueError, "nan"):
         result.cdf([0.0, np.nan])
 

@@ -767,6 +767,8 @@ def bad(value, row=2, column=1):
 
 
 BAD_ROWS = [
+    ("tanh", TypeError, ["array of numbers, not the string 'tanh'"]),
+    ("rows.csv", TypeError, ["array of numbers, not the string 'rows.csv'"]),
     (bad(np.nan), ValueError, ["row 2, column 1 is nan"]),
     (bad(np.inf, 3), ValueError, ["row 3, column 1 is inf"]),
     (bad(-np.inf, 0, 0), ValueError, ["row 0, column 0 is -inf"]),
@@ -788,6 +790,28 @@ BAD_ROWS = [
     (None, TypeError, ["must hold real numbers"]),
     (bad(1e200), ValueError, ["squared norm of row 2 overflows", "scale the rows"]),
 ]
+
+
+@pytest.mark.parametrize(
+    ("Y", "words"),
+    [
+        ("tanh", "the string 'tanh': was network='tanh' meant?"),
+        ("rellu", "the string 'rellu': was network='rellu' meant?"),
+        ("nngp", "the string 'nngp': was kind='nngp' meant?"),
+        (fg.Network("tanh", depth=2), "a Network: was network=… meant?"),
+        (fg.get_activation("tanh"), "an Activation: was network=… meant?"),
+    ],
+)
+def test_a_network_in_the_place_of_other_rows(Y, words, refuses):
+    with refuses(TypeError, f"Y must be rows, an array of numbers, not {words}"):
+        fg.gram(np.ones((2, 2)), Y)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
+def test_a_kind_in_the_place_of_a_network(kind, refuses):
+    for call in (fg.GramOperator, fg.exact_extreme_eigenvalues, lambda X, n: fg.gram(X, network=n)):
+        with refuses(ValueError, f"was kind='{kind}' meant?"):
+            call(np.eye(2), kind)
 
 
 @pytest.mark.parametrize(("X", "error", "words"), BAD_ROWS)

@@ -215,3 +215,21 @@ def test_kernels_work_where_nothing_can_be_cached(tmp_path):
     assert entries == fg.gram([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]).tolist()
     assert hits == 0
     assert not list(tmp_path.rglob("*.nbi"))
+
+
+def test_depths_are_compared_with_normalized_activations():
+    """At weight variance 1 relu's eigenvalues shrink by 2**-L, whatever depth does besides."""
+    for text in (PACKAGE.parent / "README.md", PACKAGE / "cli.py"):
+        lines = [line for line in text.read_text().splitlines() if line.count("--depth ") > 1]
+        commands = [line for line in lines if "fastgram spectrum" in line]
+        assert commands
+        assert all("--normalize" in command for command in commands)
+    X = fg.datasets.sphere(60, 10, seed=0)
+    for normalize, grows in ((False, False), (True, True)):
+        least = [
+            fg.extreme_eigenvalues(
+                fg.GramOperator(X, fg.Network("relu", depth=depth, normalize=normalize), kind="ntk")
+            ).smallest.estimate
+            for depth in (1, 10)
+        ]
+        assert (least[1] > least[0]) == grows

@@ -13,10 +13,11 @@ import numpy as np
 import fastgram as fg
 from bench.attacks.checks import Check, checks_of_density, checks_of_extremes
 from bench.attacks.truth import Interval
+from fastgram._types import Method
 
 __all__ = ["METHODS", "attempt", "everything"]
 
-METHODS = ("auto", "dense", "lanczos", "certified", "arpack")
+METHODS: tuple[Method, ...] = ("auto", "dense", "lanczos", "certified", "arpack")
 # Probabilistic brackets that miss by chance alone are not what is looked for here.
 CONFIDENCE = 1.0 - 1e-9
 
@@ -47,7 +48,7 @@ def everything(
     make: Callable[[], Any],
     values: Sequence[Interval],
     scale: Fraction,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[Method] = METHODS,
     density: bool = True,
     **options: Any,
 ) -> Iterator[Check]:
@@ -73,7 +74,7 @@ def everything(
             continue
         label = f"{what}: {method}"
 
-        def extremes(method: str = method, label: str = label) -> list[Check]:
+        def extremes(method: Method = method, label: str = label) -> list[Check]:
             answer = fg.extreme_eigenvalues(make(), method=method, confidence=CONFIDENCE, **options)
             return list(checks_of_extremes(label, answer, values, scale))
 

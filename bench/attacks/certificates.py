@@ -16,6 +16,7 @@ from bench.attacks.answers import METHODS, attempt
 from bench.attacks.checks import Check, check
 from bench.attacks.truth import Interval, eigenvalues, exact_matrix, scale_of
 from fastgram._certificate import certify_below, visit_array
+from fastgram._types import Method
 
 __all__ = ["certificates"]
 
@@ -80,7 +81,7 @@ def refusals(A: Array, rng: np.random.Generator) -> Iterator[Check]:
             label = f"{what}: {face} by {method}"
 
             def refused(
-                matrix: object = matrix, method: str = method, label: str = label
+                matrix: object = matrix, method: Method = method, label: str = label
             ) -> list[Check]:
                 answer = fg.extreme_eigenvalues(matrix, method=method)
                 return [Check(label, True, -math.inf, math.nan, f"answered {answer.smallest}")]

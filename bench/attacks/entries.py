@@ -15,6 +15,7 @@ from bench.attacks.answers import attempt
 from bench.attacks.checks import Check
 from bench.attacks.networks import Case, ball_matrix
 from bench.attacks.truth import Interval
+from fastgram._types import Kind
 from fastgram.network import KINDS
 
 __all__ = ["entries", "error_over_bound", "table_of_depths"]
@@ -100,7 +101,7 @@ def table_of_depths(quick: bool = False) -> Iterator[tuple[str, int, float, floa
                 yield label, depth, max(r for r, _ in found), max(b for _, b in found)
 
 
-def at_depth(name: str, normalize: bool, depth: int, kind: str) -> tuple[float, float] | None:
+def at_depth(name: str, normalize: bool, depth: int, kind: Kind) -> tuple[float, float] | None:
     """Return the worst error over the bound on a few rows, or None where there is no bound."""
     rng = np.random.default_rng([depth, len(name)])
     X = rng.standard_normal((3, 4))

@@ -16,6 +16,7 @@ from bench.attacks.answers import everything
 from bench.attacks.checks import Check
 from bench.attacks.functions import FUNCTIONS, second_moment
 from bench.attacks.truth import eigenvalues, scale_of
+from fastgram.network import KINDS, READOUTS
 
 __all__ = ["finite", "ideal_matrix"]
 
@@ -137,10 +138,10 @@ def finite(rng: np.random.Generator, quick: bool = False) -> Iterator[Check]:
         weight_variance=float(rng.choice([1.0, rng.uniform(0.3, 2.5)])),
         bias_variance=float(rng.choice([0.0, rng.uniform(0.0, 1.0)])),
         normalize=bool(rng.integers(2)),
-        readout=str(rng.choice(["rademacher", "gaussian"])),
+        readout=READOUTS[int(rng.integers(2))],
         seed=int(rng.integers(1000)),
     )
-    kind = str(rng.choice(["gradient", "nngp", "ntk"]))
+    kind = KINDS[int(rng.integers(3))]
     dtype = "float32" if rng.random() < 0.2 else "float64"
     A = ideal_matrix(X, name, network, kind)
     values, scale = eigenvalues(A, 256), scale_of(A)

@@ -16,6 +16,8 @@ from bench.attacks.answers import everything
 from bench.attacks.checks import Check
 from bench.attacks.truth import Interval, eigenvalues, scale_of
 from fastgram._ball_entries import gram_balls, row_geometry
+from fastgram._types import Kind
+from fastgram.network import KINDS
 
 __all__ = ["Case", "ball_matrix", "infinite", "random_case", "single_precision"]
 
@@ -48,7 +50,7 @@ class Case:
 
     X: Array
     network: fg.Network
-    kind: str
+    kind: Kind
     rows: str
 
     def __str__(self) -> str:
@@ -79,7 +81,7 @@ def random_case(rng: np.random.Generator, quick: bool = False) -> Case:
     network = fg.Network(
         name, depth, weight_variance=weight, bias_variance=bias, normalize=normalize
     )
-    kind = str(rng.choice(["gradient", "nngp", "ntk"]))
+    kind = KINDS[int(rng.integers(3))]
     kinds = [k for k in ROWS if k != "tables" or (depth <= 2 and rng.random() < 0.3)]
     if not closed and depth > 8:
         kinds = ["signed", "signed", "ulps"]

@@ -13,6 +13,7 @@ import fastgram as fg
 from bench.gpu.runs import Runs
 from bench.parts import chosen_rows, entries_of
 from fastgram._entries import Entries
+from fastgram._types import Kind
 
 Array = npt.NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def check_entries(runs: Runs, n: int, d: int, width: int) -> None:
 
 
 def check_matrix(
-    runs: Runs, case: str, X: Array, network: str | fg.Network, kind: str, dtype: str
+    runs: Runs, case: str, X: Array, network: str | fg.Network, kind: Kind, dtype: str
 ) -> None:
     """Compare one matrix; each side is within one unit of the truth."""
     op = fg.GramOperator(X, network, kind=kind, device="gpu", dtype=dtype, memory=0)
