@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from fastgram._dense import certified_bracket
 from fastgram._problem import Problem
@@ -122,5 +122,7 @@ def _one_end(operator: Any, which: str, k: int, rtol: float, start: Array) -> tu
         return RitzPairs(values, residuals, vectors), ""
     except ArpackNoConvergence:
         return nothing, f"ARPACK did not converge at the {side} end"
+    except ArpackError as error:
+        return nothing, f"ARPACK gave up at the {side} end: {error}"
     except _OutOfPasses:
         return nothing, f"ARPACK ran out of passes at the {side} end"

@@ -139,6 +139,7 @@ class Entries:
     def __post_init__(self) -> None:
         network, kind = self.network, self.kind
         norms = np.unique(np.concatenate([self.rows.norms, self.columns.norms]))
+        self._refuse_overflow(norms)
         self._weigh(lambda norms: network.spans(kind, norms))
         if network.is_zero(kind):
             return
@@ -160,6 +161,21 @@ class Entries:
             self._integrate_each(norms, "has kinks away from 0 and the rows have different norms")
         else:
             self._separate(norms)
+
+    def _refuse_overflow(self, norms: Array) -> None:
+        """Refuse entries that the dtype of tiles does not hold."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = self.network.diagonal(self.kind, norms[-1:])
+            weights = norms[-1:] if self.dtype == np.float32 else np.zeros(1)
+        # a factor for what is added and multiplied on the way
+        most = float(np.finfo(self.dtype).max) / 16.0
+        if not (largest[0] <= most and weights[0] <= most):
+            name = self.dtype.name
+            remedy = 'use dtype="float64"' if name == "float32" else "lower the depth"
+            raise ValueError(
+                f"an entry of rows of norm {norms[-1]:.3g} overflows in {name}: {remedy}, or scale"
+                " the rows"
+            )
 
     def _weigh(self, spans: Callable[[Array], Array]) -> None:
         self.row_spans = spans(self.rows.norms)

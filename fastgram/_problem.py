@@ -240,7 +240,10 @@ def _of_array(A: Any) -> Problem:
 def _scaled_product(A: LinearOperator, V: Array, exponent: int) -> Array:
     """Return 2**-exponent·A @ V, half of the power taken by V: A's own products are mid-range."""
     half = exponent // 2
-    return scaled(np.asarray(A.matmat(scaled(V, -half)), dtype=np.float64), half - exponent)
+    product = np.asarray(A.matmat(scaled(V, -half)), dtype=np.float64)
+    if not np.all(np.isfinite(product)):
+        raise ValueError("the operator returned values that are not finite")
+    return scaled(product, half - exponent)
 
 
 def _of_operator(A: LinearOperator) -> Problem:

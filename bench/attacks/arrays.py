@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.attacks.answers import everything
+from bench.attacks.answers import METHODS, everything
 from bench.attacks.checks import Check
 from bench.attacks.truth import eigenvalues, exact_matrix, scale_of
+from fastgram._types import Method
 
 __all__ = ["NAMED", "arrays", "judge"]
 
@@ -109,13 +110,12 @@ NAMED = {
 
 
 def judge(
-    what: str, A: Array, methods: tuple[str, ...] | None = None, density: bool = True
+    what: str, A: Array, methods: Sequence[Method] = METHODS, density: bool = True
 ) -> Iterator[Check]:
     """Judge all that is said of an array."""
     exact = exact_matrix(A)
     values, scale = eigenvalues(exact, bits_for(A)), scale_of(exact)
-    options = {} if methods is None else {"methods": methods}
-    yield from everything(what, lambda: A.copy(), values, scale, density=density, **options)
+    yield from everything(what, lambda: A.copy(), values, scale, methods, density)
 
 
 def bits_for(A: Array) -> int:
