@@ -43,7 +43,6 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     if request.checkpoint is not None:
         steps = Checkpoint(request.checkpoint, run, request.seed)
     quantile = share_quantile(request.chance, run.block, problem.n)
-    stopped = ""
     impatient = False
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         next_check = 1
@@ -62,33 +61,39 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
             next_check = run.passes + max(1, run.passes // 16)
             ritz = run.ritz_values()
             slack = missed_by(run, ritz, problem)
-            ends = _ends(ritz, singular)
-            if not over and not singular and _sunk(float(ritz[0]), slack, problem):
-                stopped = "the smallest Ritz value sank below the noise floor"
-                break
-            if over or _close_enough(run, ends, slack, quantile, request.rtol):
+            # an end that is below the noise floor is as it will be; the other goes on
+            sunk = [_sunk(theta, slack, problem) for theta in (float(ritz[0]), float(ritz[-1]))]
+            ends = _ends(ritz, singular or sunk[0])
+            if over or all(sunk) or _close_enough(run, ends, slack, quantile, request.rtol):
                 brackets = brackets_of(run, ritz, slack, quantile, problem)
-                wanted = brackets[1:] if singular else brackets
-                if over or all(bracket.within(request.rtol) for bracket in wanted):
+                wanted = brackets[1:] if singular or sunk[0] else brackets
+                if over or all(sunk) or all(end.within(request.rtol) for end in wanted):
                     break
-            if not singular and _out_of_patience(run, ritz, slack, quantile, problem, request):
+            alone = singular or sunk[0]
+            if not alone and _out_of_patience(run, ritz, slack, quantile, problem, request):
                 impatient = True
                 break
-    if stopped or impatient:
+    if impatient:
         brackets = brackets_of(run, ritz, slack, quantile, problem)
-    wanted = brackets[1:] if singular else brackets
-    cut_short = bool(stopped) or (over and not run.exhausted)
-    if not stopped and not all(bracket.within(request.rtol) for bracket in wanted):
+    wanted = brackets[1:] if singular or sunk[0] else brackets
+    parts = []
+    if sunk[0] and not singular:
+        parts.append("the smallest Ritz value sank below the noise floor")
+    if not all(end.within(request.rtol) for end in wanted):
         if impatient:
-            stopped = "λ_min's bracket closed too slowly"
-        elif run.exhausted:
-            stopped = "the noise floor is wider than rtol asks for"
+            parts.append("λ_min's bracket closed too slowly")
+        elif run.exhausted or all(sunk):
+            parts.append("the noise floor is wider than rtol asks for")
         elif cramped:
-            stopped = "the room for the basis, or the noise floor, is too tight for rtol"
+            parts.append("the room for the basis, or the noise floor, is too tight for rtol")
         else:
-            stopped = f"stopped at max_passes = {request.max_passes}"
-    low = RitzPairs(*run.ritz_pairs(request.k, largest=False, vectors=request.vectors))
-    high = RitzPairs(*run.ritz_pairs(request.k, largest=True, vectors=request.vectors))
+            parts.append(f"stopped at max_passes = {request.max_passes}")
+    cut_short = (sunk[0] and not singular) or (over and not run.exhausted)
+    # what a pair's residual is computed with is no better than products are
+    rounding = slack - problem.entry_error
+    low, high = (
+        _pairs(run, request, largest=largest, rounding=rounding) for largest in (False, True)
+    )
     return Answer(
         *brackets,
         low,
@@ -96,11 +101,17 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
         slack,
         run.block,
         run.passes,
-        stopped,
+        "; ".join(parts),
         method="lanczos",
         cut_short=cut_short,
         impatient=impatient,
     )
+
+
+def _pairs(run: BlockLanczos, request: Request, *, largest: bool, rounding: float) -> RitzPairs:
+    """Return Ritz pairs, their residuals no smaller than what rounding may make of them."""
+    values, residuals, vectors = run.ritz_pairs(request.k, largest=largest, vectors=request.vectors)
+    return RitzPairs(values, np.maximum(residuals, rounding), vectors)
 
 
 def _out_of_patience(

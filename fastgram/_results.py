@@ -153,7 +153,8 @@ class RitzPairs:
     ----------
     values : (k,) array
     residuals : (k,) array
-        Norms of A v − value·v for unit vectors v: some eigenvalue lies that near.
+        Norms of A v − value·v for unit vectors v, or what rounding may make of them where that is
+        more: some eigenvalue lies that near.
     vectors : (n, k) array or None
         Unit Ritz vectors, where they were asked for.
     """
