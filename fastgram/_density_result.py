@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._equality import ComparedByParts
 from fastgram._request import bracket
 from fastgram._results import Bracket
 from fastgram._validation import as_number
@@ -22,8 +23,8 @@ __all__ = ["SpectralDensity"]
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class SpectralDensity:
+@dataclass(frozen=True, eq=False)
+class SpectralDensity(ComparedByParts):
     """All eigenvalues of a symmetric matrix, each within bounds.
 
     With probability `confidence` over the random probes everything here holds at once.

@@ -14,6 +14,7 @@ from fastgram._certificate import Visit, visit_array
 from fastgram._close_pairs import close_pairs
 from fastgram._devices import CPU, Device
 from fastgram._finite import FiniteEntries
+from fastgram._others import products_of
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
 from fastgram._tail import tail_bound
@@ -205,8 +206,7 @@ def _of_operator(A: LinearOperator) -> Problem:
     if np.dtype(A.dtype).kind == "c":
         raise TypeError("the operator is complex: it must be real")
 
-    def multiply(V: Array) -> Array:
-        return np.asarray(A.matmat(V), dtype=np.float64)
+    multiply = products_of(A)
 
     return Problem(
         n=A.shape[0],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._equality import ComparedByParts
+
 __all__ = ["GUARANTEES", "Bracket", "ExtremeEigenvalues", "RitzPairs"]
 
 Array = npt.NDArray[np.float64]
@@ -62,8 +64,8 @@ def _telling_digits(bracket: Bracket) -> int:
     return min(12, max(3, 2 + math.ceil(math.log10(size / bracket.width))))
 
 
-@dataclass(frozen=True)
-class RitzPairs:
+@dataclass(frozen=True, eq=False)
+class RitzPairs(ComparedByParts):
     """Ritz values at one end of the spectrum, the extreme one first.
 
     Attributes
@@ -80,8 +82,8 @@ class RitzPairs:
     vectors: Array | None = None
 
 
-@dataclass(frozen=True)
-class ExtremeEigenvalues:
+@dataclass(frozen=True, eq=False)
+class ExtremeEigenvalues(ComparedByParts):
     """The extreme eigenvalues of a symmetric matrix, as brackets.
 
     Attributes

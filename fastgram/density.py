@@ -27,7 +27,7 @@ from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
 from fastgram._results import Bracket
-from fastgram._validation import as_integer, as_number
+from fastgram._validation import as_flag, as_integer, as_number
 from fastgram.eigen import default_block
 
 __all__ = ["SpectralDensity", "spectral_density"]
@@ -103,7 +103,7 @@ def spectral_density(
         probes = as_integer("probes", probes, 1)
     if passes is not None:
         passes = as_integer("passes", passes, 1)
-    seed = as_integer("seed", seed, 0)
+    seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
     problem = as_problem(A)

@@ -17,7 +17,7 @@ from fastgram._problem import Problem, as_problem
 from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
-from fastgram._validation import as_choice, as_integer, as_number
+from fastgram._validation import as_choice, as_flag, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
 
@@ -131,8 +131,7 @@ def extreme_eigenvalues(
     start = time.perf_counter()
     as_choice("method", method, METHODS)
     confidence = as_number("confidence", confidence, above=0.0, below=1.0)
-    if not isinstance(vectors, bool):
-        raise TypeError(f"vectors must be True or False, not {vectors!r}")
+    vectors, progress = as_flag("vectors", vectors), as_flag("progress", progress)
     rtol = as_number("rtol", rtol, above=0.0)
     if block is not None:
         block = as_integer("block", block, 1)

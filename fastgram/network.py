@@ -6,15 +6,17 @@ that the weight and bias variances of the first layer need no formula of their o
 
 from __future__ import annotations
 
+import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
-from fastgram._validation import as_choice, as_integer, as_number
+from fastgram._validation import as_choice, as_flag, as_integer, as_number
 from fastgram.activations import Activation, get_activation
 from fastgram.duals import dual_matrices
 from fastgram.kernels import Table
@@ -97,22 +99,26 @@ class Network:
         depth = as_integer("depth", depth, 1)
         if width is not None:
             width = as_integer("width", width, 1)
-        if not isinstance(normalize, bool):
-            raise TypeError(f"normalize must be True or False, not {normalize!r}")
         values = {
             "activation": get_activation(activation),
             "depth": depth,
             "width": width,
             "weight_variance": as_number("weight_variance", weight_variance, above=0.0),
             "bias_variance": as_number("bias_variance", bias_variance, least=0.0),
-            "normalize": normalize,
+            "normalize": as_flag("normalize", normalize),
             "readout": as_choice("readout", readout, READOUTS),
             "seed": as_integer("seed", seed, 0),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        if normalize and self._second_moment == 0.0:
+        if self.normalize and self._second_moment == 0.0:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network, tuple(getattr(self, field.name) for field in fields(self))
+
+    def __sklearn_clone__(self) -> Network:
+        return copy.copy(self)  # nothing of it can be fitted, or changed
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""
