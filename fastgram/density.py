@@ -22,7 +22,7 @@ from fastgram._density_bounds import RankLaw, eigenvalue_bounds, rank_law
 from fastgram._density_result import SpectralDensity
 from fastgram._density_sums import Sums, known_trace, sums_of
 from fastgram._lanczos import BlockLanczos
-from fastgram._machine import require_memory
+from fastgram._machine import require_memory, within_threads
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
@@ -40,6 +40,7 @@ _ORDER, _ENDS, _SUMS = 0.5, 0.25, 0.25
 MOST_PASSES = 80
 
 
+@within_threads()
 def spectral_density(
     A: Any,
     *,

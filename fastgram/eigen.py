@@ -12,6 +12,7 @@ from fastgram._arpack import run_arpack
 from fastgram._bracketed import run_lanczos
 from fastgram._cholesky import packed_bytes
 from fastgram._dense import run_dense
+from fastgram._machine import within_threads
 from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
 from fastgram._regimes import run_auto, run_certified
@@ -43,6 +44,7 @@ def default_block(n: int) -> int:
     return min(n, 16 if n < 32768 else 32)
 
 
+@within_threads()
 def extreme_eigenvalues(
     A: Any,
     *,
