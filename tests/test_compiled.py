@@ -48,9 +48,13 @@ def zero(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
+def slow(name):
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
 DAMAGE = {
-    "empty": cut_to(0.0),
     "cut": cut_to(0.5),
+    "empty": cut_to(0.0),
     "overwritten": overwrite,
     "zeros": zero,
 }
@@ -65,7 +69,7 @@ def filled(tmp_path_factory):
 
 
 @pytest.mark.parametrize("ending", [".nbi", ".nbc"])
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", [*DAMAGE][:1] + [slow(name) for name in [*DAMAGE][1:]])
 def test_damaged_files_are_compiled_again(ending, damage, filled):
     files, cache = filled
     for path, content in files.items():

@@ -15,6 +15,7 @@ import pytest
 import sklearn
 from scipy.sparse.linalg import LinearOperator
 from threadpoolctl import threadpool_limits
+from tolerances import EPS, FEW
 
 import fastgram as fg
 
@@ -236,7 +237,9 @@ def test_spawned_processes():
     op = fg.GramOperator(sphere(), "tanh")
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        assert np.array_equal(pool.submit(fg.GramOperator.dense, op).result(), op.dense())
+        found = pool.submit(fg.GramOperator.dense, op).result()
+    # tables are made by products of BLAS, which has more threads there
+    assert np.allclose(found, op.dense(), rtol=0, atol=FEW * EPS)
 
 
 def test_rows_that_joblib_maps(tmp_path):
