@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastgram._blocks import blocks_of
 from fastgram._devices import as_devices, host_rows
-from fastgram._machine import within_threads
+from fastgram._machine import one_blas_thread
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._validation import as_choice, as_dtype, as_flag, as_rows
@@ -19,7 +19,7 @@ from fastgram.network import KINDS, Network, as_network
 __all__ = ["gram"]
 
 
-@within_threads()
+@one_blas_thread()  # in making tables too: the bits must not depend on how many it has
 def gram(
     X: npt.ArrayLike,
     Y: npt.ArrayLike | None = None,

@@ -115,7 +115,7 @@ class Network:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Network, tuple(getattr(self, field.name) for field in fields(self))
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def __sklearn_clone__(self) -> Network:
         return copy.copy(self)  # nothing of it can be fitted, or changed

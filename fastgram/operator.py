@@ -15,7 +15,7 @@ from fastgram._devices import Device, as_devices, host_rows
 from fastgram._entries import Entries
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
-from fastgram._machine import within_threads
+from fastgram._machine import one_blas_thread
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
 from fastgram.activations import Activation
@@ -146,7 +146,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
             options = {**options, "rows": np.array(rows)}
         self._set_up(as_devices(options["device"]), options)
 
-    @within_threads()
+    @one_blas_thread()  # the bits of tables must not depend on how many it has
     def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
         """Begin with what makes an operator, which is all that is pickled of it."""
         self._options = options
