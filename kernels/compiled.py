@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import pickle
 import warnings
 from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.serialize import dumps
 
 __all__ = ["jit"]
 
@@ -36,6 +39,10 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
     _said = False
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._impl = _Sealed(self._impl)  # type: ignore[has-type]
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is stored, or None."""
         try:
@@ -63,3 +70,27 @@ class _Cache(FunctionCache):  # type: ignore[misc]
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+class _Sealed:
+    """How compiled code is stored, with a checksum: what a bad disk changed would run."""
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    def reduce(self, code: Any) -> tuple[bytes, bytes]:
+        """Return what is stored of compiled code."""
+        content = dumps(self._plain.reduce(code))
+        return hashlib.sha256(content).digest(), content
+
+    def rebuild(self, target_context: Any, stored: Any) -> Any:
+        """Return compiled code from what was stored; None where it was by an older fastgram."""
+        if len(stored) != 2 or not all(isinstance(part, bytes) for part in stored):
+            return None
+        checksum, content = stored
+        if hashlib.sha256(content).digest() != checksum:
+            raise ValueError("its checksum is wrong")
+        return self._plain.rebuild(target_context, pickle.loads(content))

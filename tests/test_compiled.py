@@ -86,6 +86,23 @@ def test_damaged_files_are_compiled_again(ending, damage, filled):
     assert run(MIRROR, cache) == (0, "2.0\n", "")
 
 
+@pytest.mark.slow
+def test_one_bit_of_machine_code(filled):
+    """Which would run."""
+    files, cache = filled
+    for path, content in files.items():
+        path.write_bytes(content)
+        if path.suffix == ".nbc":
+            changed = bytearray(content)
+            changed[content.rfind(b".text")] ^= 64
+            path.write_bytes(changed)
+    status, out, err = run(MIRROR, cache)
+    assert (status, out) == (0, "2.0\n")
+    assert err.count("RuntimeWarning") == 1
+    assert "its checksum is wrong" in err
+    assert run(MIRROR, cache) == (0, "2.0\n", "")
+
+
 def test_files_that_cannot_be_written(filled):
     """As on a disk without room; a limit on the size of files is what a test can have."""
     files, cache = filled
