@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastgram import datasets
     from fastgram._gram import gram
+    from fastgram._machine import set_num_threads
     from fastgram.activations import Activation, activation_names, get_activation
     from fastgram.density import SpectralDensity, spectral_density
     from fastgram.duals import dual
@@ -33,6 +34,7 @@ _HOMES = {
     "extreme_eigenvalues": "eigen",
     "get_activation": "activations",
     "gram": "_gram",
+    "set_num_threads": "_machine",
     "spectral_density": "density",
 }
 
@@ -51,6 +53,7 @@ __all__ = [
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "set_num_threads",
     "spectral_density",
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._equality import ComparedByParts
 from fastgram._html import bracket_table
 from fastgram._request import bracket
 from fastgram._results import Bracket, Brackets, plain
@@ -26,8 +27,8 @@ _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _POINTS = 66
 
 
-@dataclass(frozen=True)
-class SpectralDensity:
+@dataclass(frozen=True, eq=False)
+class SpectralDensity(ComparedByParts):
     """All eigenvalues of a symmetric matrix, each within bounds.
 
     With probability `confidence` over the random probes everything here holds at once.

@@ -7,6 +7,8 @@ each thread works for the same device; of GPUs each has one thread that feeds it
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import ModuleType
@@ -235,6 +237,8 @@ def as_devices(name: str) -> tuple[Device, ...]:
         For an unknown name, or "gpu" where none can be used. "auto" takes the CPU there.
     """
     if as_choice("device", name, DEVICES) == "cpu":
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            importlib.import_module("fastgram.kernels.compiled")  # which says that it cannot be
         return (CPU,)
     found, reason = gpus()
     if not found and name == "gpu":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgram._equality import ComparedByParts
 from fastgram._html import table
 from fastgram._results import GUARANTEES, Bracket, plain
 
@@ -24,8 +25,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class ExactEigenvalues:
+@dataclass(frozen=True, eq=False)
+class ExactEigenvalues(ComparedByParts):
     """The extreme eigenvalues of a Gram matrix, with proven digits.
 
     Attributes

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from fastgram._blocks import blocks_of
 from fastgram._devices import as_devices, host_rows
+from fastgram._machine import one_blas_thread
 from fastgram._progress import progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._types import DeviceName, Kind
-from fastgram._validation import as_choice, as_dtype, as_rows
+from fastgram._validation import as_choice, as_dtype, as_flag, as_rows
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network, refuse_as_rows
 
@@ -79,6 +80,7 @@ def gram(
 ) -> npt.NDArray[np.floating]: ...
 
 
+@one_blas_thread()  # in making tables too: the bits must not depend on how many it has
 def gram(
     X: npt.ArrayLike,
     Y: npt.ArrayLike | None = None,
@@ -96,9 +98,9 @@ def gram(
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken, and other libraries' through DLPack. One on a
-        GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
-        norm 1, and what comes of it is copied back.
+        read-only and memory-mapped arrays are taken, tables of pandas, and other libraries' arrays
+        through DLPack. One on a GPU needs device="gpu": it is copied to the CPU, where rows are
+        checked and scaled to norm 1, and what comes of it is copied back.
     Y : (m, d) array_like, optional
         Other samples; None is X itself, and then only the upper triangle is computed.
     network : Network, Activation or str
@@ -112,7 +114,9 @@ def gram(
         Of the computation and the result.
     out : array_like of shape (n, m), optional
         Written into, tile by tile, and returned: a NumPy array or anything that takes
-        ``out[rows, columns] = block`` (`numpy.memmap`, h5py, zarr); a CuPy array on a GPU.
+        ``out[rows, columns] = block`` (`numpy.memmap`, h5py, zarr); a CuPy array on a GPU. Its
+        dtype must be one that NumPy casts `dtype` to by the rule "same_kind": of real or complex
+        numbers, of any precision.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -125,10 +129,10 @@ def gram(
     ------
     ValueError, TypeError
         For rows that are not a finite real array, rows of Y of another length than those of X, an
-        `out` of another shape, an unknown kind, device or dtype, a GPU that is missing, too old
-        (before compute capability 8.0) or short of memory, a depth at which the variance of
-        a row overflows or vanishes, or a network of finite width that does not fit in the memory
-        that is free or, for "gradient", whose derivative is zero everywhere.
+        `out` of another shape or kind of number, an unknown kind, device or dtype, a GPU that is
+        missing, too old (before compute capability 8.0) or short of memory, a depth at which the
+        variance of a row overflows or vanishes, or a network of finite width that does not fit in
+        the memory that is free or, for "gradient", whose derivative is zero everywhere.
 
     Warns
     -----
@@ -172,9 +176,10 @@ def gram(
     net = as_network(network)
     as_choice("kind", kind, KINDS)
     tile_dtype = as_dtype(dtype)
+    progress = as_flag("progress", progress)
     shape = (rows.shape[0], columns.shape[0])
-    if out is not None and tuple(getattr(out, "shape", ())) != shape:
-        raise ValueError(f"out must have shape {shape}, not {getattr(out, 'shape', None)}")
+    if out is not None:
+        _check_out(out, shape, tile_dtype)
     entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
     with home.context():
         result = out
@@ -184,3 +189,20 @@ def gram(
         with progress_bar(progress, shape[0] * shape[1], "gram", "entry") as tick:
             each_tile(entries, consumer, devices, symmetric=symmetric, tick=tick)
     return result
+
+
+def _check_out(out: Any, shape: tuple[int, int], dtype: np.dtype[np.floating]) -> None:
+    """Refuse what entries could not be stored in as they are."""
+    if tuple(getattr(out, "shape", ())) != shape:
+        raise ValueError(f"out must have shape {shape}, not {getattr(out, 'shape', None)}")
+    if isinstance(out, np.ma.MaskedArray) and np.ma.is_masked(out):
+        raise ValueError("out is masked: pass a plain array")
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("out is read-only")
+    try:
+        held = np.dtype(getattr(out, "dtype", dtype))
+    except TypeError:  # a library with dtypes of its own says itself what it cannot hold
+        return
+    # NumPy's rule lets numbers turn into text and objects
+    if held.kind in "SUO" or not np.can_cast(dtype, held, "same_kind"):
+        raise TypeError(f"out must hold real numbers in floating point, not {held}")

@@ -1,4 +1,4 @@
-"""The machine: its processors, its free memory, BLAS on one thread, and work on many threads."""
+"""The machine: its free memory, BLAS on one thread, and work on many threads."""
 
 from __future__ import annotations
 
@@ -14,50 +14,125 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from fastgram._limits import Limit, memory_limits, processor_limits
+from fastgram._validation import as_integer
+
 __all__ = [
     "conventional_blas",
     "free_memory",
     "in_order",
+    "memory_limit",
     "one_blas_thread",
     "require_memory",
+    "set_num_threads",
     "thread_count",
+    "thread_limit",
+    "within_threads",
 ]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+# Variables that limit the threads of all that computes in a process, with or without fastgram.
+_GENERAL = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
+# Those that speak of one BLAS alone.
+_OWN = {"openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"), "blis": ("BLIS_NUM_THREADS",)}
+# What NumPy's and SciPy's OpenBLAS takes at most, however many processors there are.
+_MOST_OF_BLAS = 64
+_chosen: int | None = None
+
+
+def set_num_threads(n: int | None) -> None:
+    """Set how many threads fastgram takes in this process, BLAS's in its factorisations included.
+
+    Parameters
+    ----------
+    n : int or None
+        1 or more; None is as the environment says: the variable FASTGRAM_NUM_THREADS where it is
+        set, else the least of the processors that the process may run on, the CPU quota of its
+        control groups, NUMBA_NUM_THREADS, OMP_NUM_THREADS and what ``threadpool_limits`` of
+        threadpoolctl leaves to OpenBLAS or BLIS. joblib sets these for its processes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n` is no integer of at least 1.
+
+    Notes
+    -----
+    Products and matrices have the same bits on any number of threads. ``fastgram info`` says how
+    many are taken and what decided it.
+
+    Examples
+    --------
+    >>> import fastgram as fg
+    >>> fg.set_num_threads(1)
+    >>> fg.set_num_threads(None)
+    """
+    global _chosen
+    _chosen = None if n is None else as_integer("n", n, 1)
+
+
 def thread_count() -> int:
-    """Return the number of processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many threads to work on."""
+    return thread_limit().value
+
+
+def thread_limit() -> Limit:
+    """Return how many threads to work on, and what decides it."""
+    if _chosen is not None:
+        return Limit(_chosen, "set_num_threads")
+    mine = "FASTGRAM_NUM_THREADS"
+    if word := os.environ.get(mine, "").strip():
+        number = _threads_in(word)
+        if number is None:
+            raise ValueError(f"{mine} must be an integer of at least 1, not {word!r}")
+        return Limit(number, mine)
+    limits = processor_limits()
+    for name in _GENERAL:
+        number = _threads_in(os.environ.get(name, ""))
+        if number is not None:  # what is no number says nothing to OpenMP either
+            limits.append(Limit(number, name))
+    limits += _blas_limits(limits[0].value)
+    return min(limits, key=lambda limit: limit.value)
+
+
+def _threads_in(text: str) -> int | None:
+    """Return a number of at least 1; of a list, one a level, the first."""
+    word = text.partition(",")[0].strip()
+    return int(word) if word.isdecimal() and int(word) > 0 else None
+
+
+def _blas_limits(processors: int) -> list[Limit]:
+    """Return the threads of each BLAS that was told to take fewer than it would by itself.
+
+    So does `threadpool_limits` say what it is told; a variable of BLAS's own is not meant for us.
+    """
+    found = []
+    for library, threads in one_blas_thread.numbers():
+        own = [_threads_in(os.environ.get(name, "")) for name in _OWN[library.internal_api]]
+        usual = min([processors, _MOST_OF_BLAS, *(number for number in own if number)])
+        if threads < usual:
+            found.append(Limit(threads, f"threads of {library.internal_api}"))
+    return found
+
+
+@contextmanager
+def within_threads() -> Iterator[None]:
+    """Let BLAS take no more threads than fastgram may."""
+    with one_blas_thread(thread_count()):
+        yield
 
 
 def free_memory() -> int:
     """Return the bytes of memory that could be taken without swapping, as far as can be known."""
-    free = _meminfo_available()
-    try:  # a container's limit (cgroup v2)
-        with (
-            open("/sys/fs/cgroup/memory.max") as limit,
-            open("/sys/fs/cgroup/memory.current") as current,
-        ):
-            free = min(free, int(limit.read()) - int(current.read()))
-    except (OSError, ValueError):  # no such limit
-        pass
-    return max(free, 0)
+    return memory_limit().value
 
 
-def _meminfo_available() -> int:
-    try:
-        with open("/proc/meminfo") as meminfo:
-            for line in meminfo:
-                if line.startswith("MemAvailable:"):
-                    return 1024 * int(line.split()[1])
-    except OSError:
-        pass
-    # no such file outside Linux: take a quarter of what is installed to be free
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+def memory_limit() -> Limit:
+    """Return the same, with what sets it."""
+    return min(memory_limits())
 
 
 def require_memory(what: str, size: int) -> None:
@@ -74,7 +149,7 @@ def require_memory(what: str, size: int) -> None:
 
 
 class _BlasThreads:
-    """Holds BLAS to one thread while any traversal runs, and restores it after the last.
+    """Holds BLAS to few threads while any work that wants it runs, and restores it after the last.
 
     Every thread that multiplies has to enter: OpenBLAS has one number of threads for the whole
     process, but MKL and BLAS on OpenMP have one for each thread that calls them.
@@ -82,9 +157,9 @@ class _BlasThreads:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
         self._libraries: list[Any] | None = None
-        self._shared: list[tuple[Any, int]] = []
+        self._wanted: list[int] = []  # of all that is under way
+        self._before: list[int] = []  # of each library, before any of it began
 
     def libraries(self) -> list[Any]:
         """Return the BLAS libraries in use, as threadpoolctl knows them."""
@@ -99,28 +174,40 @@ class _BlasThreads:
             self._libraries = [library for library in found if library.user_api == "blas"]
         return self._libraries
 
+    def numbers(self) -> list[tuple[Any, int]]:
+        """Return the libraries with the threads that each has where nothing holds it."""
+        with self._lock:
+            shared = [library for library in self._find() if _is_shared(library)]
+            if not self._wanted:
+                return [(library, library.num_threads) for library in shared]
+            return list(zip(shared, self._before, strict=True))
+
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, most: int = 1) -> Iterator[None]:
         with self._lock:
             libraries = self._find()
-            self._users += 1
-            if self._users == 1:
-                self._shared = [(x, x.num_threads) for x in libraries if _is_shared(x)]
-                for library, _ in self._shared:
-                    _set_threads(library, 1)
+            shared = [library for library in libraries if _is_shared(library)]
+            if not self._wanted:
+                self._before = [library.num_threads for library in shared]
+            self._wanted.append(most)
+            self._hold(shared)
         own = [(library, library.num_threads) for library in libraries if not _is_shared(library)]
-        for library, _ in own:
-            library.set_num_threads(1)
+        for library, threads in own:
+            library.set_num_threads(min(threads, most))
         try:
             yield
         finally:
             for library, threads in own:
                 library.set_num_threads(threads)
             with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    for library, threads in self._shared:
-                        _set_threads(library, threads)
+                self._wanted.remove(most)
+                self._hold(shared)
+
+    def _hold(self, shared: list[Any]) -> None:
+        for library, before in zip(shared, self._before, strict=True):
+            threads = min([before, *self._wanted])
+            if library.num_threads != threads:
+                _set_threads(library, threads)
 
 
 def conventional_blas() -> bool:

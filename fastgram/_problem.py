@@ -15,6 +15,7 @@ from fastgram._certificate import Visit, Visitor, visit_array
 from fastgram._close_pairs import close_pairs
 from fastgram._devices import CPU, Device
 from fastgram._finite import FiniteEntries
+from fastgram._others import products_of
 from fastgram._rank import rank_bound
 from fastgram._rounding import gamma
 from fastgram._scale import DENORMAL, exponent_of, lower_end, scaled, upper_end
@@ -237,15 +238,6 @@ def _of_array(A: Any) -> Problem:
     )
 
 
-def _scaled_product(A: LinearOperator, V: Array, exponent: int) -> Array:
-    """Return 2**-exponent·A @ V, half of the power taken by V: A's own products are mid-range."""
-    half = exponent // 2
-    product = np.asarray(A.matmat(scaled(V, -half)), dtype=np.float64)
-    if not np.all(np.isfinite(product)):
-        raise ValueError("the operator returned values that are not finite")
-    return scaled(product, half - exponent)
-
-
 def _of_operator(A: LinearOperator) -> Problem:
     if A.shape[0] != A.shape[1]:
         raise ValueError(f"the operator must be square, not of shape {A.shape}")
@@ -254,17 +246,26 @@ def _of_operator(A: LinearOperator) -> Problem:
     if np.dtype(A.dtype).kind == "c":
         raise TypeError("the operator is complex: it must be real")
 
+    product_of = products_of(A)
     known = False
+
+    def scaled_product(V: Array) -> Array:
+        # half of the power is taken by V, so that A's own products are mid-range
+        half = problem.exponent // 2
+        product = product_of(scaled(V, -half))
+        if not np.all(np.isfinite(product)):
+            raise ValueError("the operator returned values that are not finite")
+        return scaled(product, half - problem.exponent)
 
     def multiply(V: Array) -> Array:
         nonlocal known
-        product = _scaled_product(A, V, problem.exponent)
+        product = scaled_product(V)
         if not known:
             # one column, so that a checkpoint, which is recognised by one, says the same
             size = float(np.max(np.abs(product[:, 0]), initial=0.0))
             problem.exponent, known = exponent_of(size), size > 0.0
             if problem.exponent:  # what is near the ends of the range has lost digits
-                return _scaled_product(A, V, problem.exponent)
+                return scaled_product(V)
         return product
 
     problem = Problem(

@@ -11,6 +11,7 @@ from typing import Any, get_args, overload
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._equality import ComparedByParts
 from fastgram._html import bracket_table
 from fastgram._types import Guarantee
 
@@ -145,8 +146,8 @@ def _telling_digits(bracket: Bracket) -> int:
     return min(12, max(3, 2 + math.ceil(math.log10(size / bracket.width))))
 
 
-@dataclass(frozen=True)
-class RitzPairs:
+@dataclass(frozen=True, eq=False)
+class RitzPairs(ComparedByParts):
     """Ritz values at one end of the spectrum, the extreme one first.
 
     Attributes
@@ -164,8 +165,8 @@ class RitzPairs:
     vectors: Array | None = None
 
 
-@dataclass(frozen=True)
-class ExtremeEigenvalues:
+@dataclass(frozen=True, eq=False)
+class ExtremeEigenvalues(ComparedByParts):
     """The extreme eigenvalues of a symmetric matrix, as brackets.
 
     Attributes

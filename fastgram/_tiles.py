@@ -115,7 +115,9 @@ class Store:
 
     def __post_init__(self) -> None:
         out = self.out
-        plain = isinstance(out, np.ndarray) and out.dtype == self.dtype and out.flags.c_contiguous
+        # anything else may keep the block that it is given, or work on it
+        self._copies = type(out) not in (np.ndarray, np.memmap)
+        plain = not self._copies and out.dtype == self.dtype and out.flags.c_contiguous
         self._plain = np.asarray(out) if plain else None
 
     def begin(self, device: Device, i: slice) -> None:
@@ -138,7 +140,8 @@ class Store:
             with self.home.context():
                 self.out[i, j] = self.home.put(block)
         else:
-            self.out[i, j] = device.get(block)
+            values = device.get(block)
+            self.out[i, j] = values.copy() if self._copies and device.on_host else values
 
     def add(self, j: slice, part: None) -> None:
         """Nothing to do."""

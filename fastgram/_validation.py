@@ -14,15 +14,20 @@ import numpy.typing as npt
 __all__ = [
     "as_choice",
     "as_dtype",
+    "as_flag",
     "as_integer",
     "as_number",
+    "as_real_array",
     "as_rows",
+    "as_vectors",
     "on_gpu",
     "suggestion",
 ]
 
 Word = TypeVar("Word", bound=str)
 
+# What `float` would make a number of in silence.
+_NO_NUMBERS = (str, bytes, bytearray, bool, np.bool_, np.complexfloating, np.ma.MaskedArray)
 _DLPACK_CPU = 1  # what DLPack calls memory that the processor reads
 
 
@@ -54,6 +59,13 @@ def as_dtype(value: npt.DTypeLike) -> np.dtype[np.floating]:
     return np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
 
 
+def as_flag(role: str, value: Any) -> bool:
+    """Return True or False, NumPy's too; what is merely true or false is refused."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{role} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def as_integer(role: str, value: Any, least: int) -> int:
     """Return an integer at least `least`."""
     if isinstance(value, (bool, np.bool_)):
@@ -75,11 +87,15 @@ def as_number(
     least: float | None = None,
     below: float | None = None,
 ) -> float:
-    """Return a finite float within bounds."""
+    """Return a finite float within bounds; text and bools are no numbers."""
     try:
-        number = float(value)
+        if isinstance(value, _NO_NUMBERS) or np.ndim(value):
+            raise TypeError
+        number = float(value.item() if isinstance(value, np.ndarray) else value)
     except (TypeError, ValueError):
         raise TypeError(f"{role} must be a number, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{role} must be finite in float64, not {value!r}") from None
     if not math.isfinite(number):
         raise ValueError(f"{role} must be finite, not {number}")
     if above is not None and number <= above:
@@ -91,13 +107,13 @@ def as_number(
     return number
 
 
-def as_rows(X: Any, name: str = "X") -> npt.NDArray[np.floating]:
+def as_rows(X: Any, name: str = "X", *, own: bool = False) -> npt.NDArray[np.floating]:
     """Return `X` as a two-dimensional float array of finite rows.
 
     float32 and float64 arrays, read-only and memory-mapped ones too, pass without a copy;
-    integers and booleans become float64.
+    integers and booleans become float64. With `own` the array is the library's alone.
     """
-    rows = as_real_array(X, name)
+    rows = as_real_array(X, name, own=own)
     if rows.ndim != 2:
         raise ValueError(
             f"{name} must be two-dimensional (samples, features), not of shape {rows.shape}"
@@ -114,11 +130,37 @@ def as_rows(X: Any, name: str = "X") -> npt.NDArray[np.floating]:
     return rows
 
 
-def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
+def as_real_array(value: Any, name: str, *, own: bool = False) -> npt.NDArray[np.floating]:
     """Return a real float array of any shape; refuse the rest in words.
 
-    What DLPack hands over of another library's array is read where it is.
+    What DLPack hands over of another library's array is read where it is. With `own` the array is
+    nobody else's to write to: it is copied, once, unless it is new anyway.
     """
+    array = _as_numbers(value, name)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} is complex: it must be real")
+    if array.dtype.kind not in "iubf":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        return array.astype(np.float64)
+    if own and not isinstance(value, (list, tuple)):
+        return np.array(array)
+    return array
+
+
+def as_vectors(value: Any) -> npt.NDArray[Any]:
+    """Return what an operator is multiplied with as an array of numbers, real or complex.
+
+    Vectors may hold any values, and their shapes are left to scipy.
+    """
+    array = _as_numbers(value, "the vector")
+    if array.dtype.kind not in "iubfc":
+        raise TypeError(f"the vector must hold numbers, not {array.dtype}")
+    return array
+
+
+def _as_numbers(value: Any, name: str) -> npt.NDArray[Any]:
+    """Return an array of any dtype that keeps what the value says, or refuse it."""
     if isinstance(value, (str, bytes)):
         raise TypeError(f"{name} must be an array of numbers, not the string {value!r}")
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
@@ -128,21 +170,61 @@ def as_real_array(value: Any, name: str) -> npt.NDArray[np.floating]:
             f"{name} is on a GPU: pass device='gpu' where there is such an argument, or a copy in"
             " the computer's own memory"
         )
+    if type(value).__module__.partition(".")[0] == "pandas":
+        value = _of_pandas(value, name)
     try:
+        _refuse_masked(value, name)
         array = _as_numpy(value)
-    except ValueError:
+    except ValueError as error:
+        if isinstance(error, _MaskedError):
+            raise ValueError(str(error)) from None
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
     except RuntimeError as error:  # a tensor that keeps gradients, say
         raise TypeError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name} is complex: it must be real")
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    if array.dtype.kind != "f":
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        array = array.astype(np.float64)
+    if array.dtype.kind == "O" and hasattr(value, "columns"):  # a table of another library's
+        for label in value.columns:
+            column = np.asarray(value[label])
+            if column.dtype.kind not in "iubf":
+                raise TypeError(f"{name}: column {label!r} holds {column.dtype}, not real numbers")
     return array
+
+
+class _MaskedError(ValueError):
+    """Says which cell is masked."""
+
+
+def _refuse_masked(value: Any, name: str) -> None:
+    """Refuse masked arrays, and lists of them, in which something is masked."""
+    if isinstance(value, (list, tuple)):
+        if not any(isinstance(item, np.ma.MaskedArray) for item in value):
+            return  # not looked into further: NumPy reads the mask of no list
+        value = np.ma.array(value)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        place = [int(index) for index in np.argwhere(np.ma.getmaskarray(value))[0]]
+        words = [f"{word} {index}" for word, index in zip(("row", "column"), place, strict=False)]
+        where = ", ".join(words) if len(place) <= 2 else f"entry {tuple(place)}"
+        raise _MaskedError(f"{name} is masked: {where}; fill it, or leave the row out")
+
+
+def _of_pandas(value: Any, name: str) -> Any:
+    """Return a table or column of pandas as an array; nullable and pyarrow's are numbers too.
+
+    What is missing there becomes nan.
+    """
+    if hasattr(value, "columns"):
+        dtypes = list(value.dtypes)
+        for label, dtype in zip(value.columns, dtypes, strict=True):
+            if dtype.kind not in "iubf":
+                raise TypeError(f"{name}: column {label!r} holds {dtype}, not real numbers")
+    else:
+        dtypes = [value.dtype] if hasattr(value, "dtype") else []
+    if not dtypes or any(dtype.kind not in "iubf" for dtype in dtypes):
+        return value
+    if all(isinstance(dtype, np.dtype) for dtype in dtypes) and len(set(dtypes)) == 1:
+        return value.to_numpy()
+    plain = [getattr(dtype, "numpy_dtype", dtype) for dtype in dtypes]
+    single = all(dtype == np.float32 for dtype in plain)
+    return value.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
 
 
 def on_gpu(value: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erf, expit, ndtr
 
-from fastgram._validation import suggestion
+from fastgram._functions import guarded, probe
+from fastgram._validation import as_flag, as_number, suggestion
 
 __all__ = ["Activation", "activation_names", "get_activation"]
 
@@ -35,7 +37,8 @@ class Activation:
         What tables, plots and messages call it.
     f, df : callable
         The function and its derivative: vectorised, float64 array of any shape to an array of the
-        same shape, defined almost everywhere.
+        same shape, defined almost everywhere. They are called with copies, and may work in place;
+        on several threads at a time.
     kinks : sequence of float
         Where f' or f'' jumps (or f itself). Integrals are split there, so a forgotten kink costs
         accuracy: fastgram checks that its quadrature converges and refuses where it does not.
@@ -54,9 +57,18 @@ class Activation:
     Raises
     ------
     TypeError
-        If `f` or `df` is not callable or a kink is no number.
+        If `f` or `df` is not callable, takes no arrays (``math.tanh``) or does not compute in
+        float64, or a kink is no number.
     ValueError
-        If a kink is not finite.
+        If a kink is not finite, `f` or `df` returns another shape, is not elementwise or not
+        finite, or `df` is not the derivative of `f` between the kinks: both are called on some
+        thousand numbers, once.
+
+    Notes
+    -----
+    Activations are equal where their parts are. They are pickled by their parts too, so that `f`
+    and `df` have to be functions that can be: of a module, and no lambdas (which cloudpickle, and
+    with it joblib, takes). Those of the table are pickled by name.
 
     Examples
     --------
@@ -82,14 +94,42 @@ class Activation:
         for role in ("f", "df"):
             if not callable(getattr(self, role)):
                 raise TypeError(f"activation {self.name!r}: {role} must be callable")
+        if self.ball is not None and not callable(self.ball):
+            raise TypeError(f"activation {self.name!r}: ball must be callable")
+        kinks = _numbers(f"activation {self.name!r}: kinks", self.kinks, "numbers")
+        parts = {
+            "f": guarded(self.f, __name__),
+            "df": guarded(self.df, __name__),
+            "kinks": tuple(sorted(set(kinks))),
+            "flat": as_flag(f"activation {self.name!r}: flat", self.flat),
+            "powers": None if self.powers is None else tuple(map(operator.index, self.powers)),
+        }
+        for key, value in parts.items():
+            object.__setattr__(self, key, value)
         try:
-            kinks = tuple(sorted({float(kink) for kink in self.kinks}))
+            probe(self.f, self.df, self.kinks)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"activation {self.name!r}: {error}") from error.__cause__
+
+    def _parts(self) -> tuple[Any, ...]:
+        facts = self.description, self.parity, self.flat, self.powers
+        return self.name, self.f, self.df, self.kinks, self.ball, *facts
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Activation):
+            return NotImplemented
+        return self is other or self._parts() == other._parts()
+
+    def __hash__(self) -> int:  # functions need not have one
+        return hash((self.name, self.kinks, self.parity, self.flat, self.powers))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            if get_activation(self.name) is self:
+                return get_activation, (self.name,)
         except (TypeError, ValueError):
-            message = f"activation {self.name!r}: kinks must be numbers, not {self.kinks!r}"
-            raise TypeError(message) from None
-        if not all(math.isfinite(kink) for kink in kinks):
-            raise ValueError(f"activation {self.name!r}: kinks must be finite, not {kinks}")
-        object.__setattr__(self, "kinks", kinks)
+            pass
+        return _of_parts, self._parts()
 
     def __repr__(self) -> str:
         return f"Activation({self.name!r}, {self.regularity})"
@@ -133,6 +173,23 @@ class Activation:
     def __str__(self) -> str:
         text = f": {self.description}" if self.description else ""
         return f"{self.name}{text} ({self.regularity})"
+
+
+def _of_parts(
+    name: str, f: Function, df: Function, kinks: Sequence[float], ball: Any, *facts: Any
+) -> Activation:
+    keys = "description", "parity", "flat", "powers"
+    return Activation(name, f, df, kinks, ball, **dict(zip(keys, facts, strict=True)))
+
+
+def _numbers(role: str, values: Any, what: str) -> tuple[float, ...]:
+    """Return a sequence of finite numbers as a tuple; text is no sequence of digits."""
+    try:
+        if isinstance(values, (str, bytes)):
+            raise TypeError
+        return tuple(as_number(role, value) for value in values)
+    except TypeError:
+        raise TypeError(f"{role} must be {what}, not {values!r}") from None
 
 
 # --- the functions -----------------------------------------------------------------------------
@@ -299,14 +356,18 @@ def _swish_parts(beta: float = 1.0) -> _Parts:
     }
 
 
-def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts:
+def _coefficients(values: Any) -> tuple[float, ...]:
     try:
-        ascending = tuple(float(coefficient) for coefficient in coefficients)
-    except (TypeError, ValueError):
-        message = f"polynomial: coefficients must be a list of numbers, not {coefficients!r}"
-        raise TypeError(message) from None
-    if not ascending or not all(math.isfinite(coefficient) for coefficient in ascending):
-        raise ValueError(f"polynomial: needs one or more finite coefficients, not {coefficients!r}")
+        ascending = _numbers("polynomial: coefficients", values, "a list of numbers")
+    except ValueError:
+        ascending = ()
+    if not ascending:
+        raise ValueError(f"polynomial: needs one or more finite coefficients, not {values!r}")
+    return ascending
+
+
+def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts:
+    ascending = _coefficients(coefficients)
     degree = max((k for k, c in enumerate(ascending) if c != 0.0), default=0)
     ascending = ascending[: degree + 1]
     slopes = tuple(k * c for k, c in enumerate(ascending))[1:] or (0.0,)
@@ -479,19 +540,7 @@ def _build(base: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
 
 
 def _as_parameter(base: str, key: str, value: Any) -> float | tuple[float, ...]:
-    if key == "coefficients":
-        try:
-            return tuple(float(item) for item in value)
-        except (TypeError, ValueError):
-            message = f"{base}: {key} must be a list of numbers, not {value!r}"
-            raise TypeError(message) from None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{base}: {key} must be a number, not {value!r}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{base}: {key} must be finite, not {value!r}")
-    return number
+    return _coefficients(value) if key == "coefficients" else as_number(f"{base}: {key}", value)
 
 
 def _parse(text: str) -> tuple[str, dict[str, Any]]:

@@ -333,19 +333,21 @@ def _run(
 @app.command()
 def info() -> None:
     """Show versions, devices and the table of activations."""
-    from fastgram import _devices, _tiles
+    from fastgram import _devices, _machine
     from fastgram.activations import activation_names, get_activation
     from fastgram.kernels import vectors
 
     console = text_console()
     found, reason = _devices.gpus()
+    threads, memory = _machine.thread_limit(), _machine.memory_limit()
     without = "" if found else f"; no GPU: {reason}"
     facts = {
         "fastgram": fastgram.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
         "devices": ", ".join(device.label for device in (_devices.CPU, *found)) + without,
-        "processors used": str(_tiles.thread_count()),
+        "threads": f"{threads.value} ({threads.source})",
+        "memory free": f"{memory.value / 2**30:.3g} GiB ({memory.source})",
         "vectors": vectors.instructions(),
     }
     for key, value in facts.items():

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from fastgram._machine import one_blas_thread, thread_count
 from fastgram._validation import as_integer, as_number, as_rows
 
 __all__ = ["circle", "digits", "separation", "smoothed", "sphere", "subspace"]
@@ -380,9 +379,7 @@ def separation(X: npt.ArrayLike) -> float:
             first, second = np.nonzero(close)
             measure(i + first, j + second)
 
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
         for _ in pool.map(sweep, starts):
             pass  # an exception in a thread is raised here
     return best

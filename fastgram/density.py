@@ -23,14 +23,14 @@ from fastgram._density_bounds import RankLaw, eigenvalue_bounds, rank_law
 from fastgram._density_result import SpectralDensity
 from fastgram._density_sums import Sums, known_trace, sums_of
 from fastgram._lanczos import BlockLanczos
-from fastgram._machine import require_memory
+from fastgram._machine import require_memory, within_threads
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
 from fastgram._request import bracket
 from fastgram._results import Bracket
 from fastgram._scale import bracket_scaled, lower_end, scaled, upper_end
-from fastgram._validation import as_integer, as_number
+from fastgram._validation import as_flag, as_integer, as_number
 from fastgram.eigen import default_block
 
 __all__ = ["SpectralDensity", "spectral_density"]
@@ -43,6 +43,7 @@ _ORDER, _ENDS, _SUMS = 0.5, 0.25, 0.25
 MOST_PASSES = 80
 
 
+@within_threads()
 def spectral_density(
     A: Any,
     *,
@@ -106,7 +107,7 @@ def spectral_density(
         probes = as_integer("probes", probes, 1)
     if passes is not None:
         passes = as_integer("passes", passes, 1)
-    seed = as_integer("seed", seed, 0)
+    seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
     problem = as_problem(A)

@@ -19,6 +19,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from fastgram._validation import as_flag, as_real_array
 from fastgram.activations import Activation, get_activation
 
 __all__ = ["dual"]
@@ -444,7 +445,7 @@ def dual(
     >>> float(fg.dual("relu", 1.0).round(12))
     0.5
     """
-    activation = get_activation(activation)
+    activation, derivative = get_activation(activation), as_flag("derivative", derivative)
     correlation, first, second = np.broadcast_arrays(
         _real("rho", rho), _real("q1", q1), _real("q2", q2)
     )
@@ -458,7 +459,4 @@ def dual(
 
 
 def _real(name: str, value: npt.ArrayLike) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be real numbers, not {array.dtype}")
-    return array.astype(np.float64)
+    return as_real_array(value, name).astype(np.float64)

@@ -13,6 +13,7 @@ from fastgram._arpack import run_arpack
 from fastgram._bracketed import run_lanczos
 from fastgram._cholesky import packed_bytes
 from fastgram._dense import run_dense
+from fastgram._machine import within_threads
 from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
 from fastgram._regimes import run_auto, run_certified
@@ -20,7 +21,7 @@ from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram._scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram._types import Method
-from fastgram._validation import as_choice, as_integer, as_number
+from fastgram._validation import as_choice, as_flag, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
 
@@ -46,6 +47,7 @@ def default_block(n: int) -> int:
     return min(n, 16 if n < 32768 else 32)
 
 
+@within_threads()
 def extreme_eigenvalues(
     A: Any,
     *,
@@ -134,8 +136,7 @@ def extreme_eigenvalues(
     start = time.perf_counter()
     as_choice("method", method, METHODS)
     confidence = as_number("confidence", confidence, above=0.0, below=1.0)
-    if not isinstance(vectors, bool):
-        raise TypeError(f"vectors must be True or False, not {vectors!r}")
+    vectors, progress = as_flag("vectors", vectors), as_flag("progress", progress)
     rtol = as_number("rtol", rtol, above=0.0)
     if block is not None:
         block = as_integer("block", block, 1)

@@ -28,7 +28,7 @@ from fastgram._progress import progress_bar
 from fastgram._rank import rank_bound
 from fastgram._results import Bracket
 from fastgram._types import Kind, RowScaling
-from fastgram._validation import as_choice, as_integer, as_rows
+from fastgram._validation import as_choice, as_flag, as_integer, as_rows
 from fastgram.activations import Activation, activation_names, get_activation
 from fastgram.network import KINDS, Network, as_network
 
@@ -125,7 +125,7 @@ def exact_extreme_eigenvalues(
     """
     start = time.perf_counter()
     array, known, formula = _checked(X, network, kind, rows, digits)
-    digits = int(digits)
+    digits, progress = int(digits), as_flag("progress", progress)
     unit = rows == "unit"
     bound, reason = _rank(array, known, kind, unit)
     n = array.shape[0]

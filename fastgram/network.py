@@ -6,6 +6,7 @@ that the weight and bias variances of the first layer need no formula of their o
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from fastgram._html import table
 from fastgram._recursion import Recursion, diagonal_entries, direct_entries
 from fastgram._tables import Profile, build_table
 from fastgram._types import Kind, Readout
-from fastgram._validation import as_choice, as_integer, as_number
+from fastgram._validation import as_choice, as_flag, as_integer, as_number
 from fastgram.activations import Activation, get_activation
 from fastgram.duals import dual_matrices
 from fastgram.kernels import Table
@@ -101,21 +102,19 @@ class Network:
         depth = as_integer("depth", depth, 1)
         if width is not None:
             width = as_integer("width", width, 1)
-        if not isinstance(normalize, bool):
-            raise TypeError(f"normalize must be True or False, not {normalize!r}")
         values = {
             "activation": get_activation(activation),
             "depth": depth,
             "width": width,
             "weight_variance": as_number("weight_variance", weight_variance, above=0.0),
             "bias_variance": as_number("bias_variance", bias_variance, least=0.0),
-            "normalize": normalize,
+            "normalize": as_flag("normalize", normalize),
             "readout": as_choice("readout", readout, READOUTS),
             "seed": as_integer("seed", seed, 0),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        if normalize and self._second_moment == 0.0:
+        if self.normalize and self._second_moment == 0.0:
             raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
 
     def __repr__(self) -> str:
@@ -157,6 +156,12 @@ class Network:
         if self.width is not None:
             rows += [("readout", self.readout), ("seed", str(self.seed))]
         return table("Network", rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+    def __sklearn_clone__(self) -> Network:
+        return copy.copy(self)  # nothing of it can be fitted, or changed
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""

@@ -16,9 +16,10 @@ from fastgram._entries import Entries
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
 from fastgram._html import table
+from fastgram._machine import one_blas_thread
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
 from fastgram._types import DeviceName, Kind
-from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, on_gpu
+from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
 from fastgram.activations import Activation
 from fastgram.network import KINDS, Network, as_network
 
@@ -34,7 +35,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken, and other libraries' through DLPack. One on a
+        read-only and memory-mapped arrays are taken, tables of pandas, and other libraries' arrays
+        through DLPack. They are copied, memory-mapped ones into memory: an operator speaks of the
+        rows as they were when it was made, whatever is written to `X` afterwards. One on a
         GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
         norm 1, and what comes of it is copied back.
     network : Network, Activation or str
@@ -96,8 +99,12 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     The tiles that are kept are spread evenly over the matrix, so that the time of a product falls
     linearly from that of computing all tiles to that of reading them as `memory` grows to
     `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread, and the
-    operator the rows as given, once scaled to norm 1 and, on processors with AVX-512, once more in
-    the order in which tiles are multiplied.
+    operator a copy of the rows as given, one scaled to norm 1 and, on processors with AVX-512, one
+    more in the order in which tiles are multiplied.
+
+    Operators are pickled and copied as rows, network and options: tables, tiles and what else has
+    been computed stay behind, and are made again where they are wanted. The transpose and the
+    adjoint, `op.T` and `op.H`, are the operator itself.
 
     Examples
     --------
@@ -119,17 +126,42 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
     ) -> None:
-        self.devices = as_devices(device)
-        self._home = self.devices[0]
+        devices = as_devices(device)
+        X, from_gpu = host_rows(X, devices)
+        options = {
+            "rows": as_rows(X, own=not from_gpu),  # a GPU's have just been copied
+            "network": as_network(network),
+            "kind": as_choice("kind", kind, KINDS),
+            "device": devices[0].name,
+            "dtype": as_dtype(dtype),
+            "memory": None if memory is None else as_integer("memory", memory, 0),
+            "from_gpu": from_gpu,
+        }
+        self._set_up(devices, options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._options
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        rows = options["rows"]
+        if isinstance(rows, np.memmap):  # joblib's, of a file that others may write to
+            options = {**options, "rows": np.array(rows)}
+        self._set_up(as_devices(options["device"]), options)
+
+    @one_blas_thread()  # the bits of tables must not depend on how many it has
+    def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
+        """Begin with what makes an operator, which is all that is pickled of it."""
+        self._options = options
+        self.devices = devices
+        self._home = devices[0]
         self.device = self._home.name
-        X, self._from_gpu = host_rows(X, self.devices)
-        rows = as_rows(X)
-        self.network = as_network(network)
-        self.kind = as_choice("kind", kind, KINDS)
-        tile_dtype = as_dtype(dtype)
-        self._memory = None if memory is None else as_integer("memory", memory, 0)
-        self.entries = blocks_of(self.network, self.kind, rows, None, tile_dtype)
+        self._from_gpu = options["from_gpu"]
+        rows = options["rows"]
+        rows.flags.writeable = False
         self.given_rows = rows
+        self.network, self.kind = options["network"], options["kind"]
+        self._memory: int | None = options["memory"]
+        self.entries = blocks_of(self.network, self.kind, rows, None, options["dtype"])
         self._cache = Cache(0 if self._by_strips else self._memory, self._home)
         self._row_sums: dict[str, Array] = {}
         super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
@@ -193,40 +225,64 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     def _matvec(self, v: Any) -> Any:
         return self._matmat(v.reshape(-1, 1)).reshape(v.shape)
 
-    # scipy's own begin with numpy.asanyarray, which arrays on a GPU refuse
+    # scipy's own begin with numpy.asarray, which drops masks and which arrays on a GPU refuse
 
     def matvec(self, x: Any) -> Any:
         """Return A @ x for a vector (n,) or (n, 1): NumPy's, or CuPy's where x is on a GPU."""
-        if not on_gpu(x):
-            return super().matvec(x)
         x = self._taken(x)
         if x.shape not in ((self.shape[1],), (self.shape[1], 1)):
-            raise ValueError(f"the vector must have {self.shape[1]} entries, not shape {x.shape}")
+            raise ValueError(
+                f"dimension mismatch: the vector must have {self.shape[1]} entries,"
+                f" not shape {x.shape}"
+            )
         return self._matvec(x)
 
     def matmat(self, X: Any) -> Any:
         """Return A @ X for an (n, b) block: NumPy's, or CuPy's where X is on a GPU."""
-        if not on_gpu(X):
-            return super().matmat(X)
         X = self._taken(X)
         if X.ndim != 2 or X.shape[0] != self.shape[1]:
-            raise ValueError(f"the block must have {self.shape[1]} rows, not shape {X.shape}")
+            raise ValueError(
+                f"dimension mismatch: the block must have {self.shape[1]} rows, not shape {X.shape}"
+            )
         return self._matmat(X)
 
+    def rmatvec(self, x: Any) -> Any:
+        """Return the same as `matvec`."""
+        return self.matvec(x)
+
+    def rmatmat(self, X: Any) -> Any:
+        """Return the same as `matmat`."""
+        return self.matmat(X)
+
     def dot(self, x: Any) -> Any:
-        """Return A @ x, as `matvec` and `matmat` do."""
-        if not on_gpu(x):
+        """Return A @ x, as `matvec` and `matmat` do; another operator or a number is scipy's."""
+        if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
-        return self.matmat(x) if len(x.shape) == 2 else self.matvec(x)
+        return self.matmat(x) if len(np.shape(x)) == 2 else self.matvec(x)
+
+    def __rmul__(self, x: Any) -> Any:
+        if np.isscalar(x):
+            return super().__rmul__(x)
+        return self.dot(self._taken(x).T).T
+
+    def __rmatmul__(self, x: Any) -> Any:
+        if np.isscalar(x):
+            return super().__rmatmul__(x)
+        return self.__rmul__(x)
 
     def _taken(self, x: Any) -> Any:
-        """Return an array that is on a GPU as one of the first device."""
+        """Return vectors as an array of the host, or those on a GPU as one of the first device."""
+        if not on_gpu(x):
+            return as_vectors(x)
         if self._home.on_host:
             raise TypeError("the vectors are on a GPU and the operator is not: pass device='gpu'")
         with self._home.context():
             return self._home.put(x)
 
     def _adjoint(self) -> GramOperator:
+        return self
+
+    def _transpose(self) -> GramOperator:
         return self
 
     @property
@@ -291,11 +347,13 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
         """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
 
-        It is called on any thread and in any order, with NumPy arrays.
+        It is called on any thread and in any order, with NumPy arrays that are its own: it may
+        keep them, and write to them.
         """
 
         def on_host(device: Device, rows: slice, columns: slice, block: Any) -> None:
-            visitor(rows, columns, device.get(block))
+            own = device.get(block)
+            visitor(rows, columns, own.copy() if device.on_host else own)
 
         self.visit_where_they_are(on_host, keep=False)
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 import fastgram as fg
 from fastgram import _devices, _gpu, exact, operator
 from fastgram.__main__ import main
+from fastgram._machine import thread_count
 from fastgram._tiles import each_tile
 
 if os.environ.get("FASTGRAM_EMULATED_GPU"):
@@ -64,8 +65,10 @@ def activation(request):
 @pytest.fixture(scope="session", autouse=True)
 def _one_blas_thread():
     # a quadrature is many small products: BLAS threads that wait for a busy core cost minutes
+    fg.set_num_threads(thread_count())  # which would follow BLAS's
     with threadpool_limits(1, user_api="blas"):
         yield
+    fg.set_num_threads(None)
 
 
 @pytest.fixture

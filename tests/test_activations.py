@@ -195,7 +195,12 @@ def test_homogeneity(name):
 def test_homogeneity_of_your_own():
     hinge = Activation("hinge", lambda z: np.maximum(z - 1.0, 0.0), lambda z: 1.0 * (z > 1), (1,))
     assert hinge.homogeneity is None
-    square = Activation("relu squared", lambda z: np.maximum(z, 0.0) ** 2, np.abs, kinks=(0.0,))
+    square = Activation(
+        "relu squared",
+        lambda z: np.maximum(z, 0.0) ** 2,
+        lambda z: 2.0 * np.maximum(z, 0.0),
+        (0.0,),
+    )
     assert square.homogeneity == 2
 
 

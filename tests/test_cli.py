@@ -599,7 +599,7 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
         return words
 
     assert columns < 80 or "(negative_slope=0.25)" in shown("leaky_relu(negative_slope=0.25)")
-    words = shown(fg.Activation("a" * 70, np.tanh, np.cosh))
+    words = shown(fg.Activation("a" * 70, np.sinh, np.cosh))
     assert sum(len(word) for word in words if set(word) == {"a"}) == 70
     words = " ".join(shown("tanh", depth=3, width=1000))
     assert "3 hidden layers, width 1000, confidence" in words

@@ -559,7 +559,7 @@ def test_bad_input_is_refused_in_one_line(refuses):
     with refuses(ValueError, "terms"):
         compute([[1e4, 0.0], [0.0, 1e4]], "tanh", rows="raw")
     with refuses(TypeError, "mine", "StripFormula"):
-        compute(X, fg.Activation("mine", np.tanh, np.cos, ball=lambda: 3))
+        compute(X, fg.Activation("mine", np.sin, np.cos, ball=lambda: 3))
     with refuses(ValueError, "half_width"):
         StripFunction(lambda z: z, 0.0, (1.0, 1.0))
     with refuses(ValueError, "bound"):

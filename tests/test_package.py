@@ -32,6 +32,7 @@ PUBLIC = [
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "set_num_threads",
     "spectral_density",
 ]
 

@@ -1,0 +1,153 @@
+"""Compiled code that is kept on disk: damaged, full disks, and Numba without its compiler."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+MIRROR = """
+import numpy as np
+from fastgram.kernels.transpose import mirror
+tile = np.array([[1.0, 2.0], [0.0, 3.0]])
+mirror(tile)
+print(tile[1, 0])
+"""
+PRODUCT = """
+import numpy as np, fastgram as fg
+op = fg.GramOperator(np.eye(3), "relu")
+print((op @ np.ones(3))[0])
+"""
+
+
+def run(code, cache, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment},
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def cut_to(part):
+    def cut(path):
+        os.truncate(path, int(part * path.stat().st_size))
+
+    return cut
+
+
+def overwrite(path):
+    path.write_bytes(np.random.default_rng(0).bytes(path.stat().st_size))
+
+
+def zero(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def slow(name):
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
+DAMAGE = {
+    "cut": cut_to(0.5),
+    "empty": cut_to(0.0),
+    "overwritten": overwrite,
+    "zeros": zero,
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache of the code of a small loop."""
+    cache = tmp_path_factory.mktemp("cache")
+    assert run(MIRROR, cache) == (0, "2.0\n", "")
+    return {path: path.read_bytes() for path in cache.rglob("*.nb?")}, cache
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", [*DAMAGE][:1] + [slow(name) for name in [*DAMAGE][1:]])
+def test_damaged_files_are_compiled_again(ending, damage, filled):
+    files, cache = filled
+    for path, content in files.items():
+        path.write_bytes(content)
+    damaged = list(cache.rglob(f"*{ending}"))
+    assert damaged
+    for path in damaged:
+        DAMAGE[damage](path)
+    status, out, err = run(MIRROR, cache)
+    assert (status, out) == (0, "2.0\n")
+    assert err.count("RuntimeWarning") == 1
+    assert f"compiled code in {damaged[0].parent} cannot be read" in err
+    assert "compiled again" in err
+    assert run(MIRROR, cache) == (0, "2.0\n", "")
+
+
+@pytest.mark.slow
+def test_one_bit_of_machine_code(filled):
+    """Which would run."""
+    files, cache = filled
+    for path, content in files.items():
+        path.write_bytes(content)
+        if path.suffix == ".nbc":
+            changed = bytearray(content)
+            changed[content.rfind(b".text")] ^= 64
+            path.write_bytes(changed)
+    status, out, err = run(MIRROR, cache)
+    assert (status, out) == (0, "2.0\n")
+    assert err.count("RuntimeWarning") == 1
+    assert "its checksum is wrong" in err
+    assert run(MIRROR, cache) == (0, "2.0\n", "")
+
+
+def test_files_that_cannot_be_written(filled):
+    """As on a disk without room; a limit on the size of files is what a test can have."""
+    files, cache = filled
+    for path in files:
+        path.unlink()
+    limited = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n" + MIRROR
+    )
+    status, out, err = run(limited, cache)
+    assert (status, out) == (0, "2.0\n")
+    assert err.count("RuntimeWarning") == 1
+    assert f"compiled code in {next(iter(files)).parent} cannot be written" in err
+
+
+@pytest.mark.slow
+def test_many_damaged_files_are_told_once(tmp_path):
+    code = PRODUCT
+    assert run(code, tmp_path)[0] == 0
+    assert len(list(tmp_path.rglob("*.nbi"))) > 1
+    for path in tmp_path.rglob("*.nb?"):
+        cut_to(0.5)(path)
+    status, out, err = run(code, tmp_path)
+    assert status == 0
+    assert abs(float(out) - 0.5) < 1e-13
+    assert err.count("RuntimeWarning") == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        PRODUCT,
+        "import fastgram as fg; fg.gram([[1.0]], network='tanh')",
+    ],
+)
+def test_without_a_compiler(code, tmp_path):
+    status, out, err = run(code, tmp_path, NUMBA_DISABLE_JIT="1")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith("ImportError: fastgram's loops are written for Numba's")
+    assert "unset it" in err.splitlines()[-1]
+
+
+def test_the_command_line_without_a_compiler(tmp_path):
+    code = "import sys; from fastgram.__main__ import main; sys.exit(main(['spectrum']))"
+    status, out, err = run(code, tmp_path, NUMBA_DISABLE_JIT="1")
+    assert (status, out) == (2, "")
+    assert err.startswith("fastgram: error: fastgram's loops are written for Numba's compiler")
+    assert err.count("\n") == 1

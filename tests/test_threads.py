@@ -1,0 +1,357 @@
+"""Threads and memory as the user, joblib, control groups and the shell set them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import fastgram as fg
+from fastgram._limits import memory_limits, processor_limits, processor_quotas
+from fastgram._machine import one_blas_thread, thread_limit
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+needs_two = pytest.mark.skipif(CORES < 2, reason="one processor")
+NAMES = ("FASTGRAM", "NUMBA", "OMP", "OPENBLAS", "GOTO", "MKL", "BLIS")
+# Counts the threads that work at once in a product, and in LAPACK.
+COUNT = """
+import json, threading, numpy as np, fastgram as fg
+from fastgram import _devices
+from fastgram._machine import one_blas_thread, thread_limit
+seen, lock, blas = set(), threading.Lock(), []
+X = fg.datasets.sphere(4000, 3, seed=0)
+def see(*arguments):
+    seen.add(threading.get_ident())
+op = fg.GramOperator(X, "relu")
+op.visit(see)
+import scipy.linalg
+eigh = scipy.linalg.eigh
+def watched(*arguments, **options):
+    blas.append(max(threads.num_threads for threads in one_blas_thread.libraries()))
+    return eigh(*arguments, **options)
+scipy.linalg.eigh = watched
+fg.extreme_eigenvalues(np.eye(3))
+print(json.dumps([len(seen), max(blas), thread_limit().source]))
+"""
+
+
+def clean(**environment):
+    names = [f"{name}_NUM_THREADS" for name in NAMES] + ["OMP_THREAD_LIMIT"]
+    return {key: value for key, value in os.environ.items() if key not in names} | environment
+
+
+def run(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean(**environment)
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Nothing set: as the environment says, which says nothing."""
+    for name in set(os.environ) - set(clean()):
+        monkeypatch.delenv(name)
+    before = thread_limit().value
+    libraries = one_blas_thread.libraries()
+    threads = [library.num_threads for library in libraries]
+    fg.set_num_threads(None)
+    for library in libraries:
+        library.set_num_threads(CORES)
+    yield
+    fg.set_num_threads(before)
+    for library, number in zip(libraries, threads, strict=True):
+        library.set_num_threads(number)
+
+
+@needs_two
+@pytest.mark.parametrize(
+    ("environment", "source"),
+    [
+        ({"NUMBA_NUM_THREADS": "1"}, "NUMBA_NUM_THREADS"),
+        ({"OMP_NUM_THREADS": "1"}, "OMP_NUM_THREADS"),
+        ({"OMP_NUM_THREADS": "1,4"}, "OMP_NUM_THREADS"),
+        ({"FASTGRAM_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}, "FASTGRAM_NUM_THREADS"),
+    ],
+)
+def test_variables(environment, source):
+    assert run(COUNT, **environment) == [1, 1, source]
+
+
+@needs_two
+@pytest.mark.parametrize(
+    ("first", "source"),
+    [
+        ("from threadpoolctl import threadpool_limits; held = threadpool_limits(1)", "openblas"),
+        ("import fastgram as fg; fg.set_num_threads(1)", "set_num_threads"),
+        ("import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])", "processors"),
+    ],
+)
+def test_calls(first, source):
+    first = "import scipy.linalg\n" + first
+    threads, blas, found = run(f"{first}\n{COUNT}")
+    assert source in found
+    assert (threads, blas) == (1, 1)
+
+
+@needs_two
+def test_nothing_set_is_all_processors(free):
+    quotas = [limit.value for limit in processor_quotas()]
+    assert thread_limit().value == min([CORES, *quotas])
+
+
+def test_what_says_more_counts_for_nothing(free, monkeypatch):
+    usual = thread_limit()
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        for word in ("64", "", "many", "0", "-1"):
+            monkeypatch.setenv(name, word)
+            assert thread_limit() == usual
+    # of BLAS alone
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    for library in one_blas_thread.libraries():
+        library.set_num_threads(1)
+    assert thread_limit() == usual
+
+
+def test_what_is_said_to_fastgram_comes_first(free, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("FASTGRAM_NUM_THREADS", " 3 ")
+    assert thread_limit() == (3, "FASTGRAM_NUM_THREADS")
+    fg.set_num_threads(np.int64(5))
+    assert thread_limit() == (5, "set_num_threads")
+    fg.set_num_threads(None)
+    assert thread_limit() == (3, "FASTGRAM_NUM_THREADS")
+
+
+@pytest.mark.parametrize("word", ["0", "-2", "many", "1.5"])
+def test_a_variable_of_no_number(word, free, monkeypatch, refuses):
+    monkeypatch.setenv("FASTGRAM_NUM_THREADS", word)
+    with refuses(ValueError, "FASTGRAM_NUM_THREADS must be an integer of at least 1", repr(word)):
+        fg.gram([[1.0]], network="relu")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(0, ValueError), (1.5, TypeError), ("2", TypeError), (True, TypeError)]
+)
+def test_a_number_of_threads_that_is_none(wrong, error, refuses):
+    with refuses(error, "n must be"):
+        fg.set_num_threads(wrong)
+
+
+@needs_two
+def test_any_number_of_threads_gives_the_same_bits():
+    """In processes of their own, for tables are kept."""
+    code = """
+import json, numpy as np, fastgram as fg
+op = fg.GramOperator(fg.datasets.sphere(900, 5, seed=0), "tanh")
+print(json.dumps([(op @ np.ones((900, 3))).tolist(), op.dense()[0].tolist()]))
+"""
+    alone = run(code, FASTGRAM_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    assert alone == run(code)
+
+
+@needs_two
+def test_blas_has_its_threads_back_whoever_ends_first(free):
+    """Two that hold it, to one and to two threads, in every order of their ends."""
+    library = next(library for library, _ in one_blas_thread.numbers())
+    for first, second in ((1, 2), (2, 1), (1, 1)):
+        entered, leave = threading.Event(), threading.Event()
+
+        def hold(most=first, entered=entered, leave=leave):
+            with one_blas_thread(most):
+                entered.set()
+                leave.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        entered.wait()
+        with one_blas_thread(second):
+            assert library.num_threads == min(first, second)
+            leave.set()
+            thread.join()
+            assert library.num_threads == second
+            assert thread_limit().value == min([CORES, *(q.value for q in processor_quotas())])
+        assert library.num_threads == CORES
+
+
+WORKERS = """
+import json, joblib
+from fastgram._machine import thread_limit
+def count():
+    return list(thread_limit())
+if __name__ == "__main__":
+    with joblib.parallel_config("loky", {options}):
+        found = joblib.Parallel(n_jobs={jobs})(joblib.delayed(count)() for _ in range(2))
+    print(json.dumps([number for number, _ in found]))
+"""
+
+
+@needs_two
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("jobs", "options", "most"),
+    [
+        (2, "", CORES // 2),
+        (1, "n_jobs=1", CORES),
+        (2, "inner_max_num_threads=1", 1),
+    ],
+)
+def test_processes_of_joblib(jobs, options, most, tmp_path):
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS.format(jobs=jobs, options=options))
+    result = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=clean(), check=True
+    )
+    assert json.loads(result.stdout) == [most, most]
+
+
+# --- control groups -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A function that lays out control groups: lines of /proc/self/cgroup, and files."""
+
+    def lay(lines, files):
+        for name, content in files.items():
+            file = tmp_path / "root" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content + "\n")
+        groups = tmp_path / "cgroup"
+        groups.write_text("".join(f"{line}\n" for line in lines))
+        return groups, tmp_path / "root"
+
+    return lay
+
+
+V2 = ["0::/user.slice/job"]
+V1 = ["12:cpu,cpuacct:/user.slice/job", "7:memory:/user.slice/job", "0::/"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "values"),
+    [
+        (V2, {"user.slice/job/cpu.max": "150000 100000"}, [2]),
+        (V2, {"user.slice/job/cpu.max": "max 100000"}, []),
+        (V2, {"user.slice/job/cpu.max": "max 100000", "user.slice/cpu.max": "100000 100000"}, [1]),
+        (V2, {"user.slice/job/cpu.max": "400000 100000", "cpu.max": "20000 100000"}, [1, 4]),
+        (["0::/"], {"cpu.max": "300000 100000"}, [3]),
+        (["0::/../other"], {"cpu.max": "300000 100000"}, [3]),
+        (["0::/", "1:name=systemd:/x"], {"unified/cpu.max": "300000 100000"}, [3]),
+        (
+            V1,
+            {
+                "cpu,cpuacct/user.slice/job/cpu.cfs_quota_us": "-1",
+                "cpu,cpuacct/user.slice/job/cpu.cfs_period_us": "100000",
+                "cpu,cpuacct/user.slice/cpu.cfs_quota_us": "50000",
+                "cpu,cpuacct/user.slice/cpu.cfs_period_us": "100000",
+            },
+            [1],
+        ),
+        (
+            V1,
+            {  # a container sees its own group at the top
+                "cpu/cpu.cfs_quota_us": "250000",
+                "cpu/cpu.cfs_period_us": "100000",
+            },
+            [3],
+        ),
+        ([], {}, []),
+        (V2, {"user.slice/job/cpu.max": "nonsense"}, []),
+    ],
+)
+def test_quotas_of_processors(lines, files, values, tree):
+    assert sorted(limit.value for limit in processor_quotas(*tree(lines, files))) == values
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "least"),
+    [
+        (V2, {"user.slice/job/memory.max": "5000", "user.slice/job/memory.current": "2000"}, 3000),
+        (
+            V2,
+            {
+                "user.slice/job/memory.max": "max",
+                "user.slice/job/memory.current": "2000",
+                "user.slice/memory.max": "7000",
+                "user.slice/memory.current": "3000",
+            },
+            4000,
+        ),
+        (V2, {"user.slice/memory.high": "700", "user.slice/memory.current": "900"}, 0),
+        (
+            V2,
+            {
+                "user.slice/memory.max": "7000",
+                "user.slice/memory.current": "6000",
+                "user.slice/memory.stat": "anon 1\ninactive_file 500\nactive_file 100",
+            },
+            1500,
+        ),
+        (
+            V1,
+            {
+                "memory/user.slice/memory.limit_in_bytes": "9000",
+                "memory/user.slice/memory.usage_in_bytes": "8000",
+                "memory/user.slice/memory.stat": "inactive_file 1\ntotal_inactive_file 200",
+                "memory/user.slice/job/memory.limit_in_bytes": "9223372036854771712",
+                "memory/user.slice/job/memory.usage_in_bytes": "10",
+            },
+            1200,
+        ),
+    ],
+)
+def test_limits_of_memory(lines, files, least, tree):
+    limit = min(memory_limits(*tree(lines, files)))
+    assert limit.value == least
+    assert "memory." in limit.source
+
+
+def test_without_control_groups(tmp_path):
+    nothing = tmp_path / "none", tmp_path / "none"
+    assert processor_quotas(*nothing) == []
+    assert len(memory_limits(*nothing)) >= 1
+    assert processor_limits()[0].value == CORES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is counted on Linux")
+def test_address_space():
+    code = """
+import json, resource
+import fastgram as fg
+fg.GramOperator([[1.0]], fg.Network("tanh", width=2))
+from fastgram._machine import free_memory, memory_limit
+import scipy.linalg
+pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+before = free_memory()
+resource.setrlimit(resource.RLIMIT_AS, (pages + 10**7, resource.RLIM_INFINITY))
+try:
+    fg.GramOperator([[1.0]], fg.Network("tanh", width=10**5, depth=2))
+    refused = ""
+except ValueError as error:
+    refused = str(error)
+print(json.dumps([before, *memory_limit(), refused]))
+"""
+    before, value, source, refused = run(code)
+    assert value <= 10**7 < before
+    assert source == "ulimit -v"
+    assert "bytes of memory are needed" in refused
+
+
+def test_info_says_what_decided():
+    result = subprocess.run(
+        [sys.executable, "-m", "fastgram", "info"],
+        capture_output=True,
+        text=True,
+        env=clean(FASTGRAM_NUM_THREADS="1"),
+        check=True,
+    )
+    lines = {line[:16].strip(): line[17:] for line in result.stdout.splitlines()}
+    assert lines["threads"] == "1 (FASTGRAM_NUM_THREADS)"
+    assert " GiB (" in lines["memory free"]
