@@ -62,7 +62,7 @@ Array = npt.NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 FUNCTION_ERROR = 2.0 * _EPS
 # A few roundings, of a sum, a product and a root.
-_FEW = 4.0 * _EPS
+_FEW = 2.0 * _EPS
 # Chords at which entries are followed through the layers.
 _TINY_CHORDS = [1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-9, 1e-6, 1e-4, 1e-3]
 _CHORDS = np.array([*_TINY_CHORDS, 0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.66, np.sqrt(0.5)])

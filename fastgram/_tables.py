@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.polynomial import chebyshev
 
 from fastgram._pieces import POWERS, Piece, Profile, check_width, largest, sample_chords
 from fastgram._validation import as_dtype
@@ -15,6 +16,7 @@ from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
 __all__ = ["Profile", "build_table"]
 
 Array = npt.NDArray[np.float64]
+Tile = npt.NDArray[np.floating]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Truncation allowed, relative to the table's scale, by the dtype of the tiles.
@@ -23,8 +25,9 @@ _TOLERANCE = {np.dtype(np.float64): 5e-15, np.dtype(np.float32): 4e-9}
 # more than two pieces of a lower one, with a lower one smooth activations need several pieces.
 _DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
 _NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
-# Of what a fit leaves at its nodes, for what it may leave between them.
-_BETWEEN = 2.0
+# Of what was measured at some points: a fit's error at its nodes, the rounding of a cell at these.
+_DOUBLED = 2.0
+_POINTS = 129
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
@@ -53,8 +56,9 @@ def build_table(
     Notes
     -----
     The error is that of the profile's own values, twice what the fit leaves at more nodes than it
-    has coefficients, and the rounding of the Horner scheme: a coefficient of tᵏ goes through k
-    products and k + 1 sums.
+    has coefficients, and twice what the Horner scheme rounds at many points. (A bound of the latter
+    by its coefficients, each tᵏ's with 2k + 1 roundings, is derived and up to a hundred times too
+    large: powers of t cancel where a Chebyshev series does not.)
 
     Raises
     ------
@@ -163,11 +167,10 @@ def _assemble(
             cells[p, 2:, c] = (power * ratio ** np.arange(degree + 1))[::-1]
             slopes.append(float(cell.slopes(series)[0]))
             residuals.append(float(error[0]))
-            roundings.append(_rounding(cells[p, :, c], scales[p], cell.high))
+            roundings.append(_rounding(cells[p, :, c].astype(kind), scales[p], cell, series[:, 0]))
     # beside the polynomial: two weights, rounded to the dtype, their products, and the result
     unit = float(np.finfo(kind).eps) / 2.0
-    bound = _BETWEEN * max(residuals) + profile.error
-    bound += unit * (max(roundings) + 6.0 * scale)
+    bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error + 6.0 * unit * scale
     steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
     lows = np.array([span.low for span in spans])
     ranges = np.array([_squares(span) for span in spans])
@@ -186,8 +189,11 @@ def _assemble(
     )
 
 
-def _rounding(cell: Array, scale: float, high: float) -> float:
-    """Bound what evaluating a cell rounds, in units of the rounding: see `build_table`.
+def _rounding(cell: Tile, scale: float, piece: Piece, series: Array) -> float:
+    """Measure what the Horner scheme of a cell rounds, the tiles' dtype as its arithmetic.
+
+    Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings
+    by no powers of 2; both are of the same s.
 
     Parameters
     ----------
@@ -195,12 +201,15 @@ def _rounding(cell: Array, scale: float, high: float) -> float:
         Offset, base, and coefficients descending, as in a table.
     scale : float
         Of t.
-    high : float
-        The largest s of the cell.
+    piece : Piece
+        What the cell was fitted to.
+    series : (degree + 1,) array
     """
-    coefficients = np.abs(cell[:1:-1])
-    powers = np.arange(coefficients.size)
-    horner = float(np.sum((2.0 * powers + 3.0) * coefficients))
-    # t itself is off by the rounding of s, of their product, and of the sum with the offset
-    argument = 3.0 * (scale * high + abs(cell[0])) * float(np.sum(powers * coefficients))
-    return float(high * (horner + argument + 3.0 * np.sum(coefficients)) + abs(cell[1]))
+    s = np.linspace(piece.low, piece.high, _POINTS).astype(cell.dtype)
+    t = cell.dtype.type(scale) * s + cell[0]
+    total = np.zeros_like(s)
+    for coefficient in cell[2:]:
+        total = total * t + coefficient
+    place = (2.0 * s - piece.low - piece.high) / (piece.high - piece.low)
+    exact = float(piece.bases[0]) - s * chebyshev.chebval(place, series)
+    return float(np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact)))
