@@ -175,6 +175,7 @@ def _response(activation: Activation, derivative: bool, variance: float) -> _Res
     """Return the response near a variance: the same for all that round to it."""
     if activation.homogeneity is not None:
         return _response_at(activation, derivative, 1.0)
+    variance = max(variance, 2.0**-200)  # below it an activation is its tangent
     return _response_at(activation, derivative, 2.0 ** (np.rint(4.0 * np.log2(variance)) / 4.0))
 
 
@@ -327,5 +328,7 @@ def _elasticity(network: Network, variances: Array) -> float:
         network.weight_variance * second_moments(network, False, q) + network.bias_variance
         for q in (variances / (1.0 + _STEP), variances * (1.0 + _STEP))
     ]
-    slope = np.log(after[1] / after[0]) / (2.0 * np.log1p(_STEP))
+    slope = np.log(np.maximum(after[1], _NOTHING) / np.maximum(after[0], _NOTHING)) / (
+        2.0 * np.log1p(_STEP)
+    )
     return float(np.abs(slope)[0]) * (1.0 + 2.0**-10)

@@ -12,6 +12,7 @@ two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -154,7 +155,8 @@ class Entries:
             return  # all rows are zero, and so are their entries
         elif norms[-1] - norms[0] <= _ONE_NORM * norms[-1]:
             middle = float(np.mean(norms))
-            self._take_table(middle, max(norms[-1] - middle, middle - norms[0]) / middle)
+            spread = max(norms[-1] - middle, middle - norms[0])
+            self._take_table(middle, spread / middle if middle else 0.0)
         elif self.rows.norms.size * self.columns.norms.size <= _FEW:
             self._integrate_each(norms)
         elif any(network.activation.kinks):
@@ -408,8 +410,8 @@ def _say_slow(what: str) -> None:
         f"{what} are integrated one by one, milliseconds each and layer;"
         " rows of one norm are thousands of times faster"
     )
-    package = os.path.dirname(__file__)
+    ours = (os.path.dirname(__file__), contextlib.__file__, "<")
     frame, level = sys._getframe(), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((package, "<")):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(ours):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)  # at the caller's own line

@@ -26,7 +26,6 @@ __all__ = ["Separated", "separate"]
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
 
-_EPS = float(np.finfo(np.float64).eps)
 _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their spans,
 # which are at most 1.
@@ -89,10 +88,13 @@ class Separated:
         t = np.clip((_place(norms) - middle) / half, -1.0, 1.0)
         return np.asarray(chebyshev.chebvander(t, self.count - 1))
 
-    def values(self, cosines: Array, norms: Array) -> Array:
-        """Return the values for all pairs of norms at each cosine, (k, m, m), in plain NumPy."""
+    def values(self, cosines: Array, norms: Array, dtype: npt.DTypeLike = np.float64) -> Array:
+        """Return the values for all pairs of norms at each cosine, (k, m, m), in plain NumPy.
+
+        In the arithmetic of a dtype, from factors that are rounded to it, as tiles are.
+        """
         places = self.places(norms)
-        result = np.zeros((cosines.size, norms.size, norms.size))
+        result = np.zeros((cosines.size, norms.size, norms.size), dtype)
         for part in self.parts:
             here = (cosines >= part.edges[0]) & (cosines < part.edges[1])
             rho = cosines[here]
@@ -101,36 +103,20 @@ class Separated:
             else:
                 side = 1.0 if part.mode == FROM_ONE else -1.0
                 v, sign = np.sqrt(np.maximum((1.0 - side * rho) / 2.0, 0.0)), -1.0
-            t = (2.0 * v - part.low - part.high) / (part.high - part.low)
-            coefficients, bases = places @ part.coefficients, places @ part.bases
-            weights = places @ part.weights
+            t = ((2.0 * v - part.low - part.high) / (part.high - part.low)).astype(dtype)
+            coefficients, bases, weights = (
+                (places @ factors).astype(dtype)
+                for factors in (part.coefficients, part.bases, part.weights)
+            )
+            factor = (np.ones_like(v) if part.mode == IN_COSINE else sign * v).astype(dtype)
             start = 0
             for r, chain in enumerate(part.chains):
                 even, odd = np.split(coefficients[:, start : start + 2 * chain], 2, axis=1)
                 start += 2 * chain
-                powers = (t * t)[:, None] ** np.arange(chain - 1, -1, -1)
-                series = powers @ even.T + t[:, None] * (powers @ odd.T)  # (k, m)
-                factor = np.ones_like(v) if part.mode == IN_COSINE else sign * v
+                series = _horner(even, t * t) + t[:, None] * _horner(odd, t * t)  # (k, m)
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
-        return result
-
-    def rounding(self, norms: Array) -> float:
-        """Bound what evaluating an entry rounds, in units of the rounding, at some norms.
-
-        A term is a Horner scheme and a product; weights and coefficients are rounded too.
-        """
-        places = self.places(norms)
-        worst = 0.0
-        for part in self.parts:
-            coefficients, bases = np.abs(places @ part.coefficients), np.abs(places @ part.bases)
-            weights = np.abs(places @ part.weights)
-            ends = np.cumsum(2 * part.chains)
-            chains = np.split(coefficients, ends[:-1], axis=1)
-            terms = bases + np.stack([np.sum(chain, axis=1) for chain in chains], axis=1)
-            size = float(np.max(terms @ weights.T))
-            worst = max(worst, size * (2.0 * float(np.max(part.chains)) + len(part.chains) + 8.0))
-        return worst
+        return np.asarray(result, dtype=np.float64)
 
     def touched(
         self, cosines: Tile, rows: Array, columns: Array, kept: dict[int, tuple[Tile, Tile]]
@@ -169,6 +155,14 @@ class Separated:
                 )
             )
         return result
+
+
+def _horner(coefficients: Tile, t: Tile) -> Tile:
+    """Return polynomials (m, degree + 1), descending, at points (k,): (k, m)."""
+    total = np.zeros((t.size, coefficients.shape[0]), t.dtype)
+    for column in coefficients.T:
+        total = total * t[:, None] + column
+    return total
 
 
 def _place(norm: Array) -> Array:
@@ -244,11 +238,14 @@ def _separate(
     miss = float(np.max(np.abs(separated.values(cosines, _norm(places)) - exact)))
     if miss > 10.0 * max(_WORST, tolerance):
         return None
+    if dtype != "float64":  # tiles' own arithmetic rounds more than that
+        found = separated.values(cosines, _norm(places), dtype)
+        miss = max(miss, float(np.max(np.abs(found - exact))))
     stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
     own = errors_between_norms(network, kind, stand_ins)
     # values are entries over two spans, which are roots of diagonal entries, and times two others
     error = _MARGIN * (miss + tolerance) + 3.0 * own.base
-    error += float(np.finfo(dtype).eps) / 2.0 * separated.rounding(_norm(places))
+    error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
     return replace(separated, error=error, slope=1.5 * slope, by_norm=own.by_norm)
 
