@@ -22,9 +22,7 @@ Array = npt.NDArray[np.float64]
 
 
 def run_arpack(problem: Problem, request: Request) -> Answer:
-    found = _search(
-        problem, request.k, request.rtol, request.max_passes, request.seed, request.progress
-    )
+    found = _search(problem, request)
     floor = problem.noise_floor(float(np.max(np.abs(found.high.values), initial=0.0)))
     smallest = _one_sided(found.low, found.low_bound, floor, problem, sign=1.0)
     largest = _one_sided(found.high, found.high_bound, floor, problem, sign=-1.0)
@@ -68,9 +66,7 @@ class _OutOfPasses(Exception):
     """Raised from within the operator to stop ARPACK."""
 
 
-def _search(
-    problem: Problem, k: int, rtol: float, max_passes: int | None, seed: int, progress: bool
-) -> _Found:
+def _search(problem: Problem, request: Request) -> _Found:
     """Run `eigsh` for the smallest and the largest k Ritz values.
 
     Raises
@@ -78,15 +74,15 @@ def _search(
     ValueError
         If k is not below the order of the matrix, which ARPACK needs.
     """
-    n = problem.n
+    n, k, max_passes = problem.n, request.k, request.max_passes
     if k >= n:
         raise ValueError(f"the arpack method needs k below the order of the matrix, {n}, not {k}")
     passes = 0
-    with progress_bar(progress, max_passes, "passes", "pass") as tick:
+    with progress_bar(request.progress, max_passes, "passes", "pass") as tick:
 
         def multiply(v: Array) -> Array:
             nonlocal passes
-            if max_passes is not None and passes >= max_passes:
+            if (max_passes is not None and passes >= max_passes) or request.out_of_time():
                 raise _OutOfPasses
             passes += 1
             if tick is not None:
@@ -94,13 +90,13 @@ def _search(
             return problem.multiply(np.reshape(v, (-1, 1)))[:, 0]
 
         operator = LinearOperator((n, n), matvec=multiply, dtype=np.float64)
-        start = np.random.default_rng(np.random.SeedSequence([seed, n])).standard_normal(n)
+        start = np.random.default_rng(np.random.SeedSequence([request.seed, n])).standard_normal(n)
         start /= np.linalg.norm(start)
         quotient = float(start @ multiply(start))
         found: dict[str, RitzPairs] = {}
         failures = []
         for which in ("LA", "SA"):
-            pairs, failure = _one_end(operator, which, k, rtol, start)
+            pairs, failure = _one_end(operator, which, k, request.rtol, start)
             found[which] = pairs
             if failure:
                 failures.append(failure)
@@ -125,4 +121,4 @@ def _one_end(operator: Any, which: str, k: int, rtol: float, start: Array) -> tu
     except ArpackError as error:
         return nothing, f"ARPACK gave up at the {side} end: {error}"
     except _OutOfPasses:
-        return nothing, f"ARPACK ran out of passes at the {side} end"
+        return nothing, f"ARPACK ran out of passes or time at the {side} end"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,10 @@ from fastgram._checkpoint import Checkpoint
 from fastgram._guard import LOOSE, Missed, settled
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import Problem
-from fastgram._progress import progress_bar
+from fastgram._progress import progress_bar, stage
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
+from fastgram._scale import bracket_scaled
 
 __all__ = ["brackets_of", "missed_by", "run_lanczos"]
 
@@ -35,7 +37,10 @@ _NOTHING = 1e-100
 def run_lanczos(problem: Problem, request: Request) -> Answer:
     singular = problem.rank_bound < problem.n
     room = _room(problem.n, request)
-    appended = None if singular else problem.appended(request.block // 2)
+    appended = None
+    if not singular:
+        with stage(request.progress, "close pairs"):
+            appended = problem.appended(request.block // 2)
     run = BlockLanczos(
         problem.multiply, problem.n, request.block, request.seed, appended, problem.device
     )
@@ -43,19 +48,23 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     if request.checkpoint is not None:
         steps = Checkpoint(request.checkpoint, run, request.seed)
     quantile = share_quantile(request.chance, run.block, problem.n)
-    impatient = False
+    impatient = asked = False
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         next_check = 1
         while True:
             if run.columns + run.width > room and run.diagonals:
                 lowest, highest = (int(part * room) for part in (_LOWEST, _HIGHEST))
                 steps.restart(max(lowest, request.k), max(highest, request.k))
-            steps.advance()
+            try:
+                steps.advance()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(_reached(run, problem, request, quantile)) from None
             if tick is not None:
                 tick(1)
             over = run.exhausted or run.passes == request.max_passes
             cramped = bool(run.earlier) and run.multiplied >= _MOST_COLUMNS * problem.n
-            over = over or cramped
+            late = request.out_of_time()
+            over = over or cramped or late
             if run.passes < next_check and not over:
                 continue
             next_check = run.passes + max(1, run.passes // 16)
@@ -70,6 +79,12 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 if over or all(sunk) or all(end.within(request.rtol) for end in wanted):
                     break
             alone = singular or sunk[0]
+            if request.callback is not None:
+                brackets = brackets_of(run, ritz, slack, quantile, problem)
+                told = tuple(bracket_scaled(end, problem.exponent) for end in brackets)
+                asked = request.callback(*told) is True
+                if asked:
+                    break
             if not alone and _out_of_patience(run, ritz, slack, quantile, problem, request):
                 impatient = True
                 break
@@ -84,11 +99,15 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
             parts.append("λ_min's bracket closed too slowly")
         elif run.exhausted or all(sunk):
             parts.append("the noise floor is wider than rtol asks for")
+        elif asked:
+            parts.append("stopped by callback")
+        elif late:
+            parts.append(f"stopped at time_limit = {request.time_limit:g} s")
         elif cramped:
             parts.append("the room for the basis, or the noise floor, is too tight for rtol")
         else:
             parts.append(f"stopped at max_passes = {request.max_passes}")
-    cut_short = (sunk[0] and not singular) or (over and not run.exhausted)
+    cut_short = (sunk[0] and not singular) or ((over or asked) and not run.exhausted)
     # what a pair's residual is computed with is no better than products are
     rounding = slack - problem.entry_error
     low, high = (
@@ -106,6 +125,19 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
         cut_short=cut_short,
         impatient=impatient,
     )
+
+
+def _reached(run: BlockLanczos, problem: Problem, request: Request, quantile: float) -> str:
+    """Return what an interrupted run has found, and how to go on."""
+    parts = [f"interrupted after {run.passes} passes"]
+    if len(run.diagonals) == len(run.couplings) > 0:
+        ritz = run.ritz_values()
+        found = brackets_of(run, ritz, missed_by(run, ritz, problem), quantile, problem)
+        low, high = (bracket_scaled(end, problem.exponent) for end in found)
+        parts.append(f"λ_min {low}, λ_max {high}")
+    if request.checkpoint is not None:
+        parts.append(f"the same call goes on from checkpoint {os.fspath(request.checkpoint)}")
+    return "; ".join(parts)
 
 
 def _pairs(run: BlockLanczos, request: Request, *, largest: bool, rounding: float) -> RitzPairs:

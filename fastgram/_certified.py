@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from fastgram._certificate import certify_below
 from fastgram._problem import Problem
+from fastgram._progress import stage
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket
 
@@ -63,7 +64,8 @@ def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> 
     shifts = [outer - step * factor for factor in _FURTHER]
     proven = None
     for shift in shifts if outer >= near else [near, *shifts]:
-        proven = certify_below(problem.visit, problem.n, shift, sign)
+        with stage(request.progress, "certificate"):
+            proven = certify_below(problem.visit, problem.n, shift, sign)
         if proven is not None:
             break
     if proven is None:

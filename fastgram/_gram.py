@@ -141,6 +141,10 @@ def gram(
 
     Notes
     -----
+    The matrix is as exact as float64 lets it be, and that of a smooth activation on rows of few
+    dimensions is not positive definite to the last bit: `numpy.linalg.cholesky` may refuse it.
+    ``GramOperator(X, network).noise_floor`` on the diagonal is enough of a jitter.
+
     Rows of one norm, and rows of any norm under a homogeneous activation (relu, leaky_relu, abs,
     step, linear; in deeper layers without biases), take one to three nanoseconds an entry at
     d = 100 and any depth. Rows of many norms take two or three times as long under another

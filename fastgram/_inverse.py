@@ -36,7 +36,7 @@ from fastgram._guard import LOOSE, Missed, settled
 from fastgram._lanczos import BlockLanczos
 from fastgram._machine import conventional_blas, one_blas_thread
 from fastgram._problem import Problem
-from fastgram._progress import progress_bar
+from fastgram._progress import progress_bar, stage
 from fastgram._request import Request, bracket
 from fastgram._results import Bracket, RitzPairs
 from fastgram._rounding import gamma
@@ -94,12 +94,13 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         None where no factorisation runs through.
     """
     assert problem.visit is not None
-    factor, slack = shifted_factor(problem.visit, problem.n, shift)
-    for widths in _FURTHER:
-        if factor is not None:
-            break
-        shift -= widths * (slack + problem.entry_error)
+    with stage(request.progress, "factorisation"):
         factor, slack = shifted_factor(problem.visit, problem.n, shift)
+        for widths in _FURTHER:
+            if factor is not None:
+                break
+            shift -= widths * (slack + problem.entry_error)
+            factor, slack = shifted_factor(problem.visit, problem.n, shift)
     if factor is None:
         return None
     solve = _Solve(factor, conventional_blas())
@@ -115,7 +116,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
             top = float(run.ritz_values()[-1])
             upper = shift + 1.0 / top
             room = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
-            over = run.exhausted or run.passes == _PRODUCTS
+            over = run.exhausted or run.passes == _PRODUCTS or request.out_of_time()
             missed = _missed(run, top, slack, solve.error)
             if over or _reaches(run, top, upper - room - shift, missed, quantile):
                 lower = max(_lower(run, top, shift, slack, missed, quantile), proven)

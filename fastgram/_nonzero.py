@@ -52,6 +52,10 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
         What there is to say of it; empty where there is nothing.
     """
     n, r = problem.n, problem.rank_bound
+    reason = ""
+    if problem.numerical_rank is not None and problem.numerical_rank[0] < r:
+        r, reason = problem.numerical_rank
+        reason = f"but for the rounding of the norms the rank is at most {r}: {reason}"
     if not 0 < r < n:
         return None, ""
     if problem.dense is not None and n <= dense_limit:
@@ -74,7 +78,8 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     lower = 0.0 if below is None else max(below, 0.0)
     upper = math.inf if above is None else max(-above, 0.0)
     found = bracket(lower, upper, value, "none" if above is None else "certified")
-    return found, "" if lower > 0.0 else f"the rank may be lower than {r}"
+    parts = [reason, "" if lower > 0.0 else f"the rank may be lower than {r}"]
+    return found, "; ".join(part for part in parts if part)
 
 
 def _proven(A: Array, factor: Array, value: float, entry_error: float, sign: float) -> float | None:

@@ -14,9 +14,10 @@ from scipy.sparse.linalg import LinearOperator
 from fastgram._certificate import Visit, Visitor, visit_array
 from fastgram._close_pairs import close_pairs
 from fastgram._devices import CPU, Device
+from fastgram._entries import Entries
 from fastgram._finite import FiniteEntries
 from fastgram._others import products_of
-from fastgram._rank import rank_bound
+from fastgram._rank import rank_bound, rank_bound_on_sphere
 from fastgram._rounding import gamma
 from fastgram._scale import DENORMAL, exponent_of, lower_end, scaled, upper_end
 from fastgram._tail import tail_bound
@@ -28,6 +29,8 @@ __all__ = ["Problem", "as_problem"]
 Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Norms that are 1 to so much are 1 but for rounding.
+_ONE = 32 * _EPS
 # Additions of somebody else's product beyond the n of a plain sum.
 _FOREIGN = 64
 
@@ -60,6 +63,10 @@ class Problem:
         Whether the matrix that is spoken of is known to have no negative eigenvalue.
     rank_bound : int
     rank_reason : str
+    numerical_rank : (int, str)
+        What the rank is at most but for the rounding of the rows' norms, and why.
+    exact_call : callable
+        To the call that finds the same eigenvalues in ball arithmetic; empty where there is none.
     factor_columns : int or None
         Columns of a factor J with A = JJᵀ, where there is one.
     factor_square : callable
@@ -102,6 +109,8 @@ class Problem:
     factor_square: Callable[[], Array] | None = None
     device: Device = CPU
     exponent: int = 0
+    numerical_rank: tuple[int, str] | None = None
+    exact_call: Callable[[], str] = lambda: ""
 
     def noise_floor(self, largest: float, columns: int = 1) -> float:
         """Bound the spectral norm of (computed products − exact ones of the ideal matrix).
@@ -178,6 +187,8 @@ def _of_gram(op: GramOperator) -> Problem:
         semidefinite=True,
         rank_bound=bound,
         rank_reason=reason,
+        numerical_rank=_numerical_rank(op),
+        exact_call=lambda: _exact_call(op),
         note=op.multiplication_note,
         factor_columns=finite.factor_columns if finite else None,
         factor_square=(lambda: scaled(finite.factor_square(), -exponent)) if finite else None,
@@ -190,6 +201,38 @@ def _appended(op: GramOperator, count: int) -> Array | None:
     if op.network.activation.smooth or count < 1 or op.multiplication(count) != "tiles":
         return None
     return close_pairs(op, count)
+
+
+def _numerical_rank(op: GramOperator) -> tuple[int, str] | None:
+    """Bound the rank as if rows whose norms are one to rounding had one norm."""
+    if op.network.activation.powers is None or not isinstance(op.entries, Entries):
+        return None
+    if op.entries.table is None or op.network.homogeneity() is not None:
+        return None
+    return rank_bound_on_sphere(op.given_rows, op.network, op.kind)
+
+
+def _exact_call(op: GramOperator) -> str:
+    from fastgram.exact import check_exact
+
+    for rows in ("raw", "unit"):
+        if rows == "unit" and not _has_unit_rows(op):
+            return ""
+        try:
+            check_exact(op.given_rows, op.network, op.kind, rows)
+        except (ValueError, TypeError):
+            continue
+        except ImportError:
+            pass
+        arguments = "X, network" if op.kind == "gradient" else f'X, network, kind="{op.kind}"'
+        scaled_rows = ', rows="raw"' if rows == "raw" else ""
+        note = "" if rows == "raw" else ", of the rows scaled to norm 1 without rounding"
+        return f"fastgram.exact_extreme_eigenvalues({arguments}{scaled_rows}){note}"
+    return ""
+
+
+def _has_unit_rows(op: GramOperator) -> bool:
+    return bool(np.all(np.abs(np.linalg.norm(op.given_rows, axis=1) - 1.0) < _ONE))
 
 
 def _one_pass(op: GramOperator, exponent: int) -> float | None:

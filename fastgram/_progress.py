@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "stage"]
 
 
 @contextmanager
@@ -23,3 +23,12 @@ def progress_bar(
         raise ImportError(message) from None
     with tqdm(total=total, desc=title, unit=unit, unit_scale=True, leave=False) as bar:
         yield bar.update
+
+
+@contextmanager
+def stage(show: bool, title: str) -> Iterator[None]:
+    """Show one line for work that has no parts to count."""
+    with progress_bar(show, 1, title, "stage") as tick:
+        yield
+        if tick is not None:
+            tick(1)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fastgram.activations import Activation
 from fastgram.network import Network
 
-__all__ = ["rank_bound"]
+__all__ = ["rank_bound", "rank_bound_on_sphere"]
 
 Rows = npt.NDArray[np.float64]
 
@@ -56,6 +56,41 @@ def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tupl
     if network.width is not None:
         bounds.append(_by_width(columns, network, kind, network.width))
     return min(bounds, key=lambda bound: bound[0])
+
+
+def rank_bound_on_sphere(X: Rows, network: Network, kind: str) -> tuple[int, str]:
+    """Return the same of the rows scaled to one norm, without rounding."""
+    bound = rank_bound(_representatives(X), network, kind)
+    powers = network.activation.powers
+    if powers is None or network.depth > 1 or bound[0] == 0:
+        return bound
+    # on the sphere a polynomial is homogeneous of each parity: multiply by |x|² = 1
+    d = int(np.count_nonzero(np.any(X != 0.0, axis=0)))
+    used = [k for k in powers if k > 0 or kind != "gradient"]
+    if network.bias_variance > 0.0 and used:
+        used = list(range(max(used) + 1))
+    tops = {k % 2: k for k in sorted(used)}
+    count = sum(math.comb(d + k - 1, k) for k in tops.values())
+    name = network.activation.name
+    return min(bound, (count, f"{name} has {count} monomials on the sphere in {d} columns"))
+
+
+def _representatives(X: Rows) -> Rows:
+    """Give rows of one direction, compared exactly, the same numbers, and opposite ones minus."""
+    chosen: dict[tuple[int, ...], Rows] = {}
+    rows = []
+    for row in X + 0.0:
+        ratios = [value.as_integer_ratio() for value in row.tolist()]
+        common = max(denominator for _, denominator in ratios)
+        whole = [top * (common // denominator) for top, denominator in ratios]
+        divisor = math.gcd(*whole)
+        key = tuple(value // divisor for value in whole)
+        opposite = tuple(-value for value in key)
+        if opposite in chosen:
+            rows.append(0.0 - chosen[opposite])
+        else:
+            rows.append(chosen.setdefault(key, row))
+    return np.array(rows)
 
 
 # --- finite width ------------------------------------------------------------------------------

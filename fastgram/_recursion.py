@@ -311,7 +311,7 @@ def _direct_entry(
     network: Network, kind: str, theta: float, own: tuple[float, ...], its: tuple[float, ...]
 ) -> float:
     weight, bias, scale = network.weight_variance, network.bias_variance, network.normalisation()
-    sigma = float(np.sqrt(own[0] * its[0]) * np.cos(theta))
+    sigma = float(np.sqrt(own[0]) * np.sqrt(its[0]) * np.cos(theta))
     tangent = sigma
     for layer in range(network.depth):
         last = layer == network.depth - 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -51,6 +53,13 @@ class Request:
     dense_limit: int  # the order up to which a proof by factorisation is worth its time
     basis_bytes: int | None = None  # what the basis of "lanczos" may take
     patience: Patience | None = None
+    time_limit: float | None = None  # in seconds, from `started`
+    started: float = 0.0  # by time.perf_counter
+    callback: Callable[[Bracket, Bracket], object] | None = None  # of the scaled matrix
+
+    def out_of_time(self) -> bool:
+        """Whether the time limit is over."""
+        return self.time_limit is not None and time.perf_counter() - self.started > self.time_limit
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Answer:
     passes: int
     message: str
     method: str = ""  # where it is another than was called
-    cut_short: bool = False  # by max_passes or by the noise floor
+    cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
     impatient: bool = False  # whether `Request.patience` ended it
 
 

@@ -201,7 +201,9 @@ class ExtremeEigenvalues(ComparedByParts):
         of a network of finite width and at most 2048 parameters, of its
         rank_bound-th largest eigenvalue: the smallest that is not an exact zero if the rank is
         rank_bound. Its lower end is 0 if the rank is lower, or if rounding hides that it is not.
-        `converged` does not speak of it.
+        `converged` does not speak of it. Where rows have one norm to rounding, and a polynomial
+        activation a lower rank on the sphere, that rank takes the place of rank_bound; the message
+        says so.
     one_pass_lower : float or None
         A lower bound of λ_min that one pass over the entries proves (see `fastgram._tail`), 0
         where it proves nothing; taken beside probabilistic brackets, where entries are a function

@@ -16,6 +16,7 @@ from fastgram._dense import run_dense
 from fastgram._machine import within_threads
 from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
+from fastgram._progress import stage
 from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
@@ -60,6 +61,8 @@ def extreme_eigenvalues(
     max_passes: int | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    time_limit: float | None = None,
+    callback: Callable[[Bracket, Bracket], object] | None = None,
     progress: bool = False,
 ) -> ExtremeEigenvalues:
     """Bracket the smallest and the largest eigenvalue of a symmetric matrix.
@@ -96,10 +99,19 @@ def extreme_eigenvalues(
         Products with A at most (of a block, or of one vector for "arpack"). What has been reached
         then comes back as it is.
     seed : int
-        Of the random start. The same arguments give the same answer.
+        Of the random start. The same arguments give the same answer; the dense method's to
+        rounding where LAPACK has another number of threads, as it has while another thread of the
+        process is in fastgram.
     checkpoint : path, optional
         A folder in which "lanczos" stores each pass (n·block·8 bytes) as it is done; the same
         call on the same matrix goes on from there after it was killed, to the same numbers.
+    time_limit : float, optional
+        Seconds after which passes end and what has been reached comes back as it is. A
+        factorisation that is going on is not interrupted.
+    callback : callable, optional
+        Called with the brackets of λ_min and λ_max as they are, every few passes; where it returns
+        True the run ends with what it has. Not by the dense method or ARPACK, which have none on
+        the way.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -142,6 +154,10 @@ def extreme_eigenvalues(
         block = as_integer("block", block, 1)
     if max_passes is not None:
         max_passes = as_integer("max_passes", max_passes, 1)
+    if time_limit is not None:
+        time_limit = as_number("time_limit", time_limit, above=0.0)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of two brackets, not {callback!r}")
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
     problem = as_problem(A)
     if k > problem.n:
@@ -158,6 +174,9 @@ def extreme_eigenvalues(
         progress=progress,
         dense_limit=DENSE_LIMIT,
         basis_bytes=BASIS_BYTES,
+        time_limit=time_limit,
+        started=start,
+        callback=callback,
     )
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
@@ -184,7 +203,10 @@ def _finish(
         smallest = Bracket(0.0, 0.0, 0.0, "exact")
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
-    one_pass = problem.one_pass() if smallest.guarantee == "probabilistic" else None
+    one_pass = None
+    if smallest.guarantee == "probabilistic" and not request.out_of_time():
+        with stage(request.progress, "one-pass bound"):
+            one_pass = problem.one_pass()
     if one_pass is not None:
         one_pass = lower_end(one_pass, exponent)
         if one_pass > smallest.lower:
@@ -192,7 +214,8 @@ def _finish(
             estimate = max(smallest.estimate, lower)
             smallest = Bracket(lower, smallest.upper, estimate, "certified")
         parts.append(f"one pass proves λ_min ≥ {one_pass:.3g}")
-    nonzero, remark = smallest_nonzero(problem, request.dense_limit)
+    with stage(request.progress and 0 < problem.rank_bound < problem.n, "smallest nonzero"):
+        nonzero, remark = smallest_nonzero(problem, request.dense_limit)
     if nonzero is not None:
         nonzero = bracket_scaled(nonzero, exponent)
     if remark:
@@ -241,8 +264,7 @@ def _hint(
     if not guarantees:
         return ""
     if sunk:
-        few = problem.n <= _EXACT_LIMIT and problem.visit is not None
-        return "exact_extreme_eigenvalues, in as many digits as it takes" if few else ""
+        return problem.exact_call() if problem.n <= _EXACT_LIMIT else ""
     if "none" in guarantees:
         return 'method="lanczos", which bounds both ends'
     if method == "dense":

@@ -25,7 +25,7 @@ from fastgram._exact_results import (
     proven_digits,
 )
 from fastgram._progress import progress_bar
-from fastgram._rank import rank_bound
+from fastgram._rank import rank_bound, rank_bound_on_sphere
 from fastgram._results import Bracket
 from fastgram._types import Kind, RowScaling
 from fastgram._validation import as_choice, as_flag, as_integer, as_rows
@@ -127,7 +127,7 @@ def exact_extreme_eigenvalues(
     array, known, formula = _checked(X, network, kind, rows, digits)
     digits, progress = int(digits), as_flag("progress", progress)
     unit = rows == "unit"
-    bound, reason = _rank(array, known, kind, unit)
+    bound, reason = (rank_bound_on_sphere if unit else rank_bound)(array, known, kind)
     n = array.shape[0]
     if bound == 0:
         zero, message = Bracket(0.0, 0.0, 0.0, "exact"), f"the matrix is exactly zero: {reason}"
@@ -218,46 +218,6 @@ def _formula(activation: Activation) -> Formula:
 
 def _exact_square(row: Array) -> Fraction:
     return sum((Fraction(value) ** 2 for value in row.tolist()), Fraction(0))
-
-
-# --- rank --------------------------------------------------------------------------------------
-
-
-def _rank(X: Array, network: Network, kind: str, unit: bool) -> tuple[int, str]:
-    """Return a bound on the rank, of the rows scaled to norm 1 if `unit`."""
-    if not unit:
-        return rank_bound(X, network, kind)
-    bound = rank_bound(_representatives(X), network, kind)
-    powers = network.activation.powers
-    if powers is None or network.depth > 1 or bound[0] == 0:
-        return bound
-    # on the sphere a polynomial is homogeneous of each parity: multiply by |x|² = 1
-    d = int(np.count_nonzero(np.any(X != 0.0, axis=0)))
-    used = [k for k in powers if k > 0 or kind != "gradient"]
-    if network.bias_variance > 0.0 and used:
-        used = list(range(max(used) + 1))
-    tops = {k % 2: k for k in sorted(used)}
-    count = sum(math.comb(d + k - 1, k) for k in tops.values())
-    name = network.activation.name
-    return min(bound, (count, f"{name} has {count} monomials on the sphere in {d} columns"))
-
-
-def _representatives(X: Array) -> Array:
-    """Give rows of one direction, compared exactly, the same numbers, and opposite ones minus."""
-    chosen: dict[tuple[int, ...], Array] = {}
-    rows = []
-    for row in X + 0.0:
-        ratios = [value.as_integer_ratio() for value in row.tolist()]
-        common = max(denominator for _, denominator in ratios)
-        whole = [top * (common // denominator) for top, denominator in ratios]
-        divisor = math.gcd(*whole)
-        key = tuple(value // divisor for value in whole)
-        opposite = tuple(-value for value in key)
-        if opposite in chosen:
-            rows.append(0.0 - chosen[opposite])
-        else:
-            rows.append(chosen.setdefault(key, row))
-    return np.array(rows)
 
 
 # --- precision ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
 from fastgram._html import table
 from fastgram._machine import one_blas_thread
+from fastgram._scale import upper_end
 from fastgram._tiles import Multiply, Store, Together, Visit, each_tile
 from fastgram._types import DeviceName, Kind
 from fastgram._validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
@@ -312,6 +313,19 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         With memory=None those products take half of what is then free.
         """
         self._cache.forget()
+
+    @property
+    def noise_floor(self) -> float:
+        """What float64 cannot see of an eigenvalue: a bound on ‖computed − ideal matrix‖₂.
+
+        A float, in the units of the entries, products included; it takes one pass where none has
+        been made. That much on the diagonal makes the computed matrix positive definite to the
+        last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
+        """
+        from fastgram._problem import as_problem
+
+        problem = as_problem(self)
+        return upper_end(problem.noise_floor(0.0), problem.exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""

@@ -1,0 +1,216 @@
+"""How a run ends: at both ends, by the user's word, in time, and with what it says of it."""
+
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+import fastgram as fg
+
+
+def rank_one(n):
+    v = np.random.default_rng(0).standard_normal(n)
+    v /= np.linalg.norm(v)
+    return LinearOperator((n, n), matvec=lambda x: v * (v @ x), dtype=np.float64)
+
+
+def test_the_other_end_goes_on_where_one_is_below_the_noise_floor():
+    X = np.c_[np.ones((2300, 1)), 1e-9 * fg.datasets.sphere(2300, 40, seed=0)]
+    op = fg.GramOperator(X, "tanh", kind="nngp")
+    exact = 2300 * fg.dual("tanh", 1.0)  # but for 1e-18
+    for method in ("lanczos", "certified"):
+        answer = fg.extreme_eigenvalues(op, method=method)
+        assert answer.largest.within(1e-2)
+        assert answer.largest.lower <= exact * (1 + 1e-12)
+        assert answer.largest.upper >= exact * (1 - 1e-12)
+        assert answer.smallest.lower == 0.0
+        assert not answer.resolved
+        assert "sank below the noise floor" in answer.message
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_a_rank_one_operator_has_its_largest_eigenvalue(scale):
+    answer = fg.extreme_eigenvalues(scale * rank_one(3000))
+    assert answer.largest.within(1e-2)
+    assert answer.largest.lower <= scale * (1 + 1e-12)
+    assert answer.largest.upper >= scale * (1 - 1e-12)
+
+
+def test_a_zero_operator_has_zeros():
+    zero = LinearOperator((50, 50), matvec=lambda x: 0.0 * x, dtype=np.float64)
+    answer = fg.extreme_eigenvalues(zero)
+    for end in (answer.smallest, answer.largest):
+        assert end.lower <= 0.0 <= end.upper
+        assert end.width < 1e-90
+
+
+@pytest.mark.parametrize("method", ["dense", "lanczos", "certified"])
+def test_a_negative_eigenvalue_is_resolved_and_said(method):
+    answer = fg.extreme_eigenvalues(np.diag([-1.0, 2.0, 3.0]), method=method)
+    assert answer.resolved
+    assert answer.smallest.upper < 0.0
+    assert answer.condition is None
+    assert "not positive semidefinite" in answer.message
+    assert "below the noise floor" not in answer.message
+    assert "condition" not in str(answer)
+
+
+def test_residuals_are_no_smaller_than_rounding():
+    rng = np.random.default_rng(1)
+    Q = np.linalg.qr(rng.standard_normal((400, 400)))[0]
+    A = (Q * np.linspace(1.0, 1000.0, 400)) @ Q.T
+    A = (A + A.T) / 2.0
+    answer = fg.extreme_eigenvalues(A, method="lanczos", k=3, vectors=True, rtol=1e-9, block=8)
+    for pairs in (answer.smallest_pairs, answer.largest_pairs):
+        missed = np.linalg.norm(A @ pairs.vectors - pairs.vectors * pairs.values, axis=0)
+        assert np.all(missed <= pairs.residuals)
+
+
+def test_the_callback_sees_brackets_that_hold_and_ends_the_run():
+    op = fg.GramOperator(fg.datasets.sphere(2500, 100, seed=0), "relu")
+    seen = []
+
+    def callback(smallest, largest):
+        seen.append((smallest, largest))
+        return len(seen) == 4
+
+    answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=1e-9, callback=callback)
+    assert len(seen) == 4
+    assert "stopped by callback" in answer.message
+    assert not answer.converged
+    full = fg.extreme_eigenvalues(op, method="lanczos", rtol=1e-2)
+    for smallest, largest in seen:
+        assert smallest.lower <= full.smallest.upper
+        assert smallest.upper >= full.smallest.lower
+        assert largest.lower <= full.largest.upper
+        assert largest.upper >= full.largest.lower
+
+
+def test_a_callback_that_returns_nothing_changes_nothing():
+    op = fg.GramOperator(fg.datasets.sphere(2300, 10, seed=0), "relu")
+    calls = []
+    plain = fg.extreme_eigenvalues(op, method="lanczos")
+    told = fg.extreme_eigenvalues(op, method="lanczos", callback=lambda *ends: calls.append(ends))
+    assert calls
+    assert (told.smallest, told.largest) == (plain.smallest, plain.largest)
+
+
+def test_a_time_limit_ends_with_what_there_is():
+    slow = np.diag(np.linspace(1.0, 2.0, 3000))
+
+    def matmat(V):
+        time.sleep(0.05)
+        return slow @ V
+
+    operator = LinearOperator((3000, 3000), matvec=matmat, matmat=matmat, dtype=np.float64)
+    answer = fg.extreme_eigenvalues(operator, rtol=1e-12, time_limit=0.3)
+    assert "stopped at time_limit = 0.3 s" in answer.message
+    assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
+    assert answer.seconds < 20.0  # a pass or two more than asked for, on any machine
+
+
+def test_an_interrupt_says_what_had_been_reached(tmp_path):
+    matrix = np.diag(np.linspace(1.0, 2.0, 500))
+    products = []
+
+    def matmat(V):
+        products.append(1)
+        if len(products) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return matrix @ V
+
+    operator = LinearOperator((500, 500), matvec=matmat, matmat=matmat, dtype=np.float64)
+    assert threading.current_thread() is threading.main_thread()
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after 5 passes; λ_min .* in .*λ_max"):
+        fg.extreme_eigenvalues(operator, rtol=1e-12, checkpoint=tmp_path / "run")
+    answer = fg.extreme_eigenvalues(aslinearoperator(matrix), checkpoint=tmp_path / "run")
+    assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [({"time_limit": -1.0}, "time_limit"), ({"callback": 3}, "callback")]
+)
+def test_what_cannot_be_asked_for_is_refused(options, word, refuses):
+    with refuses((ValueError, TypeError), word):
+        fg.extreme_eigenvalues(np.eye(3), **options)
+
+
+def test_the_smallest_nonzero_of_a_polynomial_on_the_circle():
+    """z + z³: 6 monomials in the plane, 4 on the circle but for the rounding of the norms."""
+    X = np.random.default_rng(0).standard_normal((300, 2))
+    X /= np.linalg.norm(X, axis=1)[:, None]
+    network = fg.get_activation("polynomial", coefficients=[0, 1, 0, 1])
+    answer = fg.extreme_eigenvalues(fg.GramOperator(X, network))
+    values = np.linalg.eigvalsh(fg.gram(X, network=network))
+    assert answer.smallest.guarantee == "exact"
+    found = answer.smallest_nonzero
+    assert found.lower <= values[-4] * (1 + 1e-9)
+    assert found.upper >= values[-4] * (1 - 1e-9)
+    assert found.within(1e-6)
+    assert "but for the rounding of the norms the rank is at most 4" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "hint"),
+    [
+        ("tanh", {}, "fastgram.exact_extreme_eigenvalues(X, network), of the rows scaled"),
+        (fg.Network("erf"), {"kind": "ntk"}, 'kind="ntk"'),
+        (fg.Activation("mine", np.tanh, lambda z: 1 / np.cosh(z) ** 2), {}, ""),
+    ],
+)
+def test_only_calls_that_work_are_hinted_at(network, options, hint):
+    answer = fg.extreme_eigenvalues(fg.GramOperator(fg.datasets.circle(61), network, **options))
+    assert ("exact_extreme_eigenvalues" in answer.message) == bool(hint)
+    assert hint in answer.message
+
+
+def test_arrays_have_no_exact_call():
+    rounded = np.asarray(fg.gram(fg.datasets.circle(61), network="tanh"))
+    assert "exact_extreme" not in fg.extreme_eigenvalues(rounded).message
+
+
+@pytest.mark.parametrize("n", [61, 101])
+def test_the_noise_floor_is_enough_of_a_jitter(n):
+    op = fg.GramOperator(fg.datasets.circle(n), "tanh")
+    assert isinstance(op.noise_floor, float)
+    matrix = op.dense()
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(matrix)
+    np.linalg.cholesky(matrix + op.noise_floor * np.eye(n))
+
+
+@pytest.mark.parametrize("exponent", [-300, -40, 0, 40, 300])
+def test_the_density_is_the_same_at_every_scale(exponent):
+    X = np.random.default_rng(0).standard_normal((60, 5))
+    one, other = (
+        fg.spectral_density(fg.GramOperator(X * 2.0**e, "relu"), passes=6, probes=8)
+        for e in (0, exponent)
+    )
+    scale = 2.0 ** (2 * exponent)
+    np.testing.assert_allclose(other.upper, one.upper * scale, rtol=1e-9)
+    np.testing.assert_allclose(other.lower, one.lower * scale, rtol=1e-9, atol=1e-12 * scale)
+    assert other.effective_rank.estimate == pytest.approx(one.effective_rank.estimate, rel=1e-9)
+    shift = 60 * 2 * exponent * np.log(2.0)
+    assert other.log_determinant.upper == pytest.approx(one.log_determinant.upper + shift, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e-158, 1e-170, 1e-200])
+@pytest.mark.parametrize("network", ["relu", "tanh", "elu"])
+def test_rows_too_small_for_float64_have_brackets_that_hold(network, size):
+    """The entries are those of rows of norm 1 times size², for all of these as size tends to 0."""
+    X = np.random.default_rng(0).standard_normal((12, 4))
+    slopes = {"relu": "relu", "tanh": "linear", "elu": "linear"}
+    ideal = np.linalg.eigvalsh(
+        fg.gram(X, network=slopes[network]).astype(np.longdouble).astype(float)
+    )
+    answer = fg.extreme_eigenvalues(fg.GramOperator(X * size, network))
+    largest = float(np.longdouble(ideal[-1]) * np.longdouble(size) ** 2)
+    smallest = float(max(np.longdouble(ideal[0]), 0) * np.longdouble(size) ** 2)
+    tiny = 1e-9 * largest + 1e-323
+    assert answer.largest.lower <= largest + tiny
+    assert answer.largest.upper >= largest - tiny
+    assert answer.smallest.lower <= smallest + tiny
+    assert answer.smallest.upper >= smallest - tiny
