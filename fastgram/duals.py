@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram._validation import as_flag, as_real_array
-from fastgram.activations import Activation, get_activation
+from fastgram.activations import Activation, Function, get_activation
 
 __all__ = ["dual"]
 
@@ -33,6 +33,7 @@ _AGREEMENT = 24 * _EPS
 _LEVELS = 7
 _ROWS = 4096  # variances at a time
 _LEAST = 2.0**-200  # variance at which a level is judged
+_WIDE = 1e3  # variance from which on what a function does near 0 might be missed
 _VALUES = 2**16  # of functions at nodes, at a time: they fit a second-level cache
 _PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
 
@@ -197,6 +198,7 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
     """
     s1, s2 = np.sqrt([q1]), np.sqrt([q2])
     role = "f'" if derivative else "f"
+    function = activation.df if derivative else activation.f
     where = f"activation {activation.name!r}: E[{role}(u){role}(v)] at variances {q1:g} and {q2:g}"
     previous = None
     with np.errstate(over="ignore", invalid="ignore"):
@@ -210,12 +212,29 @@ def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: fl
             if previous is not None:
                 bound = _AGREEMENT * values[:, 2]
                 if np.all(np.abs(values[:, :2] - previous[:, :2]) <= bound[:, None]):
+                    if q1 == q2 and values[0, 0] < (1.0 - 1e-9) * _near_zero(function, q1):
+                        break  # two levels agree on nothing but what lies between their nodes
                     return level - 1
             previous = values
     raise ValueError(
         f"{where}: the quadrature does not converge: declare every kink of f and f' in kinks=,"
         " or lower the variance"
     )
+
+
+def _near_zero(function: Function, variance: float) -> float:
+    """Return the part of E f(√q z)² that comes from |√q z| ≤ 64, by nodes of that very range.
+
+    At a variance of 1e12 it may be all there is, and narrower than any panel of the quadrature.
+    """
+    if variance <= _WIDE:
+        return 0.0
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    starts = np.arange(-64.0, 64.0, 0.25)
+    points = (starts[:, None] + 0.125 * (nodes + 1.0)).ravel()
+    density = np.exp(-0.5 * points * points / variance) / math.sqrt(2.0 * math.pi * variance)
+    squares = np.asarray(function(points), dtype=np.float64) ** 2 * density
+    return float(0.125 * np.sum(np.tile(weights, starts.size) * squares))
 
 
 def common_level(activation: Activation, derivative: bool, variances: Array) -> int:

@@ -271,3 +271,10 @@ def test_a_kink_away_from_zero_against_mpmath(derivative, point):
         exact = nested_mean(f, kink, *map(mpf, point))
         error = abs(mpf(float(dual(activation, *point, derivative=derivative))) - exact)
     assert error <= DUAL * max(1, abs(exact))
+
+
+@pytest.mark.parametrize(("name", "derivative"), [("tanh", True), ("sigmoid", True), ("erf", True)])
+def test_what_is_narrower_than_any_panel_is_refused_and_not_taken_for_zero(name, derivative):
+    """At a variance of 1e60 f' is nothing but what lies between two nodes."""
+    with pytest.raises(ValueError, match="does not converge"):
+        fg.dual(name, 1.0, 1e60, 1e60, derivative)
