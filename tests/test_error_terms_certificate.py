@@ -1,6 +1,7 @@
 """Certificates from a BLAS that is as wrong as its proof admits: what is proven must still hold."""
 
 import functools
+import math
 from fractions import Fraction
 
 import mpmath
@@ -63,21 +64,14 @@ def test_what_is_proven_is_rounded_down(runs_through):
 
 
 def test_underflow_is_paid_for():
-    # in units of the least number: [[a, b], [b, c]] with small integers
-    least = 2.0**-1074
-    generator = np.random.default_rng(0)
-    passed = 0
-    for _ in range(3000):
-        a, b, c = (int(k) for k in generator.integers(1, 30, 3))
-        bound = proven(np.array([[a, b], [b, c]]) * least, 0.0)
-        if bound is None:
-            continue
-        # is a·t² … indefinite below the bound: (a − x)(c − x) ≥ b² for x = bound
-        passed += 1
-        x = Fraction(bound) / Fraction(least)
-        assert x <= a
-        assert (a - x) * (c - x) >= b * b
-    assert passed > 500
+    # in units of the least number: thirty products of 1/√3 each are lost; λ_min is 2 − √31
+    m = 30
+    matrix = np.zeros((m + 1, m + 1))
+    matrix[:m, :m] = 3 * np.eye(m)
+    matrix[m, :] = matrix[:, m] = 1.0
+    found = proven(matrix * 2.0**-1074, 0.0)
+    assert found is not None
+    assert found / 2.0**-1074 <= 2 - math.sqrt(31)
 
 
 @pytest.mark.parametrize(
@@ -183,25 +177,27 @@ def test_gamma_is_at_least_what_roundings_compound_to():
 
 
 class Worst(np.ndarray):
-    """An array whose products are sums of n roundings, all of them upwards."""
+    """An array whose products are sums of n roundings, all upwards, and of its square downwards."""
 
     def __matmul__(self, other):
         left, right = np.asarray(self), np.asarray(other)
         rounding = gamma(right.shape[0]) * (np.abs(left) @ np.abs(right))
-        return (left @ right + rounding).view(Worst)
+        return (left @ right + (-rounding if other is self else rounding)).view(Worst)
 
 
-def test_rayleigh_quotients_hold_with_the_worst_sums():
+@pytest.mark.parametrize("positive", [False, True])
+def test_rayleigh_quotients_hold_with_the_worst_sums(positive):
     generator = np.random.default_rng(0)
     n = 120
-    for shift in (0.0, 3.0):
-        A = generator.standard_normal((n, n))
-        A = A + A.T + shift * n * np.eye(n)
-        vector = generator.standard_normal(n)
-        low, high = rayleigh_bounds(A.view(Worst), vector.view(Worst))
-        with mpmath.workdps(40):
-            v, M = mpmath.matrix(vector.tolist()), mpmath.matrix(A.tolist())
-            quotient = (v.T * M * v)[0] / (v.T * v)[0]
-        assert low <= quotient <= high
-        size = np.abs(vector) @ np.abs(A) @ np.abs(vector) / (vector @ vector)
-        assert high - low <= 10 * n * 2.0**-53 * size
+    A = generator.standard_normal((n, n))
+    A = np.abs(A + A.T) if positive else A + A.T
+    vector = np.abs(generator.standard_normal(n))  # no error cancels another
+    low, high = rayleigh_bounds(A.view(Worst), vector.view(Worst))
+    with mpmath.workdps(40):
+        v, M = mpmath.matrix(vector.tolist()), mpmath.matrix(A.tolist())
+        quotient = (v.T * M * v)[0] / (v.T * v)[0]
+    assert low <= quotient <= high
+    size = np.abs(vector) @ np.abs(A) @ np.abs(vector) / (vector @ vector)
+    assert high - low <= 10 * n * 2.0**-53 * size
+    low, high = rayleigh_bounds(-A.view(Worst), vector.view(Worst))
+    assert low <= -quotient <= high
