@@ -66,7 +66,7 @@ def test_rounding_of_the_elimination_and_of_the_ritz_value(own):
         for given in ((alphas + 0.99 * own, betas), (alphas, betas - off)):
             if np.any(given[1] <= 0.0):
                 continue
-            for quantile, error in itertools.product(QUANTILES, (0.0, 3.9)):
+            for quantile, error in itertools.product((0.5, 1e-2, 1e-6), (0.0, 3.9)):
                 truth = furthest_share(alphas, betas, quantile)
                 ritz = least_of(*given) + error * own
                 spread = own / (9 * EPS)
