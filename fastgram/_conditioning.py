@@ -73,6 +73,9 @@ _STEP = 2.0**-8  # of differences, in the logarithm of the variance
 _MARGIN = 1.25  # of what such differences give
 _DOUBLED = 2.0  # of what was measured
 _NOTHING = float(np.finfo(np.float64).tiny)
+# The error of norms whose effect is followed: as large as they are, for what is left of two rows
+# that are told apart by their norms alone is bounded, and their errors may grow until it is.
+_OF_NORMS = 64.0 * _EPS
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,11 @@ def errors_between_norms(network: Network, kind: str, norms: Array) -> EntryErro
 def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryErrors:
     recursion = Recursion(network, kind, np.array([norm]))
     sides = (False,) if recursion.symmetry else (False, True)
-    base, by_norm = (
+    base, by_norms = (
         max(_Follower(recursion, far, with_norms, apart).run() for far in sides)
         for with_norms in (False, True)
     )
-    return EntryErrors(base, by_norm)
+    return EntryErrors(base, by_norms / _OF_NORMS)
 
 
 # --- one layer ------------------------------------------------------------------------------------
@@ -217,7 +220,7 @@ class _Follower:
     far : bool
         On which side.
     with_norms : bool
-        For an error of 1 of the logarithm of each row's norm, and no other; else for all others.
+        For an error `_OF_NORMS` of each row's norm, and no other; else for all others.
     apart : bool
         Whether the variances of two rows are computed each by itself.
     """
@@ -227,7 +230,8 @@ class _Follower:
         self._far, self._apart = far, with_norms or apart
         self._own = 0.0 if with_norms else 1.0
         self._offsets = 2.0 * np.arcsin(_CHORDS)
-        self._variance = 2.0 if with_norms else _FEW  # the error of the layer's input
+        # the error of the layer's input
+        self._variance = 2.0 * _OF_NORMS if with_norms else _FEW
         self._chord = np.zeros(_CHORDS.size)
         self._factor = 0.0
         if self._network.normalize:
