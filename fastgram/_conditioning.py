@@ -307,7 +307,8 @@ class _Follower:
             missed = missed + kept * _DOUBLED * f.of.fit_error * s ** (f.of.order - 1)
         if self._far and not self._recursion.symmetry:  # … and at the far end the quadrature's
             missed = missed + kept * _DOUBLED * response.values_missed
-        local = local + missed / (4.0 * s_after)
+        # of s'² by half of it: s' itself is off by no more than a root, however small it is
+        local = local + missed / 2.0 / (np.sqrt(s_after**2 + missed / 2.0) + s_after)
         self._chord = np.minimum(chord + self._own * local, 1.0)
         grown = _elasticity(network, inputs) * self._variance
         self._variance = grown + self._own * (response.own_error + _FEW) + self._factor
