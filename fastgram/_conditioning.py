@@ -178,7 +178,8 @@ def _response(activation: Activation, derivative: bool, variance: float) -> _Res
     """Return the response near a variance: the same for all that round to it."""
     if activation.homogeneity is not None:
         return _response_at(activation, derivative, 1.0)
-    return _response_at(activation, derivative, 2.0 ** (np.rint(4.0 * np.log2(variance)) / 4.0))
+    octaves = np.rint(4.0 * np.log2(max(variance, _NOTHING))) / 4.0
+    return _response_at(activation, derivative, 2.0**octaves)
 
 
 @functools.lru_cache(maxsize=1024)
