@@ -125,9 +125,7 @@ def test_norms_that_are_off():
     """Rows of two norms that are taken for one: by a table's bound times how far they are off."""
     network = fg.Network(square(), 4)
     bound = errors_of_norm(network, "nngp", 1.0).by_norm * OFF
-    true, off = (
-        entry(quadratic, network, "nngp", 0.0, (norm, norm)) for norm in (1.0, 1.0 + OFF)
-    )
+    true, off = (entry(quadratic, network, "nngp", 0.0, (norm, norm)) for norm in (1.0, 1.0 + OFF))
     assert float(abs(off - true) / true) <= bound
 
 
