@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_finite import oracle
+from test_finite import drawn, oracle
 
 import fastgram as fg
 from fastgram import _factored, _spread
@@ -45,6 +45,21 @@ def test_functions_that_are_off(monkeypatch, kind, depth):
     assert error_over_bound(op, fg.Network("softplus", **settings), X) <= 1.0
 
 
+def test_slopes_of_all_layers_that_are_off(monkeypatch):
+    """One neuron a layer, far up where slopes are 1: whatever is not granted is missed."""
+    monkeypatch.setattr(_spread, "_VALUE", OFF)
+    settings = {"depth": 2, "width": 1}
+    settings["seed"] = next(
+        seed
+        for seed in range(100)
+        if min(layer[0, 0] for layer in drawn(fg.Network("softplus", seed=seed, **settings), 1)[0])
+        > 0.7
+    )
+    X = 30.0 + alike(12, 1)
+    op = fg.GramOperator(X, fg.Network(fresh("softplus", 1.0 + OFF), **settings), kind="ntk")
+    assert error_over_bound(op, fg.Network("softplus", **settings), X) <= 1.0
+
+
 def test_products_of_rows_and_weights_that_are_off(monkeypatch):
     """As far as sums of so many products may be, in the worst order."""
     monkeypatch.setattr(_spread, "_gamma", lambda count, eps=0.0: count * OFF)
@@ -71,13 +86,14 @@ def test_products_of_features_that_are_off(monkeypatch, kind, products):
     assert error_over_bound(op, network, X) <= 1.0
 
 
-def test_a_neuron_at_its_kink():
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_neuron_at_its_kink(sign):
     """Which side it is on roundings decide: it counts with the whole jump."""
     network = fg.Network("relu", width=9, seed=2)
     op = fg.GramOperator(np.eye(2), network)
     layer = op.entries.features.weights.layers[0]
     across = np.array([layer[0, 1], -layer[0, 0]])
-    X = np.stack([across, across / 2.0]) / np.linalg.norm(across)
+    X = sign * np.stack([across, across / 2.0]) / np.linalg.norm(across)
     for turn in (1e-16, -1e-16):
         op = fg.GramOperator(X, network)
         layer = op.entries.features.weights.layers[0]
