@@ -73,6 +73,13 @@ def test_orthogonality_when_both_ends_have_converged(block):
     np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=100 * EPS)
 
 
+def test_orthogonality_where_products_are_nearly_the_block_itself():
+    """What is new in a product is a millionth of it, and is made orthogonal once that is taken."""
+    run = run_on(matrix_with(1.0 + 1e-6 * np.linspace(0.0, 1.0, 100)), 3, 12)
+    basis = basis_of(run)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=100 * EPS)
+
+
 @pytest.mark.parametrize("rank", [1, 5, 8, 11])
 def test_a_block_that_loses_rank_drops_columns(rank):
     # 1 plus a matrix of this rank: the Krylov space of 8 columns ends inside the second block

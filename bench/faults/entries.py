@@ -271,9 +271,8 @@ FAULTS = [
         ("return self.held(rows.unit, padded_rows)", "return self.held(rows.unit)"),
     ),
     *_in(
-        "_lanczos",
+        "_basis",
         "test_lanczos.py -k 'orthogonality'",
-        ("        self._basis.orthogonalise(residual)\n", ""),
-        ("            self._basis.orthogonalise(block)\n", ""),
+        ("block[rows] -= chunk[rows] @ coefficients", "block[rows] -= 0.0 * block[rows]"),
     ),
 ]
