@@ -73,6 +73,9 @@ _STEP = 2.0**-8  # of differences, in the logarithm of the variance
 _MARGIN = 1.25  # of what such differences give
 _DOUBLED = 2.0  # of what was measured
 _NOTHING = float(np.finfo(np.float64).tiny)
+# The error of norms whose effect is followed: as large as they are, for what is left of two rows
+# that are told apart by their norms alone is bounded, and their errors may grow until it is.
+_OF_NORMS = 64.0 * _EPS
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,11 @@ def errors_between_norms(network: Network, kind: str, norms: Array) -> EntryErro
 def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryErrors:
     recursion = Recursion(network, kind, np.array([norm]))
     sides = (False,) if recursion.symmetry else (False, True)
-    base, by_norm = (
+    base, by_norms = (
         max(_Follower(recursion, far, with_norms, apart).run() for far in sides)
         for with_norms in (False, True)
     )
-    return EntryErrors(base, by_norm)
+    return EntryErrors(base, by_norms / _OF_NORMS)
 
 
 # --- one layer ------------------------------------------------------------------------------------
@@ -218,7 +221,7 @@ class _Follower:
     far : bool
         On which side.
     with_norms : bool
-        For an error of 1 of the logarithm of each row's norm, and no other; else for all others.
+        For an error `_OF_NORMS` of each row's norm, and no other; else for all others.
     apart : bool
         Whether the variances of two rows are computed each by itself.
     """
@@ -228,7 +231,8 @@ class _Follower:
         self._far, self._apart = far, with_norms or apart
         self._own = 0.0 if with_norms else 1.0
         self._offsets = 2.0 * np.arcsin(_CHORDS)
-        self._variance = 2.0 if with_norms else _FEW  # the error of the layer's input
+        # the error of the layer's input
+        self._variance = 2.0 * _OF_NORMS if with_norms else _FEW
         self._chord = np.zeros(_CHORDS.size)
         self._factor = 0.0
         if self._network.normalize:
@@ -304,7 +308,8 @@ class _Follower:
             missed = missed + kept * _DOUBLED * f.of.fit_error * s ** (f.of.order - 1)
         if self._far and not self._recursion.symmetry:  # … and at the far end the quadrature's
             missed = missed + kept * _DOUBLED * response.values_missed
-        local = local + missed / (4.0 * s_after)
+        # of s'² by half of it: s' itself is off by no more than a root, however small it is
+        local = local + missed / 2.0 / (np.sqrt(s_after**2 + missed / 2.0) + s_after)
         self._chord = np.minimum(chord + self._own * local, 1.0)
         grown = _elasticity(network, inputs) * self._variance
         self._variance = grown + self._own * (response.own_error + _FEW) + self._factor

@@ -56,6 +56,30 @@ def test_identity_and_orthogonality(block, values):
     np.testing.assert_allclose(run.ritz_values(), np.linalg.eigvalsh(square), atol=100 * EPS)
 
 
+@pytest.mark.parametrize("block", [1, 4])
+def test_orthogonality_when_both_ends_have_converged(block):
+    """Directions that have been found come back with every product, and are taken out again."""
+    values = np.concatenate([[1e-3, 1.0], np.linspace(2.0, 3.0, 200), [5.0, 100.0]])
+    matrix = matrix_with(values)
+    run = run_on(matrix, block, 40)
+    for largest in (False, True):
+        _, residuals, _ = run.ritz_pairs(2, largest, vectors=False)
+        assert np.max(residuals) <= 1e-10
+    found = run.ritz_values()
+    np.testing.assert_allclose(found[[0, 1, -2, -1]], values[[0, 1, -2, -1]], atol=1e-11)
+    assert found[2] > 1.5  # and no copies of them
+    assert found[-3] < 4.0
+    basis = basis_of(run)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=100 * EPS)
+
+
+def test_orthogonality_where_products_are_nearly_the_block_itself():
+    """What is new in a product is a millionth of it, and is made orthogonal once that is taken."""
+    run = run_on(matrix_with(1.0 + 1e-6 * np.linspace(0.0, 1.0, 100)), 3, 12)
+    basis = basis_of(run)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=100 * EPS)
+
+
 @pytest.mark.parametrize("rank", [1, 5, 8, 11])
 def test_a_block_that_loses_rank_drops_columns(rank):
     # 1 plus a matrix of this rank: the Krylov space of 8 columns ends inside the second block

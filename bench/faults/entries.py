@@ -1,0 +1,278 @@
+"""Faults in what is stated of entries: functions, layers, tables, rows, sums, finite width."""
+
+from __future__ import annotations
+
+from bench.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+
+def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
+    """Return faults of one file that the same tests should notice."""
+    return [Fault(f"fastgram/{file}.py", text, fault, f"tests/{tests}") for text, fault in changes]
+
+
+_CONDITIONING = "test_error_terms_conditioning.py"
+_ENTRIES = "test_error_terms_entries.py"
+_FINITE = "test_error_terms_finite.py"
+_TAIL = "test_error_terms_tail.py"
+
+FAULTS = [
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'functions_that_are_off'",
+        ("return 2.0 * FUNCTION_ERROR + _DOUBLED", "return FUNCTION_ERROR + _DOUBLED"),
+        ("return 2.0 * FUNCTION_ERROR + _DOUBLED", "return _DOUBLED"),
+        ("grown = _elasticity(network, inputs) * self._variance", "grown = self._variance"),
+        ("grown = _elasticity(network, inputs) * self._variance", "grown = 0.0"),
+        (
+            "grown = _elasticity(network, inputs) * self._variance",
+            "grown = 0.1 * _elasticity(network, inputs) * self._variance",
+        ),
+        ("_MARGIN * float(largest / max", "0.1 * float(largest / max"),
+        (" + response.change() * self._variance", ""),
+        (
+            "largest = max(np.max(np.abs(_slope(part)))",
+            "largest = min(np.max(np.abs(_slope(part)))",
+        ),
+        ("self._own * (response.own_error + fitted)", "self._own * fitted"),
+        ("self._own * (response.own_error + _FEW)", "self._own * _FEW"),
+        ("covariance = value + few", "covariance = np.full(_CHORDS.size, few)"),
+        ('(tangent if kind == "ntk" else covariance) + few', "few"),
+        ("total = _weighted(value, moment, through, carried)", "total = value"),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'factor_that_is_off'",
+        ("response.change() * self._variance + self._factor", "response.change() * self._variance"),
+        ("(response.own_error + _FEW) + self._factor", "(response.own_error + _FEW)"),
+        ("self._factor = self._own * _response", "self._factor = 0.1 * self._own * _response"),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'converged'",
+        ("_DOUBLED * self.values_missed + _FEW", "_FEW"),
+        ("_DOUBLED * self.values_missed + _FEW", "0.1 * _DOUBLED * self.values_missed + _FEW"),
+        ("FUNCTION_ERROR + _DOUBLED * response.chords_missed", "FUNCTION_ERROR"),
+        (
+            "FUNCTION_ERROR + _DOUBLED * response.chords_missed",
+            "FUNCTION_ERROR + 0.1 * _DOUBLED * response.chords_missed",
+        ),
+        ("angles[k], variance, level + 1)", "angles[k], variance, level)"),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'degree'",
+        ("0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error", "0.0"),
+        (
+            "0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error",
+            "0.0 if step.layer == 1 else 0.1 * found.of.fit_error",
+        ),
+        ("missed + kept * _DOUBLED * f.of.fit_error * s **", "missed + 0.0 * s **"),
+        (
+            "missed + kept * _DOUBLED * f.of.fit_error * s **",
+            "missed + 0.1 * f.of.fit_error * s **",
+        ),
+    ),
+    *_in(
+        "_layers",
+        f"{_CONDITIONING} -k 'degree'",
+        ("missed = np.maximum(missed, miss)", "missed = np.minimum(missed, miss)"),
+        (
+            "miss = np.max(np.abs(weighted @ series - flat)",
+            "miss = np.min(np.abs(weighted @ series - flat)",
+        ),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'rounded or variance_that or two_norms or tell_rows or norms_that'",
+        ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.0 * FUNCTION_ERROR + "),
+        ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.1 * FUNCTION_ERROR + "),
+        ("response.stretch(gain, bias) * self._variance * s_after / 2.0", "0.0"),
+        (
+            "response.stretch(gain, bias) * self._variance * s_after / 2.0",
+            "0.1 * response.stretch(gain, bias) * self._variance * s_after / 2.0",
+        ),
+        ("chord += 2.0 * response.cone(gain, bias)", "chord += 0.0 * response.cone(gain, bias)"),
+        ("chord += 2.0 * response.cone(gain, bias)", "chord += 0.2 * response.cone(gain, bias)"),
+        ("self._variance = 2.0 * _OF_NORMS if", "self._variance = 0.2 * _OF_NORMS if"),
+        ("_OF_NORMS = 64.0 * _EPS", "_OF_NORMS = 1.0"),
+        ("moved / (np.sqrt(s_after**2 + moved) + s_after)", "0.0 * moved"),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_CONDITIONING} -k 'declared'",
+        ("(np.sqrt(s_after**2 + missed / 2.0) + s_after)", "(2.0 * s_after)"),
+    ),
+    *_in(
+        "_conditioning",
+        f"{_ENTRIES} -k 'functions_that_are_off'",
+        ("EntryErrors(2.0 * base, 2.0 * by_norm)", "EntryErrors(0.2 * base, 2.0 * by_norm)"),
+    ),
+    *_in(
+        "_tables",
+        f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
+        ("_BETWEEN * max(residuals) + profile.error", "profile.error"),
+        ("_BETWEEN * max(residuals) + profile.error", "0.2 * max(residuals) + profile.error"),
+        ("_BETWEEN * max(residuals) + profile.error", "_BETWEEN * max(residuals)"),
+        ("_BETWEEN * max(residuals)", "_BETWEEN * min(residuals)"),
+        ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
+        (
+            "(horner + argument + 3.0 * np.sum(coefficients)) +",
+            "(horner + 3.0 * np.sum(coefficients)) +",
+        ),
+        ("3.0 * np.sum(coefficients)) + abs(cell[1])", "3.0 * np.sum(coefficients))"),
+    ),
+    *_in(
+        "_norms",
+        f"{_ENTRIES} -k 'few_norms or functions or norms_that_are_off or rows_that_are_off'",
+        ("_MARGIN * (miss + tolerance) + 3.0 * own.base", "3.0 * own.base"),
+        (
+            "_MARGIN * (miss + tolerance) + 3.0 * own.base",
+            "0.1 * _MARGIN * (miss + tolerance) + 3.0 * own.base",
+        ),
+        ("_MARGIN * (miss + tolerance) + 3.0 * own.base", "_MARGIN * (miss + tolerance)"),
+        ("+ 3.0 * own.base", "+ 0.3 * own.base"),
+        ("replace(separated, error=error, slope", "replace(separated, error=0.1 * error, slope"),
+        ("by_norm=own.by_norm", "by_norm=0.1 * own.by_norm"),
+        ("slope=1.5 * slope", "slope=0.1 * slope"),
+    ),
+    *_in(
+        "_entries",
+        f"{_ENTRIES} -k 'rows_that_are_off or norms_that or functions or products'",
+        ("self.table.error + self.table.slope * self.chord_error()", "self.table.error"),
+        (
+            "self.table.error + self.table.slope * self.chord_error()",
+            "self.table.slope * self.chord_error()",
+        ),
+        ("self.error += self.table.by_norm * (self.weight_error() + spread)", "pass"),
+        ("self.table.by_norm * (self.weight_error() + spread)", "self.table.by_norm * spread"),
+        (
+            "self.table.by_norm * (self.weight_error() + spread)",
+            "self.table.by_norm * self.weight_error()",
+        ),
+        (
+            "max(norms[-1] - middle, middle - norms[0]) / middle)",
+            "0.1 * (norms[-1] - middle) / middle)",
+        ),
+        ("max(self.rows.norm_error, self.columns.norm_error) + 2.0", "2.0"),
+        ("separated.error + separated.slope * self.chord_error()", "separated.error"),
+        (
+            "separated.error + separated.slope * self.chord_error()",
+            "separated.slope * self.chord_error()",
+        ),
+        ("self.error += separated.by_norm * self.weight_error()", "pass"),
+        ("errors.base + self._steepest(norms) * self.chord_error()", "errors.base"),
+        ("errors.base + self._steepest(norms) * self.chord_error()", "errors.base / 10.0"),
+        ("self.error += errors.by_norm * self.weight_error()", "pass"),
+        ("cosine = rows + count * unit", "cosine = rows + unit"),
+        ("cosine = rows + count * unit", "cosine = rows + 0.1 * count * unit"),
+        ("cosine = rows + count * unit", "cosine = count * unit"),
+        ("max(cosine / (4.0 * least), close)", "close"),
+    ),
+    *_in(
+        "_entries",
+        f"{_ENTRIES} -k 'whole_matrix or underflow'",
+        ("self.error * float(np.sum(self.row_spans**2))", "0.0"),
+        (
+            "self.error * float(np.sum(self.row_spans**2))",
+            "self.error * float(np.max(self.row_spans**2))",
+        ),
+        ("relative + self.shape[0] * _UNDERFLOW[self.dtype]", "relative"),
+    ),
+    *_in(
+        "duals",
+        f"{_ENTRIES} -k 'careful'",
+        ("return math.fsum(terms.tolist())", "return float(sum(terms.tolist()))"),
+    ),
+    *_in(
+        "_tail",
+        _TAIL,
+        ("count = self.entries.shape[0] + 2", "count = self.entries.shape[0]"),
+        ("count = self.entries.shape[0] + 2", "count = 1"),
+        ("count * (table.error + table.slope * chord +", "count * (table.slope * chord +"),
+        ("table.slope * chord + max(norms, 0.0))", "max(norms, 0.0))"),
+        ("table.slope * chord + max(norms, 0.0))", "0.1 * table.slope * chord + max(norms, 0.0))"),
+        (" + max(norms, 0.0))", ")"),
+        ("slack = entry_slack + gamma(n + 8) * sums", "slack = gamma(n + 8) * sums"),
+        ("gamma(n + 8) * sums + ", ""),
+        ("gamma(n + 8) * sums", "gamma(8) * sums"),
+        ("gamma(n + 8) * sums", "0.1 * gamma(n + 8) * sums"),
+        (" + spans * np.abs(margins)", ""),
+        ("spans = 2.0 * power *", "spans = 2.0 *"),
+        ("spans = 2.0 * power *", "spans = power *"),
+    ),
+    *_in(
+        "_spread",
+        _FINITE,
+        (
+            "value_error = _together(off, delta, whole) + _VALUE * _norms(values)",
+            "value_error = _together(off, delta, whole)",
+        ),
+        ("value_error = _together(off, delta, whole) + _VALUE", "value_error = _VALUE"),
+        ("reach = _gamma(inputs.shape[1] + 2) * size + error", "reach = error"),
+        (
+            "reach = _gamma(inputs.shape[1] + 2) * size + error",
+            "reach = 0.1 * _gamma(inputs.shape[1] + 2) * size + error",
+        ),
+        ("whole = rounding + gains[len(forwards) - 1] * error", "whole = rounding"),
+        (
+            "whole = rounding + gains[len(forwards) - 1] * error",
+            "whole = rounding + 0.1 * gains[len(forwards) - 1] * error",
+        ),
+        ("error = features.step * value_error + _FEW", "error = _FEW"),
+        (
+            "np.maximum(np.abs(low - values), np.abs(high - values))",
+            "np.minimum(np.abs(low - values), np.abs(high - values))",
+        ),
+        (
+            "low, high = function(z - error), function(z + error)",
+            "low, high = function(z), function(z + error)",
+        ),
+        ("beta += (_VALUE + _FEW) * _norms(backward)", "beta += _FEW * _norms(backward)"),
+        ("_norms(off * np.abs(readout))", "0.1 * _norms(off * np.abs(readout))"),
+        ("total += sums * whole**2", "total += 0.0"),
+        ("total += sums * whole**2", "total += 0.1 * sums * whole**2"),
+        ("sums = _gamma(p, eps) +", "sums ="),
+        ("_gamma(m, eps)) + 4 * eps", "_gamma(1, eps)) + 4 * eps"),
+        ("total += 2.0 * whole *", "total += whole *"),
+        ("np.linalg.norm(beta * x) + np.linalg.norm(y * xi)", "np.linalg.norm(beta * x)"),
+        ("np.linalg.norm(beta * x) + np.linalg.norm(y * xi)", "np.linalg.norm(y * xi)"),
+        (
+            "1.01 * np.linalg.norm(square @ square) ** 0.25",
+            "0.1 * np.linalg.norm(square @ square) ** 0.25",
+        ),
+        ("beta += _VALUE * largest + _FEW * _norms(backward)", "pass"),
+    ),
+    *_in(
+        "operator",
+        _FINITE,
+        ("tile + -(-n // tile) + 8", "-(-n // tile) + 8"),
+        ("tile + -(-n // tile) + 8", "tile + 8"),
+    ),
+    *_in(
+        "operator",
+        "test_finite.py -k noise_goes",
+        ("return max(counts[way] for way in", "return min(counts[way] for way in"),
+        ("np.asarray(np.max(list(self._row_sums", "np.asarray(np.min(list(self._row_sums"),
+    ),
+    *_in(
+        "_factored",
+        _FINITE,
+        ("own = rows + -(-n // rows) + forward", "own = -(-n // rows) + forward"),
+        ("own = rows + -(-n // rows) + forward", "own = rows + -(-n // rows)"),
+        ("own += size + -(-backward // size)", "own += 0"),
+        ("worst = max(worst, own)", "worst = min(worst, own)"),
+    ),
+    *_in(
+        "_gpu",
+        "test_error_terms_devices.py",
+        ("key = id(array), form\n", "key = id(array), None\n"),
+        ("return self.held(rows.unit, padded_rows)", "return self.held(rows.unit)"),
+    ),
+    *_in(
+        "_basis",
+        "test_lanczos.py -k 'orthogonality'",
+        ("block[rows] -= chunk[rows] @ coefficients", "block[rows] -= 0.0 * block[rows]"),
+    ),
+]
