@@ -112,16 +112,12 @@ FAULTS = [
     *_in(
         "_tables",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
-        ("_BETWEEN * max(residuals) + profile.error", "profile.error"),
-        ("_BETWEEN * max(residuals) + profile.error", "0.2 * max(residuals) + profile.error"),
-        ("_BETWEEN * max(residuals) + profile.error", "_BETWEEN * max(residuals)"),
-        ("_BETWEEN * max(residuals)", "_BETWEEN * min(residuals)"),
+        ("(max(residuals) + max(roundings)) + profile.error", "max(roundings) + profile.error"),
+        ("_DOUBLED * (max(residuals)", "_DOUBLED * (0.1 * max(residuals)"),
+        ("(max(residuals) + max(roundings)) + profile.error", "(max(residuals) + max(roundings))"),
+        ("(max(residuals) + max(roundings))", "(min(residuals) + max(roundings))"),
         ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
-        (
-            "(horner + argument + 3.0 * np.sum(coefficients)) +",
-            "(horner + 3.0 * np.sum(coefficients)) +",
-        ),
-        ("3.0 * np.sum(coefficients)) + abs(cell[1])", "3.0 * np.sum(coefficients))"),
+        ("(max(residuals) + max(roundings))", "max(residuals)"),
     ),
     *_in(
         "_norms",
@@ -152,8 +148,8 @@ FAULTS = [
             "self.table.by_norm * self.weight_error()",
         ),
         (
-            "max(norms[-1] - middle, middle - norms[0]) / middle)",
-            "0.1 * (norms[-1] - middle) / middle)",
+            "self._take_table(middle, spread / middle if middle else 0.0)",
+            "self._take_table(middle, 0.1 * spread / middle if middle else 0.0)",
         ),
         ("max(self.rows.norm_error, self.columns.norm_error) + 2.0", "2.0"),
         ("separated.error + separated.slope * self.chord_error()", "separated.error"),

@@ -162,19 +162,10 @@ FAULTS = [
         "test_error_terms_brackets.py -k Recurrence",
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = missed"),
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = 0.0"),
-        (
-            "frobenius_norm(device, remainder, self.norm) + self._measuring_error()",
-            "self._measuring_error()",
-        ),
-        (
-            "frobenius_norm(device, remainder, self.norm) + self._measuring_error()",
-            "frobenius_norm(device, remainder, self.norm)",
-        ),
-        (
-            "gamma(width + 3) * 6.0 * width * self.norm",
-            "0.1 * gamma(width + 3) * 6.0 * width * self.norm",
-        ),
-        ("gamma(width + 3) * 6.0 * width * self.norm", "gamma(3) * 6.0 * self.norm"),
+        ("missed = frobenius_norm(device, remainder, self.norm)", "missed = 0.0"),
+        ("missed += self._measuring_error(diagonal, coupling)", "pass"),
+        ("gamma(width + 3) * 2.0 * math.sqrt(width)", "0.1 * gamma(width + 3) * math.sqrt(width)"),
+        ("gamma(width + 3) * 2.0 * math.sqrt(width) * sizes", "gamma(3) * sizes"),
         (
             '            self.defect, self.norm = (float(value) for value in record["rounding"])\n',
             '            self.norm = float(record["rounding"][1])\n',
