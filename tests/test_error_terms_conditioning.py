@@ -99,6 +99,18 @@ def test_functions_that_are_off(functions_off, kind, depth):
     assert error_over_bound(network, kind, 1.0, quadratic) <= 1.0
 
 
+@pytest.mark.parametrize("kind", ["gradient", "ntk"])
+def test_linear_functions_that_are_off(functions_off, kind):
+    """Slopes are off once a layer, and the covariance that they are multiplied by is too."""
+
+    def linear(derivative, rho, q1, q2):
+        return mpf(1) if derivative else mp.sqrt(q1 * q2) * rho
+
+    size = 1.0 + OFF
+    off = fg.Activation("line", lambda z: size * z, lambda z: size * np.ones_like(z))
+    assert error_over_bound(fg.Network(off, 3), kind, 1.0, linear) <= 1.0
+
+
 @pytest.mark.parametrize("depth", [1, 3])
 def test_a_factor_that_is_off(monkeypatch, depth):
     network = fg.Network(square(), depth, weight_variance=1.7, normalize=True)
@@ -185,7 +197,7 @@ def test_chords_of_functions_that_are_rounded(monkeypatch):
     """Of rows as close as the rounding the roundings are all that there is."""
     at_level(monkeypatch, 2)
     monkeypatch.setattr(_layers, "_TOLERANCE", 1.0)
-    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", 2.0**-25)
+    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", 2.0**-25.3)  # the mean square
     rounded = activation(2.0, 0.0, rounded=np.float32)
     assert chords_over_bound(fg.Network(rounded, 2), wave(2.0, 0.0)) <= 1.0
 

@@ -31,15 +31,10 @@ FAULTS = [
         ),
         ("_MARGIN * float(largest / max", "0.1 * float(largest / max"),
         (" + response.change() * self._variance", ""),
-        (
-            "largest = max(np.max(np.abs(_slope(part)))",
-            "largest = min(np.max(np.abs(_slope(part)))",
-        ),
         ("self._own * (response.own_error + fitted)", "self._own * fitted"),
         ("self._own * (response.own_error + _FEW)", "self._own * _FEW"),
         ("covariance = value + few", "covariance = np.full(_CHORDS.size, few)"),
         ('(tangent if kind == "ntk" else covariance) + few', "few"),
-        ("total = _weighted(value, moment, through, carried)", "total = value"),
     ),
     *_in(
         "_conditioning",
