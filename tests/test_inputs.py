@@ -14,6 +14,11 @@ from fastgram._columns import Choice
 from fastgram._inputs import read_rows
 
 
+def squeezed(data):
+    """Compressed, and the same bytes whenever that is done: they name the test."""
+    return gzip.compress(data, mtime=0)
+
+
 def write(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
@@ -81,12 +86,12 @@ OBJECTS = np.array([[1, "a"]], dtype=object)
         ("x.csv.gz", "1,2\n", "Not a gzipped file"),
         (
             "x.csv.gz",
-            gzip.compress(b"1,2\n" * 999, mtime=0)[:-20],
+            squeezed(b"1,2\n" * 999)[:-20],
             "x.csv.gz is not a table in text",
         ),
         (
             "x.csv",
-            gzip.compress(b"1,2\n", mtime=0),
+            squeezed(b"1,2\n"),
             "x.csv is compressed by gzip: let its name end in .gz",
         ),
         ("x.csv", npz(a=np.array(TABLE)), "x.csv is a zip archive or a spreadsheet"),
@@ -197,8 +202,8 @@ NAMED = "long,wide,thin\n"
         ("x.csv", (NAMED + "\r".join(PLAIN)).replace("long,", "long\r,", 0)),
         ("x.txt", (NAMED + "\n".join(PLAIN)).replace(",", "\t").encode("utf-16")),
         ("x.csv", ("länge,wide,thin\n" + "\n".join(PLAIN)).encode("latin-1")),
-        ("x.csv.gz", gzip.compress((NAMED + "\n".join(PLAIN)).encode())),
-        ("x.TXT.GZ", gzip.compress(savetxt(FLOWERS), mtime=0)),
+        ("x.csv.gz", squeezed((NAMED + "\n".join(PLAIN)).encode())),
+        ("x.TXT.GZ", squeezed(savetxt(FLOWERS))),
         # columns that are no features
         ("x.csv", NAMED[:-1] + ",kind\n" + ",setosa\n".join(PLAIN) + ",virginica\n"),
         ("x.csv", ",setosa\n".join(PLAIN) + ",virginica\n\n"),
