@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram._progress import stage
 from fastgram._report import (
     Failure,
     Report,
@@ -61,8 +60,7 @@ def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
     from fastgram.operator import GramOperator
 
     # the entries it keeps go with it, before the next one takes the memory that is free
-    with stage(progress, "tables of entries"):
-        op = GramOperator(task.X, network, **task.operator)
+    op = GramOperator(task.X, network, **task.operator)
     return extreme_eigenvalues(op, **task.request, progress=progress)
 
 

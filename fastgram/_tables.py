@@ -27,7 +27,8 @@ _DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
 _NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
 # Of what was measured at some points: a fit's error at its nodes, the rounding of a cell at these.
 _DOUBLED = 2.0
-_POINTS = 129
+# Off each other by the golden ratio: numbers of few bits would be multiplied without rounding.
+_PLACES = np.append(np.mod(np.arange(1.0, 1024.0) * ((5.0**0.5 - 1.0) / 2.0), 1.0), [0.0, 1.0])
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
@@ -205,7 +206,7 @@ def _rounding(cell: Tile, scale: float, piece: Piece, series: Array) -> float:
         What the cell was fitted to.
     series : (degree + 1,) array
     """
-    s = np.linspace(piece.low, piece.high, _POINTS).astype(cell.dtype)
+    s = (piece.low + _PLACES * (piece.high - piece.low)).astype(cell.dtype)
     t = cell.dtype.type(scale) * s + cell[0]
     total = np.zeros_like(s)
     for coefficient in cell[2:]:

@@ -259,7 +259,8 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         """Return A @ x, as `matvec` and `matmat` do; another operator or a number is scipy's."""
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
-        return self.matmat(x) if len(np.shape(x)) == 2 else self.matvec(x)
+        axes = x.ndim if hasattr(x, "ndim") else np.ndim(x)  # NumPy refuses arrays on a GPU
+        return self.matmat(x) if axes == 2 else self.matvec(x)
 
     def __rmul__(self, x: Any) -> Any:
         if np.isscalar(x):

@@ -786,7 +786,7 @@ def test_infinite_numbers_become_null(run, rows, answers):
         "estimate": 0.0135,
         "guarantee": "none",
     }
-    assert record["condition"]["upper"] is None
+    assert record["condition"] is None  # λ_min may be negative
 
 
 def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):

@@ -113,6 +113,8 @@ def test_a_time_limit_ends_with_what_there_is():
 
 
 def test_an_interrupt_says_what_had_been_reached(tmp_path):
+    # as it is where a shell has not told the process to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     matrix = np.diag(np.linspace(1.0, 2.0, 500))
     products = []
 
@@ -126,6 +128,7 @@ def test_an_interrupt_says_what_had_been_reached(tmp_path):
     assert threading.current_thread() is threading.main_thread()
     with pytest.raises(KeyboardInterrupt, match=r"interrupted after 5 passes; λ_min .* in .*λ_max"):
         fg.extreme_eigenvalues(operator, rtol=1e-12, checkpoint=tmp_path / "run")
+    signal.signal(signal.SIGINT, before)
     answer = fg.extreme_eigenvalues(aslinearoperator(matrix), checkpoint=tmp_path / "run")
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 

@@ -17,7 +17,8 @@ from oracles.closed_forms import FORMS, pair_entry
 import fastgram as fg
 from fastgram import _conditioning, _entries, _norms, _tables, duals
 from fastgram._entries import Rows
-from fastgram.kernels import CLOSE
+from fastgram._pieces import POWERS, Piece
+from fastgram.kernels import CLOSE, FROM_ONE
 
 OFF = 1e-6
 EPS = float(np.finfo(np.float64).eps)
@@ -176,33 +177,24 @@ def test_tables_of_too_few_norms(monkeypatch):
     assert over_bound(op, X, "erf") <= 1.0
 
 
-@pytest.mark.parametrize(
-    ("offset", "base", "coefficients"),
-    [(-1000.0, 0.0, [3.0, -2.0, 5.0, 1.0]), (0.0, 0.0, [0.0] * 15 + [1.0]), (0.0, 7.0, [0.1])],
-)
-def test_rounding_of_a_cell(offset, base, coefficients):
-    """A cell in float32 against fractions: one far out, one of a high power, one of little."""
-    single = np.float32
-    power = np.array(coefficients[::-1])
-    scale = 1000.0 if offset else 1.0
-    low, high = (0.999, 1.001) if offset else (0.9, 1.0)
-    cell = np.concatenate([[offset, base], power])
-    allowed = EPS32 / 2.0 * _tables._rounding(cell, scale, high)
-    worst = 0.0
-    for s in np.random.default_rng(0).uniform(low, high, 4000).astype(single):
-        t = single(single(scale) * s) + single(offset)
-        value = single(0.0)
-        for c in power.astype(single):
-            value = single(value * t) + c
-        found = Fraction(float(single(base) - single(s * value)))
-        x = Fraction(float(s))
-        exact_t = Fraction(scale) * x + Fraction(offset)
-        exact = Fraction(0)
-        for c in power.astype(single):
-            exact = exact * exact_t + Fraction(float(c))
-        worst = max(worst, float(abs(found - (Fraction(base) - x * exact))))
-    assert worst <= allowed
-    assert worst >= 0.02 * allowed
+@pytest.mark.parametrize("degree", [1, 7, 15])
+def test_rounding_of_a_cell(degree):
+    """A cell of one Chebyshev polynomial in float32, where powers of t cancel, at many points."""
+    series = np.zeros(degree + 1)
+    series[-1] = 1.0
+    power = POWERS[: degree + 1, : degree + 1] @ series
+    piece = Piece(FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
+    cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
+    measured = _tables._rounding(cell, 2.0, piece, series)
+    s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)
+    t = np.float32(2.0) * s + cell[0]
+    total = np.zeros_like(s)
+    for coefficient in cell[2:]:
+        total = total * t + coefficient
+    exact = 0.3 - s * np.cos(degree * np.arccos(2.0 * s.astype(np.float64) - 1.0))
+    worst = np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact))
+    assert 0.2 * worst <= measured / 2.0 <= worst
+    assert worst <= 2.0 * measured
 
 
 def test_careful_sums_keep_what_plain_ones_lose():

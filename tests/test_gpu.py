@@ -237,7 +237,9 @@ def test_vectors_of_a_run_stay_on_the_gpu(gpu):
         answer = fg.extreme_eigenvalues(op, method="lanczos", block=2)
     assert answer.passes > 4
     long = [shape for way, shape in moved if way == "put" and shape[:1] == (N,)]
-    assert len(long) <= 2  # the start block, and the ones that make sums of rows
+    # the start block, and the ones that make sums of rows; a Ritz vector for each end's proof
+    assert len([shape for shape in long if shape != (N, 1)]) <= 2
+    assert len(long) <= 8
     assert not [shape for way, shape in moved if way == "get" and shape == (N, 2)]
 
 

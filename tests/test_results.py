@@ -126,7 +126,7 @@ def test_an_operator_of_a_finite_network_can_be_read():
 
 def test_activations_can_be_read():
     assert repr(fg.get_activation("tanh")) == "Activation('tanh', smooth)"
-    own = fg.Activation("a<b", np.tanh, np.cosh, kinks=[0, 1])
+    own = fg.Activation("a<b", np.sinh, np.cosh, kinks=[0, 1])
     assert repr(own) == "Activation('a<b', kinked at 0, 1)"
     assert "a&lt;b" in fg.Network(own)._repr_html_()
     for thing in (own, fg.Network(own), fg.GramOperator(X, own)):
