@@ -29,6 +29,7 @@ from fastgram._progress import progress_bar
 from fastgram._quadrature import Envelope, block_rule, envelope
 from fastgram._request import bracket
 from fastgram._results import Bracket
+from fastgram._rounding import gamma
 from fastgram._scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram._validation import as_flag, as_integer, as_number
 from fastgram.eigen import default_block
@@ -163,7 +164,9 @@ def _result(
 ) -> SpectralDensity:
     n, chance = problem.n, 1.0 - confidence
     nodes, weights = block_rule(run)
-    slack = missed_by(run, nodes, problem)
+    # all eigenvalues of T, and its basis, are granted so many roundings beside
+    size = float(np.max(np.abs(nodes)))
+    slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
     quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
     smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
