@@ -15,6 +15,7 @@ from fastgram._problem import Problem
 from fastgram._progress import progress_bar
 from fastgram._request import Answer, Request, bracket
 from fastgram._results import Bracket, RitzPairs
+from fastgram._rounding import gamma
 
 __all__ = ["run_arpack"]
 
@@ -23,7 +24,9 @@ Array = npt.NDArray[np.float64]
 
 def run_arpack(problem: Problem, request: Request) -> Answer:
     found = _search(problem, request)
-    floor = problem.noise_floor(float(np.max(np.abs(found.high.values), initial=0.0)))
+    size = float(np.max(np.abs(found.high.values), initial=abs(found.high_bound)))
+    # a quotient of vectors of norm 1, beside what products cannot see
+    floor = problem.noise_floor(size) + gamma(2 * problem.n + 64) * size
     smallest = _one_sided(found.low, found.low_bound, floor, problem, sign=1.0)
     largest = _one_sided(found.high, found.high_bound, floor, problem, sign=-1.0)
     if problem.dense is not None and problem.n <= request.dense_limit and found.converged:

@@ -82,7 +82,8 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
             if request.callback is not None:
                 brackets = brackets_of(run, ritz, slack, quantile, problem)
                 told = tuple(bracket_scaled(end, problem.exponent) for end in brackets)
-                asked = request.callback(*told) is True
+                said = request.callback(*told)
+                asked = isinstance(said, (bool, np.bool_)) and bool(said)
                 if asked:
                     break
             if not alone and _out_of_patience(run, ritz, slack, quantile, problem, request):

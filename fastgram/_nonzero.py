@@ -53,8 +53,10 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     """
     n, r = problem.n, problem.rank_bound
     reason = ""
-    if problem.numerical_rank is not None and problem.numerical_rank[0] < r:
-        r, reason = problem.numerical_rank
+    # it looks at every row by itself: not for more than would be factorised
+    numerical = problem.numerical_rank() if n <= dense_limit else None
+    if numerical is not None and numerical[0] < r:
+        r, reason = numerical
         reason = f"but for the rounding of the norms the rank is at most {r}: {reason}"
     if not 0 < r < n:
         return None, ""

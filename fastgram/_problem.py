@@ -63,8 +63,8 @@ class Problem:
         Whether the matrix that is spoken of is known to have no negative eigenvalue.
     rank_bound : int
     rank_reason : str
-    numerical_rank : (int, str)
-        What the rank is at most but for the rounding of the rows' norms, and why.
+    numerical_rank : callable
+        To what the rank is at most but for the rounding of the rows' norms, and why, or None.
     exact_call : callable
         To the call that finds the same eigenvalues in ball arithmetic; empty where there is none.
     factor_columns : int or None
@@ -109,7 +109,7 @@ class Problem:
     factor_square: Callable[[], Array] | None = None
     device: Device = CPU
     exponent: int = 0
-    numerical_rank: tuple[int, str] | None = None
+    numerical_rank: Callable[[], tuple[int, str] | None] = lambda: None
     exact_call: Callable[[], str] = lambda: ""
 
     def noise_floor(self, largest: float, columns: int = 1) -> float:
@@ -187,7 +187,7 @@ def _of_gram(op: GramOperator) -> Problem:
         semidefinite=True,
         rank_bound=bound,
         rank_reason=reason,
-        numerical_rank=_numerical_rank(op),
+        numerical_rank=lambda: _numerical_rank(op),
         exact_call=lambda: _exact_call(op),
         note=op.multiplication_note,
         factor_columns=finite.factor_columns if finite else None,

@@ -453,7 +453,7 @@ class TestTheSmallestNonzero:
             problem = SimpleNamespace(
                 n=n,
                 rank_bound=3,
-                numerical_rank=None,
+                numerical_rank=lambda: None,
                 dense=None,
                 entry_error=0.0,
                 factor_columns=3,
