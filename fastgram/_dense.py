@@ -74,10 +74,10 @@ def certified_bracket(
     else:
         lower, guarantee = proven - problem.entry_error, "certified"
         floor = value - lower
-    if problem.semidefinite:
-        lower, upper = (
-            (max(lower, 0.0), max(upper, 0.0)) if sign > 0.0 else (lower, min(upper, 0.0))
-        )
+    if problem.semidefinite and sign > 0.0:
+        lower, upper = max(lower, 0.0), max(upper, 0.0)
+    elif problem.semidefinite:  # minus the largest
+        upper = min(upper, 0.0)
     if sign > 0.0:
         return bracket(lower, upper, value, guarantee), floor
     return bracket(-upper, -lower, -value, guarantee), floor

@@ -140,7 +140,10 @@ class Entries:
     def __post_init__(self) -> None:
         network, kind = self.network, self.kind
         norms = np.unique(np.concatenate([self.rows.norms, self.columns.norms]))
-        self._refuse_overflow(norms)
+        middle, spread = float(np.mean(norms)), float(norms[-1] - norms[0])
+        one_norm = spread <= _ONE_NORM * norms[-1]
+        # of the very norm that tables are made for: a level of the quadrature is found once
+        self._refuse_overflow(middle if one_norm else float(norms[-1]))
         self._weigh(lambda norms: network.spans(kind, norms))
         if network.is_zero(kind):
             return
@@ -153,9 +156,7 @@ class Entries:
             self._take_table(1.0)
         elif norms[-1] == 0.0 and not np.any(network.diagonal(kind, norms)):
             return  # all rows are zero, and so are their entries
-        elif norms[-1] - norms[0] <= _ONE_NORM * norms[-1]:
-            middle = float(np.mean(norms))
-            spread = max(norms[-1] - middle, middle - norms[0])
+        elif one_norm:
             self._take_table(middle, spread / middle if middle else 0.0)
         elif self.rows.norms.size * self.columns.norms.size <= _FEW:
             self._integrate_each(norms)
@@ -164,18 +165,16 @@ class Entries:
         else:
             self._separate(norms)
 
-    def _refuse_overflow(self, norms: Array) -> None:
-        """Refuse entries that the dtype of tiles does not hold."""
+    def _refuse_overflow(self, norm: float) -> None:
+        """Refuse entries that the dtype of tiles does not hold; the norm is the largest."""
         with np.errstate(over="ignore", invalid="ignore"):
-            largest = self.network.diagonal(self.kind, norms[-1:])
-            weights = norms[-1:] if self.dtype == np.float32 else np.zeros(1)
-        # a factor for what is added and multiplied on the way
-        most = float(np.finfo(self.dtype).max) / 16.0
-        if not (largest[0] <= most and weights[0] <= most):
+            largest = float(self.network.diagonal(self.kind, np.array([norm]))[0])
+        # a factor for what is added and multiplied on the way; norms are weights
+        if not max(largest, norm) <= float(np.finfo(self.dtype).max) / 16.0:
             name = self.dtype.name
             remedy = 'use dtype="float64"' if name == "float32" else "lower the depth"
             raise ValueError(
-                f"an entry of rows of norm {norms[-1]:.3g} overflows in {name}: {remedy}, or scale"
+                f"an entry of rows of norm {norm:.3g} overflows in {name}: {remedy}, or scale"
                 " the rows"
             )
 
@@ -269,8 +268,8 @@ class Entries:
     def chord_error(self) -> float:
         """Bound the error of s, the argument of tables.
 
-        Of a product of two unit rows it is that of the product over 4s, s² at least CLOSE; of
-        close pairs the error of the rows, and of the length of their difference.
+        Of a product of two unit rows it is that of the product over 4s, s² at least CLOSE. Close
+        pairs have less: half of what the rows are off by, and a rounding of s a column.
         """
         unit = float(np.finfo(self.dtype).eps) / 2.0
         count, least = self.rows.unit.shape[1], math.sqrt(CLOSE[self.dtype])
@@ -279,8 +278,7 @@ class Entries:
             rows += 2.0 * unit  # rounded once more
         # products of unit rows, added in any order
         cosine = rows + count * unit
-        close = rows / 2.0 + (count + 4) / 2.0 * unit * least
-        return float(max(cosine / (4.0 * least), close)) + 2.0 * unit
+        return float(cosine / (4.0 * least)) + 2.0 * unit
 
     @property
     def shape(self) -> tuple[int, int]:

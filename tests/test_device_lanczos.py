@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from other_device import FUNCTIONS, LINALG, OtherArray, OtherDevice, kernel, transfers
+from plain_request import plain_request
 from tolerances import EPS
 
 from fastgram._bracketed import run_lanczos
 from fastgram._checkpoint import Checkpoint
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import as_problem
-from fastgram._request import Request
 from fastgram.density import spectral_density
 
 N = 300
@@ -238,19 +238,7 @@ def assert_same_bracket(found, expected):
 
 def test_the_same_brackets():
     problem, other = problem_pair(matrix_with(np.geomspace(1e-2, 1.0, N)))
-    request = Request(
-        rtol=1e-2,
-        chance=5e-4,
-        block=4,
-        k=2,
-        vectors=True,
-        max_passes=None,
-        seed=0,
-        checkpoint=None,
-        progress=False,
-        dense_limit=0,
-        basis_bytes=8 * N * 100,
-    )
+    request = plain_request(k=2, vectors=True, dense_limit=0, basis_bytes=8 * N * 100)
     found, expected = run_lanczos(other, request), run_lanczos(problem, request)
     assert_same_bracket(found.smallest, expected.smallest)
     assert_same_bracket(found.largest, expected.largest)

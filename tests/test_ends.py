@@ -109,7 +109,6 @@ def test_a_time_limit_ends_with_what_there_is():
     answer = fg.extreme_eigenvalues(operator, rtol=1e-12, time_limit=0.3)
     assert "stopped at time_limit = 0.3 s" in answer.message
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
-    assert answer.seconds < 20.0  # a pass or two more than asked for, on any machine
 
 
 def test_an_interrupt_says_what_had_been_reached(tmp_path):

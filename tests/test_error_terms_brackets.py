@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
+from plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
@@ -18,7 +19,6 @@ from fastgram._inverse import run_inverse
 from fastgram._lanczos import BlockLanczos
 from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import as_problem
-from fastgram._request import Request
 from fastgram._rounding import gamma
 from fastgram._start import random_columns
 
@@ -30,22 +30,6 @@ def matrix_with(values, seed=0):
     basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
     matrix = (basis * values) @ basis.T
     return (matrix + matrix.T) / 2, basis
-
-
-def request(**changes):
-    plain = Request(
-        rtol=1e-2,
-        chance=5e-4,
-        block=4,
-        k=1,
-        vectors=False,
-        max_passes=None,
-        seed=0,
-        checkpoint=None,
-        progress=False,
-        dense_limit=2048,
-    )
-    return replace(plain, **changes)
 
 
 def holds(bracket, low, high, width=math.inf):
@@ -102,12 +86,12 @@ class TestErrorsOfEntries:
         # at the least chance the factorisation alone is what proves the lower end
         matrix, _ = matrix_with(VALUES)
         problem = replace(as_problem(matrix), entry_error=ERROR)
-        found = run_inverse(problem, request(chance=chance, rtol=1e-4), 1.0 - 1e-9)
+        found = run_inverse(problem, plain_request(chance=chance, rtol=1e-4), 1.0 - 1e-9)
         assert found is not None
         holds(found.smallest, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
         assert found.floor >= ERROR
         # a shift further off proves less than the run finds
-        found = run_inverse(problem, request(rtol=1e-4), 1.0 - 1e-4)
+        found = run_inverse(problem, plain_request(rtol=1e-4), 1.0 - 1e-4)
         assert found.smallest.guarantee == "probabilistic"
 
     @pytest.mark.parametrize("scale", [1.0, 2.0**200])
@@ -186,7 +170,7 @@ class TestErrorsOfProducts:
         values = np.concatenate([[-1.0], np.linspace(-0.85, 0.85, n - 2), [1.0]])
         matrix, basis = matrix_with(values)
         assert np.max(np.abs(matrix)) < 0.05 * np.max(np.sum(np.abs(matrix), axis=1))
-        problem, asked = as_problem(matrix), request(rtol=1e-12, block=2, max_passes=40)
+        problem, asked = as_problem(matrix), plain_request(rtol=1e-12, block=2, max_passes=40)
         u = basis[:, end]
         most = gamma(n) * float(np.max(np.sum(np.abs(matrix), axis=1)))
         size = 0.97 * most / overlap(problem, u, asked)
@@ -202,7 +186,7 @@ class TestErrorsOfProducts:
         # as accurate as a plain sum of n terms
         n = 3000
         values = np.concatenate([[1.0], np.linspace(1.15, 3, n - 2), [3.5]])
-        asked = request(rtol=1e-12, block=2, max_passes=40)
+        asked = plain_request(rtol=1e-12, block=2, max_passes=40)
         u = np.eye(1, n)[0]
 
         def operator(multiply):
@@ -222,7 +206,7 @@ class TestErrorsOfProducts:
         op = fg.GramOperator(X / np.linalg.norm(X, axis=1, keepdims=True), "relu")
         matrix = op.dense()
         values, basis = np.linalg.eigh(matrix)
-        problem, asked = as_problem(op), request(rtol=1e-12, block=1, max_passes=20)
+        problem, asked = as_problem(op), plain_request(rtol=1e-12, block=1, max_passes=20)
         u = basis[:, -1]
         run_lanczos(problem, asked)
         most = gamma(op.additions) * float(np.max(np.sum(np.abs(matrix), axis=1)))
@@ -238,7 +222,7 @@ class TestErrorsOfProducts:
         problem = replace(as_problem(matrix), depth=lambda: 10**7)
         most = gamma(10**7) * problem.absolute_row_sum()
         noisy = with_noise(problem.multiply, basis[:, 0], -0.99 * most, most)
-        found = run_inverse(replace(problem, multiply=noisy), request(rtol=1e-4), 1 - 1e-10)
+        found = run_inverse(replace(problem, multiply=noisy), plain_request(rtol=1e-4), 1 - 1e-10)
         assert found is not None
         holds(found.smallest, 1.0, 1.0, 100 * most)
 
@@ -308,7 +292,9 @@ class TestTheRecurrence:
             return result, triangle * (0.2 if call < 8 and call % 2 == 0 else 1.0)
 
         monkeypatch.setattr(_lanczos, "factored", wrong)
-        asked = request(chance=chance, block=block, seed=seed, basis_bytes=8 * n * 12, max_passes=8)
+        asked = plain_request(
+            chance=chance, block=block, seed=seed, basis_bytes=8 * n * 12, max_passes=8
+        )
         answer = run_lanczos(as_problem((matrix + matrix.T) / 2), asked)
         assert answer.smallest.lower <= 1.0 + 1e-12
 

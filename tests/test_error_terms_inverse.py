@@ -4,27 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plain_request import plain_request
 
 from fastgram import _inverse
 from fastgram._cholesky import LowerTriangle
 from fastgram._inverse import _rayleigh, run_inverse
 from fastgram._problem import as_problem
-from fastgram._request import Request
 from fastgram._rounding import gamma
 
 N = 80
-REQUEST = Request(
-    rtol=1e-6,
-    chance=5e-4,
-    block=4,
-    k=1,
-    vectors=False,
-    max_passes=None,
-    seed=0,
-    checkpoint=None,
-    progress=False,
-    dense_limit=2048,
-)
+REQUEST = plain_request(rtol=1e-6)
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Every way to an answer, on the same matrices: brackets that hold the truth, and overlap."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from plain_request import plain_request
 from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
@@ -11,7 +10,7 @@ from fastgram import _certified, _inverse, _regimes, eigen
 from fastgram._cost import FACTOR_BYTES, Costs
 from fastgram._inverse import run_inverse
 from fastgram._problem import as_problem
-from fastgram._request import Answer, Request, bracket
+from fastgram._request import Answer, bracket
 from fastgram._results import RitzPairs
 from tests.tolerances import EPS
 
@@ -24,19 +23,7 @@ def matrix_with(values, seed=0):
 
 
 def request(**changes):
-    plain = Request(
-        rtol=1e-2,
-        chance=5e-4,
-        block=8,
-        k=1,
-        vectors=False,
-        max_passes=None,
-        seed=0,
-        checkpoint=None,
-        progress=False,
-        dense_limit=2048,
-    )
-    return dataclasses.replace(plain, **changes)
+    return plain_request(**{"block": 8, **changes})
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
 from fastgram._bounds import furthest, share_quantile
@@ -10,7 +11,6 @@ from fastgram._checkpoint import Checkpoint
 from fastgram._guard import Missed
 from fastgram._lanczos import BlockLanczos
 from fastgram._problem import as_problem
-from fastgram._request import Request
 from fastgram._start import random_columns, with_appended
 
 EPS = np.finfo(float).eps
@@ -20,22 +20,6 @@ def matrix_with(values, seed=0):
     basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
     matrix = (basis * values) @ basis.T
     return (matrix + matrix.T) / 2, basis
-
-
-def request_of(**changed):
-    asked = {
-        "rtol": 1e-2,
-        "chance": 5e-4,
-        "block": 4,
-        "k": 1,
-        "vectors": False,
-        "max_passes": None,
-        "seed": 0,
-        "checkpoint": None,
-        "progress": False,
-        "dense_limit": 2048,
-    }
-    return Request(**{**asked, **changed})
 
 
 def test_random_columns_stay_as_they_are():
@@ -137,10 +121,10 @@ def test_a_run_short_of_memory_finds_the_same(values, part):
 
     problem = as_problem(matrix)
     problem.multiply = multiply
-    plain = run_lanczos(problem, request_of())
+    plain = run_lanczos(problem, plain_request())
     columns = int(part * 4 * (plain.passes + 1))
     widest.clear()
-    answer = run_lanczos(problem, request_of(basis_bytes=8 * 300 * columns))
+    answer = run_lanczos(problem, plain_request(basis_bytes=8 * 300 * columns))
     for end, other, value in (
         (answer.smallest, plain.smallest, values[0]),
         (answer.largest, plain.largest, values[-1]),
@@ -163,14 +147,14 @@ def test_the_basis_keeps_to_its_room(monkeypatch):
         seen.append(self.columns)
 
     monkeypatch.setattr(BlockLanczos, "advance", advance)
-    run_lanczos(as_problem(matrix), request_of(basis_bytes=8 * 300 * 60))
+    run_lanczos(as_problem(matrix), plain_request(basis_bytes=8 * 300 * 60))
     assert 50 < max(seen) <= 60
 
 
 def test_ritz_vectors_outlive_a_restart():
     matrix, basis = matrix_with(HIGH)
     answer = run_lanczos(
-        as_problem(matrix), request_of(basis_bytes=8 * 300 * 60, k=3, vectors=True)
+        as_problem(matrix), plain_request(basis_bytes=8 * 300 * 60, k=3, vectors=True)
     )
     pairs = answer.largest_pairs
     np.testing.assert_allclose(pairs.values, HIGH[:-4:-1], rtol=1e-3)
@@ -185,7 +169,7 @@ def test_too_little_room_is_refused_before_any_product():
 
     problem = as_problem(LinearOperator((300, 300), matvec=never, matmat=never, dtype=float))
     with pytest.raises(ValueError, match="room for 24 vectors, 57600 bytes, not 1000"):
-        run_lanczos(problem, request_of(basis_bytes=1000))
+        run_lanczos(problem, plain_request(basis_bytes=1000))
 
 
 def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
@@ -200,12 +184,12 @@ def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
 
     problem = as_problem(matrix)
     problem.multiply = multiply
-    asked = request_of(basis_bytes=8 * 300 * 60)
+    asked = plain_request(basis_bytes=8 * 300 * 60)
     limit = 0
     whole = run_lanczos(problem, asked)
     for name, limit in (("before", 8), ("after", whole.passes - 2)):
         calls.clear()
-        stored = request_of(basis_bytes=8 * 300 * 60, checkpoint=tmp_path / name)
+        stored = plain_request(basis_bytes=8 * 300 * 60, checkpoint=tmp_path / name)
         with pytest.raises(KeyboardInterrupt):
             run_lanczos(problem, stored)
         done = limit - 1
@@ -214,7 +198,7 @@ def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
         answer = run_lanczos(problem, stored)
         assert answer == whole
         assert len(calls) == 1 + whole.passes - done  # one to recognise the matrix
-    other = request_of(basis_bytes=8 * 300 * 100, checkpoint=tmp_path / "after")
+    other = plain_request(basis_bytes=8 * 300 * 100, checkpoint=tmp_path / "after")
     with pytest.raises(ValueError, match="other room for its basis"):
         run_lanczos(problem, other)
 

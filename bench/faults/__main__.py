@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.faults.fault import Fault
@@ -94,19 +95,21 @@ def plant(faults: Sequence[Fault], processes: int) -> Counter[str]:
         for number in range(processes):
             trees.put(copy_tree(Path(folder, str(number))))
 
-        def judge(fault: Fault) -> str:
+        @contextmanager
+        def lent() -> Iterator[Path]:
             tree = trees.get()
             try:
-                return verdict(tree, fault)
+                yield tree
             finally:
                 trees.put(tree)
 
+        def judge(fault: Fault) -> str:
+            with lent() as tree:
+                return verdict(tree, fault)
+
         def sound(tests: str) -> int:
-            tree = trees.get()
-            try:
+            with lent() as tree:
                 return run_tests(tree, tests)
-            finally:
-                trees.put(tree)
 
         counts: Counter[str] = Counter()
         with ThreadPoolExecutor(processes) as pool:

@@ -159,7 +159,7 @@ FAULTS = [
         ("cosine = rows + count * unit", "cosine = rows + unit"),
         ("cosine = rows + count * unit", "cosine = rows + 0.1 * count * unit"),
         ("cosine = rows + count * unit", "cosine = count * unit"),
-        ("max(cosine / (4.0 * least), close)", "close"),
+        ("float(cosine / (4.0 * least))", "0.1 * float(cosine / (4.0 * least))"),
     ),
     *_in(
         "_entries",

@@ -1,0 +1,19 @@
+"""What a method is asked for, with what most tests ask."""
+
+from fastgram._request import Request
+
+
+def plain_request(**changes):
+    asked = {
+        "rtol": 1e-2,
+        "chance": 5e-4,
+        "block": 4,
+        "k": 1,
+        "vectors": False,
+        "max_passes": None,
+        "seed": 0,
+        "checkpoint": None,
+        "progress": False,
+        "dense_limit": 2048,
+    }
+    return Request(**{**asked, **changes})
