@@ -28,10 +28,10 @@ from bench import parts, results
 from bench.floors import gemm_of_tiles, times_in_turn
 from bench.parts import Array, Case, Parts, Tile
 from bench.results import Figure
-from fastgram._cache import bytes_of_all
-from fastgram._machine import require_memory, thread_count
-from fastgram._tiles import Store
-from fastgram._types import Kind
+from fastgram.matrix.tile_cache import bytes_of_all
+from fastgram.matrix.traversal import Store
+from fastgram.support.literals import Kind
+from fastgram.support.machine import require_memory, thread_count
 
 ROUNDS = 5
 NAMES = ("gemm", "table", "products", "store", "faults")

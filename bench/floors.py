@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram._cache import slices
-from fastgram._devices import CPU
-from fastgram._machine import one_blas_thread, thread_count
+from fastgram.devices.device import CPU
+from fastgram.matrix.tile_cache import slices
+from fastgram.support.machine import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
 Tiles = dict[tuple[int, int], Array]  # by the first row and the first column of each

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 import fastgram as fg
 from bench.floors import Clock, each_pair, gemm_of_tiles, times_in_turn
-from fastgram._cache import slices
-from fastgram._devices import CPU
-from fastgram._entries import Entries
-from fastgram._tiles import Consumer, Multiply, each_tile
-from fastgram._types import Kind
+from fastgram.devices.device import CPU
+from fastgram.infinite_width.entries import Entries
+from fastgram.matrix.tile_cache import slices
+from fastgram.matrix.traversal import Consumer, Multiply, each_tile
+from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]

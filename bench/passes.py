@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import fastgram as fg
-from fastgram._bounds import share_quantile
-from fastgram._guard import settled
-from fastgram._lanczos import BlockLanczos
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.exclusion import settled
+from fastgram.linalg.lanczos_bound import share_quantile
 
 RTOL, CHANCE = 1e-2, 5e-4
 BLOCKS = (8, 16, 32, 64)

@@ -23,8 +23,8 @@ from bench import parts, results
 from bench.floors import gemm_of_tiles, times_in_turn
 from bench.parts import Case
 from bench.results import Figure
-from fastgram._figures import check_figure_path
-from fastgram._machine import thread_count
+from fastgram.plotting.figure import check_figure_path
+from fastgram.support.machine import thread_count
 
 NAMES = ("pass", "GEMM of the tiles")
 LINES = ("-", "--")

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import fastgram as fg
 from bench.floors import in_turn, products_of_tiles, tiles_in_memory
-from fastgram._tiles import thread_count
+from fastgram.matrix.traversal import thread_count
 
 SIZES = [8192, 16384]
 D = 100

@@ -17,10 +17,10 @@ import pytest
 import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
-from fastgram._devices import CPU
-from fastgram._features import blocks
-from fastgram._tiles import one_blas_thread, thread_count
-from fastgram.kernels import bits
+from fastgram.devices.device import CPU
+from fastgram.finite_width.features import blocks
+from fastgram.kernels.cpu import bit_products
+from fastgram.matrix.traversal import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def test_product_by_factors(benchmark: Any, activation: str) -> None:
 def test_counting_bits(benchmark: Any, m: int, dtype: str) -> None:
     """One tile on one thread: the products of two-valued rows, counted and multiplied."""
     ones = np.random.default_rng(0).random((2 * CPU.tile, m)) < 0.5
-    packed, counts = bits.pack(ones), np.count_nonzero(ones, axis=1).astype(float)
+    packed, counts = bit_products.pack(ones), np.count_nonzero(ones, axis=1).astype(float)
     values = ones.astype(dtype)
     x, y = values[: CPU.tile], values[CPU.tile :]
     counted, multiplied = (
@@ -130,7 +130,7 @@ def test_counting_bits(benchmark: Any, m: int, dtype: str) -> None:
     )
 
     def count() -> None:
-        bits.products(
+        bit_products.products(
             packed,
             (0, CPU.tile),
             packed,

@@ -9,7 +9,7 @@ import pytest
 
 import fastgram as fg
 from bench.floors import in_turn
-from fastgram._tail import tail_bound
+from fastgram.eigenvalues.one_pass_bound import tail_bound
 
 # Activation, and the least share of the truth that the bound must be worth on a sphere, d = 100.
 SHARES = {"relu": 0.5, "tanh": 0.3}

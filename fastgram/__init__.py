@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastgram import datasets
-    from fastgram._gram import gram
-    from fastgram._machine import set_num_threads
-    from fastgram.activations import Activation, activation_names, get_activation
-    from fastgram.density import SpectralDensity, spectral_density
-    from fastgram.duals import dual
-    from fastgram.eigen import Bracket, ExtremeEigenvalues, extreme_eigenvalues
-    from fastgram.exact import ExactEigenvalues, exact_extreme_eigenvalues
-    from fastgram.network import Network
-    from fastgram.operator import GramOperator
+    from fastgram.density.spectral_density import SpectralDensity, spectral_density
+    from fastgram.eigenvalues.extreme import Bracket, ExtremeEigenvalues, extreme_eigenvalues
+    from fastgram.exact.solve import ExactEigenvalues, exact_extreme_eigenvalues
+    from fastgram.matrix.gram import gram
+    from fastgram.matrix.operator import GramOperator
+    from fastgram.network.activations import Activation, activation_names, get_activation
+    from fastgram.network.duals import dual
+    from fastgram.network.network import Network
+    from fastgram.support.machine import set_num_threads
 
 __version__ = "0.1.0"
 
 # Each name and the module that has it, loaded at first use: importing fastgram stays light.
 _HOMES = {
-    "Activation": "activations",
-    "Bracket": "eigen",
-    "ExactEigenvalues": "exact",
-    "ExtremeEigenvalues": "eigen",
-    "GramOperator": "operator",
-    "Network": "network",
-    "SpectralDensity": "density",
-    "activation_names": "activations",
-    "dual": "duals",
-    "exact_extreme_eigenvalues": "exact",
-    "extreme_eigenvalues": "eigen",
-    "get_activation": "activations",
-    "gram": "_gram",
-    "set_num_threads": "_machine",
-    "spectral_density": "density",
+    "Activation": "network.activations",
+    "Bracket": "eigenvalues.results",
+    "ExactEigenvalues": "exact.solve",
+    "ExtremeEigenvalues": "eigenvalues.extreme",
+    "GramOperator": "matrix.operator",
+    "Network": "network.network",
+    "SpectralDensity": "density.spectral_density",
+    "activation_names": "network.activations",
+    "dual": "network.duals",
+    "exact_extreme_eigenvalues": "exact.solve",
+    "extreme_eigenvalues": "eigenvalues.extreme",
+    "get_activation": "network.activations",
+    "gram": "matrix.gram",
+    "set_num_threads": "support.machine",
+    "spectral_density": "density.spectral_density",
 }
 
 __all__ = [

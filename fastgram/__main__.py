@@ -49,7 +49,7 @@ def _run(typer: Any, words: list[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            from fastgram.cli import app
+            from fastgram.cli.app import app
 
             # not standalone: typer's own way to show an error takes five lines
             command = typer.main.get_command(app)

@@ -15,16 +15,19 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
-from fastgram import _devices, _gpu, exact, operator
 from fastgram.__main__ import main
-from fastgram._machine import thread_count
-from fastgram._tiles import each_tile
+from fastgram.devices import device as _devices
+from fastgram.devices import gpu
+from fastgram.exact import solve
+from fastgram.matrix import operator
+from fastgram.matrix.traversal import each_tile
+from fastgram.support.machine import thread_count
 
 if os.environ.get("FASTGRAM_EMULATED_GPU"):
     from emulated_gpu import EmulatedGpu
 
     _emulated = (EmulatedGpu(),)
-    _gpu.find = lambda: _emulated
+    gpu.find = lambda: _emulated
 
 DEVICES = ["cpu"]
 if _devices.gpus()[0]:
@@ -93,7 +96,7 @@ def tiles(monkeypatch):
     """A function that sets the size of tiles and the threads of gram and GramOperator."""
 
     def use(size, threads=None):
-        for module in ("fastgram._gram", "fastgram.operator"):
+        for module in ("fastgram.matrix.gram", "fastgram.matrix.operator"):
             traverse = functools.partial(each_tile, tile=size, threads=threads)
             monkeypatch.setattr(importlib.import_module(module), "each_tile", traverse)
 
@@ -148,7 +151,7 @@ def refused(run, monkeypatch):
             raise AssertionError("work was started")
 
     monkeypatch.setattr(operator, "GramOperator", NoWork)
-    monkeypatch.setattr(exact, "exact_extreme_eigenvalues", NoWork)
+    monkeypatch.setattr(solve, "exact_extreme_eigenvalues", NoWork)
 
     def call(*words):
         status, out, err = run(*words)

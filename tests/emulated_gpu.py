@@ -1,7 +1,7 @@
 """GPUs that are this machine's processor: strict arrays, and the CUDA kernels compiled as host C++.
 
-What runs on them is all that runs on a GPU but CuPy itself: `fastgram._gpu.Gpu`, the orchestration,
-and the text of the kernels.
+What runs on them is all that runs on a GPU but CuPy itself: `fastgram.devices.gpu.Gpu`, the
+orchestration, and the text of the kernels.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ import pytest
 from cuda_host import launcher
 from other_device import OtherArray, OtherDevice
 
-from fastgram import _gpu
-from fastgram.kernels.gpu import Kernels, source
+from fastgram.devices import gpu as _gpu
+from fastgram.kernels.cuda.launch import Kernels, source
 
 __all__ = ["EmulatedGpu", "as_emulated"]
 

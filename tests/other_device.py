@@ -193,7 +193,7 @@ xp = _Namespace()
 
 
 class OtherDevice:
-    """The device, as `fastgram._devices` describes one, but for its kernels.
+    """The device, as `fastgram.devices.device` describes one, but for its kernels.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What a method is asked for, with what most tests ask."""
 
-from fastgram._request import Request
+from fastgram.eigenvalues.request import Request
 
 
 def plain_request(**changes):

@@ -10,7 +10,7 @@ from bench.attacks.checks import check
 from bench.attacks.networks import Case, operator, rows_of, truths
 from bench.attacks.parts import PARTS, case
 from bench.attacks.truth import Interval, eigenvalues, exact_matrix, scale_of
-from fastgram._certificate import certify_below, visit_array
+from fastgram.linalg.certificate import certify_below, visit_array
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -13,7 +13,7 @@ from bench.gpu import cases, runs
 from bench.gpu.cases import Scale
 from bench.gpu.runs import Foresight, Runs
 from bench.results import load
-from fastgram import _gpu
+from fastgram.devices import gpu as _gpu
 
 TINY = Scale(
     checked=32,  # two tiles; so few entries of many norms are integrated, and wait for no table

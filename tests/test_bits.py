@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tolerances import EPS, FEW, eps
 
-from fastgram.kernels import bits
+from fastgram.kernels.cpu import bit_products
 
 
 def ones(n, m, seed=0):
@@ -21,19 +21,21 @@ def counted(x, rows, y, columns, low, high, dtype="float64"):
     out = np.full((rows[1] - rows[0], columns[1] - columns[0]), np.nan, dtype)
     each = [np.count_nonzero(z, axis=1).astype(float) for z in (x, y)]
     weights = formula(x.shape[1], low, high)
-    bits.products(bits.pack(x), rows, bits.pack(y), columns, *each, weights, out)
+    bit_products.products(
+        bit_products.pack(x), rows, bit_products.pack(y), columns, *each, weights, out
+    )
     return out
 
 
 @pytest.mark.parametrize("m", [1, 7, 63, 64, 65, 128, 255, 256, 257, 1000])
 def test_packing(m):
     x = ones(5, m)
-    packed = bits.pack(x)
+    packed = bit_products.pack(x)
     assert packed.dtype == np.uint64
-    assert packed.shape == (bits.words(m), 5)
+    assert packed.shape == (bit_products.words(m), 5)
     assert packed.flags.c_contiguous
-    assert bits.words(m) % 4 == 0
-    assert 0 <= bits.words(m) * bits.WORD - m < 4 * bits.WORD
+    assert bit_products.words(m) % 4 == 0
+    assert 0 <= bit_products.words(m) * bit_products.WORD - m < 4 * bit_products.WORD
     counts = [sum(int(word).bit_count() for word in row) for row in packed.T]
     assert counts == np.count_nonzero(x, axis=1).tolist()
 

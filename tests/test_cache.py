@@ -14,9 +14,11 @@ import pytest
 from tolerances import EPS, FEW
 
 import fastgram as fg
-from fastgram import GramOperator, _devices, _tiles
-from fastgram._cache import Cache, bytes_of_all, slices
-from fastgram.kernels.products import multiply_both
+from fastgram import GramOperator
+from fastgram.devices import device as _devices
+from fastgram.kernels.cpu.products import multiply_both
+from fastgram.matrix import traversal
+from fastgram.matrix.tile_cache import Cache, bytes_of_all, slices
 
 TILE = 8
 N = 3 * TILE + 5
@@ -285,7 +287,9 @@ def test_the_high_water_mark_stays_within_the_budget():
     )
     assert done.returncode == 0, done.stderr
     vectors_of_a_pass, a_thread = 4 * 6000 * 16 * 8, 3_000_000
-    beside = vectors_of_a_pass + a_thread * _tiles.thread_count() + 8_000_000  # and the allocator
+    beside = (
+        vectors_of_a_pass + a_thread * traversal.thread_count() + 8_000_000
+    )  # and the allocator
     taken = json.loads(done.stdout)
     for memory, peak in taken:
         assert peak <= memory + beside

@@ -4,9 +4,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastgram import _certificate
-from fastgram._certificate import certify_below, shifted_factor, visit_array
-from fastgram.kernels.residual import subtract_product
+from fastgram.kernels.cpu.residual import subtract_product
+from fastgram.linalg import certificate
+from fastgram.linalg.certificate import certify_below, shifted_factor, visit_array
 from tests.tolerances import EPS
 
 
@@ -24,7 +24,7 @@ def certified(matrix, shift, sign=1.0):
 @pytest.fixture(params=["rump", "residual"])
 def proof(request, monkeypatch):
     if request.param == "residual":
-        monkeypatch.setattr(_certificate, "conventional_blas", lambda: False)
+        monkeypatch.setattr(certificate, "conventional_blas", lambda: False)
     return request.param
 
 
@@ -94,7 +94,7 @@ def test_certificate_is_tight_and_leaves_the_matrix(proof):
 def test_the_residual_sees_a_wrong_factor(monkeypatch):
     # a BLAS that is off by 1e-9 leaves a factor that runs through where it must not be believed
     matrix = matrix_with(np.linspace(1, 2, 100))
-    factorise = _certificate.LowerTriangle.factorise
+    factorise = certificate.LowerTriangle.factorise
 
     def wrong(self):
         done = factorise(self)
@@ -102,8 +102,8 @@ def test_the_residual_sees_a_wrong_factor(monkeypatch):
             panel *= 1 + 1e-9
         return done
 
-    monkeypatch.setattr(_certificate.LowerTriangle, "factorise", wrong)
-    monkeypatch.setattr(_certificate, "conventional_blas", lambda: False)
+    monkeypatch.setattr(certificate.LowerTriangle, "factorise", wrong)
+    monkeypatch.setattr(certificate, "conventional_blas", lambda: False)
     _, slack = shifted_factor(visit_array(matrix), 100, 0.5)
     assert 1e-9 < slack < 1e-6
 
@@ -124,11 +124,11 @@ def test_residual_kernel_is_numpys():
 def test_a_blas_that_is_not_known_is_not_relied_on(monkeypatch):
     from types import SimpleNamespace
 
-    from fastgram import _machine
+    from fastgram.support import machine
 
-    assert _machine.conventional_blas()
+    assert machine.conventional_blas()
     for names in ((), ("openblas", "else")):
         libraries = [SimpleNamespace(internal_api=name) for name in names]
         blas = SimpleNamespace(libraries=lambda found=libraries: found)
-        monkeypatch.setattr(_machine, "one_blas_thread", blas)
-        assert not _machine.conventional_blas()
+        monkeypatch.setattr(machine, "one_blas_thread", blas)
+        assert not machine.conventional_blas()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from fastgram import _cholesky
-from fastgram._cholesky import LowerTriangle, packed_bytes
+from fastgram.linalg import packed_cholesky
+from fastgram.linalg.packed_cholesky import LowerTriangle, packed_bytes
 from tests.tolerances import EPS
 
 
@@ -51,8 +51,8 @@ def test_the_bits_do_not_depend_on_threads(monkeypatch):
     A = definite(200)
     factors, solutions = [], []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(_cholesky, "thread_count", lambda count=threads: count)
-        monkeypatch.setattr(_cholesky, "_CHUNK_COLUMNS", 32)
+        monkeypatch.setattr(packed_cholesky, "thread_count", lambda count=threads: count)
+        monkeypatch.setattr(packed_cholesky, "_CHUNK_COLUMNS", 32)
         triangle = triangle_of(A, 24)
         triangle.factorise()
         factors.append(whole(triangle))
@@ -77,7 +77,7 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
         raise RuntimeError("planted")
 
     triangle = triangle_of(definite(60), 16)
-    monkeypatch.setattr(_cholesky.scipy.linalg.blas, "dtrsm", fail)
+    monkeypatch.setattr(packed_cholesky.scipy.linalg.blas, "dtrsm", fail)
     with pytest.raises(RuntimeError, match="planted"):
         triangle.factorise(3)
 

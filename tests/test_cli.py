@@ -23,11 +23,13 @@ from commands import in_turn, strict
 
 import fastgram
 import fastgram as fg
-from fastgram import eigen, operator, plot
-from fastgram._report import Task
-from fastgram._report_extremes import show_table
-from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
-from fastgram.network import KINDS, READOUTS
+from fastgram.cli.extremes import show_table
+from fastgram.cli.report import Task
+from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.matrix import operator
+from fastgram.network.network import KINDS, READOUTS
+from fastgram.plotting import extremes
 
 ROOT = Path(fastgram.__file__).parent.parent
 X = fg.datasets.sphere(12, 3, seed=0)
@@ -114,7 +116,7 @@ def answers(monkeypatch):
     def arrange(*results):
         fake, calls = in_turn(*results)
         monkeypatch.setattr(operator, "GramOperator", Operator)
-        monkeypatch.setattr(eigen, "extreme_eigenvalues", fake)
+        monkeypatch.setattr(extreme, "extreme_eigenvalues", fake)
         return calls
 
     return arrange
@@ -246,7 +248,7 @@ def test_a_sweep_is_every_combination_in_the_order_given(run, rows, answers):
     assert len(out.splitlines()) == 3 + 12
 
 
-@pytest.mark.parametrize("method", eigen.METHODS)
+@pytest.mark.parametrize("method", extreme.METHODS)
 def test_every_method_answers(run, rows, method):
     record = strict(run("spectrum", rows, "-a", "relu", "--method", method, "--json", "-")[1])[0]
     assert record["method"] == ("dense" if method == "auto" else method)
@@ -863,13 +865,13 @@ def test_json_is_written_after_each_result(run, rows, answers, tmp_path, monkeyp
     path = tmp_path / "out.json"
     seen = []
     answers(GOOD, ZERO)
-    fake = eigen.extreme_eigenvalues
+    fake = extreme.extreme_eigenvalues
 
     def looking(op, **arguments):
         seen.append(len(strict(path.read_text())) if path.exists() else 0)
         return fake(op, **arguments)
 
-    monkeypatch.setattr(eigen, "extreme_eigenvalues", looking)
+    monkeypatch.setattr(extreme, "extreme_eigenvalues", looking)
     run("spectrum", rows, "-a", "relu", "-a", "tanh", "--json", path)
     assert seen == [0, 1]
     assert len(strict(path.read_text())) == 2
@@ -926,13 +928,13 @@ def test_a_figure_is_written(run, rows, answers, tmp_path):
 def test_a_sweep_is_drawn_as_lines(run, rows, answers, tmp_path, monkeypatch, words, drawn):
     calls = []
     for name in ("plot_extremes", "plot_sweep"):
-        real = getattr(plot, name)
+        real = getattr(extremes, name)
 
         def noting(*args, name=name, real=real, **options):
             calls.append(name)
             return real(*args, **options)
 
-        monkeypatch.setattr(plot, name, noting)
+        monkeypatch.setattr(extremes, name, noting)
     answers(GOOD, ZERO, GOOD, OPEN)
     path = tmp_path / "out.svg"
     assert run("spectrum", rows, "-a", "relu", "-a", "tanh", *words, "--plot", path)[0] == 0
@@ -981,7 +983,7 @@ def test_help_teaches(run):
 
 def test_help_names_every_method(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "110")  # room for the words side by side
-    assert "|".join(eigen.METHODS) in run("spectrum", "--help")[1]
+    assert "|".join(extreme.METHODS) in run("spectrum", "--help")[1]
 
 
 @pytest.mark.parametrize("words", [[], ["--help"]])
@@ -1104,7 +1106,7 @@ def test_a_warning_is_one_line(run, rows, answers, monkeypatch):
         warnings.warn("this will\ntake long", RuntimeWarning, stacklevel=2)
         return GOOD
 
-    monkeypatch.setattr(eigen, "extreme_eigenvalues", slow)
+    monkeypatch.setattr(extreme, "extreme_eigenvalues", slow)
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         status, _, err = run("spectrum", rows, "-a", "relu")

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from tolerances import EPS
 
 import fastgram as fg
-from fastgram import density
-from fastgram._density_result import SpectralDensity
-from fastgram._report import Task
-from fastgram._report_density import DENSITY
-from fastgram._results import Bracket
-from fastgram.plot import plot_densities
+from fastgram.cli.density import DENSITY
+from fastgram.cli.report import Task
+from fastgram.density import spectral_density
+from fastgram.density.results import SpectralDensity
+from fastgram.eigenvalues.results import Bracket
+from fastgram.plotting.extremes import plot_densities
 
 N = 40
 X = fg.datasets.sphere(N, 5, seed=0)
@@ -56,7 +56,7 @@ def answers(monkeypatch):
 
     def arrange(*results):
         fake, calls = in_turn(*results)
-        monkeypatch.setattr(density, "spectral_density", fake)
+        monkeypatch.setattr(spectral_density, "spectral_density", fake)
         return calls
 
     return arrange

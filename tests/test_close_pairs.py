@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram import eigen
-from fastgram._close_pairs import close_pairs
-from fastgram._problem import as_problem
+from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues.close_pairs import close_pairs
+from fastgram.eigenvalues.problem import as_problem
 
 
 def some_rows(n=500):
@@ -44,7 +44,7 @@ def test_the_same_on_any_threads_and_whatever_is_kept(dtype, monkeypatch):
     X = fg.datasets.sphere(900, 3, 0)
     found = []
     for threads, memory in ((1, 0), (2, None), (3, 1_000_000)):
-        monkeypatch.setattr("fastgram._tiles.thread_count", lambda count=threads: count)
+        monkeypatch.setattr("fastgram.matrix.traversal.thread_count", lambda count=threads: count)
         found.append(close_pairs(fg.GramOperator(X, "relu", dtype=dtype, memory=memory), 8))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
@@ -67,15 +67,15 @@ def test_they_save_passes_and_the_bracket_holds(monkeypatch):
     answers = []
     for appended in (True, False):
         if not appended:
-            monkeypatch.setattr("fastgram._problem.close_pairs", lambda op, count: None)
+            monkeypatch.setattr("fastgram.eigenvalues.problem.close_pairs", lambda op, count: None)
         answers.append(fg.extreme_eigenvalues(op, method="lanczos", block=8))
         assert answers[-1].smallest.lower <= truth <= answers[-1].smallest.upper
     assert answers[0].passes < 0.75 * answers[1].passes
 
 
 def test_a_matrix_known_to_be_singular_needs_none(monkeypatch):
-    monkeypatch.setattr("fastgram._problem.close_pairs", lambda op, count: 1 / 0)
-    monkeypatch.setattr(eigen, "DENSE_LIMIT", 0)
+    monkeypatch.setattr("fastgram.eigenvalues.problem.close_pairs", lambda op, count: 1 / 0)
+    monkeypatch.setattr(extreme, "DENSE_LIMIT", 0)
     X = np.repeat(fg.datasets.sphere(30, 5, 0), 2, axis=0)
     answer = fg.extreme_eigenvalues(fg.GramOperator(X, "relu"), method="lanczos", block=4)
     assert answer.smallest.guarantee == "exact"

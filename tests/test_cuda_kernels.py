@@ -17,20 +17,12 @@ from tolerances import FEW, TABLE, eps, reference
 
 import fastgram as fg
 from fastgram import Network
-from fastgram._norms import separate
-from fastgram.kernels import (
-    CELLS,
-    CLOSE,
-    FROM_MINUS_ONE,
-    FROM_NEARER,
-    FROM_ONE,
-    IN_COSINE,
-    Table,
-    bits,
-    cpu,
-)
+from fastgram.infinite_width.separable_table import separate
+from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, IN_COSINE, Table
 from fastgram.kernels import reference as naive
-from fastgram.kernels.gpu import Kernels
+from fastgram.kernels.cpu import bit_products
+from fastgram.kernels.cpu import evaluate as cpu
+from fastgram.kernels.cuda.launch import Kernels
 
 pytestmark = needs_compiler
 
@@ -265,11 +257,11 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
 )
 def test_counts_against_the_cpu(m, rows, columns, dtype, kernels):
     ones = [np.random.default_rng(seed).random((70, m)) < 0.5 for seed in (0, 1)]
-    packed = [bits.pack(z) for z in ones]
+    packed = [bit_products.pack(z) for z in ones]
     numbers = [np.count_nonzero(z, axis=1).astype(float) for z in ones]
     weights = 0.25 * m, -0.75, 2.25
     results = []
-    for count in (bits.products, kernels.count):
+    for count in (bit_products.products, kernels.count):
         out = np.full((rows[1] - rows[0], columns[1] - columns[0]), np.nan, dtype)
         count(packed[0], rows, packed[1], columns, *numbers, weights, out)
         results.append(out)

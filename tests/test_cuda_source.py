@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cuda_host import PRODUCT, kernel_names, needs_compiler
 
-from fastgram.kernels.gpu import OPTIONS, SOURCES, source
+from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
 
 ROOT = Path(__file__).parent.parent
 # Architectures, and the products of small matrices that they have in double precision.

@@ -7,8 +7,8 @@ import pytest
 from cuda_host import launcher, needs_compiler
 
 import fastgram as fg
-from fastgram.kernels import strips
-from fastgram.kernels.gpu import Kernels, source
+from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.launch import Kernels, source
 
 pytestmark = needs_compiler
 
@@ -46,10 +46,10 @@ def vectors(n, b, seed=1):
 
 def product(kernels, X, V, network="relu", kind="gradient", which=None, absolute=False):
     entries = fg.GramOperator(X, network, kind=kind).entries
-    unit = strips.padded_rows(entries.rows.unit)
-    weights = strips.padded_weights(entries.weights)
-    which = range(strips.count(len(X))) if which is None else which
-    return strips.multiply(kernels, unit, weights, entries.table, V, which, absolute)
+    unit = fused_product.padded_rows(entries.rows.unit)
+    weights = fused_product.padded_weights(entries.weights)
+    which = range(fused_product.count(len(X))) if which is None else which
+    return fused_product.multiply(kernels, unit, weights, entries.table, V, which, absolute)
 
 
 def assert_close(found, A, V):
@@ -125,10 +125,10 @@ def test_close_pairs_take_the_chord_from_the_rows(kernels, activation):
 
 
 def test_both_triangles_are_one_number(kernels):
-    weights = strips.padded_weights(np.ones(200))
+    weights = fused_product.padded_weights(np.ones(200))
     entries = fg.GramOperator(sphere(200, 7), "tanh").entries
-    unit = strips.padded_rows(entries.rows.unit)
-    found = strips.multiply(kernels, unit, weights, entries.table, np.eye(200), range(2))
+    unit = fused_product.padded_rows(entries.rows.unit)
+    found = fused_product.multiply(kernels, unit, weights, entries.table, np.eye(200), range(2))
     np.testing.assert_array_equal(found, found.T)
 
 
@@ -143,12 +143,14 @@ def test_absolute_values(kernels):
 
 def test_absolute_values_where_weights_are_negative(kernels):
     entries = fg.GramOperator(sphere(140, 4), "tanh").entries
-    unit = strips.padded_rows(entries.rows.unit)
+    unit = fused_product.padded_rows(entries.rows.unit)
     signs = np.where(np.arange(140) % 3 == 0, -1.0, 1.0)
-    weights, ones = strips.padded_weights(signs), np.ones((140, 1))
-    found = strips.multiply(kernels, unit, weights, entries.table, ones, range(2), absolute=True)
+    weights, ones = fused_product.padded_weights(signs), np.ones((140, 1))
+    found = fused_product.multiply(
+        kernels, unit, weights, entries.table, ones, range(2), absolute=True
+    )
     assert_close(found, np.abs(fg.gram(sphere(140, 4), network="tanh")), ones)
-    found = strips.multiply(kernels, unit, weights, entries.table, ones, range(2))
+    found = fused_product.multiply(kernels, unit, weights, entries.table, ones, range(2))
     assert_close(found, signs[:, None] * fg.gram(sphere(140, 4), network="tanh") * signs, ones)
 
 
@@ -162,7 +164,7 @@ def test_strips_dealt_out_add_up_to_the_same(kernels):
 def test_a_strip_is_its_part_of_the_upper_triangle_twice(kernels):
     X = sphere(300, 5)
     A, found = fg.gram(X), product(kernels, X, np.eye(300), which=[1])
-    own = np.arange(300) // strips.STRIP
+    own = np.arange(300) // fused_product.STRIP
     smaller = np.minimum(own[:, None], own)
     np.testing.assert_allclose(found, np.where(smaller == 1, A, 0.0), rtol=0.0, atol=16.0 * EPS)
     assert np.all(found[smaller != 1] == 0.0)
@@ -182,27 +184,27 @@ def test_groups_of_columns_do_not_depend_on_each_other(kernels):
 
 
 def test_padding():
-    rows = strips.padded_rows(np.ones((129, 9)))
+    rows = fused_product.padded_rows(np.ones((129, 9)))
     assert rows.shape == (256, 16)
     assert rows.sum() == 129 * 9
-    assert strips.padded_rows(np.ones((128, 8), np.float32)).dtype == np.float32
-    weights = strips.padded_weights(np.ones(129, np.float32))
+    assert fused_product.padded_rows(np.ones((128, 8), np.float32)).dtype == np.float32
+    weights = fused_product.padded_weights(np.ones(129, np.float32))
     assert weights.shape == (256,)
     assert weights.dtype == np.float64
-    assert [strips.count(n) for n in (1, 128, 129)] == [1, 1, 2]
+    assert [fused_product.count(n) for n in (1, 128, 129)] == [1, 1, 2]
 
 
 def test_the_numbers_of_both_sources_agree():
-    text = source()[source().index('"tile.cuh"') :]
+    text = source()[source().index('"fused_tile.cuh"') :]
     known = {name: int(value) for name, value in re.findall(r"(\b[A-Z]+) = (\d+)[,;]", text)}
-    assert known["ROWS"] == strips.STRIP
-    assert known["COLUMNS"] == strips._TILE
-    assert known["SLAB"] == strips._SLAB
-    assert known["THREADS"] == strips._BLOCK
-    assert known["LANES"] == strips._LANES
-    assert known["SLICES"] == strips._SLICES
+    assert known["ROWS"] == fused_product.STRIP
+    assert known["COLUMNS"] == fused_product._TILE
+    assert known["SLAB"] == fused_product._SLAB
+    assert known["THREADS"] == fused_product._BLOCK
+    assert known["LANES"] == fused_product._LANES
+    assert known["SLICES"] == fused_product._SLICES
     ring = known["STAGES"] * (known["ROWS"] + known["COLUMNS"]) * known["SLAB"]
-    assert ring == strips._RING
+    assert ring == fused_product._RING
 
 
 @pytest.mark.parametrize("processors", [1, 3])
@@ -211,11 +213,11 @@ def test_additions_bound_the_rounding_of_sums(processors):
     n = 700
     X, V = np.ones((n, 1)), np.full((n, 1), 1.0 / 3.0)
     found = product(kernels_of(processors), X, V)
-    bound = strips.additions(n, processors) * EPS / 2.0
+    bound = fused_product.additions(n, processors) * EPS / 2.0
     np.testing.assert_allclose(found, n / 6.0, rtol=bound)
     # a tile has 64 columns, a block a run of tiles, and an entry all strips above its own
-    runs = -(-strips.count(n) * 2 // (2 * processors))
-    assert strips.additions(n, processors) >= 64 * runs + strips.count(n)
+    runs = -(-fused_product.count(n) * 2 // (2 * processors))
+    assert fused_product.additions(n, processors) >= 64 * runs + fused_product.count(n)
 
 
 def test_fewer_columns_at_once_where_shared_memory_is_short():
@@ -234,11 +236,11 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
     kernels.launch = note
     for room, wide in ((72, 4), (64, 3), (48, 1)):
         kernels.shared_bytes = room * 1024
-        assert strips.fits(kernels, table)
+        assert fused_product.fits(kernels, table)
         np.testing.assert_allclose(product(kernels, X, V), expected, rtol=0.0, atol=1e-13)
         assert max(widths) == wide
         widths.clear()
     kernels.shared_bytes = 32 * 1024
-    assert not strips.fits(kernels, table)
+    assert not fused_product.fits(kernels, table)
     single = fg.GramOperator(X, "relu", dtype="float32").entries.table
-    assert not strips.fits(kernels_of(), single)
+    assert not fused_product.fits(kernels_of(), single)

@@ -15,16 +15,16 @@ from commands import strict
 from matplotlib.figure import Figure
 
 import fastgram as fg
-from fastgram._density_bounds import (
+from fastgram.density.quadrature import _assemble, _jacobi_matrices, block_rule, envelope
+from fastgram.density.rank_law import (
     ENTROPY,
     MINUS_LOG,
     deviations,
     rank_law,
     sum_bounds,
 )
-from fastgram._lanczos import BlockLanczos
-from fastgram._quadrature import _assemble, _jacobi_matrices, block_rule, envelope
-from fastgram.density import MOST_PASSES, spectral_density
+from fastgram.density.spectral_density import MOST_PASSES, spectral_density
+from fastgram.linalg.block_lanczos import BlockLanczos
 
 EPS = np.finfo(float).eps
 

@@ -13,7 +13,7 @@ from mpmath import mpf
 from tolerances import DROP, EPS, FEW, TABLE
 
 import fastgram as fg
-from fastgram._recursion import Recursion, direct_entries
+from fastgram.infinite_width.recursion import Recursion, direct_entries
 
 DATA = Path(__file__).parent / "data"
 VALUES = json.loads((DATA / "depth_values.json").read_text("utf-8"))["records"]

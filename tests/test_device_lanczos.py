@@ -8,11 +8,11 @@ from other_device import FUNCTIONS, LINALG, OtherArray, OtherDevice, kernel, tra
 from plain_request import plain_request
 from tolerances import EPS
 
-from fastgram._bracketed import run_lanczos
-from fastgram._checkpoint import Checkpoint
-from fastgram._lanczos import BlockLanczos
-from fastgram._problem import as_problem
-from fastgram.density import spectral_density
+from fastgram.density.spectral_density import spectral_density
+from fastgram.eigenvalues.methods.lanczos import run_lanczos
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint import Checkpoint
 
 N = 300
 ROUNDING = 1000 * EPS  # of couplings of size 1, some passes in

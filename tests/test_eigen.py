@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import fastgram as fg
-from fastgram import eigen
+from fastgram.eigenvalues import extreme
 
 EPS = np.finfo(float).eps
 
@@ -186,7 +186,7 @@ def test_max_passes_returns_what_there_is():
 
 
 def test_default_block_depends_on_n_alone():
-    blocks = [eigen.default_block(n) for n in (1, 9, 100, 4000, 30_000, 100_000, 1_000_000)]
+    blocks = [extreme.default_block(n) for n in (1, 9, 100, 4000, 30_000, 100_000, 1_000_000)]
     assert blocks == sorted(blocks)
     assert all(8 <= block <= 32 for block in blocks[2:])
 
@@ -288,7 +288,7 @@ def test_exact_zero_from_duplicate_rows():
 
 
 def test_arpack_without_a_proof_promises_nothing(monkeypatch):
-    monkeypatch.setattr(eigen, "DENSE_LIMIT", 10)
+    monkeypatch.setattr(extreme, "DENSE_LIMIT", 10)
     X = fg.datasets.sphere(200, 10, 0)
     op = fg.GramOperator(X, "relu")
     truth = np.linalg.eigvalsh(op.dense())

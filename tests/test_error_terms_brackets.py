@@ -11,16 +11,17 @@ from plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
-from fastgram import _nonzero, eigen
-from fastgram._bounds import inner_end, share_quantile
-from fastgram._bracketed import run_lanczos
-from fastgram._cholesky import LowerTriangle
-from fastgram._inverse import run_inverse
-from fastgram._lanczos import BlockLanczos
-from fastgram._nonzero import smallest_nonzero
-from fastgram._problem import as_problem
-from fastgram._rounding import gamma
-from fastgram._start import random_columns
+from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues import smallest_nonzero as _nonzero
+from fastgram.eigenvalues.methods.inverse import run_inverse
+from fastgram.eigenvalues.methods.lanczos import run_lanczos
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.lanczos_bound import inner_end, share_quantile
+from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.linalg.start_block import random_columns
+from fastgram.support.rounding import gamma
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -46,7 +47,7 @@ def as_stated(monkeypatch):
     """A function that changes what is stated of the matrices that are given from now on."""
 
     def use(**changes):
-        monkeypatch.setattr(eigen, "as_problem", lambda A: replace(as_problem(A), **changes))
+        monkeypatch.setattr(extreme, "as_problem", lambda A: replace(as_problem(A), **changes))
 
     return use
 
@@ -75,7 +76,7 @@ class TestErrorsOfEntries:
 
     def test_arpack_without_a_proof(self, as_stated, monkeypatch):
         as_stated(entry_error=ERROR)
-        monkeypatch.setattr(eigen, "DENSE_LIMIT", 10)
+        monkeypatch.setattr(extreme, "DENSE_LIMIT", 10)
         matrix, _ = matrix_with(VALUES)
         answer = fg.extreme_eigenvalues(matrix, method="arpack")
         assert 1.0 + 0.999 * ERROR <= answer.smallest.upper <= 1.01
@@ -233,9 +234,9 @@ class TestTheRecurrence:
     @pytest.fixture
     def wrong_factors(self, monkeypatch):
         """A function: QR factorisations of a run's first passes, or all, are off by 1e-5."""
-        from fastgram import _lanczos
+        from fastgram.linalg import block_lanczos
 
-        factored = _lanczos.factored
+        factored = block_lanczos.factored
 
         def use(passes):
             calls = iter(range(10**6))
@@ -244,7 +245,7 @@ class TestTheRecurrence:
                 result, triangle = factored(device, block)
                 return result, triangle * (1.0 + 1e-5 * (next(calls) < 2 * passes))
 
-            monkeypatch.setattr(_lanczos, "factored", wrong)
+            monkeypatch.setattr(block_lanczos, "factored", wrong)
 
         return use
 
@@ -271,7 +272,7 @@ class TestTheRecurrence:
     def test_defects_outlive_a_restart(self, monkeypatch, seed):
         # λ_min's vector has the least overlap that is answered for; couplings of the first stage
         # are a fifth of what they should be, so that more of it seems to be in the later blocks
-        from fastgram import _lanczos
+        from fastgram.linalg import block_lanczos
 
         n, block, chance = 80, 2, 0.05
         start, _ = random_columns(n, block, seed)
@@ -283,7 +284,7 @@ class TestTheRecurrence:
         )
         values = np.concatenate([[1.0], np.linspace(1.5, 3, n - 1)])
         matrix = (basis[0][:, :n] * values) @ basis[0][:, :n].T
-        factored = _lanczos.factored
+        factored = block_lanczos.factored
         calls = iter(range(10**6))
 
         def wrong(device, columns):
@@ -291,7 +292,7 @@ class TestTheRecurrence:
             call = next(calls)
             return result, triangle * (0.2 if call < 8 and call % 2 == 0 else 1.0)
 
-        monkeypatch.setattr(_lanczos, "factored", wrong)
+        monkeypatch.setattr(block_lanczos, "factored", wrong)
         asked = plain_request(
             chance=chance, block=block, seed=seed, basis_bytes=8 * n * 12, max_passes=8
         )

@@ -8,11 +8,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastgram import _certificate
-from fastgram._certificate import certify_below, shifted_factor, visit_array
-from fastgram._cholesky import LowerTriangle
-from fastgram._rounding import gamma, rayleigh_bounds
-from fastgram.kernels import residual
+from fastgram.kernels.cpu import residual
+from fastgram.linalg import certificate
+from fastgram.linalg.certificate import certify_below, shifted_factor, visit_array
+from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.support.rounding import gamma, rayleigh_bounds
 
 U = Fraction(1, 2**53)
 
@@ -29,7 +29,7 @@ def runs_through(monkeypatch):
 
 @pytest.fixture
 def unknown_blas(monkeypatch):
-    monkeypatch.setattr(_certificate, "conventional_blas", lambda: False)
+    monkeypatch.setattr(certificate, "conventional_blas", lambda: False)
 
 
 def test_factorisations_may_lose_as_much_as_rumps_theorem_says(runs_through):
@@ -101,9 +101,9 @@ class TestResiduals:
     @pytest.fixture(autouse=True)
     def _planted(self, unknown_blas, monkeypatch):
         # blocks of 8, so that there are many of them
-        monkeypatch.setattr(_certificate, "PANEL", 8)
+        monkeypatch.setattr(certificate, "PANEL", 8)
         small = functools.partial(LowerTriangle, panel=8)
-        monkeypatch.setattr(_certificate, "LowerTriangle", small)
+        monkeypatch.setattr(certificate, "LowerTriangle", small)
 
     @pytest.fixture
     def factor(self, monkeypatch):

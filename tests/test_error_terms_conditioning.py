@@ -16,8 +16,9 @@ from oracles.deep_entries import entry, quadratic, wave
 from tolerances import EPS
 
 import fastgram as fg
-from fastgram import _conditioning, _layers, duals
-from fastgram._conditioning import errors_of_norm
+from fastgram.infinite_width import conditioning, layer_maps
+from fastgram.infinite_width.conditioning import errors_of_norm
+from fastgram.network import duals
 
 OFF = 1e-6
 ANGLES = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.2, 0.7, 1.3, 1.57)
@@ -67,33 +68,35 @@ def error_over_bound(network, kind, norm, dual, angles=ANGLES, far=False):
 @pytest.fixture
 def functions_off(monkeypatch):
     """Let functions be off by so much, as is then taken for granted."""
-    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", OFF)
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", OFF)
 
 
 @pytest.fixture
 def coarse_fits(monkeypatch):
     """Fit layers with polynomials of too low a degree."""
-    monkeypatch.setattr(_layers, "_DEGREE", 7)
-    monkeypatch.setattr(_layers, "_BASIS", np.polynomial.chebyshev.chebvander(_layers._NODES, 7))
-    monkeypatch.setattr(_layers, "_TOLERANCE", 1.0)
+    monkeypatch.setattr(layer_maps, "_DEGREE", 7)
+    monkeypatch.setattr(
+        layer_maps, "_BASIS", np.polynomial.chebyshev.chebvander(layer_maps._NODES, 7)
+    )
+    monkeypatch.setattr(layer_maps, "_TOLERANCE", 1.0)
 
 
 def at_level(monkeypatch, level):
     """Take quadratures of this level, whatever they miss."""
-    for module in (duals, _conditioning):
+    for module in (duals, conditioning):
         monkeypatch.setattr(module, "common_level", lambda *_: level)
 
 
 def factor_off(monkeypatch, network):
     """Put the factor of `normalize` off, and say so."""
     network.__dict__["_second_moment"] = network._second_moment * (1.0 + OFF)
-    true = _conditioning._response
+    true = conditioning._response
 
     def response(activation, derivative, variance):
         found = true(activation, derivative, variance)
         return replace(found, values_missed=OFF / 2.0) if variance == 1.0 else found
 
-    monkeypatch.setattr(_conditioning, "_response", response)
+    monkeypatch.setattr(conditioning, "_response", response)
 
 
 # --- entries -------------------------------------------------------------------------------------
@@ -173,13 +176,13 @@ def test_an_odd_function_that_is_not_declared_as_odd(depth):
 
 def chords_over_bound(network, dual, norms=None, far=False):
     """The largest error of the chords that come into the last layer, over what is stated of it."""
-    recursion = _conditioning.Recursion(network, "nngp", np.array([1.0]))
-    follower = _conditioning._Follower(recursion, far, norms is not None, False)
+    recursion = conditioning.Recursion(network, "nngp", np.array([1.0]))
+    follower = conditioning._Follower(recursion, far, norms is not None, False)
     follower.run()
-    offsets = 2.0 * np.arcsin(_conditioning._CHORDS)
+    offsets = 2.0 * np.arcsin(conditioning._CHORDS)
     *_, last = recursion.layers(far, offsets)
-    bound = follower._chord * (1.0 if norms is None else OFF / _conditioning._OF_NORMS)
-    found = _conditioning.half_chords(last.angles)
+    bound = follower._chord * (1.0 if norms is None else OFF / conditioning._OF_NORMS)
+    found = conditioning.half_chords(last.angles)
     ratios = []
     for offset, value, allowed in zip(offsets.tolist(), found, bound, strict=True):
         theta = np.pi - offset if far else offset
@@ -204,8 +207,8 @@ def correlation(dual, network, theta, norms):
 def test_chords_of_functions_that_are_rounded(monkeypatch):
     """Of rows as close as the rounding the roundings are all that there is."""
     at_level(monkeypatch, 2)
-    monkeypatch.setattr(_layers, "_TOLERANCE", 1.0)
-    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", 2.0**-28.3)  # the mean square
+    monkeypatch.setattr(layer_maps, "_TOLERANCE", 1.0)
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", 2.0**-28.3)  # the mean square
     rounded = activation(2.0, 0.0, rounded=np.float32)
     assert chords_over_bound(fg.Network(rounded, 2), wave(2.0, 0.0)) <= 1.0
 

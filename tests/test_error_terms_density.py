@@ -10,17 +10,17 @@ import pytest
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
-from fastgram import _quadrature
-from fastgram._density_bounds import ENTROPY, MINUS_LOG, deviations, sum_bounds
-from fastgram._density_sums import _mean_trace
-from fastgram._lanczos import BlockLanczos
-from fastgram._problem import as_problem
-from fastgram._quadrature import Envelope, envelope
-from fastgram._results import Bracket
-from fastgram._rounding import gamma
-from fastgram.density import _logarithm_scaled
+from fastgram.density import quadrature
+from fastgram.density.quadrature import Envelope, envelope
+from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
+from fastgram.density.spectral_density import _logarithm_scaled
+from fastgram.density.sums import _mean_trace
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.eigenvalues.results import Bracket
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.support.rounding import gamma
 
-density = importlib.import_module("fastgram.density")
+density = importlib.import_module("fastgram.density.spectral_density")
 EPS = float(np.finfo(np.float64).eps)
 
 N, LOW, HIGH, SLACK = 400, 2.0, 10.0, 0.25
@@ -210,7 +210,7 @@ def test_nodes_are_rounded(sign, passes, monkeypatch):
     run = BlockLanczos(lambda V: values[:, None] * V, 120, 4, 0)
     while run.passes < passes and not run.exhausted:
         run.advance()
-    eigh, tridiagonal = _quadrature.scipy.linalg.eigh, _quadrature.scipy.linalg.eigh_tridiagonal
+    eigh, tridiagonal = quadrature.scipy.linalg.eigh, quadrature.scipy.linalg.eigh_tridiagonal
 
     def wrong(found, rows):
         nodes, vectors = found
@@ -225,7 +225,7 @@ def test_nodes_are_rounded(sign, passes, monkeypatch):
         def eigh_tridiagonal(*parts, **options):
             return wrong(tridiagonal(*parts, **options), 4 * passes)
 
-    monkeypatch.setattr(_quadrature.scipy, "linalg", Linalg)
+    monkeypatch.setattr(quadrature.scipy, "linalg", Linalg)
     seen = envelope(run)
     monkeypatch.undo()
     start = run._basis.combine(np.eye(run.columns))[:, :4] @ run.start_factor

@@ -6,18 +6,18 @@ import numpy as np
 import other_device
 from other_device import OtherDevice
 
-from fastgram import _gpu
-from fastgram._entries import Rows
-from fastgram.kernels.strips import padded_weights
-from fastgram.network import Network
+from fastgram.devices import gpu
+from fastgram.infinite_width.entries import Rows
+from fastgram.kernels.cuda.fused_product import padded_weights
+from fastgram.network.network import Network
 
 
-class Holding(OtherDevice, _gpu.Gpu):
+class Holding(OtherDevice, gpu.Gpu):
     """A GPU that holds arrays and does nothing else."""
 
     def __init__(self):
         OtherDevice.__init__(self)
-        _gpu.Gpu.__init__(self, other_device.xp, None)
+        gpu.Gpu.__init__(self, other_device.xp, None)
 
 
 def test_weights_are_held_plain_and_padded():

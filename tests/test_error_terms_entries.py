@@ -15,10 +15,12 @@ from mpmath import mp
 from oracles.closed_forms import FORMS, pair_entry
 
 import fastgram as fg
-from fastgram import _conditioning, _entries, _norms, _tables, duals
-from fastgram._entries import Rows
-from fastgram._pieces import POWERS, Piece
+from fastgram.infinite_width import conditioning, cosine_table, separable_table
+from fastgram.infinite_width import entries as _entries
+from fastgram.infinite_width.entries import Rows
+from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels import CLOSE, FROM_ONE
+from fastgram.network import duals
 
 OFF = 1e-6
 EPS = float(np.finfo(np.float64).eps)
@@ -115,7 +117,7 @@ def test_norms_that_are_taken_for_one(monkeypatch):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_functions_that_are_off(monkeypatch, way):
-    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", OFF)
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", OFF)
     op, X, name = operator(way, size=1.0 + OFF)
     assert over_bound(op, X, name, rows=(0, 1)) <= 1.0
 
@@ -137,7 +139,7 @@ def test_sums_of_many_products(monkeypatch):
 
 def test_the_error_of_the_whole_matrix(monkeypatch):
     """All rows nearly one: errors of one sign add up in the largest eigenvalue."""
-    monkeypatch.setattr(_conditioning, "FUNCTION_ERROR", OFF)
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", OFF)
     X = turned(np.cos(np.linspace(1e-5, 1e-4, 19)), 1.0)
     op = fg.GramOperator(X, fg.Network(fresh("erf", 1.0 + OFF)), kind="nngp")
     exact = fg.exact_extreme_eigenvalues(X, "erf", kind="nngp", rows="raw").largest.estimate
@@ -161,7 +163,7 @@ def test_entries_that_underflow():
 
 @pytest.mark.parametrize("way", ["table", "one norm"])
 def test_tables_of_too_low_a_degree(monkeypatch, way):
-    monkeypatch.setitem(_tables._TOLERANCE, np.dtype(np.float64), 1e-4)
+    monkeypatch.setitem(cosine_table._TOLERANCE, np.dtype(np.float64), 1e-4)
     name = WAYS[way][0]
     X = turned(np.cos(np.linspace(0.01, 3.13, 150)), 1.0)
     op = fg.GramOperator(X, fg.Network(fresh(name)), kind="gradient")
@@ -170,8 +172,8 @@ def test_tables_of_too_low_a_degree(monkeypatch, way):
 
 def test_tables_of_too_few_norms(monkeypatch):
     """Between the probes too."""
-    monkeypatch.setattr(_norms, "_COUNTS", (4,))
-    monkeypatch.setattr(_norms, "_WORST", 0.1)
+    monkeypatch.setattr(separable_table, "_COUNTS", (4,))
+    monkeypatch.setattr(separable_table, "_WORST", 0.1)
     X = turned(np.cos(np.linspace(0.1, 3.0, 35)), np.geomspace(0.9, 2.5, 36))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
     assert over_bound(op, X, "erf") <= 1.0
@@ -185,7 +187,7 @@ def test_rounding_of_a_cell(degree):
     power = POWERS[: degree + 1, : degree + 1] @ series
     piece = Piece(FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
     cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
-    measured = _tables._rounding(cell, 2.0, piece, series)
+    measured = cosine_table._rounding(cell, 2.0, piece, series)
     s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)
     t = np.float32(2.0) * s + cell[0]
     total = np.zeros_like(s)

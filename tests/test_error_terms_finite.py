@@ -9,8 +9,8 @@ import pytest
 from test_finite import drawn, oracle
 
 import fastgram as fg
-from fastgram import _factored, _spread
-from fastgram._finite import FiniteEntries
+from fastgram.finite_width import factored_product, rounding_error
+from fastgram.finite_width.entries import FiniteEntries
 
 OFF = 1e-6
 
@@ -38,7 +38,7 @@ def alike(n, d, seed=0):
 @pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_functions_that_are_off(monkeypatch, kind, depth):
-    monkeypatch.setattr(_spread, "_VALUE", OFF)
+    monkeypatch.setattr(rounding_error, "_VALUE", OFF)
     settings = {"depth": depth, "width": 30, "seed": 3}
     X = alike(12, 4)
     op = fg.GramOperator(X, fg.Network(fresh("softplus", 1.0 + OFF), **settings), kind=kind)
@@ -47,7 +47,7 @@ def test_functions_that_are_off(monkeypatch, kind, depth):
 
 def test_slopes_of_all_layers_that_are_off(monkeypatch):
     """One neuron a layer, far up where slopes are 1: whatever is not granted is missed."""
-    monkeypatch.setattr(_spread, "_VALUE", OFF)
+    monkeypatch.setattr(rounding_error, "_VALUE", OFF)
     settings = {"depth": 2, "width": 1}
     settings["seed"] = next(
         seed
@@ -62,7 +62,7 @@ def test_slopes_of_all_layers_that_are_off(monkeypatch):
 
 def test_products_of_rows_and_weights_that_are_off(monkeypatch):
     """As far as sums of so many products may be, in the worst order."""
-    monkeypatch.setattr(_spread, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
     network = fg.Network("softplus", width=1, seed=1)
     X = 2.0 + alike(12, 1) ** 2
     op = fg.GramOperator(X, network, kind="nngp")
@@ -72,7 +72,7 @@ def test_products_of_rows_and_weights_that_are_off(monkeypatch):
 
 @pytest.mark.parametrize(("kind", "products"), [("nngp", 50), ("gradient", 52), ("ntk", 50)])
 def test_products_of_features_that_are_off(monkeypatch, kind, products):
-    monkeypatch.setattr(_spread, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
     block = FiniteEntries.block
 
     def worse(self, i, j, device, scratch, out):
@@ -122,7 +122,7 @@ def test_additions_of_products_by_factors(kind):
     X = np.random.default_rng(0).standard_normal((n, d))
     factored = fg.GramOperator(X, fg.Network("tanh", width=m), kind=kind).entries.factored
     neurons = factored._neurons()
-    least = _factored._ROWS + n / _factored._ROWS
+    least = factored_product._ROWS + n / factored_product._ROWS
     if kind == "gradient":
         least += d + neurons + m / neurons
     else:

@@ -8,7 +8,7 @@ from mpmath import mp, mpf
 from oracles.make_dual_values import all_cases
 
 import fastgram as fg
-from fastgram._conditioning import FUNCTION_ERROR
+from fastgram.infinite_width.conditioning import FUNCTION_ERROR
 
 CASES = all_cases()
 SAMPLES = 200

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from fastgram._bounds import furthest
-from fastgram._guard import Missed, proven_edge
+from fastgram.linalg.exclusion import Missed, proven_edge
+from fastgram.linalg.lanczos_bound import furthest
 
 EPS = float(np.finfo(np.float64).eps)
 

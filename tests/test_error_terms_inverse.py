@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from plain_request import plain_request
 
-from fastgram import _inverse
-from fastgram._cholesky import LowerTriangle
-from fastgram._inverse import _rayleigh, run_inverse
-from fastgram._problem import as_problem
-from fastgram._rounding import gamma
+from fastgram.eigenvalues.methods import inverse
+from fastgram.eigenvalues.methods.inverse import _rayleigh, run_inverse
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.support.rounding import gamma
 
 N = 80
 REQUEST = plain_request(rtol=1e-6)
@@ -27,14 +27,14 @@ def matrix():
 @pytest.mark.parametrize("distance", [0.03, 0.3])
 @pytest.mark.parametrize("error", [1e-4, 1e-3, 1e-2])
 def test_the_factor_may_be_off_by_the_slack(matrix, monkeypatch, distance, error):
-    factorised = _inverse.shifted_factor
+    factorised = inverse.shifted_factor
 
     def off(visit, n, shift, sign=1.0):
         factor, slack = factorised(visit, n, shift - error, sign)
         return factor, slack + error
 
-    monkeypatch.setattr(_inverse, "shifted_factor", off)
-    monkeypatch.setattr(_inverse, "_LEAST", 1e-9)  # go on for as long as there is anything to gain
+    monkeypatch.setattr(inverse, "shifted_factor", off)
+    monkeypatch.setattr(inverse, "_LEAST", 1e-9)  # go on for as long as there is anything to gain
     found = run_inverse(as_problem(matrix), REQUEST, 1.0 - distance)
     assert found is not None
     assert found.smallest.lower <= 1.0 <= found.smallest.upper
@@ -47,7 +47,7 @@ def test_the_factor_may_be_off_by_the_slack(matrix, monkeypatch, distance, error
 def test_solutions_may_be_off_where_that_is_measured(matrix, monkeypatch, error):
     # a BLAS that is not known: a solution's residual is what its error is judged by
     shift = 0.9
-    monkeypatch.setattr(_inverse, "conventional_blas", lambda: False)
+    monkeypatch.setattr(inverse, "conventional_blas", lambda: False)
     wrong = matrix + (error - shift) * np.eye(N)
     monkeypatch.setattr(LowerTriangle, "solve", lambda self, block: np.linalg.solve(wrong, block))
     found = run_inverse(as_problem(matrix), REQUEST, shift)
@@ -58,8 +58,8 @@ def test_solutions_may_be_off_where_that_is_measured(matrix, monkeypatch, error)
 def test_solutions_may_be_off_by_as_much_as_substitution_rounds(matrix, monkeypatch):
     # the factor is exact, as far as anybody knows
     shift = 1.0 - 1e-3
-    factorised = _inverse.shifted_factor
-    monkeypatch.setattr(_inverse, "shifted_factor", lambda *asked: (factorised(*asked)[0], 1e-30))
+    factorised = inverse.shifted_factor
+    monkeypatch.setattr(inverse, "shifted_factor", lambda *asked: (factorised(*asked)[0], 1e-30))
     error = 0.9 * gamma(2 * N + 2) * (np.trace(matrix) - N * shift)
     wrong = matrix + (error - shift) * np.eye(N)
     monkeypatch.setattr(LowerTriangle, "solve", lambda self, block: np.linalg.solve(wrong, block))
@@ -70,14 +70,14 @@ def test_solutions_may_be_off_by_as_much_as_substitution_rounds(matrix, monkeypa
 
 def test_a_shift_within_the_slack_of_the_eigenvalue_proves_no_more_than_itself(matrix, monkeypatch):
     # the matrix is not positive definite at the shift; the factor, off by the slack, is
-    factorised = _inverse.shifted_factor
+    factorised = inverse.shifted_factor
     error = 1e-2
 
     def off(visit, n, shift, sign=1.0):
         factor, slack = factorised(visit, n, shift - error, sign)
         return factor, slack + error
 
-    monkeypatch.setattr(_inverse, "shifted_factor", off)
+    monkeypatch.setattr(inverse, "shifted_factor", off)
     for distance in (-9e-3, -1e-4, 1e-4, 5e-3):
         found = run_inverse(as_problem(matrix), REQUEST, 1.0 - distance)
         assert found is not None

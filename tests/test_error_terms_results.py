@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram import _checkpoint
-from fastgram._results import Bracket, condition_of
-from fastgram._scale import bracket_scaled, exponent_of, lower_end, scaled, upper_end
+from fastgram.eigenvalues.results import Bracket, condition_of
+from fastgram.eigenvalues.scale import bracket_scaled, exponent_of, lower_end, scaled, upper_end
+from fastgram.linalg import checkpoint as _checkpoint
 
 LEAST = Fraction(2) ** -1074
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram import _tail
-from fastgram._entries import Entries, Rows
-from fastgram._tail import _Tails, _tails_of
+from fastgram.eigenvalues import one_pass_bound
+from fastgram.eigenvalues.one_pass_bound import _Tails, _tails_of
+from fastgram.infinite_width.entries import Entries, Rows
 
 OFF = 1e-6
 N, ORDER = 24, 1
@@ -68,7 +68,7 @@ def test_sums_that_are_off(sphere, monkeypatch):
     """By what so many additions may be, in the worst order."""
     found = tails(sphere)
     true, sums = found.discs(ORDER)[0], _Tails._sums
-    monkeypatch.setattr(_tail, "gamma", lambda count: count * OFF)
+    monkeypatch.setattr(one_pass_bound, "gamma", lambda count: count * OFF)
     monkeypatch.setattr(_Tails, "_sums", lambda self, *given: sums(self, *given) * (1.0 - N * OFF))
     assert_no_further(found, true)
 

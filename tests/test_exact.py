@@ -15,15 +15,15 @@ from mpmath import mp, mpf
 from tolerances import EPS
 
 import fastgram as fg
-from fastgram import exact
-from fastgram._exact_results import outward_bracket, proven_digits
+from fastgram.exact import solve as exact
+from fastgram.exact.results import outward_bracket, proven_digits
 
 flint = pytest.importorskip("flint")
-from fastgram import _hermite  # noqa: E402
-from fastgram._ball_entries import Geometry, gram_balls, row_geometry  # noqa: E402
-from fastgram._balls import Pairs, error_function  # noqa: E402
-from fastgram._enclosures import enclose_largest, enclose_smallest, is_positive_definite  # noqa: E402
-from fastgram._hermite import StripFunction, hermite_series, series_values  # noqa: E402
+from fastgram.exact import hermite  # noqa: E402
+from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_positive_definite  # noqa: E402
+from fastgram.exact.entries import Geometry, gram_balls, row_geometry  # noqa: E402
+from fastgram.exact.formulas import Pairs, error_function  # noqa: E402
+from fastgram.exact.hermite import StripFunction, hermite_series, series_values  # noqa: E402
 
 arb, arb_mat, ctx = flint.arb, flint.arb_mat, flint.ctx
 DATA = Path(__file__).parent / "data"
@@ -313,8 +313,8 @@ def test_the_bounds_of_the_quadrature_cover_coarse_grids(step, reach, parity):
     with ctx.workprec(200):
         function = StripFunction(lambda z: (-z * z).exp(), 2.0, (55.0, 0.0), parity)
         width = min(2.0, math.pi / step)
-        grid = _hermite._Grid(arb(width), arb(step), arb(reach), arb(55))
-        series = _hermite._sum(function, arb(1), 60, 64, grid)
+        grid = hermite._Grid(arb(width), arb(step), arb(reach), arb(55))
+        series = hermite._sum(function, arb(1), 60, 64, grid)
         worst = arb(0)
         for k, c in enumerate(series.coefficients):
             m = k // 2
@@ -330,12 +330,12 @@ def test_the_bounds_of_the_quadrature_cover_coarse_grids(step, reach, parity):
 
 def test_rounding_that_is_set_aside_is_accounted_for(monkeypatch):
     # the sum over the nodes alone, against one with 1500 bits and no block
-    monkeypatch.setattr(_hermite._Grid, "coefficient_error", lambda self, k: arb(0))
+    monkeypatch.setattr(hermite._Grid, "coefficient_error", lambda self, k: arb(0))
     function = StripFunction(lambda z: (1 + z).sin().cos(), 1.0, (1.0, 0.0))
     step, reach, count = arb(1) / 8, arb(9), 416
-    grid = _hermite._Grid(arb(1), step, reach, arb(1))
+    grid = hermite._Grid(arb(1), step, reach, arb(1))
     with ctx.workprec(80):
-        found = _hermite._sum(function, arb(1), 60, count, grid).coefficients
+        found = hermite._sum(function, arb(1), 60, count, grid).coefficients
     with ctx.workprec(1500):
         nodes = [step * j for j in range(-73, 74)]
         weights = [step * (-x * x / 2).exp() / (2 * arb.pi()).sqrt() for x in nodes]

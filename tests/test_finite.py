@@ -9,9 +9,11 @@ import pytest
 from tolerances import EPS, EPS32
 
 import fastgram as fg
-from fastgram import _factored, _features, _finite, _machine
-from fastgram._features import weights
-from fastgram._finite import FiniteEntries
+from fastgram.finite_width import entries, factored_product
+from fastgram.finite_width import features as _features
+from fastgram.finite_width.entries import FiniteEntries
+from fastgram.finite_width.features import weights
+from fastgram.support import machine
 
 KINDS = ("gradient", "nngp", "ntk")
 TWO_VALUED = ("relu", "leaky_relu", "abs", "hard_tanh", "relu6", "linear")
@@ -288,8 +290,8 @@ def test_a_third_value_in_the_other_rows():
 @pytest.mark.parametrize("readout", ["rademacher", "gaussian"])
 def test_products_by_factors(kind, depth, readout, monkeypatch):
     # blocks that do not divide n, m, d or the number of vectors
-    monkeypatch.setattr(_factored, "_ROWS", 8)
-    monkeypatch.setattr(_factored, "_WIDE", 6)
+    monkeypatch.setattr(factored_product, "_ROWS", 8)
+    monkeypatch.setattr(factored_product, "_WIDE", 6)
     net = network("elu", depth, readout=readout)
     X = rows()
     factored = fg.GramOperator(X, net, kind=kind).entries.factored
@@ -329,7 +331,7 @@ def test_no_array_of_neurons_by_rows_is_made(monkeypatch):
     n, m = 300, 3000
     op = fg.GramOperator(rows(n), network("relu", width=m))
     V = rows(n, 2)
-    monkeypatch.setattr(_factored, "_NEURON_BYTES", 1)
+    monkeypatch.setattr(factored_product, "_NEURON_BYTES", 1)
     monkeypatch.setattr(np, "empty", counting)
     op.entries.factored.multiply(V)
     assert max(made) <= 32 * n
@@ -366,12 +368,12 @@ def choice(n, m, d, columns, kind="gradient", activation="tanh", depth=1, **opti
 def test_the_cheaper_way(expected, arguments, monkeypatch):
     assert choice(**arguments) == expected
     monkeypatch.setattr(_features, "require_memory", lambda *_: None)
-    monkeypatch.setattr(_machine, "free_memory", lambda: 10**15)
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**15)
     assert choice(**arguments) == expected
 
 
 def test_features_that_no_machine_should_hold_are_left_to_factors(monkeypatch):
-    monkeypatch.setattr(_finite, "_MOST_HELD", 1000)
+    monkeypatch.setattr(entries, "_MOST_HELD", 1000)
     assert choice(200, 100, 30, 16) == "factored"
 
 
@@ -467,7 +469,7 @@ def test_memory_for_weights(refuses, monkeypatch):
 
 def test_memory_for_features(refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("tanh"))
-    monkeypatch.setattr(_machine, "free_memory", lambda: 10_000)
+    monkeypatch.setattr(machine, "free_memory", lambda: 10_000)
     words = f"{8 * N * (M + D + 1):,} bytes", "10,000 are free", "products by factors"
     with refuses(ValueError, f"features of {N} rows at width {M}", *words):
         op.dense()
@@ -476,7 +478,7 @@ def test_memory_for_features(refuses, monkeypatch):
 
 def test_memory_for_bits(refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("relu"))
-    monkeypatch.setattr(_machine, "free_memory", lambda: 100)
+    monkeypatch.setattr(machine, "free_memory", lambda: 100)
     with refuses(ValueError, f"bits of {N} rows at width {M}", "100 are free"):
         op.dense()
 
@@ -484,7 +486,7 @@ def test_memory_for_bits(refuses, monkeypatch):
 @pytest.mark.parametrize(("kind", "arrays"), [("gradient", 1), ("ntk", 5)])
 def test_memory_for_factors_of_deep_networks(kind, arrays, refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("tanh", 3, bias_variance=0.0), kind=kind)
-    monkeypatch.setattr(_machine, "free_memory", lambda: 1000)
+    monkeypatch.setattr(machine, "free_memory", lambda: 1000)
     # F of the last layer; with "ntk" B of the two below it too, and F of the second
     need = 8 * N * M * {"gradient": 1, "ntk": 4}[kind]
     with refuses(ValueError, f"{need:,} bytes", "1,000 are free"):

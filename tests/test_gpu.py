@@ -16,7 +16,9 @@ from other_device import OtherArray, transfers
 from tolerances import eps
 
 import fastgram as fg
-from fastgram import GramOperator, Network, _devices, _gpu
+from fastgram import GramOperator, Network
+from fastgram.devices import device as _devices
+from fastgram.devices import gpu as _gpu
 
 N = 50
 SMALLEST = ("smallest", "largest")
@@ -472,7 +474,7 @@ def test_the_cpu_loads_nothing_of_the_gpu():
     program = (
         "import sys, fastgram as fg; op = fg.GramOperator(fg.datasets.circle(9), 'relu');"
         "fg.extreme_eigenvalues(op); fg.gram(op.given_rows);"
-        "print([name for name in ('cupy', 'fastgram._gpu', 'fastgram._strips')"
+        "print([name for name in ('cupy', 'fastgram.devices.gpu', 'fastgram.devices.fused_product')"
         " if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

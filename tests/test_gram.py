@@ -24,9 +24,9 @@ from tolerances import EPS, FEW, FREE_NORMS, eps, reference
 
 import fastgram as fg
 from fastgram import Activation, Network
-from fastgram._entries import Entries, Rows
-from fastgram._tiles import Store, each_tile
+from fastgram.infinite_width.entries import Entries, Rows
 from fastgram.kernels import reference as naive
+from fastgram.matrix.traversal import Store, each_tile
 
 TILE = 8
 SIZES = (1, 2, TILE - 1, TILE, TILE + 1, 3 * TILE + 5)
@@ -391,8 +391,8 @@ def test_free_norms(name, kind, spread, device):
 
 
 def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
-    monkeypatch.setattr("fastgram._entries._FEW", 0)
-    monkeypatch.setattr("fastgram._entries.separate", lambda *_: None)
+    monkeypatch.setattr("fastgram.infinite_width.entries._FEW", 0)
+    monkeypatch.setattr("fastgram.infinite_width.entries.separate", lambda *_: None)
     X = separated(4, 3) * np.geomspace(1e-2, 1e2, 4)[:, None]
     with pytest.warns(RuntimeWarning, match="elu on rows with norms so far apart.* one by one"):
         G = fg.gram(X, network="elu", device=device)
@@ -430,7 +430,7 @@ def test_free_norms_in_float32_and_in_a_rectangle(device):
 def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     name, kind, device, monkeypatch
 ):
-    monkeypatch.setattr("fastgram._entries._FEW", 0)
+    monkeypatch.setattr("fastgram.infinite_width.entries._FEW", 0)
     X = separated(4, 3) * np.array([0.5, 1.0, 1.5, 3.0])[:, None]
     X = np.concatenate([X, -X[:1], X[1:2]])
     with pytest.warns(RuntimeWarning, match=f"{name} has kinks away from 0.* one by one") as told:
@@ -898,7 +898,7 @@ def test_nothing_is_computed_before_the_last_check(monkeypatch, refuses):
     def too_early(*_arguments):
         raise AssertionError("rows were worked on")
 
-    monkeypatch.setattr(importlib.import_module("fastgram._gram"), "blocks_of", too_early)
+    monkeypatch.setattr(importlib.import_module("fastgram.matrix.gram"), "blocks_of", too_early)
     X = np.ones((3, 3))
     for arguments in ({"out": np.zeros((2, 3))}, {"dtype": "int8"}, {"kind": "?"}, {"device": "?"}):
         with refuses(ValueError):

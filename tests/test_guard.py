@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastgram._bounds import EXACT, furthest, share, share_quantile
-from fastgram._guard import Missed, far_edge, measure, proven_edge, reach, settled, stages
-from fastgram._lanczos import BlockLanczos
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.exclusion import Missed, far_edge, measure, proven_edge, reach, settled, stages
+from fastgram.linalg.lanczos_bound import EXACT, furthest, share, share_quantile
 
 EPS = np.finfo(float).eps
 
@@ -39,7 +39,7 @@ def assembled(run):
 def rising():
     """Return blocks of two passes whose g rises by half from the Ritz value outwards, then falls.
 
-    From the derivation in `fastgram._bounds`, at x = 0: X₀ = tI, B₁ = tR^½, so that
+    From the derivation in `fastgram.linalg.lanczos_bound`, at x = 0: X₀ = tI, B₁ = tR^½, so that
     R = B₁X₀⁻²B₁ᵀ; X₁ elongated across the two vectors whose product with it is to be negative;
     N = X₁⁻¹((μ − 1)R − I + c·ssᵀ)X₁⁻¹ with s normal to r, so that r is the least direction.
     """

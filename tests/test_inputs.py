@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastgram._columns import Choice
-from fastgram._inputs import read_rows
+from fastgram.cli.data_files.columns import Choice
+from fastgram.cli.data_files.reading import read_rows
 
 
 def squeezed(data):

@@ -4,9 +4,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastgram._bounds import furthest, share, share_quantile
-from fastgram._lanczos import BlockLanczos
-from fastgram._rounding import gamma, rayleigh_bounds
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.lanczos_bound import furthest, share, share_quantile
+from fastgram.support.rounding import gamma, rayleigh_bounds
 
 EPS = np.finfo(float).eps
 

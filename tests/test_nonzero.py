@@ -7,7 +7,7 @@ import pytest
 from mpmath import mp, mpf
 
 import fastgram as fg
-from fastgram import _nonzero
+from fastgram.eigenvalues import smallest_nonzero
 
 QUADRATIC = fg.get_activation("polynomial", coefficients=[0, 1, 1])
 
@@ -161,7 +161,7 @@ def test_wrong_eigenvectors_and_values_do_not_make_it_miss(monkeypatch, error):
         noise = np.random.default_rng(5).standard_normal((*vectors.shape, 2)) * error
         return values * (1 + noise[0, :, 0]), vectors + noise[..., 1]
 
-    monkeypatch.setattr(_nonzero.np.linalg, "eigh", wrong)
+    monkeypatch.setattr(smallest_nonzero.np.linalg, "eigh", wrong)
     found = fg.extreme_eigenvalues(op).smallest_nonzero
     assert found.lower <= truth.upper
     assert truth.lower <= found.upper
@@ -169,7 +169,7 @@ def test_wrong_eigenvectors_and_values_do_not_make_it_miss(monkeypatch, error):
 
 
 def test_without_a_proof_it_does_not_claim_one(monkeypatch):
-    monkeypatch.setattr(_nonzero, "prove_below", lambda *arguments: None)
+    monkeypatch.setattr(smallest_nonzero, "prove_below", lambda *arguments: None)
     answer = fg.extreme_eigenvalues(fg.GramOperator(sphere(40, 3), QUADRATIC))
     found = answer.smallest_nonzero
     assert (found.lower, found.upper, found.guarantee) == (0.0, math.inf, "none")

@@ -9,9 +9,9 @@ import pytest
 from tolerances import EPS, EPS32, FREE_NORMS
 
 import fastgram as fg
-from fastgram._entries import Entries, Rows
-from fastgram._norms import separate
-from fastgram._recursion import direct_entries
+from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.infinite_width.recursion import direct_entries
+from fastgram.infinite_width.separable_table import separate
 
 FLOAT = np.dtype(np.float64)
 CASES = [

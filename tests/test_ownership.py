@@ -106,7 +106,7 @@ def test_the_rows_of_an_operator_are_read_only():
 
 def test_rows_are_copied_once():
     """An array that is new anyway is taken as it is."""
-    from fastgram._validation import as_real_array
+    from fastgram.support.validation import as_real_array
 
     X = sphere()
     assert as_real_array(X, "X") is X

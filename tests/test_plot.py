@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import fastgram
-from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
-from fastgram.network import Network
-from fastgram.plot import FORMATS, plot_extremes, plot_sweep
+from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.network.network import Network
+from fastgram.plotting.extremes import FORMATS, plot_extremes, plot_sweep
 
 NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
 SMOOTH = [False, True, True, True, False, False]
@@ -243,7 +243,7 @@ def test_no_matplotlib_is_said(monkeypatch, tmp_path):
 
 def test_the_module_loads_no_matplotlib_and_never_pyplot(tmp_path):
     code = (
-        "import sys, fastgram.plot\n"
+        "import sys, fastgram.plotting.extremes\n"
         "assert 'matplotlib' not in sys.modules\n"
         "sys.path.insert(0, 'tests')\n"
         "import test_plot as t\n"

@@ -16,10 +16,10 @@ from conftest import DTYPES
 from tolerances import eps
 
 import fastgram as fg
-from fastgram._devices import CPU
-from fastgram._entries import Rows
-from fastgram.kernels import products, vectors
-from fastgram.kernels.transpose import mirror, transpose
+from fastgram.devices.device import CPU
+from fastgram.infinite_width.entries import Rows
+from fastgram.kernels.cpu import llvm_vectors, products
+from fastgram.kernels.cpu.transpose import mirror, transpose
 
 TILE = 64
 
@@ -70,7 +70,7 @@ def test_a_tile_and_its_transpose_times_blocks(shape, columns):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_products_with_a_matrix(columns, order, wide, monkeypatch):
     """By loops of our own and by BLAS, whatever the number of columns and their layout."""
-    monkeypatch.setattr(vectors, "wide", lambda: wide)
+    monkeypatch.setattr(llvm_vectors, "wide", lambda: wide)
     monkeypatch.setattr(products, "wide", lambda: wide)
     X = fg.datasets.sphere(900, 6, 3)
     op = fg.GramOperator(X, "tanh", memory=0)
@@ -86,7 +86,7 @@ def test_the_way_of_multiplying(monkeypatch):
     used = []
     monkeypatch.setattr(products, "multiply_block", lambda *arguments: used.append(arguments))
     for wide in (True, False):
-        monkeypatch.setattr(vectors, "wide", lambda wide=wide: wide)
+        monkeypatch.setattr(llvm_vectors, "wide", lambda wide=wide: wide)
         CPU.multiplier(13)(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
         assert bool(used) == wide
         used.clear()
@@ -136,7 +136,7 @@ PROCESSORS = {
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    "avx2" not in vectors.features(vectors.cpu_target.target_context), reason="needs AVX2"
+    "avx2" not in llvm_vectors.features(llvm_vectors.cpu_target.target_context), reason="needs AVX2"
 )
 def test_all_processors_look_up_the_same(tmp_path):
     """One permutation, two, or a load a lane: the entries agree to the last digits."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram._rank import rank_bound
+from fastgram.network.rank import rank_bound
 
 KINDS = ("gradient", "nngp", "ntk")
 

@@ -6,12 +6,13 @@ from plain_request import plain_request
 from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
-from fastgram import _certified, _inverse, _regimes, eigen
-from fastgram._cost import FACTOR_BYTES, Costs
-from fastgram._inverse import run_inverse
-from fastgram._problem import as_problem
-from fastgram._request import Answer, bracket
-from fastgram._results import RitzPairs
+from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues.methods import certified, hybrid, inverse
+from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
+from fastgram.eigenvalues.methods.inverse import run_inverse
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.eigenvalues.request import Answer, bracket
+from fastgram.eigenvalues.results import RitzPairs
 from tests.tolerances import EPS
 
 
@@ -28,7 +29,7 @@ def request(**changes):
 
 @pytest.fixture
 def passes_only(monkeypatch):
-    monkeypatch.setattr(eigen, "DENSE_LIMIT", 0)
+    monkeypatch.setattr(extreme, "DENSE_LIMIT", 0)
 
 
 DATA = [
@@ -46,7 +47,7 @@ def test_all_ways_overlap_and_hold_the_truth(name, X, monkeypatch):
     truth = np.linalg.eigvalsh(op.dense())
     slack = 4 * len(truth) * EPS * truth[-1]
     answers = {"dense": fg.extreme_eigenvalues(op, method="dense")}
-    monkeypatch.setattr(eigen, "DENSE_LIMIT", 0)
+    monkeypatch.setattr(extreme, "DENSE_LIMIT", 0)
     for method in ("auto", "lanczos", "certified"):
         answers[method] = fg.extreme_eigenvalues(op, method=method)
     answers["b = 3"] = fg.extreme_eigenvalues(op, method="auto", block=3, seed=5)
@@ -84,7 +85,7 @@ def test_where_half_of_the_matrix_is_not_to_be_kept_passes_go_on(passes_only):
 
 
 def test_free_memory_that_is_short_is_said(passes_only, monkeypatch):
-    monkeypatch.setattr(_regimes, "free_memory", lambda: 1000)
+    monkeypatch.setattr(hybrid, "free_memory", lambda: 1000)
     answer = fg.extreme_eigenvalues(np.diag(np.arange(1.0, 40.0)), block=2)
     assert answer.method == "lanczos"
     assert "bytes of memory, and 1,000 are free" in answer.message
@@ -93,7 +94,7 @@ def test_free_memory_that_is_short_is_said(passes_only, monkeypatch):
 def test_certified_needs_a_matrix_and_memory(monkeypatch):
     with pytest.raises(ValueError, match="the certified method needs an array or a GramOperator"):
         fg.extreme_eigenvalues(aslinearoperator(np.eye(3)), method="certified")
-    monkeypatch.setattr("fastgram._machine.free_memory", lambda: 10)
+    monkeypatch.setattr("fastgram.support.machine.free_memory", lambda: 10)
     with pytest.raises(ValueError, match="certificate of order 3: 72 bytes"):
         fg.extreme_eigenvalues(np.eye(3), method="certified")
 
@@ -135,7 +136,7 @@ def test_below_the_floor_is_not_resolved(passes_only):
 
 
 def test_a_certificate_that_fails_leaves_the_bracket_and_says_so(monkeypatch):
-    monkeypatch.setattr(_certified, "certify_below", lambda *arguments: None)
+    monkeypatch.setattr(certified, "certify_below", lambda *arguments: None)
     answer = fg.extreme_eigenvalues(np.diag(np.linspace(1, 2, 50)), method="certified", block=4)
     assert answer.smallest.guarantee == "probabilistic"
     assert "no factorisation near λ_min or λ_max ran through" in answer.message
@@ -149,7 +150,7 @@ def test_a_shift_that_is_too_far_in_gives_way():
     wrong = bracket(1.005, 1.015, 1.015, "probabilistic")
     high = bracket(2.0, 2.001, 2.0, "probabilistic")
     answer = Answer(wrong, high, pairs, pairs, 0.0, 8, 1, "")
-    proven = _certified.certify(problem, request(), answer)
+    proven = certified.certify(problem, request(), answer)
     assert proven.smallest.guarantee == "certified"
     assert proven.smallest.lower <= 1.0
     assert proven.largest.guarantee == "certified"
@@ -201,7 +202,7 @@ def test_products_with_the_inverse_end_where_rounding_is_all():
     values[0] = 1e-12
     found = run_inverse(as_problem(matrix_with(values)), request(), 0.0)
     assert found is not None
-    assert found.products < _inverse._PRODUCTS
+    assert found.products < inverse._PRODUCTS
     assert found.smallest.lower <= 1e-12 + 100 * EPS
 
 

@@ -5,13 +5,13 @@ import pytest
 from plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram._bounds import furthest, share_quantile
-from fastgram._bracketed import run_lanczos
-from fastgram._checkpoint import Checkpoint
-from fastgram._guard import Missed
-from fastgram._lanczos import BlockLanczos
-from fastgram._problem import as_problem
-from fastgram._start import random_columns, with_appended
+from fastgram.eigenvalues.methods.lanczos import run_lanczos
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.exclusion import Missed
+from fastgram.linalg.lanczos_bound import furthest, share_quantile
+from fastgram.linalg.start_block import random_columns, with_appended
 
 EPS = np.finfo(float).eps
 

@@ -18,10 +18,10 @@ from oracles.closed_forms import FORMS, drop
 from tolerances import DROP, EPS, FEW, TABLE, eps
 
 from fastgram import Activation, Network, get_activation
-from fastgram._devices import as_devices
-from fastgram._tables import Profile, build_table
-from fastgram.duals import dual_entries, dual_matrices
+from fastgram.devices.device import as_devices
+from fastgram.infinite_width.cosine_table import Profile, build_table
 from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
+from fastgram.network.duals import dual_entries, dual_matrices
 
 VALUES = json.loads((Path(__file__).parent / "data" / "dual_values.json").read_text("utf-8"))
 VARIANCES = (0.01, 1.0, 100.0)

@@ -12,10 +12,10 @@ from mpmath import mp
 from tolerances import EPS, eps
 
 import fastgram as fg
-from fastgram import _tail
-from fastgram._series import power_series
-from fastgram._tail import ORDERS, _tails_of, tail_bound
-from fastgram._tiles import each_tile
+from fastgram.eigenvalues import one_pass_bound
+from fastgram.eigenvalues.one_pass_bound import ORDERS, _tails_of, tail_bound
+from fastgram.infinite_width.power_series import power_series
+from fastgram.matrix.traversal import each_tile
 
 N = 60
 ALL_KINDS = ("gradient", "nngp", "ntk")
@@ -256,15 +256,15 @@ def test_any_coefficients_will_do(monkeypatch):
     X = fg.datasets.sphere(80, 40, 4)
     generator = np.random.default_rng(0)
     exact = fg.Network("relu"), "gradient", 1.0, ORDERS[-1]
-    profile, series = _tail._parts(*exact)
+    profile, series = one_pass_bound._parts(*exact)
     ratios = []
     for spread in (0.003, 0.01, 0.03, 0.1, 1.0):
         wrong = series * generator.uniform(1.0 - spread, 1.0 + spread, series.size)
-        monkeypatch.setattr(_tail, "_parts", lambda *which, wrong=wrong: (profile, wrong))
+        monkeypatch.setattr(one_pass_bound, "_parts", lambda *which, wrong=wrong: (profile, wrong))
         for order in (2, 4, 20):
-            _tail._tail_table.cache_clear()
+            one_pass_bound._tail_table.cache_clear()
             ratios.append(below(fg.GramOperator(X, "relu"), order))
-    _tail._tail_table.cache_clear()
+    one_pass_bound._tail_table.cache_clear()
     assert 0.1 < max(ratios) < 1.0
     assert len(set(ratios)) > 5
 
@@ -309,7 +309,7 @@ def test_it_owes_nothing_to_threads_and_little_to_tiles(monkeypatch):
     found = []
     for size, threads in ((16, 1), (16, 4), (50, 2), (384, 1)):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
-        monkeypatch.setattr(_tail, "each_tile", traverse)
+        monkeypatch.setattr(one_pass_bound, "each_tile", traverse)
         found.append(tail_bound(op))
     assert found[0] == found[1]
     assert np.ptp([one.lower for one in found]) < 150 * EPS
@@ -363,7 +363,7 @@ def test_no_pass_where_the_sample_says_no(monkeypatch):
     op = fg.GramOperator(fg.datasets.sphere(N, 3, 0), "tanh")
     worth = fg.GramOperator(fg.datasets.sphere(N, 30, 0), "relu")
     truth, _ = least(worth)
-    monkeypatch.setattr(_tail, "each_tile", refuse)
+    monkeypatch.setattr(one_pass_bound, "each_tile", refuse)
     assert tail_bound(op).lower == 0.0
     assert limit_of(worth) <= truth
     with pytest.raises(AssertionError, match="a pass"):

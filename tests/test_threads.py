@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram._limits import memory_limits, processor_limits, processor_quotas
-from fastgram._machine import one_blas_thread, thread_limit
+from fastgram.support.limits import memory_limits, processor_limits, processor_quotas
+from fastgram.support.machine import one_blas_thread, thread_limit
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 needs_two = pytest.mark.skipif(CORES < 2, reason="one processor")

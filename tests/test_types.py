@@ -11,7 +11,11 @@ from typing import get_args
 import pytest
 
 import fastgram
-from fastgram import _devices, _results, _types, eigen, exact, network
+from fastgram.devices import device
+from fastgram.eigenvalues import extreme, results
+from fastgram.exact import solve
+from fastgram.network import network
+from fastgram.support import literals
 
 DOWNSTREAM = Path(__file__).parent / "downstream"
 ROOT = Path(fastgram.__file__).parent.parent
@@ -58,11 +62,11 @@ def test_right_usage_runs():
 
 def test_types_are_the_words_that_are_taken():
     for words, known in [
-        (_types.Kind, network.KINDS),
-        (_types.Readout, network.READOUTS),
-        (_types.DeviceName, _devices.DEVICES),
-        (_types.Method, eigen.METHODS),
-        (_types.RowScaling, exact.ROWS),
-        (_types.Guarantee, _results.GUARANTEES),
+        (literals.Kind, network.KINDS),
+        (literals.Readout, network.READOUTS),
+        (literals.DeviceName, device.DEVICES),
+        (literals.Method, extreme.METHODS),
+        (literals.RowScaling, solve.ROWS),
+        (literals.Guarantee, results.GUARANTEES),
     ]:
         assert get_args(words) == known

@@ -13,7 +13,7 @@ import numpy as np
 import fastgram as fg
 from bench.attacks.checks import Check, checks_of_density, checks_of_extremes
 from bench.attacks.truth import Interval
-from fastgram._types import Method
+from fastgram.support.literals import Method
 
 __all__ = ["METHODS", "attempt", "everything"]
 

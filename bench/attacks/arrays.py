@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bench.attacks.answers import METHODS, everything
 from bench.attacks.checks import Check
 from bench.attacks.truth import eigenvalues, exact_matrix, scale_of
-from fastgram._types import Method
+from fastgram.support.literals import Method
 
 __all__ = ["NAMED", "arrays", "judge"]
 

@@ -15,8 +15,8 @@ from bench.attacks import arrays
 from bench.attacks.answers import METHODS, attempt
 from bench.attacks.checks import Check, check
 from bench.attacks.truth import Interval, eigenvalues, exact_matrix, scale_of
-from fastgram._certificate import certify_below, visit_array
-from fastgram._types import Method
+from fastgram.linalg.certificate import certify_below, visit_array
+from fastgram.support.literals import Method
 
 __all__ = ["certificates"]
 

@@ -15,8 +15,8 @@ from bench.attacks.answers import attempt
 from bench.attacks.checks import Check
 from bench.attacks.networks import Case, ball_matrix
 from bench.attacks.truth import Interval
-from fastgram._types import Kind
-from fastgram.network import KINDS
+from fastgram.network.network import KINDS
+from fastgram.support.literals import Kind
 
 __all__ = ["entries", "error_over_bound", "table_of_depths"]
 

@@ -16,7 +16,7 @@ from bench.attacks.answers import everything
 from bench.attacks.checks import Check
 from bench.attacks.functions import FUNCTIONS, second_moment
 from bench.attacks.truth import eigenvalues, scale_of
-from fastgram.network import KINDS, READOUTS
+from fastgram.network.network import KINDS, READOUTS
 
 __all__ = ["finite", "ideal_matrix"]
 

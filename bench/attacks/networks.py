@@ -15,9 +15,9 @@ import fastgram as fg
 from bench.attacks.answers import everything
 from bench.attacks.checks import Check
 from bench.attacks.truth import Interval, eigenvalues, scale_of
-from fastgram._ball_entries import gram_balls, row_geometry
-from fastgram._types import Kind
-from fastgram.network import KINDS
+from fastgram.exact.entries import gram_balls, row_geometry
+from fastgram.network.network import KINDS
+from fastgram.support.literals import Kind
 
 __all__ = ["Case", "ball_matrix", "infinite", "random_case", "single_precision"]
 

@@ -20,12 +20,12 @@ import numpy.typing as npt
 from bench.attacks.answers import attempt
 from bench.attacks.checks import Check, check
 from bench.attacks.truth import Interval, eigenvalues, exact_matrix
-from fastgram._bounds import share_quantile
-from fastgram._bracketed import run_lanczos
-from fastgram._inverse import run_inverse
-from fastgram._problem import Problem, as_problem
-from fastgram._request import Request
-from fastgram._start import random_columns
+from fastgram.eigenvalues.methods.inverse import run_inverse
+from fastgram.eigenvalues.methods.lanczos import run_lanczos
+from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.request import Request
+from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.start_block import random_columns
 
 __all__ = ["inverse", "lanczos"]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import fastgram as fg
 from bench.gpu.runs import Runs
 from bench.parts import chosen_rows, entries_of
-from fastgram._entries import Entries
-from fastgram._types import Kind
+from fastgram.infinite_width.entries import Entries
+from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
 

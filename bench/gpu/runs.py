@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.results import Figure
-from fastgram._devices import Device
+from fastgram.devices.device import Device
 
 Array = npt.NDArray[np.float64]
 

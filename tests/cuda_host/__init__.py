@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgram.kernels import gpu
-from fastgram.kernels.gpu import Kernels, source
+from fastgram.kernels.cuda import launch as gpu
+from fastgram.kernels.cuda.launch import Kernels, source
 
 __all__ = ["PRODUCT", "device_source", "host_kernels", "kernel_names", "launcher", "needs_compiler"]
 
@@ -103,7 +103,7 @@ def library(text: str) -> ctypes.CDLL:
 
 
 def launcher(text, backward=False):
-    """Return the function `launch` of fastgram.kernels.gpu for a source, on the processor.
+    """Return the function `launch` of fastgram.kernels.cuda.launch for a source, on the processor.
 
     With `backward` the blocks of a grid and the threads of a block run in descending order.
     """

@@ -1,0 +1,363 @@
+"""The commands, on typer and rich: `fastgram.__main__` runs them and words their errors.
+
+Options are checked by the library's own functions, so that a command and a call of Python refuse
+the same input in the same words, and all of it before any long work.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+import fastgram
+from fastgram.cli import options
+from fastgram.cli.data_files.columns import Choice, as_words
+from fastgram.cli.data_files.reading import ENDINGS, Sample, read_rows, rows_of_array
+from fastgram.cli.density import DENSITY
+from fastgram.cli.exact import EXACT, exact_names
+from fastgram.cli.extremes import EXTREMES
+from fastgram.cli.report import (
+    FAILURES,
+    Failure,
+    Report,
+    Task,
+    check_writable,
+    csv_text,
+    json_text,
+    network_name,
+    records,
+    write_whole,
+)
+from fastgram.cli.text_table import house_table, text_console
+from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
+
+if TYPE_CHECKING:
+    from fastgram.network.network import Network
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+ROWS = ("unit", "raw")
+# What says how Lanczos runs, or how entries are computed, says nothing to ball arithmetic.
+_NOT_EXACT = (
+    "rtol",
+    "method",
+    "block",
+    "max_passes",
+    "confidence",
+    "seed",
+    "dtype",
+    "device",
+    "memory",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fastgram {fastgram.__version__}")
+        raise typer.Exit
+
+
+# A line of this is a paragraph: rich would keep line breaks within one.
+_SPECTRUM = r"""Bracket the extreme eigenvalues of Gram matrices.
+
+For each network: takes its Gram matrix at the rows of DATA, and brackets its smallest and largest \
+eigenvalue, λ_min and λ_max. λ_min bounds how fast gradient descent trains such a network. It is \
+infinitely wide with one hidden layer unless --depth and --width say otherwise.
+
+Several values of --activation, --depth or --width make a sweep: all their combinations, a row \
+each, and --plot draws λ_min and λ_max against the depth or the width. Compare depths with \
+--normalize: without it the variance, and the eigenvalues with it, shrink or grow from layer to \
+layer (by half under relu). A network that fails is a row that says why; the exit code is then 1.
+
+A result is an estimate and a bracket \[lower, upper] that holds the true value. Its guarantee is \
+[bold]exact[/]: known without arithmetic; [bold]certified[/]: proven, rounding included; \
+[bold]probabilistic[/]: with the probability --confidence, over the random start; or \
+[bold]none[/]: one end is not known.
+
+--density bounds all eigenvalues instead: the part of them up to any x, quantiles, trace, \
+log-determinant and effective rank, at least as probably as --confidence, and λ_min and λ_max too. \
+--block is its number of random vectors and --max-passes its number of products. --plot draws the \
+cumulative distributions.
+
+--exact proves decimal digits of λ_min and λ_max instead, in ball arithmetic, however small λ_min \
+is: for infinite width, activations with a formula in balls (of the default ones relu, tanh, swish \
+and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
+
+[bold]Examples[/]
+  fastgram spectrum
+  fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png
+  fastgram spectrum rows.npz:train -a 'elu(alpha=0.5)' --json -
+  fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv
+  fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot depth.png
+  fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
+  fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
+  fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
+""".replace("\\\n", "")
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Gram matrices of wide neural networks and their extreme eigenvalues, with brackets."""
+
+
+@app.command(help=_SPECTRUM)
+def spectrum(
+    context: typer.Context,
+    data: options.Data = None,
+    activation: options.Activations = None,
+    depth: options.Depths = None,
+    width: options.Widths = None,
+    kind: options.Kind = "gradient",
+    weight_variance: options.WeightVariance = 1.0,
+    bias_variance: options.BiasVariance = 0.0,
+    normalize: options.Normalize = False,
+    readout: options.Readout = "rademacher",
+    network_seed: options.NetworkSeed = 0,
+    columns: options.Columns = None,
+    drop: options.Drop = None,
+    label: options.Label = None,
+    rows: options.Rows = "unit",
+    density: options.Density = False,
+    exact: options.Exact = False,
+    digits: options.Digits = 15,
+    rtol: options.Rtol = 1e-2,
+    confidence: options.Confidence = 0.999,
+    method: options.Method = "auto",
+    block: options.Block = None,
+    max_passes: options.MaxPasses = None,
+    seed: options.Seed = 0,
+    dtype: options.Dtype = "float64",
+    device: options.Device = "cpu",
+    memory: options.Memory = None,
+    json_file: options.Json = None,
+    csv_file: options.Csv = None,
+    plot_file: options.Plot = None,
+) -> int:
+    """Check everything, then run."""
+    from fastgram.eigenvalues import extreme
+    from fastgram.network.network import KINDS, READOUTS, Network
+
+    _check_question(context, density, exact)
+    drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
+    shapes = itertools.product(
+        activation or (exact_names(options.ACTIVATIONS) if exact else options.ACTIVATIONS),
+        depth or [1],
+        map(options.as_width, width or [options.INFINITE]),
+    )
+    networks = [
+        Network(
+            name,
+            depth=layers,
+            width=neurons,
+            weight_variance=weight_variance,
+            bias_variance=bias_variance,
+            normalize=normalize,
+            readout=as_choice("readout", readout, READOUTS),
+            seed=drawn,
+        )
+        for name, layers, neurons in dict.fromkeys(shapes)
+    ]
+    operator = {
+        "kind": as_choice("kind", kind, KINDS),
+        "device": _device_of(device),
+        "dtype": as_dtype(dtype).name,
+        "memory": None if memory is None else options.as_bytes(memory),
+    }
+    number = as_number("rtol", rtol, above=0.0)
+    word = as_choice("method", method, extreme.METHODS)
+    vectors = None if block is None else as_integer("block", block, 1)
+    passes = None if max_passes is None else as_integer("max-passes", max_passes, 1)
+    random = {
+        "confidence": as_number("confidence", confidence, above=0.0, below=1.0),
+        "seed": as_integer("seed", seed, 0),
+    }
+    as_choice("rows", rows, ROWS)
+    report, request = (
+        EXTREMES,
+        {"rtol": number, "method": word, "block": vectors, "max_passes": passes, **random},
+    )
+    if density:
+        report, request = DENSITY, {"probes": vectors, "passes": passes, **random}
+    if exact:
+        report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
+        operator = {"kind": operator["kind"]}
+    texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
+    _check_outputs(data, (json_file, csv_file, plot_file))
+    choice = Choice(
+        columns=as_words("--columns", columns or []),
+        drop=as_words("--drop", drop or []),
+        label=as_words("--label", label or []),
+    )
+    sample = _sample_of(data, choice)
+    # ball arithmetic scales rows itself, without rounding
+    if rows == "unit":
+        _refuse_zeros(sample)
+    X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
+    taken = sample.columns, sample.told, sample.lines
+    task = Task(X, sample.source, rows, operator, request, *taken)
+    failures = report.check(task, networks)
+    return _run(report, task, networks, failures, texts, plot_file)
+
+
+def _device_of(name: str) -> str:
+    """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
+    from fastgram.devices import device as _devices
+
+    chosen = _devices.as_devices(name)[0].name
+    if (name, chosen) == ("auto", "cpu"):
+        print(f"fastgram: on the CPU, for {_devices.gpus()[1]}", file=sys.stderr)
+    return chosen
+
+
+def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
+    """Refuse two questions at a time, and options that are of another."""
+    if density and exact:
+        raise ValueError("--density and --exact are different questions: ask one at a time")
+    if density:
+        options.refuse_given(context, ("rtol", "method"), "to --density")
+    if exact:
+        options.refuse_given(context, _NOT_EXACT, "to --exact")
+    else:
+        options.refuse_given(context, ("digits",), "without --exact")
+
+
+def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
+    """Refuse files that could not be written at the end, or that would be lost."""
+    json_file, _, plot_file = names
+    if plot_file is not None:
+        from fastgram.plotting.extremes import check_figure_path
+
+        check_figure_path(plot_file)
+    if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:
+        raise ValueError(f"{json_file}: that ending is for data, not for JSON")
+    taken: list[str | Path] = [] if data is None else [Path(data).resolve()]
+    for name in names:
+        if name is None:
+            continue
+        place = name if name == "-" else Path(name).resolve()
+        if place in taken:
+            what = "the data are" if place == taken[0] and data is not None else "another output is"
+            raise ValueError(f"cannot write {name}: {what} there")
+        taken.append(place)
+        if name != "-":
+            check_writable(name)
+
+
+def _sample_of(data: str | None, choice: Choice) -> Sample:
+    if data is not None:
+        return read_rows(data, choice)
+    from fastgram import datasets
+
+    return rows_of_array(datasets.digits(), "the digits", choice)
+
+
+def _refuse_zeros(sample: Sample) -> None:
+    zeros = np.flatnonzero(~sample.rows.any(axis=1))
+    if zeros.size:
+        raise ValueError(
+            f"{sample.source}: {sample.place(int(zeros[0]))} is zero: it cannot be scaled to norm"
+            " 1; --rows raw takes rows as they are"
+        )
+
+
+def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    from fastgram import datasets
+
+    return datasets._unit(np.array(rows, dtype=np.float64, order="C"))
+
+
+def _run(
+    report: Report,
+    task: Task,
+    networks: Sequence[Network],
+    failures: Mapping[int, Exception],
+    texts: Mapping[str, Callable[[list[dict[str, Any]]], str]],
+    plot_file: str | None,
+) -> int:
+    """Compute one network after the other; what is done is shown even where the run is cut short.
+
+    Of several, one that fails does not keep the others: its row says why. `texts` are the files to
+    write anew after each, and what makes their text of the records. Returns the exit status: 1 if
+    any failed.
+    """
+    live = sys.stderr.isatty()
+    results: list[Any] = []
+    try:
+        for place, network in enumerate(networks):
+            name = network_name(network, networks)
+            if live:
+                print(f"{name} ({place + 1} of {len(networks)})", file=sys.stderr)
+            try:
+                if place in failures:
+                    raise failures[place]
+                results.append(report.solve(task, network, live))
+            except FAILURES as error:
+                if len(networks) == 1:
+                    raise task.worded(error) from None
+                results.append(Failure(task.words(error)))
+                print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
+            for file, text in texts.items():
+                if file != "-":
+                    write_whole(file, text(records(task, networks, results)))
+    finally:
+        if results and "-" in texts:
+            print(texts["-"](records(task, networks, results)), end="")
+        elif results:
+            report.show(task, networks, results)
+        sys.stdout.flush()
+    done = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
+    if plot_file is not None and done:
+        drawn = [networks[place] for place in done], [results[place] for place in done]
+        report.draw(plot_file, task, *drawn)
+    return 0 if len(done) == len(networks) else 1
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices and the table of activations."""
+    from fastgram.devices import device as _devices
+    from fastgram.kernels.cpu import llvm_vectors
+    from fastgram.network.activations import activation_names, get_activation
+    from fastgram.support import machine
+
+    console = text_console()
+    found, reason = _devices.gpus()
+    threads, memory = machine.thread_limit(), machine.memory_limit()
+    without = "" if found else f"; no GPU: {reason}"
+    facts = {
+        "fastgram": fastgram.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
+        "devices": ", ".join(device.label for device in (_devices.CPU, *found)) + without,
+        "threads": f"{threads.value} ({threads.source})",
+        "memory free": f"{memory.value / 2**30:.3g} GiB ({memory.source})",
+        "vectors": llvm_vectors.instructions(),
+    }
+    for key, value in facts.items():
+        console.print(f"{key:<16} {value}")
+    table = house_table()
+    for header in ("activation", "what it is", "regularity"):
+        table.add_column(header)
+    for name in activation_names():
+        activation = get_activation(name)
+        table.add_row(name, activation.description, activation.regularity)
+    console.print()
+    console.print(table)

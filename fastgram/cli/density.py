@@ -1,0 +1,97 @@
+"""`fastgram spectrum --density`: bounds of the whole spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastgram.cli.report import Failure, Report, Task, network_name
+from fastgram.cli.text_table import (
+    failed_cells,
+    failure_words,
+    print_results,
+    short_bracket_text,
+    text_console,
+)
+
+if TYPE_CHECKING:
+    from fastgram.density.results import SpectralDensity
+    from fastgram.network.network import Network
+
+__all__ = ["DENSITY"]
+
+_HEADERS = (
+    "λ_min",
+    "10 %",
+    "median",
+    "90 %",
+    "λ_max",
+    "trace",
+    "log-determinant",
+    "effective rank",
+    "passes",
+    "seconds",
+)
+_SHOWN = (0.1, 0.5, 0.9)
+
+
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
+    n, probes = task.X.shape[0], task.request["probes"]
+    if probes is not None and probes > n:
+        raise ValueError(f"block must be at most the number of rows, {n}, not {probes}")
+    return {}
+
+
+def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
+    from fastgram.density.spectral_density import spectral_density
+    from fastgram.matrix.operator import GramOperator
+
+    # the entries it keeps go with it, before the next one takes the memory that is free
+    op = GramOperator(task.X, network, **task.operator)
+    return spectral_density(op, **task.request, progress=progress)
+
+
+def _show(
+    task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity | Failure]
+) -> None:
+    """Print a row a result, and below what would tighten its bounds."""
+    console = text_console()
+    confidence = f"confidence {task.request['confidence']:g}"
+    console.print(task.heading("spectrum of the", networks, confidence))
+    rows = [
+        failed_cells(_HEADERS) if isinstance(result, Failure) else _cells(result)
+        for result in results
+    ]
+    marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
+    print_results(console, networks, _HEADERS, rows, marks, right=2)
+    for network, result, mark in zip(networks, results, marks, strict=False):
+        said = failure_words(result) if isinstance(result, Failure) else result.message
+        console.print(f"{mark} {network_name(network, networks)}: {said}".strip())
+
+
+def _cells(result: SpectralDensity) -> list[str]:
+    quantiles = [result.quantile(p) for p in _SHOWN]
+    sums = (result.trace, result.log_determinant, result.effective_rank)
+    return [
+        *map(short_bracket_text, (result.smallest, *quantiles, result.largest)),
+        *("undefined" if bracket is None else short_bracket_text(bracket) for bracket in sums),
+        str(result.passes),
+        f"{result.seconds:.1f}",
+    ]
+
+
+def _draw(
+    path: str, task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]
+) -> None:
+    from fastgram.plotting.extremes import plot_densities
+
+    plot_densities(
+        [network_name(network, networks) for network in networks],
+        results,
+        path,
+        task.figure_title(networks),
+        smooth=[network.activation.smooth for network in networks],
+    )
+
+
+DENSITY = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -1,0 +1,149 @@
+"""`fastgram spectrum --exact`: proven digits of the extreme eigenvalues."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastgram.cli.extremes import draw_extremes
+from fastgram.cli.report import FAILURES, Failure, Report, Task, network_name
+from fastgram.cli.text_table import failed_cells, failure_words, print_results, text_console
+from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
+
+if TYPE_CHECKING:
+    from fastgram.exact.results import ExactEigenvalues
+    from fastgram.network.network import Network
+
+__all__ = ["EXACT", "exact_names"]
+
+_MOST_ROWS = 2000
+# What n rows take to 15 digits, by n³ and n², on one processor core: 4.2 s for n = 300, 71 s and
+# 1.5 GB for n = 1000. More where λ_min is far smaller than λ_max.
+_SECONDS, _BYTES = 7e-8, 1600.0
+
+_HEADERS = ("λ_min", "λ_max", "condition", "bits", "seconds")
+
+
+def exact_names(names: Sequence[str]) -> list[str]:
+    """Return the activations that have a formula in balls."""
+    from fastgram.network.activations import get_activation
+
+    return [name for name in names if get_activation(name).ball is not None]
+
+
+def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
+    """Refuse what would not work; say so where it works, but for long."""
+    from fastgram.support.machine import require_memory
+
+    n, digits = task.X.shape[0], task.request["digits"]
+    if n > _MOST_ROWS:
+        raise ValueError(
+            f"--exact takes at most {_MOST_ROWS} rows, and {task.source} has {n}: give it fewer"
+        )
+    failures: dict[int, Exception] = {}
+    for place, network in enumerate(networks):
+        try:
+            _check_network(task, network)
+        except FAILURES as error:
+            failures[place] = error
+    if len(failures) == len(networks):
+        raise task.worded(failures[0])
+    longer = (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
+    size = int(_BYTES * longer * n**2)
+    require_memory(f"exact eigenvalues of {n} rows", size)
+    minutes = _SECONDS * longer * n**3 / 60.0
+    if minutes > 1.0:
+        told = f"{minutes:.0f} minutes or more a network, and {size / 1e9:.1f} GB of memory"
+        warnings.warn(f"--exact with {n} rows takes about {told}", RuntimeWarning, stacklevel=2)
+    return failures
+
+
+def _check_network(task: Task, network: Network) -> None:
+    from fastgram.exact.solve import check_exact
+
+    if network.width is not None:
+        raise ValueError(f"--exact is for infinite width, not --width {network.width}")
+    check_exact(task.X, network, task.operator["kind"], task.rows, task.request["digits"])
+
+
+def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:
+    from fastgram.exact.solve import exact_extreme_eigenvalues
+
+    known = {"kind": task.operator["kind"], "rows": task.rows, **task.request}
+    return exact_extreme_eigenvalues(task.X, network, **known, progress=progress)
+
+
+def _show(
+    task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues | Failure]
+) -> None:
+    """Print the digits, a row a result, and a note on each that has none or is an exact zero."""
+    console = text_console()
+    digits = task.request["digits"]
+    proven = f"{digits} proven digit{'s' if digits > 1 else ''}"
+    console.print(task.heading("λ_min and λ_max of the", networks, proven))
+    notes: list[str] = []
+    marks, rows = [], []
+    for network, result in zip(networks, results, strict=False):
+        if isinstance(result, Failure):
+            cells, remark = failed_cells(_HEADERS), failure_words(result)
+        else:
+            cells = _cells(result)
+            remark = "" if result.smallest_digits not in ("", "0") else result.message
+        rows.append(cells)
+        marks.append(f" ({len(notes) + 1})" if remark else "")
+        if remark:
+            notes.append(f"{marks[-1][1:]} {network_name(network, networks)}: {remark}")
+    print_results(console, networks, _HEADERS, rows, marks, 2)
+    for note in notes:
+        console.print(note)
+
+
+def _cells(result: ExactEigenvalues) -> list[str]:
+    zero = result.largest_digits == "0"
+    condition = result.condition_digits.replace("inf", "infinite")
+    return [
+        _digits_text(result.smallest_digits) or f"at most {result.smallest.upper:.3g}",
+        _digits_text(result.largest_digits),
+        "undefined" if zero else condition or f"above {result.condition.lower:.3g}",
+        str(result.precision),
+        f"{result.seconds:.1f}",
+    ]
+
+
+def _digits_text(digits: str) -> str:
+    return "0 (exact)" if digits == "0" else digits
+
+
+def _draw(
+    path: str, task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues]
+) -> None:
+    draw_extremes(path, task, networks, [_as_extremes(result) for result in results])
+
+
+def _as_extremes(result: ExactEigenvalues) -> ExtremeEigenvalues:
+    """Return what a figure shows, without a noise floor: there is none."""
+    nothing = RitzPairs(np.empty(0), np.empty(0))
+    resolved = bool(result.smallest_digits)
+    return ExtremeEigenvalues(
+        smallest=result.smallest,
+        largest=result.largest,
+        condition=result.condition,
+        smallest_pairs=nothing,
+        largest_pairs=nothing,
+        noise_floor=0.0,
+        resolved=resolved,
+        converged=resolved,
+        rank_bound=result.rank_bound,
+        n=result.n,
+        method="exact",
+        block=0,
+        passes=0,
+        seconds=result.seconds,
+        message=result.message,
+    )
+
+
+EXACT = Report(check=_check, solve=_solve, show=_show, draw=_draw)

@@ -1,0 +1,210 @@
+"""The options of the command line, to be shared by commands, and what their words mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import typer
+
+from fastgram.cli.data_files.reading import ending_words
+
+__all__ = [
+    "ACTIVATIONS",
+    "INFINITE",
+    "Activations",
+    "BiasVariance",
+    "Block",
+    "Columns",
+    "Confidence",
+    "Csv",
+    "Data",
+    "Density",
+    "Depths",
+    "Device",
+    "Digits",
+    "Drop",
+    "Dtype",
+    "Exact",
+    "Json",
+    "Kind",
+    "Label",
+    "MaxPasses",
+    "Memory",
+    "Method",
+    "NetworkSeed",
+    "Normalize",
+    "Plot",
+    "Readout",
+    "Rows",
+    "Rtol",
+    "Seed",
+    "WeightVariance",
+    "Widths",
+    "as_bytes",
+    "as_width",
+    "refuse_given",
+]
+
+ACTIVATIONS = ("relu", "elu", "selu", "tanh", "swish", "polynomial")
+INFINITE = "infinite"
+
+
+def _option(panel: str, text: str, *names: str, metavar: str | None = None, none: str = "") -> Any:
+    """Return an option; `none` says in the help what leaving it out means."""
+    return typer.Option(
+        *names, metavar=metavar, help=text, rich_help_panel=panel, show_default=none or True
+    )
+
+
+_NETWORK, _DATA, _RUN, _OUTPUT = "Network", "Data", "Computation", "Output"
+_QUESTION = "Question"
+
+_DENSITY = "Bound the whole spectrum: distribution, quantiles, trace, log-determinant and more."
+Density = Annotated[bool, _option(_QUESTION, _DENSITY, "--density")]
+_EXACT = (
+    "Prove decimal digits of λ_min and λ_max, in ball arithmetic; for n up to about a thousand."
+)
+Exact = Annotated[bool, _option(_QUESTION, _EXACT, "--exact")]
+_DIGITS = "Significant digits to prove by --exact, 1 to 1000."
+Digits = Annotated[int, _option(_QUESTION, _DIGITS)]
+
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help=f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
+        " (file.npz:key for one of several arrays).",
+        show_default="the 1797 x 64 handwritten digits that come with fastgram",
+    ),
+]
+Activations = Annotated[
+    list[str] | None,
+    _option(
+        _NETWORK,
+        "A name (see fastgram info), with parameters if need be:"
+        " -a 'leaky_relu(negative_slope=0.2)'. Several times to compare.",
+        "--activation",
+        "-a",
+        metavar="NAME",
+        none=", ".join(ACTIVATIONS),
+    ),
+]
+_DEPTH = "Hidden layers, 1 or more. Several times to compare."
+Depths = Annotated[
+    list[int] | None, _option(_NETWORK, _DEPTH, "--depth", metavar="INTEGER", none="1")
+]
+_WIDTH = (
+    "Neurons a hidden layer, 1 or more, of a network with random weights; infinite is the limit"
+    " of many. Several times to compare."
+)
+Widths = Annotated[
+    list[str] | None,
+    _option(_NETWORK, _WIDTH, "--width", metavar="INTEGER|infinite", none="infinite"),
+]
+_KIND = (
+    "gradient: inner products of gradients with respect to the last hidden layer's parameters."
+    " nngp: of its outputs. ntk: of gradients with respect to all parameters."
+)
+Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp|ntk")]
+WeightVariance = Annotated[float, _option(_NETWORK, "Variance of the weights, not divided by d.")]
+BiasVariance = Annotated[float, _option(_NETWORK, "Variance of the biases.")]
+_NORMALIZE = "Scale each activation so that its mean square over N(0, 1) is 1."
+Normalize = Annotated[bool, _option(_NETWORK, _NORMALIZE, "--normalize")]
+_READOUT = "Output weights of a network of finite width: signs or normal numbers."
+Readout = Annotated[str, _option(_NETWORK, _READOUT, metavar="rademacher|gaussian")]
+_NETWORK_SEED = "Of the weights of a network of finite width."
+NetworkSeed = Annotated[int, _option(_NETWORK, _NETWORK_SEED)]
+_ROWS = "unit: scale each row to norm 1. raw: take the rows as they are."
+Rows = Annotated[str, _option(_DATA, _ROWS, metavar="unit|raw")]
+_COLUMNS = (
+    "Columns of DATA to take, and no others: names or numbers, with commas between them. Numbers"
+    " count from 0, negative ones from the end."
+)
+Columns = Annotated[
+    list[str] | None,
+    _option(_DATA, _COLUMNS, "--columns", metavar="COLUMNS", none="all that hold numbers"),
+]
+_DROP = "Columns to leave out."
+Drop = Annotated[
+    list[str] | None, _option(_DATA, _DROP, "--drop", metavar="COLUMNS", none="those of words")
+]
+_LABEL = "The column of labels, which is left out as well."
+Label = Annotated[
+    list[str] | None, _option(_DATA, _LABEL, "--label", metavar="COLUMN", none="a column of words")
+]
+_RTOL = "Stop when both brackets are no wider than this part of their estimates."
+Rtol = Annotated[float, _option(_RUN, _RTOL)]
+_CONFIDENCE = "Of both brackets together, where they are probabilistic."
+Confidence = Annotated[float, _option(_RUN, _CONFIDENCE)]
+_METHOD = (
+    "dense: LAPACK with a proof. lanczos: block Lanczos, for any n. certified: lanczos, then a"
+    " proof by Cholesky factorisations. arpack: scipy's eigsh. auto: dense for small n, else"
+    " lanczos, with the inverse or a proof where that is cheaper."
+)
+Method = Annotated[str, _option(_RUN, _METHOD, metavar="auto|dense|lanczos|certified|arpack")]
+Block = Annotated[
+    int | None,
+    _option(_RUN, "Vectors that lanczos, or --density, multiplies at a time.", none="by n"),
+]
+_PASSES = (
+    "Stop after so many products with the matrix and show the brackets reached; --density does as"
+    " many."
+)
+MaxPasses = Annotated[int | None, _option(_RUN, _PASSES, none="no limit")]
+Seed = Annotated[int, _option(_RUN, "Of the random start.")]
+_DTYPE = "Of the entries. float32 cannot see eigenvalues below about n x 6e-8."
+Dtype = Annotated[str, _option(_RUN, _DTYPE, metavar="float64|float32")]
+_DEVICE = "What computes: gpu needs CuPy, auto takes a GPU where there is one."
+Device = Annotated[str, _option(_RUN, _DEVICE, metavar="cpu|gpu|auto")]
+_MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
+Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
+_JSON = "Write the results there, anew after each; - is standard output, without the table."
+Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
+_CSV = "Write the same as a table, a line a result; - is standard output, without the table."
+Csv = Annotated[str | None, _option(_OUTPUT, _CSV, "--csv", metavar="FILE")]
+_PLOT = (
+    "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width,"
+    " --density as cumulative distributions."
+)
+Plot = Annotated[str | None, _option(_OUTPUT, _PLOT, "--plot", metavar="FILE")]
+
+
+def as_width(text: str) -> int | None:
+    """Return a number of neurons from "1000", None from "infinite"."""
+    if text == INFINITE:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"width must be an integer of at least 1 or {INFINITE}, not {text!r}")
+    return number
+
+
+def as_bytes(text: str) -> int:
+    """Return a number of bytes from "2000000", "500M", "2G", "1.5GiB"."""
+    word = text.strip().upper().removesuffix("B").removesuffix("I")
+    power = "KMGT".find(word[-1:]) + 1 if word else 0
+    try:
+        number = float(word[:-1] if power else word)
+    except ValueError:
+        number = math.nan
+    if not 0.0 <= number < math.inf:
+        raise ValueError(f"memory must be a number of bytes, as in 500M or 2G, not {text!r}")
+    return int(number * 1024**power)
+
+
+def refuse_given(context: typer.Context, names: tuple[str, ...], question: str) -> None:
+    """Refuse options that were given, be it with their defaults, to a question they are not of."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [
+        "--" + name.replace("_", "-")
+        for name, source in sources.items()
+        # by its name: the class has its home in click, or in typer where that has no click
+        if source is not None and source.name == "COMMANDLINE"
+    ]
+    if given:
+        verb = "does" if len(given) == 1 else "do"
+        raise ValueError(f"{' and '.join(given)} {verb} not apply {question}")

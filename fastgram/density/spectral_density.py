@@ -1,0 +1,268 @@
+"""spectral_density(): the whole spectrum, by stochastic Lanczos quadrature with bounds.
+
+The method is Lanczos quadrature on random probes: Ubaru, Chen and Saad, *Fast estimation of
+tr(f(A)) via stochastic Lanczos quadrature*, SIAM J. Matrix Anal. Appl. 38 (2017), with one block
+Krylov space for all probes. What the run proves of the measure that the probes see is derived in
+`fastgram.density.quadrature`, what that proves of the eigenvalues in `fastgram.density.rank_law`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.density.quadrature import Envelope, block_rule, envelope
+from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
+from fastgram.density.results import SpectralDensity
+from fastgram.density.sums import Sums, known_trace, sums_of
+from fastgram.eigenvalues.extreme import default_block
+from fastgram.eigenvalues.methods.lanczos import brackets_of, missed_by
+from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.request import bracket
+from fastgram.eigenvalues.results import Bracket
+from fastgram.eigenvalues.scale import bracket_scaled, lower_end, scaled, upper_end
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.support.machine import require_memory, within_threads
+from fastgram.support.progress import progress_bar
+from fastgram.support.rounding import gamma
+from fastgram.support.validation import as_flag, as_integer, as_number
+
+__all__ = ["SpectralDensity", "spectral_density"]
+
+Array = npt.NDArray[np.float64]
+
+# How the chance of a miss is divided.
+_ORDER, _ENDS, _SUMS = 0.5, 0.25, 0.25
+# Without `passes`, a run ends here at the latest.
+MOST_PASSES = 80
+
+
+@within_threads()
+def spectral_density(
+    A: Any,
+    *,
+    probes: int | None = None,
+    passes: int | None = None,
+    confidence: float = 0.999,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> SpectralDensity:
+    """Estimate and bound the distribution of all eigenvalues of a symmetric matrix.
+
+    Parameters
+    ----------
+    A : GramOperator, (n, n) array_like or scipy LinearOperator
+        Real and symmetric; what the bounds speak of is as for `extreme_eigenvalues`.
+    probes : int, optional
+        Random vectors, multiplied at a time: 1 to n. None takes 16, or 32 from n = 32768, as
+        `extreme_eigenvalues` does.
+    passes : int, optional
+        Products with A. None goes on until the error of the quadrature is, on average over the
+        spectrum, no more than that of the random draw, and 80 passes at most.
+    confidence : float
+        Of everything in the result together.
+    seed : int
+        Of the random probes. The same arguments give the same answer.
+    checkpoint : path, optional
+        A folder in which each pass is stored (n·probes·8 bytes) as it is done, and from which the
+        same call goes on. One of `extreme_eigenvalues` by "lanczos" on the same matrix, with the
+        same seed and as many probes as its block, is gone on from, and the other way round.
+    progress : bool
+        Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
+
+    Returns
+    -------
+    SpectralDensity
+
+    Raises
+    ------
+    ValueError, TypeError
+        If A is not square, symmetric, real or finite, or an argument is out of range, or the
+        basis (n·probes·8 bytes a pass) does not fit in the memory that is free.
+
+    Notes
+    -----
+    The part of the eigenvalues ≤ x is bounded for all x at once. Half the width of the bounds is
+    about 4.7·√(2F(1 − F)/(n·probes)) for the random draw, plus one for the quadrature that falls
+    like 1/passes (less where eigenvalues stand apart): a finite number of moments, of which 2 a
+    pass are known, says no more.
+
+    Examples
+    --------
+    >>> import numpy as np, fastgram as fg
+    >>> answer = fg.spectral_density(np.diag([1.0, 2.0, 4.0]))
+    >>> answer.count(1.5, 5.0).estimate
+    2.0
+    """
+    start = time.perf_counter()
+    confidence = as_number("confidence", confidence, above=0.0, below=1.0)
+    if probes is not None:
+        probes = as_integer("probes", probes, 1)
+    if passes is not None:
+        passes = as_integer("passes", passes, 1)
+    seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
+    problem = as_problem(A)
+    n = problem.n
+    if probes is not None and probes > n:
+        raise ValueError(f"probes must be at most the order of the matrix, {n}, not {probes}")
+    if problem.rank_bound == 0:
+        return _zero(problem, confidence, start)
+    block = probes or default_block(n)
+    most = passes or MOST_PASSES
+    columns = min(most * (block + block // 2), n)  # what may be appended included
+    require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
+    # as `extreme_eigenvalues` does, so that one run serves both
+    appended = problem.appended(block // 2) if problem.rank_bound == n else None
+    run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
+    advance = run.advance
+    if checkpoint is not None:
+        advance = Checkpoint(checkpoint, run, seed).advance
+    chance = 1.0 - confidence
+    law = rank_law(n, run.block, _ORDER * chance)
+    seen = _iterate(run, advance, law, most, passes is not None, progress)
+    return _result(A, problem, run, law, seen, confidence, start)
+
+
+def _iterate(
+    run: BlockLanczos, advance: Any, law: RankLaw, most: int, fixed: bool, progress: bool
+) -> Envelope:
+    """Go on until the passes are done, or suffice."""
+    next_check = 8
+    with progress_bar(progress, most, "passes", "pass") as tick:
+        while True:
+            advance()
+            if tick is not None:
+                tick(1)
+            if run.exhausted or run.passes == most:
+                return envelope(run)
+            if fixed or run.passes < next_check:
+                continue
+            next_check = run.passes + max(1, run.passes // 4)
+            seen = envelope(run)
+            if seen.mean_width() <= law.mean_width():
+                return seen
+
+
+def _result(
+    A: Any,
+    problem: Problem,
+    run: BlockLanczos,
+    law: RankLaw,
+    seen: Envelope,
+    confidence: float,
+    start: float,
+) -> SpectralDensity:
+    n, chance = problem.n, 1.0 - confidence
+    nodes, weights = block_rule(run)
+    # all eigenvalues of T, and its basis, are granted so many roundings beside
+    size = float(np.max(np.abs(nodes)))
+    slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
+    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
+    smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
+    lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
+    if problem.semidefinite:
+        lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+    zeros = n - problem.rank_bound
+    if zeros:
+        lower[:zeros] = upper[:zeros] = 0.0
+        smallest = Bracket(0.0, 0.0, 0.0, "exact")
+    ranks = (np.arange(n) + 0.5) / n
+    places = np.minimum(np.searchsorted(np.cumsum(weights), ranks), nodes.size - 1)
+    estimates = np.clip(nodes[places], lower, upper)
+    trace = known_trace(A, problem)
+    sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
+    parts = [_what_was_done(run, law, seen, n)]
+    if zeros:
+        parts.append(f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}")
+    if note := problem.note(run.block):
+        parts.append(note)
+    exponent = problem.exponent  # from here on all is of the matrix that was given
+    floor = upper_end(slack, exponent)
+    if smallest.lower <= slack and not zeros:
+        parts.append(f"eigenvalues below the noise floor of {floor:.2g} cannot be told from 0")
+    return SpectralDensity(
+        lower=np.array([lower_end(value, exponent) for value in lower.tolist()]),
+        upper=np.array([upper_end(value, exponent) for value in upper.tolist()]),
+        estimates=scaled(estimates, exponent),
+        nodes=scaled(nodes, exponent),
+        weights=weights,
+        smallest=bracket_scaled(smallest, exponent),
+        largest=bracket_scaled(largest, exponent),
+        trace=bracket_scaled(sums.trace, exponent),
+        log_determinant=_logarithm_scaled(sums.log_determinant, n, exponent),
+        effective_rank=sums.effective_rank,
+        confidence=confidence,
+        n=n,
+        rank_bound=problem.rank_bound,
+        block=run.block,
+        passes=run.passes,
+        noise_floor=floor,
+        seconds=time.perf_counter() - start,
+        message="; ".join(parts),
+    )
+
+
+def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket | None:
+    """Return the logarithm of the determinant of 2**exponent times the matrix."""
+    if found is None or exponent == 0:
+        return found
+    added = n * exponent * math.log(2.0)
+    rounding = 4.0 * float(np.finfo(np.float64).eps) * abs(added)
+    low, high = found.lower + added - rounding, found.upper + added + rounding
+    return bracket(low, high, found.estimate + added, found.guarantee)
+
+
+def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:
+    done = f"{run.passes} {'pass' if run.passes == 1 else 'passes'} with {run.block} probes"
+    order = sum(diagonal.shape[0] for diagonal in run.diagonals)
+    if order == n:
+        return f"{done} span the whole space: every eigenvalue is known but for rounding"
+    drawn = f"{100.0 * law.mean_width():.2g} %"
+    if run.exhausted:
+        return (
+            f"{done} say all of what the probes see; the bounds are {drawn} of the eigenvalues"
+            " apart on average: more probes would tighten them"
+        )
+    integrated = f"{100.0 * seen.mean_width():.2g} %"
+    return (
+        f"{done}: the bounds are {drawn} of the eigenvalues apart on average from the random draw,"
+        f" which more probes would tighten, and {integrated} from the quadrature, which more passes"
+        " would"
+    )
+
+
+def _zero(problem: Problem, confidence: float, start: float) -> SpectralDensity:
+    """Answer for the zero matrix, which needs no arithmetic."""
+    nothing, exact = np.zeros(problem.n), Bracket(0.0, 0.0, 0.0, "exact")
+    infinite = Bracket(-np.inf, -np.inf, -np.inf, "exact")
+    sums = Sums(exact, infinite, None)
+    return SpectralDensity(
+        lower=nothing,
+        upper=nothing.copy(),
+        estimates=nothing.copy(),
+        nodes=np.zeros(1),
+        weights=np.ones(1),
+        smallest=exact,
+        largest=exact,
+        trace=sums.trace,
+        log_determinant=sums.log_determinant,
+        effective_rank=sums.effective_rank,
+        confidence=confidence,
+        n=problem.n,
+        rank_bound=0,
+        block=0,
+        passes=0,
+        noise_floor=0.0,
+        seconds=time.perf_counter() - start,
+        message=f"the matrix is exactly zero: {problem.rank_reason}",
+    )

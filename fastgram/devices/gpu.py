@@ -1,0 +1,303 @@
+"""GPUs through CuPy: finding them, their arrays, and the launch of a kernel.
+
+This is the only module that imports CuPy. `Gpu` itself asks of its namespace only what NumPy has
+too, and of its kernels what `fastgram.kernels.cuda.launch` launches: the tests run it on NumPy,
+with the same CUDA source compiled for the host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.devices.device import Multiplier, by_products
+from fastgram.kernels import Table
+from fastgram.kernels.cuda.fused_product import fits, padded_rows
+from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
+
+if TYPE_CHECKING:
+    from fastgram.infinite_width.entries import Rows
+
+__all__ = ["CupyGpu", "Gpu", "NoGpuError", "find"]
+
+Array = Any
+
+# Rows and columns of a tile: in float64 32 MB, which stay in a second-level cache of 40 to 50 MB.
+_TILE = 2048
+# 60 Tflop/s of an H100's tensor cores beside 0.6 of the processors that such a GPU comes with.
+_SPEED = 100.0
+# Shared memory that every kernel may take without asking.
+_SHARED_AT_LEAST = 48 * 1024
+# Double precision on tensor cores: A100 and later.
+_CAPABILITY = (8, 0)
+# What errors of CuPy and of NVIDIA's libraries say where memory is short.
+_SHORT_OF_MEMORY = ("out of memory", "memoryallocation", "alloc_failed", "out_of_memory")
+_PIECE = 2**26  # bytes that are copied from the host at a time
+# Settings of CuPy that results would suffer from.
+_HARMFUL = {
+    "CUPY_TF32": "has CuPy round the factors of float32 products",
+    "CUPY_CUDA_PER_THREAD_DEFAULT_STREAM": "lets threads of one GPU work out of turn",
+}
+_INSTALL = "pip install 'fastgram[cuda13]' (or [cuda12], for a driver of CUDA 12)"
+
+
+class NoGpuError(Exception):
+    """Says why no GPU can be used."""
+
+
+class Gpu:
+    """A GPU, or what stands in for one.
+
+    Parameters
+    ----------
+    xp : module
+        The namespace of its arrays.
+    kernels : Kernels
+        Compiled for it.
+    """
+
+    name = label = "gpu"
+    on_host = False
+    tile = _TILE
+    speed = _SPEED
+
+    def __init__(self, xp: Any, kernels: Kernels) -> None:
+        self.xp = xp
+        self.kernels = kernels
+        self._held: dict[tuple[int, object], Array] = {}
+        self._lock = threading.RLock()
+
+    # --- what a library of arrays does its own way ------------------------------------------------
+
+    def context(self) -> AbstractContextManager[None]:
+        """Make this GPU the thread's own."""
+        return nullcontext()
+
+    def finish(self) -> None:
+        """Wait until all that was asked for is done."""
+
+    def free_memory(self) -> int:
+        """Return the bytes that could be taken."""
+        raise NotImplementedError
+
+    def owns(self, value: object) -> bool:
+        """Whether this is an array of the device's kind."""
+        raise NotImplementedError
+
+    def put(self, array: Array) -> Array:
+        """Return an array of the host or of another GPU on this one."""
+        raise NotImplementedError
+
+    def get(self, array: Array) -> npt.NDArray[Any]:
+        """Return an array of the device on the host."""
+        raise NotImplementedError
+
+    # --- the same for all -------------------------------------------------------------------------
+
+    def held(
+        self, array: npt.NDArray[Any], form: Callable[[Any], npt.NDArray[Any]] | None = None
+    ) -> Array:
+        """Return a host's array, or what `form` makes of it, on the device.
+
+        It is copied the first time and kept for as long as the array lives.
+        """
+        key = id(array), form
+        with self._lock:
+            if key not in self._held:
+                with self.context():
+                    self._held[key] = self.put(array if form is None else form(array))
+                    self.finish()  # who asks next may work on another stream
+                # no lock: this may run wherever memory is freed, in a thread that holds it
+                weakref.finalize(array, self._held.pop, key, None).atexit = False
+            return self._held[key]
+
+    def unit(self, rows: Rows) -> Array:
+        """Return the unit rows, filled up with zeros to whole blocks of the kernels."""
+        return self.held(rows.unit, padded_rows)
+
+    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+        """Fill `out` with the inner products of unit rows i and unit columns j."""
+        self.xp.matmul(self.unit(rows)[i], self.unit(columns)[j].T, out=out)
+
+    @property
+    def evaluate(self) -> Callable[..., None]:
+        """The tile kernel: the contract of `fastgram.kernels`."""
+        return self.kernels.evaluate
+
+    def fuses(self, table: Table) -> bool:
+        """Whether the table is one of float64 and fits beside the rest in shared memory."""
+        return fits(self.kernels, table)
+
+    @property
+    def count(self) -> Callable[..., None]:
+        """Inner products of two-valued rows."""
+        return self.kernels.count
+
+    def mirror(self, tile: Array) -> None:
+        """Copy the upper triangle of a diagonal tile to the lower one."""
+        tile[...] = self.xp.triu(tile) + self.xp.triu(tile, 1).T
+
+    def columns_of(self, V: Array) -> Array:
+        """Return a block of vectors on this GPU."""
+        return self.put(V)
+
+    def multiplier(self, columns: int) -> Multiplier:
+        """Return what multiplies tiles with blocks of so many vectors: cuBLAS."""
+        return by_products
+
+
+class CupyGpu(Gpu):
+    """A GPU that CuPy sees, by its number."""
+
+    def __init__(self, cupy: Any, number: int) -> None:
+        self.number = number
+        self._cupy = cupy
+        facts = cupy.cuda.runtime.getDeviceProperties(number)
+        self.label = f"gpu {number} ({facts['name'].decode()})"
+        processors = int(facts["multiProcessorCount"])
+        shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
+        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), processors, shared))
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        """Make this GPU the thread's own, and put its lack of memory in words."""
+        try:
+            with self._cupy.cuda.Device(self.number):
+                yield
+        except Exception as error:  # CuPy's allocator has an error for it, and each library its own
+            said = isinstance(error, ValueError)
+            if said or not any(words in str(error).lower() for words in _SHORT_OF_MEMORY):
+                raise
+            asked = str(error).splitlines()[0]
+            raise ValueError(
+                f"GPU {self.number} is out of memory ({asked}): fewer rows, a smaller block or"
+                " device='cpu' need less of it"
+            ) from None
+
+    def finish(self) -> None:
+        """Wait until all that was asked for is done."""
+        with self._cupy.cuda.Device(self.number) as device:
+            device.synchronize()
+
+    def free_memory(self) -> int:
+        """Return what the driver has free, and what CuPy's pool has of its own."""
+        with self._cupy.cuda.Device(self.number):
+            free, _ = self._cupy.cuda.runtime.memGetInfo()
+            return int(free) + int(self._cupy.get_default_memory_pool().free_bytes())
+
+    def owns(self, value: object) -> bool:
+        """Whether this is a CuPy array, on whichever GPU."""
+        return isinstance(value, self._cupy.ndarray)
+
+    def put(self, array: Array) -> Array:
+        """Return an array of the host, of another GPU or of another library on this one."""
+        if isinstance(array, np.ndarray):
+            return self._put_from_host(array)
+        if not self.owns(array):
+            array = self._cupy.from_dlpack(array)
+        if array.device.id == self.number:
+            return array
+        # one GPU's work does not wait for another's: what is copied is done, and stays until it is
+        array.device.synchronize()
+        copy = self._cupy.asarray(array)
+        self._cupy.cuda.get_current_stream().synchronize()
+        return copy
+
+    def _put_from_host(self, array: npt.NDArray[Any]) -> Array:
+        if array.nbytes <= _PIECE or not array.flags.c_contiguous:
+            return self._cupy.asarray(array)
+        # in pieces: CuPy copies by page-locked memory of the size of what is copied, and keeps it
+        result = self._cupy.empty(array.shape, array.dtype)
+        step = max(1, _PIECE * len(array) // array.nbytes)
+        for start in range(0, len(array), step):
+            result[start : start + step].set(array[start : start + step])
+        return result
+
+    def get(self, array: Array) -> npt.NDArray[Any]:
+        """Return an array of the device on the host."""
+        return np.asarray(self._cupy.asnumpy(array))
+
+
+class _Launcher:
+    """Launches kernels by name on one GPU; NVRTC compiles them when the first one is asked for."""
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+        self._lock = threading.Lock()
+        self._kernels: dict[str, Any] = {}
+        self._shared: dict[str, int] = {}  # what each may take of shared memory
+
+    @functools.cached_property
+    def _module(self) -> Any:
+        return self._cupy.RawModule(code=source(), options=OPTIONS)
+
+    def __call__(
+        self, name: str, grid: int, block: int, shared: int, arguments: Sequence[Any]
+    ) -> None:
+        with self._lock:
+            if name not in self._kernels:
+                self._kernels[name] = self._module.get_function(name)
+            kernel = self._kernels[name]
+            if shared > self._shared.get(name, _SHARED_AT_LEAST):
+                kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared
+        kernel((grid,), (block,), tuple(arguments), shared_mem=shared)
+
+
+@functools.cache
+def find() -> tuple[Gpu, ...]:
+    """Return every GPU that CuPy sees; CUDA_VISIBLE_DEVICES chooses among them.
+
+    Raises
+    ------
+    NoGpuError
+        If there is none, or CuPy is not installed, or one is too old.
+    """
+    for name, harm in _HARMFUL.items():
+        if os.environ.get(name, "0") not in ("", "0"):
+            raise NoGpuError(f"{name} is set, which {harm}: unset it")
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise NoGpuError(f"CuPy cannot be loaded: {error}") from None
+        raise NoGpuError(f"CuPy is not installed: {_INSTALL}") from None
+    except ImportError as error:
+        raise NoGpuError(f"CuPy cannot be loaded: {str(error).splitlines()[0]}") from None
+    try:
+        count = int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise NoGpuError(f"CuPy finds no GPU that it can use ({error})") from None
+    if count == 0:
+        raise NoGpuError("CuPy finds no GPU")
+    for number in range(count):
+        facts = cupy.cuda.runtime.getDeviceProperties(number)
+        if (facts["major"], facts["minor"]) < _CAPABILITY:
+            name = facts["name"].decode()
+            raise NoGpuError(
+                f"GPU {number}, {name}, has compute capability {facts['major']}.{facts['minor']}"
+                " and the kernels need 8.0, an A100 or later (CUDA_VISIBLE_DEVICES hides it)"
+            )
+    _try(cupy)
+    return tuple(CupyGpu(cupy, number) for number in range(count))
+
+
+def _try(cupy: Any) -> None:
+    """Ask for what is loaded only when it is used: cuBLAS, cuSOLVER, NVRTC and CUDA's headers."""
+    try:
+        cupy.cuda.device.get_cublas_handle()
+        cupy.cuda.device.get_cusolver_handle()
+        cupy.cuda.nvrtc.getVersion()
+        cupy.add(cupy.zeros(1), 1.0)
+    except Exception as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NoGpuError(
+            f"CuPy finds a GPU, but not all of the CUDA toolkit ({line}): {_INSTALL}"
+        ) from None

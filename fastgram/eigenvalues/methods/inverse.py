@@ -1,0 +1,224 @@
+"""Inverse block Lanczos: the same iteration on C = (A − sI)⁻¹, whose large end is λ_min(A).
+
+A − sI = LLᵀ + E is factorised once, with s below λ_min and ‖E‖₂ ≤ c (see
+`fastgram.linalg.certificate`); each product with C is two triangular solves. With λ_min far below
+its neighbours, in proportion to the distance from s, a handful of products does what takes passes
+with A nearly n/b. The lower end that it finds replaces that of the passes: one event, of the chance
+that one end has.
+
+*What rounding does.* A computed product w = fl(Cq) satisfies (A − sI + E + E_q)w = q, E of norm
+at most c from the factorisation, the same for all products, and ‖E_q‖ ≤ e = γ(2n + 2)·‖L‖_F² the
+backward error of two triangular solves (measured instead where the BLAS in use is not known to
+substitute row by row). With A's unit eigenvector u at λ, W the products of the basis,
+g = uᵀ(EW + [E_q w …]) and ‖g‖ ≤ h = c‖W‖₂ + e‖W‖_F,
+
+    (λ − s)·uᵀW + g = uᵀQ.
+
+For λ > s, with μ = 1/(λ − s), uᵀW = μuᵀQ − μg: u meets the recurrence of W as an eigenvector of C
+at μ that misses F + μg, so that what is missed grows with μ, and `fastgram.linalg.exclusion`
+excludes all μ beyond an edge, where λ is nearer to s than 1/edge. Where |λ − s| ≤ δ, ‖uᵀQ‖ ≤ δ‖W‖₂
++ h is below the quantile's root for δ = (√q − h)/‖W‖₂, on either side of s, with no μ needed; and
+the factorisation proves that λ ≥ s − c. So the edge is a lower bound wherever c ≤ δ. The upper end
+is the Rayleigh quotient of a Ritz vector, from one more product with A.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.eigenvalues.problem import Problem
+from fastgram.eigenvalues.request import Request, bracket
+from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.certificate import below, shifted_factor
+from fastgram.linalg.exclusion import LOOSE, Missed, settled
+from fastgram.linalg.lanczos_bound import furthest, share_quantile
+from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.support.machine import conventional_blas, one_blas_thread
+from fastgram.support.progress import progress_bar, stage
+from fastgram.support.rounding import gamma
+
+__all__ = ["Inverse", "run_inverse"]
+
+Array = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Products with C at most: where so many do not close the bracket, rounding is in the way.
+_PRODUCTS = 100
+# A width, in slacks of the factorisation, that rounding leaves room for.
+_LEAST = 24.0
+# Where the factorisation fails, how many times its slack the next shift is further out.
+_FURTHER = (8.0, 64.0)
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """What an inverse run found of the smallest eigenvalue.
+
+    Attributes
+    ----------
+    smallest : Bracket
+        "certified" where the factorisation alone proves a lower end that is near enough.
+    pairs : RitzPairs
+        Of A, at its low end.
+    floor : float
+        What rounding may have moved the ends by.
+    products : int
+        With C.
+    """
+
+    smallest: Bracket
+    pairs: RitzPairs
+    floor: float
+    products: int
+
+
+def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | None:
+    """Bracket the smallest eigenvalue with the factor of A − sI.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `visit`.
+    request : Request
+    shift : float
+        A likely lower bound of λ_min, tried for s; what follows is further out, by what rounding
+        may have taken.
+
+    Returns
+    -------
+    Inverse or None
+        None where no factorisation runs through.
+    """
+    assert problem.visit is not None
+    with stage(request.progress, "factorisation"):
+        factor, slack = shifted_factor(problem.visit, problem.n, shift)
+        for widths in _FURTHER:
+            if factor is not None:
+                break
+            shift -= widths * (slack + problem.entry_error)
+            factor, slack = shifted_factor(problem.visit, problem.n, shift)
+    if factor is None:
+        return None
+    solve = _Solve(factor, conventional_blas())
+    run = BlockLanczos(solve, problem.n, request.block, request.seed)
+    quantile = share_quantile(request.chance, run.block, problem.n)
+    proven = below(shift, slack)
+    lower = proven
+    with progress_bar(request.progress, None, "products with the inverse", "product") as tick:
+        while True:
+            run.advance()
+            if tick is not None:
+                tick(1)
+            top = float(run.ritz_values()[-1])
+            upper = shift + 1.0 / top
+            room = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
+            over = run.exhausted or run.passes == _PRODUCTS or request.out_of_time()
+            missed = _missed(run, top, slack, solve.error)
+            if over or _reaches(run, top, upper - room - shift, missed, quantile):
+                lower = max(_lower(run, top, shift, slack, missed, quantile), proven)
+                if over or upper - lower <= room:
+                    break
+    vectors = run.ritz_pairs(request.k, largest=True, vectors=True)[2]
+    assert vectors is not None
+    # once more, for A's quotients: parts at the far end of its spectrum weigh little with C
+    vectors = factor.solve(vectors)
+    products = run.passes + 1
+    del run, factor  # before the next product with A keeps entries again
+    pairs, upper, floor = _rayleigh(problem, vectors)
+    lower, proven = lower - problem.entry_error, proven - problem.entry_error
+    guarantee = "certified" if proven >= lower else "probabilistic"
+    if problem.semidefinite:
+        lower, upper = max(lower, 0.0), max(upper, 0.0)
+    if not request.vectors:
+        pairs = RitzPairs(pairs.values, pairs.residuals)
+    smallest = bracket(lower, max(upper, lower), float(pairs.values[0]), guarantee)
+    return Inverse(smallest, pairs, floor + 4.0 * slack, products)
+
+
+@dataclass
+class _Solve:
+    """Products with C by the factor, and a bound of their backward errors ‖E_q‖."""
+
+    factor: LowerTriangle
+    conventional: bool
+    error: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.factor.clear_above()
+        self._rounding = gamma(2 * self.factor.n + 2) * self.factor.sum_of_squares()
+        self.error = self._rounding
+
+    def __call__(self, block: Array) -> Array:
+        """Return C times an (n, b) block."""
+        solution = self.factor.solve(block)
+        if not self.conventional:
+            residual = np.linalg.norm(block - self.factor.multiply(solution), axis=0)
+            sizes = np.linalg.norm(solution, axis=0)
+            measured = float(np.max(residual / np.maximum(sizes, np.finfo(np.float64).tiny)))
+            self.error = max(self.error, 1.01 * measured + self._rounding)
+        return solution
+
+
+def _missed(run: BlockLanczos, top: float, slack: float, error: float) -> Missed:
+    """Return what the recurrence misses of an eigenvector of C, for μ at a distance from `top`."""
+    by_one = slack * _size(run, top) + error * _frobenius_size(run)
+    return Missed(run.defect + top * by_one, by_one)
+
+
+def _frobenius_size(run: BlockLanczos) -> float:
+    """Bound ‖W‖_F."""
+    parts = [*run.diagonals, *run.couplings, *run.couplings[:-1]]
+    return math.sqrt(sum(float(np.sum(part * part)) for part in parts)) + run.defect
+
+
+def _size(run: BlockLanczos, top: float) -> float:
+    """Bound ‖W‖₂, W the products of the basis: T over the last coupling, and what it misses."""
+    return top + float(np.linalg.norm(run.couplings[-1])) + run.defect
+
+
+def _reaches(
+    run: BlockLanczos, top: float, distance: float, missed: Missed, quantile: float
+) -> bool:
+    """Whether the smallest eigenvalue is so far from the shift, by one look: cheap, not final."""
+    if distance <= 0.0:
+        return True
+    room = (1.0 / distance - top) / (1.0 + 2.0 * LOOSE)
+    return room > 0.0 and settled(run, top, 1.0, room, quantile, missed)
+
+
+def _lower(
+    run: BlockLanczos, top: float, shift: float, slack: float, missed: Missed, quantile: float
+) -> float:
+    """Return the lower end of λ_min of the matrix as computed, or −∞ where nothing is proven."""
+    size = _size(run, top)
+    excluded = (0.999 * math.sqrt(quantile) - missed.growth) / size
+    edge = furthest(run, top, 1.0, quantile, top, missed)
+    if slack > excluded or edge <= 0.0:
+        return -math.inf
+    return shift + (1.0 - 8.0 * _EPS) / edge - 4.0 * _EPS * abs(shift)
+
+
+def _rayleigh(problem: Problem, vectors: Array) -> tuple[RitzPairs, float, float]:
+    """Return Ritz pairs of A from vectors, and what the least one proves: an upper end of λ_min."""
+    with one_blas_thread():
+        basis = np.linalg.qr(vectors)[0]
+    images = problem.multiply(np.ascontiguousarray(basis))
+    values, small = np.linalg.eigh((basis.T @ images + images.T @ basis) / 2.0)
+    vectors, images = basis @ small, images @ small
+    residuals = np.linalg.norm(images - vectors * values, axis=0)
+    n, k = vectors.shape
+    least, image = vectors[:, 0], images[:, 0]
+    square = float(least @ least)
+    row_sum = problem.absolute_row_sum()
+    assert row_sum is not None  # as wherever there is a factorisation
+    floor = problem.noise_floor(float(np.max(np.abs(values))), k)
+    # vector and image are combinations of k, and their product a sum over n
+    rounding = 2.0 * math.sqrt(k) * gamma(k + 4) * row_sum
+    rounding += gamma(2 * n + 8) * float(np.linalg.norm(image))
+    upper = float(least @ image) / square + 1.001 * (floor + rounding)
+    return RitzPairs(values, residuals, vectors), upper, floor

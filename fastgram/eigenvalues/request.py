@@ -1,0 +1,86 @@
+"""What a method is asked for, and what it answers; one face for all methods."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.support.literals import Guarantee
+
+__all__ = ["Answer", "Patience", "Request", "bracket"]
+
+# Nearly closed: no wider than so many times what was asked for.
+_NEARLY = 4.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When passes have gone on for long enough that another way should be taken."""
+
+    passes: int  # that cost as much as the other way
+
+    def enough(self, passes: int, rtol: float) -> float:
+        """Return how wide λ_min's bracket may be after so many passes, relative to it.
+
+        Brackets narrow about exponentially: at half of the passes the width should be √rtol. At
+        all of them one that is nearly closed is waited for, for as many more.
+        """
+        if 2 * passes < self.passes:
+            return math.inf
+        if passes < self.passes:
+            return math.sqrt(rtol)
+        return _NEARLY * rtol if passes < 2 * self.passes else 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, checked."""
+
+    rtol: float
+    chance: float  # of a miss, at each end
+    block: int
+    k: int
+    vectors: bool
+    max_passes: int | None
+    seed: int
+    checkpoint: str | os.PathLike[str] | None
+    progress: bool
+    dense_limit: int  # the order up to which a proof by factorisation is worth its time
+    basis_bytes: int | None = None  # what the basis of "lanczos" may take
+    patience: Patience | None = None
+    time_limit: float | None = None  # in seconds, from `started`
+    started: float = 0.0  # by time.perf_counter
+    callback: Callable[[Bracket, Bracket], object] | None = None  # of the scaled matrix
+
+    def out_of_time(self) -> bool:
+        """Whether the time limit is over."""
+        return self.time_limit is not None and time.perf_counter() - self.started > self.time_limit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method found; an end that exact facts have settled is overridden later."""
+
+    smallest: Bracket
+    largest: Bracket
+    smallest_pairs: RitzPairs
+    largest_pairs: RitzPairs
+    noise_floor: float
+    block: int
+    passes: int
+    message: str
+    method: str = ""  # where it is another than was called
+    cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
+    impatient: bool = False  # whether `Request.patience` ended it
+
+
+def bracket(lower: float, upper: float, estimate: float, guarantee: str) -> Bracket:
+    """Return a Bracket, its estimate moved to within its ends."""
+    ends = float(lower), float(upper)
+    inside = min(max(float(estimate), ends[0]), ends[1])
+    return Bracket(*ends, inside, cast(Guarantee, guarantee))

@@ -1,0 +1,178 @@
+"""Entries of an infinitely wide network's Gram matrix, enclosed in balls.
+
+Rows are float64 numbers, so their inner products are exact rationals: the cosine of two rows is
+⟨x, y⟩/√(⟨x, x⟩⟨y, y⟩) with one rounding that the ball holds, and which pairs of rows have the same
+entry is decided exactly. Layers then follow the recursion that `fastgram.Network` states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from flint import arb, arb_mat, fmpq, fmpz, fmpz_mat
+
+from fastgram.exact.formulas import Formula, Pairs
+from fastgram.network.network import Network
+
+__all__ = ["Geometry", "gram_balls", "row_geometry"]
+
+Rows = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Squared norms and cosines of rows, each distinct one once.
+
+    Attributes
+    ----------
+    index : (n, n) array of int
+        Which of the distinct pairs below an entry belongs to.
+    first, second : list of int
+        The two squared norms of a distinct pair.
+    squares, cosines : callable
+        Enclose them at the precision of `flint.ctx`; cosines that are ±1 are exact.
+    """
+
+    index: npt.NDArray[np.int64]
+    first: list[int]
+    second: list[int]
+    squares: Callable[[], list[arb]]
+    cosines: Callable[[], list[arb]]
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return int(self.index.shape[0])
+
+
+def row_geometry(X: Rows, unit: bool) -> Geometry:
+    """Return the geometry of rows (n, d) that are not zero, scaled to norm 1 if `unit`."""
+    n = X.shape[0]
+    integers, scale = _integers(X)
+    matrix = fmpz_mat(n, X.shape[1], integers)
+    products = (matrix * matrix.transpose()).tolist()
+    norms = [products[i][i] for i in range(n)]
+    places: dict[int, int] = {}
+    classes = [0] * n if unit else [places.setdefault(int(norm), len(places)) for norm in norms]
+    index = np.empty((n, n), dtype=np.int64)
+    found: dict[tuple[int, ...], int] = {}
+    exact: list[tuple[fmpz, fmpz]] = []  # ⟨x, y⟩ and ⟨x, x⟩⟨y, y⟩
+    first: list[int] = []
+    second: list[int] = []
+    for i in range(n):
+        for j in range(i, n):
+            product = products[i][j]
+            size = norms[i] * norms[j]
+            key: tuple[int, ...]
+            if unit:  # the cosine is settled by its sign and its square
+                square = fmpq(product * product, size)
+                key = (1 if product > 0 else -1, int(square.p), int(square.q))
+            else:
+                key = (*sorted((classes[i], classes[j])), int(product))
+            place = found.setdefault(key, len(exact))
+            if place == len(exact):
+                exact.append((product, size))
+                first.append(classes[i])
+                second.append(classes[j])
+            index[i, j] = index[j, i] = place
+
+    def squares() -> list[arb]:
+        return [arb(1)] if unit else [arb(norm) / scale for norm in places]
+
+    def cosines() -> list[arb]:
+        return [_cosine(product, size) for product, size in exact]
+
+    return Geometry(index, first, second, squares, cosines)
+
+
+def _cosine(product: fmpz, size: fmpz) -> arb:
+    if product * product == size:
+        return arb(1) if product > 0 else arb(-1)
+    return arb(product) * arb(size).rsqrt()
+
+
+def _integers(X: Rows) -> tuple[list[int], int]:
+    """Return the entries times one power of two that makes them integers, and its square."""
+    ratios = [float(value).as_integer_ratio() for value in X.ravel()]
+    common = max(denominator for _, denominator in ratios)
+    return [top * (common // denominator) for top, denominator in ratios], common**2
+
+
+def gram_balls(
+    geometry: Geometry, network: Network, kind: str, formula: Formula, bits: int
+) -> arb_mat:
+    """Enclose the Gram matrix to about 2**-bits of its scale, at the precision of `flint.ctx`."""
+    count = len(geometry.first)
+    squares = geometry.squares()
+    # the diagonal of each norm goes along, for the variances of the next layer
+    places = range(len(squares))
+    first, second = [*geometry.first, *places], [*geometry.second, *places]
+    cosines = [*geometry.cosines(), *(arb(1) for _ in places)]
+    covariances = [
+        cosine * (squares[i] if i == j else (squares[i] * squares[j]).sqrt())
+        for i, j, cosine in zip(first, second, cosines, strict=True)
+    ]
+    weight, bias = arb(network.weight_variance), arb(network.bias_variance)
+    covariances = [weight * covariance + bias for covariance in covariances]
+    pairs = _pairs(first, second, cosines, covariances, count)
+    if bias.is_zero():  # −1 is exact too
+        pairs = replace(pairs, cosines=cosines)
+    factor = _normalisation(formula, bits) if network.normalize else arb(1)
+
+    def expectations(derivative: bool) -> list[arb]:
+        values = formula.expectations(pairs, derivative, bits)
+        return [factor * value for value in values] if network.normalize else values
+
+    tangents = pairs.covariances
+    result = tangents
+    for layer in range(1, network.depth + 1):
+        last = layer == network.depth
+        if last and kind == "gradient":
+            result = _product(pairs.covariances, expectations(True))
+            break
+        values = expectations(False)
+        through = _product(tangents, expectations(True)) if kind == "ntk" else []
+        if last:
+            result = _sum(values, through) if through else values
+            break
+        values = [weight * value + bias for value in values]
+        if through:
+            tangents = [value + weight * t for value, t in zip(values, through, strict=True)]
+        pairs = _pairs(first, second, pairs.cosines, values, count)
+    n = geometry.n
+    return arb_mat(n, n, [result[place] for place in geometry.index.ravel().tolist()])
+
+
+def _pairs(
+    first: list[int],
+    second: list[int],
+    below: list[arb],
+    covariances: list[arb],
+    count: int,
+) -> Pairs:
+    """Return the pairs of these covariances, given the cosines below; equal rows stay equal."""
+    variances = covariances[count:]
+    roots = [variance.rsqrt() for variance in variances]
+    cosines = []
+    for i, j, cosine, covariance in zip(first, second, below, covariances, strict=True):
+        if i == j and cosine == 1:
+            cosines.append(arb(1))
+        else:
+            cosines.append(covariance * roots[i] * roots[j])
+    return Pairs(variances, first, second, cosines, covariances)
+
+
+def _normalisation(formula: Formula, bits: int) -> arb:
+    one = Pairs([arb(1)], [0], [0], [arb(1)], [arb(1)])
+    return 1 / formula.expectations(one, False, bits)[0]
+
+
+def _product(left: list[arb], right: list[arb]) -> list[arb]:
+    return [a * b for a, b in zip(left, right, strict=True)]
+
+
+def _sum(left: list[arb], right: list[arb]) -> list[arb]:
+    return [a + b for a, b in zip(left, right, strict=True)]

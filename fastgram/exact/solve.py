@@ -1,0 +1,293 @@
+"""exact_extreme_eigenvalues(): extreme eigenvalues with proven decimal digits, in ball arithmetic.
+
+Every number is a ball that holds the exact one: rows are float64 numbers and hence exact; entries
+are enclosed by `fastgram.exact.formulas` and `fastgram.exact.entries`, eigenvalues by
+`fastgram.exact.enclosures`. The precision is raised until the digits stand. python-flint is loaded
+at the first call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.eigenvalues.results import Bracket
+from fastgram.exact.results import (
+    ExactEigenvalues,
+    as_fraction,
+    outward_bracket,
+    outward_condition,
+    proven_digits,
+)
+from fastgram.network.activations import Activation, activation_names, get_activation
+from fastgram.network.network import KINDS, Network, as_network
+from fastgram.network.rank import rank_bound, rank_bound_on_sphere
+from fastgram.support.literals import Kind, RowScaling
+from fastgram.support.progress import progress_bar
+from fastgram.support.validation import as_choice, as_flag, as_integer, as_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastgram.exact.entries import Geometry
+    from fastgram.exact.formulas import Formula
+
+__all__ = [
+    "ExactEigenvalues",
+    "check_exact",
+    "exact_extreme_eigenvalues",
+    "require_flint",
+]
+
+Array = npt.NDArray[np.float64]
+
+ROWS: tuple[RowScaling, ...] = get_args(RowScaling)
+# An eigenvalue that this many bits do not tell from 0 is left at that.
+MOST_BITS = 8192
+
+
+def exact_extreme_eigenvalues(
+    X: Any,
+    network: str | Activation | Network = "relu",
+    kind: Kind = "gradient",
+    rows: RowScaling = "unit",
+    digits: int = 15,
+    progress: bool = False,
+) -> ExactEigenvalues:
+    """Compute the extreme eigenvalues of a Gram matrix to proven decimal digits.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+        Rows, taken as the exact numbers that they are. n up to about a thousand: the time grows
+        like n³, and memory like n² numbers of some hundred bytes.
+    network : str, Activation or Network
+        Of infinite width.
+    kind : {"gradient", "nngp", "ntk"}
+    rows : {"unit", "raw"}
+        "unit" scales every row to norm 1 within the arithmetic, without rounding; "raw" takes rows
+        as they are.
+    digits : int
+        Significant decimal digits to prove, 1 to 1000.
+    progress : bool
+        Show a bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
+
+    Returns
+    -------
+    ExactEigenvalues
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `check_exact` says, before any long work; and a ValueError if an activation's Hermite
+        series takes too many terms.
+    ImportError
+        If python-flint is missing.
+
+    Notes
+    -----
+    Known activations are those with a formula in balls: the ReLU family, polynomials, erf, sin,
+    cos, tanh, sigmoid, softplus, swish, gelu, mish, and an `Activation` whose `ball` returns a
+    `StripFormula`; elu, selu, celu, relu6 and hard_tanh have none. Any depth. Activations that are
+    neither of the ReLU family nor erf, sin or cos take a series for each distinct norm of rows: at
+    most 8 norms with rows="raw".
+
+    λ_min far below the float64 noise floor costs precision, and for tanh, sigmoid, softplus, swish
+    and mish the number of terms grows like the square of that (tanh on unit rows: 600 terms for
+    1e-30, 2300 for 1e-60, 25000 for 1e-210).
+
+    Where exact facts show the matrix to be singular, λ_min is the exact 0. Where it is singular for
+    no known reason the precision is raised to 8192 bits, or to what the series allows, in vain; the
+    answer then is a proven bracket [0, upper] without digits.
+
+    Examples
+    --------
+    >>> import fastgram as fg
+    >>> from fastgram.exact import exact_extreme_eigenvalues
+    >>> exact_extreme_eigenvalues(fg.datasets.circle(13), "tanh").smallest_digits[:14]
+    '2.009217612773'
+    """
+    start = time.perf_counter()
+    array, known, formula = _checked(X, network, kind, rows, digits)
+    digits, progress = int(digits), as_flag("progress", progress)
+    unit = rows == "unit"
+    bound, reason = (rank_bound_on_sphere if unit else rank_bound)(array, known, kind)
+    n = array.shape[0]
+    if bound == 0:
+        zero, message = Bracket(0.0, 0.0, 0.0, "exact"), f"the matrix is exactly zero: {reason}"
+        ratio, seconds = Bracket(math.inf, math.inf, math.inf, "exact"), time.perf_counter() - start
+        return ExactEigenvalues(zero, zero, ratio, "0", "0", "inf", 0, n, 0, seconds, message)
+    from fastgram.exact.entries import row_geometry
+
+    with progress_bar(progress, None, f"exact, n = {n}", "step") as tell:
+        geometry = row_geometry(array, unit)
+        return _solve(geometry, known, kind, formula, digits, (bound, reason), start, tell)
+
+
+def check_exact(
+    X: Any,
+    network: str | Activation | Network,
+    kind: str = "gradient",
+    rows: str = "unit",
+    digits: int = 15,
+) -> None:
+    """Raise what `exact_extreme_eigenvalues` would refuse these arguments with; do no long work.
+
+    Raises
+    ------
+    ValueError
+        If X is not (n, d) and finite, a row is zero, there are too many norms for this activation,
+        the activation has no formula in balls, the network has a finite width, or a word or number
+        is out of range.
+    TypeError
+        If X is not real or an argument is of the wrong kind.
+    ImportError
+        If python-flint is missing.
+    """
+    _checked(X, network, kind, rows, digits)
+
+
+def require_flint() -> None:
+    """Raise ImportError, with what to install, where python-flint is missing."""
+    try:
+        importlib.import_module("flint")
+    except ImportError:
+        message = "exact eigenvalues need python-flint: pip install 'fastgram[exact]'"
+        raise ImportError(message) from None
+
+
+def _checked(
+    X: Any, network: Any, kind: str, rows: str, digits: int
+) -> tuple[Array, Network, Formula]:
+    as_choice("kind", kind, KINDS)
+    as_choice("rows", rows, ROWS)
+    if as_integer("digits", digits, 1) > 1000:
+        raise ValueError(f"digits must be at most 1000, not {digits}")
+    known = as_network(network)
+    if known.width is not None:
+        raise ValueError("exact eigenvalues are of infinitely wide networks: width must be None")
+    array = np.asarray(as_rows(X), dtype=np.float64)
+    formula = _formula(known.activation)
+    zero = np.flatnonzero(~np.any(array, axis=1))
+    if zero.size and (rows == "unit" or known.bias_variance == 0.0):
+        why = "cannot be scaled to norm 1" if rows == "unit" else "has no direction"
+        raise ValueError(f"X: row {zero[0]} is zero and {why}: leave it out")
+    if rows == "raw" and formula.most_variances is not None:
+        norms: set[Fraction] = set()
+        for row in array:
+            norms.add(_exact_square(row))
+            if len(norms) > formula.most_variances:
+                raise ValueError(
+                    f"X has more than {formula.most_variances} distinct norms, and "
+                    f"{known.activation.name} takes a series for each: scale rows by rows='unit'"
+                )
+    return array, known, formula
+
+
+def _formula(activation: Activation) -> Formula:
+    require_flint()
+    if activation.ball is None:
+        have = [name for name in activation_names() if get_activation(name).ball is not None]
+        raise ValueError(
+            f"{activation.name} has no formula in ball arithmetic (those that have: "
+            f"{', '.join(have)}; your own: Activation(..., ball=...))"
+        )
+    formula = activation.ball()
+    if not hasattr(formula, "expectations"):
+        raise TypeError(
+            f"activation {activation.name!r}: ball() must return a fastgram.exact.StripFormula, "
+            f"not {type(formula).__name__}"
+        )
+    return formula  # type: ignore[no-any-return]
+
+
+def _exact_square(row: Array) -> Fraction:
+    return sum((Fraction(value) ** 2 for value in row.tolist()), Fraction(0))
+
+
+# --- precision ---------------------------------------------------------------------------------
+
+
+def _solve(
+    geometry: Geometry,
+    network: Network,
+    kind: str,
+    formula: Formula,
+    digits: int,
+    rank: tuple[int, str],
+    start: float,
+    tell: Callable[[int], None] | None = None,
+) -> ExactEigenvalues:
+    """Raise the precision until both ends are proven to these digits."""
+    from flint import ctx
+
+    from fastgram.exact.enclosures import enclose_largest, enclose_smallest
+    from fastgram.exact.entries import gram_balls
+
+    def done() -> None:
+        if tell is not None:
+            tell(1)
+
+    n = geometry.n
+    singular = rank[0] < n
+    least = math.ceil(3.33 * digits) + 2 * n.bit_length() + 16
+    bits = least + (0 if singular else 48)
+    small = large = None
+    stuck = ""
+    while True:
+        with ctx.workprec(bits + 64):
+            try:
+                A = gram_balls(geometry, network, kind, formula, bits)
+            except ValueError as error:
+                if small is None:
+                    raise
+                stuck = str(error)
+                break
+            done()
+            if large is None or large.lower is None:
+                large = enclose_largest(A, digits)
+                done()
+            missing = large.lacking
+            if not singular:
+                small = enclose_smallest(A, digits)
+                done()
+                missing = max(missing, small.lacking)
+        if not missing:
+            break
+        if bits + missing > MOST_BITS:
+            stuck = f"{bits} bits do not tell λ_min from 0"
+            break
+        bits += missing
+    if large is None or large.lower is None:
+        raise ValueError(f"λ_max is not proven at {bits} bits: {stuck}")
+    top = -as_fraction(large.upper), -as_fraction(large.lower)
+    if singular:
+        bottom = Fraction(0), Fraction(0)
+        zeros = n - rank[0]
+        message = f"λ_min is an exact zero, {zeros} times or more: {rank[1]}"
+    elif small is not None and small.lower is not None:
+        bottom = as_fraction(small.lower), as_fraction(small.upper)
+        message = f"every digit is proven: balls of {bits} bits"
+    elif small is not None:
+        bottom = Fraction(0), as_fraction(small.upper)
+        message = f"λ_min is not resolved: {stuck}"
+    ratio = top[0] / bottom[1] if bottom[1] else None, top[1] / bottom[0] if bottom[0] else None
+    return ExactEigenvalues(
+        smallest=outward_bracket(*bottom),
+        largest=outward_bracket(*top),
+        condition=outward_condition(outward_bracket(*bottom), outward_bracket(*top), ratio),
+        smallest_digits="0" if singular else proven_digits(*bottom, digits),
+        largest_digits=proven_digits(*top, digits),
+        condition_digits="inf" if singular else proven_digits(*ratio, digits),
+        rank_bound=rank[0],
+        n=n,
+        precision=bits,
+        seconds=time.perf_counter() - start,
+        message=message,
+    )

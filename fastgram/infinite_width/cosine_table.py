@@ -1,0 +1,223 @@
+"""From a function of the angle between two rows to the cells that the kernels evaluate."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial import chebyshev
+
+from fastgram.infinite_width.piecewise import (
+    POWERS,
+    Piece,
+    Profile,
+    check_width,
+    largest,
+    sample_chords,
+)
+from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
+from fastgram.support.validation import as_dtype
+
+__all__ = ["Profile", "build_table"]
+
+Array = npt.NDArray[np.float64]
+Tile = npt.NDArray[np.floating]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Truncation allowed, relative to the table's scale, by the dtype of the tiles.
+_TOLERANCE = {np.dtype(np.float64): 5e-15, np.dtype(np.float32): 4e-9}
+# The highest degree of a cell, and the samples it is fitted to: with a higher one a piece costs
+# more than two pieces of a lower one, with a lower one smooth activations need several pieces.
+_DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
+_NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
+# Of what was measured at some points: a fit's error at its nodes, the rounding of a cell at these.
+_DOUBLED = 2.0
+# Off each other by the golden ratio: numbers of few bits would be multiplied without rounding.
+_PLACES = np.append(np.mod(np.arange(1.0, 1024.0) * ((5.0**0.5 - 1.0) / 2.0), 1.0), [0.0, 1.0])
+_FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
+_MIDDLE = 0.75  # where the middle ends, and s there
+_END = float(np.sqrt(0.125))
+
+
+def build_table(
+    profile: Profile, dtype: npt.DTypeLike = np.float64, scale: float | None = None
+) -> Table:
+    """Build the table of a profile of one function, for tiles of a dtype.
+
+    Parameters
+    ----------
+    profile : Profile
+    dtype : {float64, float32}
+        float32 tables hold 4e-9 of the scale and their coefficients are rounded to float32.
+    scale : float, optional
+        What the samples carry the rounding of; None takes the largest value of the profile, which
+        may be the small difference of larger ones.
+
+    Returns
+    -------
+    Table
+        Its `error` is at most 2e-14 of its `scale` in float64 at depth 1; what more a layer makes
+        of it depends on the activation: see `fastgram.infinite_width.conditioning`.
+
+    Notes
+    -----
+    The error is that of the profile's own values, twice what the fit leaves at more nodes than it
+    has coefficients, and twice what the Horner scheme rounds at many points. (A bound of the latter
+    by its coefficients, each tᵏ's with 2k + 1 roundings, is derived and up to a hundred times too
+    large: powers of t cancel where a Chebyshev series does not.)
+
+    Raises
+    ------
+    ValueError
+        If the function is too rough for any number of pieces: an undeclared kink.
+    """
+    kind = as_dtype(dtype)
+    if scale is None:
+        scale = float(largest(profile)[0])
+    # the samples themselves carry the rounding of all layers
+    tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
+    spans = _cut(profile, tolerance, kind)
+    # found: every span fits at the last
+    degrees = range(1, _DEGREE[kind] + 1)
+    degree = next(d for d in degrees if all(span.fits(d, tolerance) for span in spans))
+    # one or two more, so that near the ends rounding alone is left
+    for _ in range(2):
+        if not all(span.fits(degree, tolerance / 8.0) for span in spans):
+            degree += 1
+    return _assemble(spans, degree, profile, scale, kind)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A piece of a table: what its cells are counted in, from where to where, and the cells."""
+
+    mode: int
+    low: float
+    high: float
+    cells: list[Piece]
+
+    def fits(self, degree: int, tolerance: float) -> bool:
+        return all(cell.fit(degree)[1][0] <= tolerance for cell in self.cells)
+
+
+def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_Span]:
+    """One piece for all cosines where that is enough; else a middle one, and the ends halved."""
+    waiting = [(FROM_NEARER, -1.0, 1.0)]
+    spans: list[_Span] = []
+    while waiting:
+        mode, low, high = waiting.pop()
+        span = _span(profile, mode, low, high, tolerance, kind)
+        if span is not None:
+            spans.append(span)
+        elif (mode, high) == (FROM_NEARER, 1.0):
+            # most entries are in the middle, and kinks are felt near the ends
+            waiting += [(m, 0.0, _END) for m in (FROM_MINUS_ONE, FROM_ONE)]
+            waiting.append((FROM_NEARER, -_MIDDLE, _MIDDLE))
+        elif mode == FROM_NEARER:
+            waiting += [(m, _END, _FARTHEST) for m in (FROM_MINUS_ONE, FROM_ONE)]
+        else:
+            check_width(profile, low, high, relative_to=high)
+            middle = (low + high) / 2.0
+            waiting += [(mode, middle, high), (mode, low, middle)]
+    return sorted(spans, key=lambda span: (span.mode, span.low))
+
+
+def _span(
+    profile: Profile,
+    mode: int,
+    low: float,
+    high: float,
+    tolerance: float,
+    kind: np.dtype[np.floating],
+) -> _Span | None:
+    """Return a piece, or None where its cells are too wide."""
+    edges = np.linspace(low, high, CELLS[kind] + 1)
+    if mode != FROM_NEARER:
+        cells = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
+    else:
+        s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
+        cells = [
+            (high <= 0.0, min(a, b), max(a, b))
+            for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
+        ]
+    # the outermost are the roughest as a rule: where they do not fit the others need no samples
+    outer = sample_chords(profile, [cells[0], cells[-1]], _NODES[kind])
+    if not _Span(mode, low, high, outer).fits(_DEGREE[kind], tolerance):
+        return None
+    inner = sample_chords(profile, cells[1:-1], _NODES[kind])
+    span = _Span(mode, low, high, [outer[0], *inner, outer[1]])
+    return span if span.fits(_DEGREE[kind], tolerance) else None
+
+
+def _squares(span: _Span) -> tuple[float, float]:
+    """Return the range of s² that a piece holds for."""
+    if span.mode == FROM_NEARER:
+        return (0.0 if span.high == 1.0 else _END**2), 1.0
+    # nothing is beyond the outermost: rounding may put an s² just above ½
+    return span.low**2, 1.0 if span.high == _FARTHEST else span.high**2
+
+
+def _assemble(
+    spans: list[_Span], degree: int, profile: Profile, scale: float, kind: np.dtype[np.floating]
+) -> Table:
+    cells = np.zeros((len(spans), 2 + degree + 1, CELLS[kind]))
+    slopes, residuals, roundings = [], [], []
+    # t is −1 and 1 at the ends of the widest cell, and keeps to that slope in the others
+    scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in spans])
+    for p, span in enumerate(spans):
+        for c, cell in enumerate(span.cells):
+            series, error = cell.fit(degree)
+            power = (POWERS[: degree + 1, : degree + 1] @ series)[:, 0]
+            ratio = 2.0 / (cell.high - cell.low) / scales[p]
+            cells[p, :2, c] = -(cell.high + cell.low) / 2.0 * scales[p], cell.bases[0]
+            cells[p, 2:, c] = (power * ratio ** np.arange(degree + 1))[::-1]
+            slopes.append(float(cell.slopes(series)[0]))
+            residuals.append(float(error[0]))
+            roundings.append(_rounding(cells[p, :, c].astype(kind), scales[p], cell, series[:, 0]))
+    # beside the polynomial: two weights, rounded to the dtype, their products, and the result
+    unit = float(np.finfo(kind).eps) / 2.0
+    bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error + 6.0 * unit * scale
+    steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
+    lows = np.array([span.low for span in spans])
+    ranges = np.array([_squares(span) for span in spans])
+    return Table(
+        modes=np.array([span.mode for span in spans], dtype=np.int64),
+        lows=ranges[:, 0].astype(kind),
+        highs=ranges[:, 1].astype(kind),
+        counts=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
+        cells=cells.astype(kind),
+        at_one=float(profile.at_one[0]),
+        at_minus_one=float(profile.at_minus_one[0]),
+        scale=scale,
+        error=bound,
+        slope=max(slopes),
+        by_norm=profile.by_norm,
+    )
+
+
+def _rounding(cell: Tile, scale: float, piece: Piece, series: Array) -> float:
+    """Measure what the Horner scheme of a cell rounds, the tiles' dtype as its arithmetic.
+
+    Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings
+    by no powers of 2; both are of the same s.
+
+    Parameters
+    ----------
+    cell : (2 + coefficients,) array
+        Offset, base, and coefficients descending, as in a table.
+    scale : float
+        Of t.
+    piece : Piece
+        What the cell was fitted to.
+    series : (degree + 1,) array
+    """
+    s = (piece.low + _PLACES * (piece.high - piece.low)).astype(cell.dtype)
+    t = cell.dtype.type(scale) * s + cell[0]
+    total = np.zeros_like(s)
+    for coefficient in cell[2:]:
+        total = total * t + coefficient
+    place = (2.0 * s - piece.low - piece.high) / (piece.high - piece.low)
+    exact = float(piece.bases[0]) - s * chebyshev.chebval(place, series)
+    return float(np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact)))

@@ -1,0 +1,261 @@
+"""One hidden layer as a map of angles: E[g(u)g(v)] against the angle between u and v.
+
+Distances from the values at both ends are kept, and never the values alone: in s, half the chord
+to the nearer end, the distance is s**order times a smooth function, so that it keeps its relative
+digits as s tends to 0, layer after layer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial import chebyshev
+
+from fastgram.network.activations import Activation
+from fastgram.network.duals import chord_matrices, dual_matrices
+from fastgram.support.machine import one_blas_thread, thread_count
+
+__all__ = ["Distances", "Layer", "Pairs"]
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_EPS = float(np.finfo(np.float64).eps)
+_DEGREE = 31
+_NODES = chebyshev.chebpts1(48)
+_BASIS = chebyshev.chebvander(_NODES, _DEGREE)
+_TOLERANCE = 5e-15  # of the largest distance over s**(order − 1)
+_NARROWEST = 2.0**-14
+_MANY = 8  # variances, from which on quadratures are worth a thread each
+_TOP = float(np.sqrt(0.5))  # s at a right angle
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All unordered pairs of so many norms; arrays over them have the pairs as their last axis."""
+
+    first: npt.NDArray[np.intp]
+    second: npt.NDArray[np.intp]
+
+    @staticmethod
+    def of(count: int) -> Pairs:
+        """Return the pairs of `count` norms."""
+        return Pairs(*np.triu_indices(count))
+
+    def take(self, matrix: Array) -> Array:
+        """Return the elements of symmetric matrices, (..., count, count), at the pairs."""
+        return np.asarray(matrix[..., self.first, self.second])
+
+    def product(self, values: Array) -> Array:
+        """Return the products of the values of the two, (pairs,)."""
+        return np.asarray(values[self.first] * values[self.second])
+
+
+@dataclass(frozen=True)
+class Distances:
+    """E[g(u)g(v)] at some angles, as what is missing from its value at the nearer end.
+
+    Attributes
+    ----------
+    at_one, at_minus_one : (pairs,) arrays
+        Its values at the angles 0 and π.
+    far : bool array, broadcasts to that of `values`
+        Where the nearer end is π.
+    values : (..., pairs) array
+        Value at the nearer end minus value at the angle.
+    """
+
+    at_one: Array
+    at_minus_one: Array
+    far: Mask
+    values: Array
+
+    def below(self, base: Distances) -> tuple[Array, Array]:
+        """Return the value at one angle, `base`, and how much below it the values here are."""
+        gap = self.at_one - self.at_minus_one
+        from_one = np.where(self.far, gap + self.values, self.values)
+        from_minus_one = np.where(self.far, self.values, self.values - gap)
+        missing = np.where(base.far, from_minus_one, from_one) - base.values
+        end = np.where(base.far, self.at_minus_one, self.at_one)
+        return end - base.values, missing
+
+
+@dataclass(frozen=True)
+class _Series:
+    """s**order·G(s) on [0, √½], G as Chebyshev series on pieces; a series a pair."""
+
+    order: int
+    edges: Array
+    coefficients: list[Array]  # (degree + 1, pairs), one a piece
+    missed: Array  # (pairs,): what the fit left of the distance over s**(order − 1)
+
+    def __call__(self, s: Array) -> Array:
+        result = np.zeros(s.shape)
+        last = len(self.coefficients) - 1
+        for k, series in enumerate(self.coefficients):
+            low, high = self.edges[k], self.edges[k + 1]
+            here = (s >= low) | (k == 0)
+            if k < last:
+                here &= s < high
+            if not np.any(here):
+                continue
+            t = np.clip((2.0 * s - low - high) / (high - low), -1.0, 1.0)
+            result = np.where(here, _clenshaw(t, series), result)
+        return np.asarray(s**self.order * result)
+
+
+def _clenshaw(t: Array, series: Array) -> Array:
+    after, later = np.zeros(t.shape), np.zeros(t.shape)
+    for coefficient in series[:0:-1]:
+        after, later = coefficient + 2.0 * t * after - later, after
+    return np.asarray(series[0] + t * after - later)
+
+
+class Layer:
+    """E[g(u)g(v)], g the activation or its derivative, for all pairs of some variances.
+
+    Parameters
+    ----------
+    activation : Activation
+    derivative : bool
+        Whether g is f'.
+    variances : (m,) array
+        Above 0.
+    """
+
+    def __init__(self, activation: Activation, derivative: bool, variances: Array) -> None:
+        self._pairs = Pairs.of(variances.size)
+        power = activation.homogeneity
+        if power is None:
+            self._scale = np.ones(1)
+        else:  # one function of the angle serves all variances
+            power = max(power - 1, 0) if derivative else power
+            self._scale = self._pairs.product(np.sqrt(variances)) ** power
+            variances, self._pairs = np.ones(1), Pairs.of(1)
+        self._source = (activation, derivative, variances)
+        # one quadrature answers for both ends
+        self._chords = functools.cache(
+            functools.partial(_quadrature, activation, derivative, variances)
+        )
+        one, minus_one = dual_matrices(activation, derivative, 0.0, variances)
+        self.at_one = self._scale * self._pairs.take(one)
+        self.at_minus_one = self._scale * self._pairs.take(minus_one)
+
+    def at_offsets(self, far: bool, offsets: Array) -> Distances:
+        """Return distances at angles so far from one end, for all pairs alike, by quadrature.
+
+        Parameters
+        ----------
+        far : bool
+            Whether that end is π.
+        offsets : (k,) array
+            In [0, π/2].
+        """
+        chords = [pair[int(far)] for pair in _each(self._chords, offsets, self._pairs.second[-1])]
+        values = self._scale * self._pairs.take(np.array(chords))
+        return Distances(self.at_one, self.at_minus_one, np.asarray(far), values)
+
+    @property
+    def order(self) -> int:
+        """The power of s that distances fall like, where the layer is fitted."""
+        return self._fit()[0].order
+
+    @property
+    def fit_error(self) -> float:
+        """What `at_angles` misses of distances over s**(order − 1), relative to κ(1)."""
+        near, far = self._fit()
+        missed = float(np.max(self._scale * np.maximum(near.missed, far.missed)))
+        return missed / max(float(np.max(self.at_one)), float(np.finfo(np.float64).tiny))
+
+    def _fit(self) -> tuple[_Series, _Series]:
+        activation, derivative, variances = self._source
+        sides: tuple[_Series, _Series] = _series(activation, derivative, tuple(variances.tolist()))
+        return sides
+
+    def at_angles(self, theta: Array) -> Distances:
+        """Return distances at angles (..., pairs), a set of its own for each pair."""
+        near, far = self._fit()
+        obtuse = theta > np.pi / 2.0
+        s = np.minimum(np.sin(np.where(obtuse, np.pi - theta, theta) / 2.0), _TOP)
+        values = np.zeros(theta.shape) if np.all(obtuse) else near(s)
+        if np.any(obtuse):
+            values = np.where(obtuse, far(s), values)
+        return Distances(self.at_one, self.at_minus_one, obtuse, self._scale * values)
+
+
+def _quadrature(
+    activation: Activation, derivative: bool, variances: Array, offset: float
+) -> tuple[Array, Array]:
+    return chord_matrices(activation, derivative, offset, variances)
+
+
+def _each(
+    function: Callable[[float], tuple[Array, Array]], points: Array, size: int
+) -> list[tuple[Array, Array]]:
+    """Return the function's values at the points; on threads, where they work on large arrays."""
+    if size < _MANY:
+        return [function(point) for point in points.tolist()]
+    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
+        return list(pool.map(function, points.tolist()))
+
+
+@functools.lru_cache(maxsize=256)
+def _series(
+    activation: Activation, derivative: bool, variances: tuple[float, ...]
+) -> tuple[_Series, _Series]:
+    """Fit the distances from both ends, on common pieces."""
+    pairs = Pairs.of(len(variances))
+    q = np.asarray(variances)
+    order = 1 if _jumps(activation, derivative) else 2
+    chords = functools.partial(_quadrature, activation, derivative, q)
+    edges, found = [0.0], []
+    missed = np.zeros(2 * pairs.first.size)
+    spans = [(0.0, _TOP)]
+    scale: Array | None = None
+    while spans:
+        low, high = spans.pop(0)
+        s = (low + high) / 2.0 + _NODES * (high - low) / 2.0
+        samples = pairs.take(np.array(_each(chords, 2.0 * np.arcsin(s), q.size)))
+        samples = samples / s[:, None, None] ** (order - 1)
+        flat = samples.reshape(s.size, -1)
+        # of s·G and not of G, whose samples carry the rounding of the distances over s
+        weighted = s[:, None] * _BASIS
+        series = np.linalg.lstsq(weighted, flat, rcond=None)[0]
+        if scale is None:
+            scale = np.max(np.abs(flat), axis=0)
+            floor = _EPS * float(np.max(scale))
+        miss = np.max(np.abs(weighted @ series - flat), axis=0)
+        if np.all(miss <= _TOLERANCE * scale + floor):
+            edges.append(high)
+            missed = np.maximum(missed, miss)
+            found.append(np.asarray(series, dtype=np.float64).reshape(_DEGREE + 1, 2, -1))
+        elif high - low < _NARROWEST:
+            raise ValueError(
+                f"activation {activation.name!r}: too rough a function of the angle at variances"
+                f" from {q[0]:g} to {q[-1]:g}: declare every kink in kinks="
+            )
+        else:
+            middle = (low + high) / 2.0
+            spans = [(low, middle), (middle, high), *spans]
+    left = missed.reshape(2, -1)
+    near, far = (
+        _Series(order, np.asarray(edges), [piece[:, k] for piece in found], left[k]) for k in (0, 1)
+    )
+    return near, far
+
+
+def _jumps(activation: Activation, derivative: bool) -> bool:
+    """Whether f, or f', jumps at one of its kinks: its distances then fall like s and not s²."""
+    function = activation.df if derivative else activation.f
+    for kink in activation.kinks:
+        size = max(abs(kink), 1.0)
+        below, above = function(kink + size * np.array([-1e-9, 1e-9]))
+        around = np.max(np.abs(function(kink + size * np.array([-1.0, 1.0]))))
+        if abs(above - below) > 1e-6 * around:
+            return True
+    return False

@@ -1,0 +1,339 @@
+"""From layer to layer: the entries of a network of any depth, as distances from an end.
+
+Between layers 1 − ρ and 1 + ρ are carried, each a sum of squares,
+
+    1 ∓ ρ = ½(σw² E(f(u)/α₁ ∓ f(v)/α₂)² + σb²(1/α₁ ∓ 1/α₂)²),   α² the variance of the next layer,
+
+and never ρ itself, so that depth costs no digits of the angle near 0 and π. Entries are kept as
+what they lack from their value where the rows are parallel (or opposite).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.infinite_width.layer_maps import Distances, Layer, Pairs
+from fastgram.network.duals import dual_entries, mean_squares, normal_rule, pair_distances
+
+if TYPE_CHECKING:
+    from fastgram.network.network import Network
+
+__all__ = [
+    "Evaluation",
+    "Recursion",
+    "Step",
+    "diagonal_entries",
+    "direct_entries",
+    "second_moments",
+    "variances",
+]
+
+Array = npt.NDArray[np.float64]
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def variances(network: Network, norms: Array) -> list[Array]:
+    """Return the variances of the hidden layers' inputs, (depth) arrays.
+
+    Raises
+    ------
+    ValueError
+        If one vanishes or overflows, with the layer.
+    """
+    result = [np.square(norms)]
+    for layer in range(1, network.depth):
+        moment = second_moments(network, False, result[-1])
+        with np.errstate(over="ignore"):
+            current = network.weight_variance * moment + network.bias_variance
+        _check_variance(network, layer, current, norms)
+        result.append(current)
+    return result
+
+
+def second_moments(network: Network, derivative: bool, variance: Array) -> Array:
+    """Return E φ(√q z)² (or of φ'), φ normalised if so wished, for each variance q."""
+    activation, power = network.activation, network.activation.homogeneity
+    if power is None:
+        return network.normalisation() * mean_squares(activation, derivative, variance)
+    with np.errstate(over="ignore", under="ignore"):
+        growth = variance ** (max(power - 1, 0) if derivative else power)
+    value = growth * mean_squares(activation, derivative, np.ones(1))
+    if power == 0 and not derivative:
+        value[variance == 0.0] = float(activation.f(np.zeros(1))[0]) ** 2
+    return np.asarray(network.normalisation() * value)
+
+
+def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:
+    """Return the entries of rows of these norms with themselves, one-dimensional integrals."""
+    inputs = variances(network, norms)
+    tangent = inputs[0]
+    for layer, q in enumerate(inputs, 1):
+        if kind == "ntk" and layer < network.depth:
+            slope = second_moments(network, True, q)
+            tangent = inputs[layer] + network.weight_variance * slope * tangent
+        elif kind == "gradient":
+            tangent = q
+    last = inputs[-1]
+    result = np.zeros_like(norms)
+    if kind != "gradient":
+        result += second_moments(network, False, last)
+    if kind != "nngp":
+        result += tangent * second_moments(network, True, last)
+    return result
+
+
+def _check_variance(network: Network, layer: int, current: Array, norms: Array) -> None:
+    bad = np.flatnonzero(~((current >= _TINY) & (current < np.inf)) & (norms > 0.0))
+    if not bad.size:
+        return
+    what = "overflows" if current[bad[0]] > 1.0 or np.isnan(current[bad[0]]) else "vanishes"
+    remedy = "lower" if what == "overflows" else "raise"
+    raise ValueError(
+        f"{network.activation.name} at depth {network.depth}: the variance of a row of norm"
+        f" {norms[bad[0]]:g} {what} in float64 after layer {layer}: {remedy} weight_variance"
+        " (now"
+        f" {network.weight_variance:g})" + ("" if network.normalize else " or use normalize=True")
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A function at a layer, as distances at the end and at the angles off it."""
+
+    of: Layer
+    derivative: bool
+    at_end: Distances
+    at_angles: Distances
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer of a recursion: the angles of its input, (k, 1) or (k, pairs), and of its output.
+
+    Of the last layer `after` is as `angles` is.
+    """
+
+    layer: int
+    angles: Array
+    after: Array
+    f: Evaluation | None
+    df: Evaluation | None
+
+
+class Recursion:
+    """Entries between rows of all pairs of norms.
+
+    Parameters
+    ----------
+    network : Network
+    kind : {"gradient", "nngp", "ntk"}
+    norms : (m,) array
+        Of augmented rows, above 0.
+    """
+
+    def __init__(self, network: Network, kind: str, norms: Array) -> None:
+        self.network, self.kind, self.norms = network, kind, norms
+        self.pairs = Pairs.of(norms.size)
+        self.variances = variances(network, norms)
+        activation, depth, inputs = network.activation, network.depth, self.variances
+        self._of_f = [
+            Layer(activation, False, q) if layer < depth or kind != "gradient" else None
+            for layer, q in enumerate(inputs, 1)
+        ]
+        self._of_df = [
+            Layer(activation, True, q)
+            if kind == "ntk" or (kind, layer) == ("gradient", depth)
+            else None
+            for layer, q in enumerate(inputs, 1)
+        ]
+        self._ends = [self._ends_after(layer) for layer in range(1, depth)]
+
+    @property
+    def symmetry(self) -> int:
+        """Return p where K(−ρ) = p·K(ρ) for certain, else 0."""
+        parity = self.network.activation.parity
+        no_bias = self.network.depth == 1 or self.network.bias_variance == 0.0
+        return parity if parity == 1 or no_bias else 0
+
+    def layers(self, far: bool, offsets: Array) -> Iterator[Step]:
+        """Go through the layers from angles off one end: the first, 0 or, `far`, π.
+
+        Parameters
+        ----------
+        far : bool
+        offsets : (k,) array
+            Angles from that end, in [0, π/2].
+        """
+        angles = (np.pi - offsets if far else offsets)[:, None]
+        base = np.full(1, np.pi if far else 0.0)
+        for layer, (of_f, of_df) in enumerate(zip(self._of_f, self._of_df, strict=True), 1):
+            at_end, at_angles = self._evaluator(layer, far, offsets, base, angles)
+            f, df = (
+                None if of is None else Evaluation(of, derivative, at_end(of), at_angles(of))
+                for of, derivative in ((of_f, False), (of_df, True))
+            )
+            before = angles
+            if layer < self.network.depth:
+                assert f is not None
+                base, angles = self._next(layer, f.at_end), self._next(layer, f.at_angles)
+            yield Step(layer, before, angles, f, df)
+
+    def distances(self, far: bool, offsets: Array) -> tuple[Array, Array]:
+        """Return entries at one end, and what is missing from them at angles off that end.
+
+        Parameters
+        ----------
+        far : bool
+            Whether rows are opposite there, the angle π, and not parallel.
+        offsets : (k,) array
+            Angles from that end, in [0, π/2].
+
+        Returns
+        -------
+        end : (pairs,) array
+        missing : (k, pairs) array
+            Entry at the end minus entry at the angle, to a rounding of itself near ρ = 1.
+        """
+        if far and self.symmetry:
+            end, missing = self.distances(False, offsets)
+            return self.symmetry * end, self.symmetry * missing
+        network, kind = self.network, self.kind
+        scale, bias, weight = (
+            network.normalisation(),
+            network.bias_variance,
+            network.weight_variance,
+        )
+        product = self.pairs.product(self.norms)
+        sigma = -product if far else product
+        less_sigma = sigma * 2.0 * np.sin(offsets[:, None] / 2.0) ** 2
+        tangent, less_tangent = sigma, less_sigma
+        value, less, slope, less_slope = (np.zeros(1) for _ in range(4))
+        for step in self.layers(far, offsets):
+            if step.f is not None:
+                value, less = (scale * x for x in step.f.at_angles.below(step.f.at_end))
+            if step.df is not None:
+                slope, less_slope = (scale * x for x in step.df.at_angles.below(step.df.at_end))
+            # of a product: what is missing in the first, and in the second of what is left
+            back = tangent * slope
+            less_back = less_tangent * slope + (tangent - less_tangent) * less_slope
+            if step.layer == network.depth:
+                break
+            sigma, less_sigma = weight * value + bias, weight * less
+            tangent = sigma + weight * back if kind == "ntk" else sigma
+            less_tangent = less_sigma + weight * less_back if kind == "ntk" else less_sigma
+        if kind == "gradient":
+            end, missing = back, less_back
+        elif kind == "nngp":
+            end, missing = value, less
+        else:
+            end, missing = value + back, less + less_back
+        shape = offsets.size, product.size
+        return np.broadcast_to(end, (1, shape[1]))[0], np.broadcast_to(missing, shape)
+
+    @staticmethod
+    def _evaluator(
+        layer: int, far: bool, offsets: Array, base: Array, angles: Array
+    ) -> tuple[Callable[[Layer], Distances], Callable[[Layer], Distances]]:
+        """Return what takes a layer's distances at the end, and at the angles off it."""
+        if layer == 1:  # there all pairs of norms have one angle
+            return (
+                lambda of: of.at_offsets(far, np.zeros(1)),
+                lambda of: of.at_offsets(far, offsets),
+            )
+        return (lambda of: of.at_angles(base), lambda of: of.at_angles(angles))
+
+    def _ends_after(self, layer: int) -> tuple[Array, Array, Array, Array]:
+        """Return 1 − ρ and 1 + ρ after a layer, where ρ was 1 before it, and where it was −1."""
+        network = self.network
+        before, after = self.variances[layer - 1], self.variances[layer]
+        z, weight = normal_rule(network.activation, before)
+        size = np.sqrt(after)[:, None]
+        points = np.sqrt(before)[:, None] * z
+        plus, minus = (network.activation.f(sign * points) / size for sign in (1.0, -1.0))
+        first, second = self.pairs.first, self.pairs.second
+        gain = network.weight_variance * network.normalisation()
+
+        def half(sign: float, flipped: bool) -> Array:
+            other = (minus, plus) if flipped else (plus, minus)
+            total = np.zeros(first.size)
+            for own, its in zip((plus, minus), other, strict=True):
+                total += ((own[first] + sign * its[second]) ** 2) @ weight
+            constant = (1.0 / size[first, 0] + sign / size[second, 0]) ** 2
+            return np.asarray(0.5 * (gain * total + network.bias_variance * constant))
+
+        return half(-1.0, False), half(1.0, False), half(-1.0, True), half(1.0, True)
+
+    def _next(self, layer: int, at: Distances) -> Array:
+        """Return the angles after a layer from the distances of its output."""
+        ends = self._ends[layer - 1]
+        less = np.where(at.far, ends[2], ends[0])  # 1 − ρ at the nearer end
+        more = np.where(at.far, ends[3], ends[1])  # 1 + ρ there
+        gain = self.network.weight_variance * self.network.normalisation()
+        moved = gain * at.values / self.pairs.product(np.sqrt(self.variances[layer]))
+        # the smaller of the two takes the distance, the other is what is left of 2
+        smaller = np.clip(np.where(less <= more, less + moved, more - moved), 0.0, 2.0)
+        larger = 2.0 - smaller
+        one_minus = np.where(less <= more, smaller, larger)
+        one_plus = np.where(less <= more, larger, smaller)
+        return np.asarray(2.0 * np.arctan2(np.sqrt(one_minus), np.sqrt(one_plus)))
+
+
+def direct_entries(network: Network, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
+    """Return entries one by one, each layer a quadrature of its own; equal shapes.
+
+    Parameters
+    ----------
+    theta : array
+        Angles between augmented rows, in [0, π].
+    q1, q2 : arrays
+        Their squared norms.
+    """
+    first, second = (_variances_of_each(network, q) for q in (q1, q2))
+    result = np.empty(theta.size)
+    sizes = zip(theta.flat, zip(*first, strict=True), zip(*second, strict=True), strict=True)
+    for k, (angle, own, its) in enumerate(sizes):
+        result[k] = _direct_entry(network, kind, float(angle), own, its)
+    return result.reshape(theta.shape)
+
+
+def _variances_of_each(network: Network, q: Array) -> list[Array]:
+    distinct, places = np.unique(q.ravel(), return_inverse=True)
+    return [values[places] for values in variances(network, np.sqrt(distinct))]
+
+
+def _direct_entry(
+    network: Network, kind: str, theta: float, own: tuple[float, ...], its: tuple[float, ...]
+) -> float:
+    weight, bias, scale = network.weight_variance, network.bias_variance, network.normalisation()
+    sigma = float(np.sqrt(own[0]) * np.sqrt(its[0]) * np.cos(theta))
+    tangent = sigma
+    for layer in range(network.depth):
+        last = layer == network.depth - 1
+        q = own[layer], its[layer]
+        at = (np.array([theta]), np.array([q[0]]), np.array([q[1]]))
+        value = slope = 0.0
+        if not last or kind != "gradient":
+            value = scale * float(dual_entries(network.activation, False, *at)[0])
+        if kind == "ntk" or (kind == "gradient" and last):
+            slope = scale * float(dual_entries(network.activation, True, *at)[0])
+        if last:
+            break
+        sigma = weight * value + bias
+        tangent = sigma + weight * slope * tangent if kind == "ntk" else sigma
+        size = float(np.sqrt(own[layer + 1])), float(np.sqrt(its[layer + 1]))
+        if 0.0 in size:  # one of the two is constant: any angle will do
+            continue
+        minus, plus = pair_distances(network.activation, theta, q, size)
+        constant = 1.0 / size[0], 1.0 / size[1]
+        minus = weight * scale * minus + 0.5 * bias * (constant[0] - constant[1]) ** 2
+        plus = weight * scale * plus + 0.5 * bias * (constant[0] + constant[1]) ** 2
+        theta = 2.0 * float(np.arctan2(np.sqrt(minus), np.sqrt(plus)))
+    if kind == "nngp":
+        return value
+    return tangent * slope + (value if kind == "ntk" else 0.0)

@@ -1,0 +1,5 @@
+"""Block Lanczos and Cholesky, and what either proves of eigenvalues.
+
+No module here knows of a network or of a Gram matrix: what is multiplied is a function. It imports
+`devices`, `kernels` and `support`. Start with `block_lanczos`, then `lanczos_bound`.
+"""

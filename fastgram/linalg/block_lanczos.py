@@ -1,0 +1,340 @@
+"""Block Lanczos with full reorthogonalisation: A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁.
+
+It starts from random columns and, if wished, directions appended to them. A run that is short of
+memory goes on from its residual block with Ritz vectors appended, and forgets the rest of the
+basis: a new stage.
+
+The run keeps what the brackets of `fastgram.linalg.lanczos_bound` are made of: the blocks Aⱼ and
+Bⱼ₊₁ as they came, and the measured size of what the recurrence misses in floating point, the
+directions dropped where a residual block lost rank included.
+
+Blocks of vectors and the basis live on the device that multiplies; the small matrices that the
+brackets are made of are NumPy arrays on any device.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from fastgram.devices.device import CPU, Device
+from fastgram.linalg.krylov_basis import basis_on, factored, frobenius_norm
+from fastgram.linalg.start_block import random_columns, with_appended
+from fastgram.support.machine import one_blas_thread
+from fastgram.support.rounding import gamma
+
+__all__ = ["BlockLanczos"]
+
+Array = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+class BlockLanczos:
+    """A block Lanczos run on a symmetric matrix of order n.
+
+    Parameters
+    ----------
+    matmat : callable
+        (n, b) block to A times it; any b. Both are arrays of the device.
+    n, block : int
+        Order of the matrix, and random columns of the start block.
+    seed : int
+    appended : (n, p) array, optional
+        Directions that the start block holds after its random columns: any at all; a NumPy array.
+    device : Device
+        Where the vectors live. The start block is drawn on the CPU and is the same on all.
+    basis_bytes : int, optional
+        What the basis may take on a device other than the CPU before the rest of it goes to host
+        memory; half of what is free there, if not given.
+
+    Attributes
+    ----------
+    block : int
+        The random columns, which are the first of the start block.
+    start_factor : (b, b) array
+        Upper triangular: the standard normal block that was drawn is Q₀ times it.
+    diagonals : list of (bⱼ, bⱼ) arrays
+        The Aⱼ.
+    couplings : list of (bⱼ₊₁, bⱼ) arrays
+        The Bⱼ₊₁, of full row rank; the last one leads to the residual block.
+    defect : float
+        Bound on the Frobenius norm of AQ − QT − (residual block), with AQ as it was computed, in
+        all stages: measured, and what measuring it rounds. Dropped directions are part of it.
+    norm : float
+        The largest spectral norm of a block of T.
+    earlier : list of (diagonals, couplings)
+        Those of the stages that restarts have ended; all else speaks of the stage that is going
+        on, but for `passes`. The first columns of a stage's start block are the residual block
+        of the stage before.
+    passes, multiplied : int
+        Products with A in all stages, and the columns of all of them.
+    """
+
+    def __init__(
+        self,
+        matmat: Callable[[Any], Any],
+        n: int,
+        block: int,
+        seed: int,
+        appended: Array | None = None,
+        device: Device = CPU,
+        basis_bytes: int | None = None,
+    ) -> None:
+        self.n = n
+        self.block = min(block, n)
+        self._matmat = matmat
+        self._device = device
+        if basis_bytes is None and not device.on_host:
+            basis_bytes = device.free_memory() // 2
+        self._basis_bytes = basis_bytes or 0
+        self.passes = 0
+        self.multiplied = 0
+        self.earlier: list[tuple[list[Array], list[Array]]] = []
+        self.defect = 0.0
+        self.norm = 0.0
+        with self._working():
+            start, self.start_factor = random_columns(n, self.block, seed)
+            if appended is not None:
+                start = with_appended(start, appended)
+            self._begin(device.put(start))
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with one_blas_thread(), self._device.context():
+            yield
+
+    def _begin(self, start: Any) -> None:
+        self._basis = basis_on(self._device, self.n, self._basis_bytes)
+        self._previous: Any = None
+        self._current = self._device.xp.ascontiguousarray(start)
+        self._basis.append(self._current)
+        self.diagonals: list[Array] = []
+        self.couplings: list[Array] = []
+
+    def restart(self, lowest: int, highest: int) -> None:
+        """Let go of the basis but for its newest block and so many Ritz vectors of each end."""
+        kept = [
+            self.ritz_pairs(count, largest, vectors=True)[2]
+            for count, largest in ((lowest, False), (highest, True))
+        ]
+        with self._working():
+            vectors = np.hstack([part for part in kept if part is not None])
+            start = with_appended(self._device.get(self._current), vectors)
+            self._go_on(start)
+
+    def _go_on(self, start: Array) -> None:
+        self.earlier.append((self.diagonals, self.couplings))
+        self._begin(self._device.put(start))
+
+    @property
+    def columns(self) -> int:
+        """Columns of the basis."""
+        return self._basis.columns
+
+    @property
+    def spilled(self) -> int:
+        """Bytes of the basis in host memory because the device has no room for them."""
+        return self._basis.spilled
+
+    @property
+    def width(self) -> int:
+        """Columns that the next pass multiplies, and the most that it adds to the basis."""
+        return int(self._current.shape[1])
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the span of the basis is invariant, and the run over."""
+        return bool(self.couplings) and self.couplings[-1].shape[0] == 0
+
+    def advance(self) -> None:
+        """Multiply once more by A.
+
+        Raises
+        ------
+        ValueError
+            If A turns out not to be symmetric, or not finite.
+        """
+        product = self._matmat(self._current)
+        with self._working():
+            self._absorb(product)
+
+    def _absorb(self, product: Any) -> None:
+        device, current = self._device, self._current
+        projection = device.get(current.T @ product)
+        if not np.all(np.isfinite(projection)):
+            raise ValueError("the operator returned values that are not finite")
+        diagonal = (projection + projection.T) / 2.0
+        self.norm = max(self.norm, float(np.linalg.norm(projection, 2)))
+        if np.max(np.abs(projection - projection.T)) > 1e-6 * self.norm:
+            raise ValueError(
+                "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
+            )
+        residual = product - current @ device.put(diagonal)
+        if self._previous is not None:
+            residual -= self._previous @ device.put(self.couplings[-1]).T
+        remainder = residual.copy()
+        self._basis.orthogonalise(residual)
+        block, coupling = self._split(residual)
+        if block.shape[1]:
+            # the block is small differences of large numbers: once more, now that it is unit sized
+            self._basis.orthogonalise(block)
+            block, correction = factored(device, block)
+            coupling = correction @ coupling
+            remainder -= block @ device.put(coupling)
+        self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        missed = frobenius_norm(device, remainder, self.norm)
+        missed += self._measuring_error(diagonal, coupling)
+        self.defect = math.hypot(self.defect, missed)
+        self._take(diagonal, coupling, block)
+
+    def _measuring_error(self, diagonal: Array, coupling: Array) -> float:
+        """Bound what computing AQ − QT − (residual block) of a pass rounds, in Frobenius norm.
+
+        It is AQ less three products of at most b columns with blocks of T. A column of |Q| times
+        one of a block is at most √b times that one's norm, and AQ is no larger than their sum.
+        """
+        parts = [diagonal, coupling]
+        if self._previous is not None:
+            parts.append(self.couplings[-1])
+        width = max(part.shape[1] for part in [*parts, coupling.T])
+        sizes = sum(float(np.linalg.norm(part / self.norm)) for part in parts if self.norm)
+        return float(gamma(width + 3) * 2.0 * math.sqrt(width) * sizes * self.norm)
+
+    def _take(self, diagonal: Array, coupling: Array, block: Any) -> None:
+        self.passes += 1
+        self.multiplied += self._current.shape[1]
+        self.diagonals.append(diagonal)
+        self.couplings.append(coupling)
+        self._previous = self._current
+        self._current = self._device.xp.ascontiguousarray(block)
+        self._basis.append(self._current)
+
+    def record(self) -> dict[str, Array]:
+        """Return all that the newest pass added, or what a restart began from, as NumPy arrays."""
+        with self._device.context():
+            block = self._device.get(self._current)
+        if not self.diagonals:
+            return {"start": block, "rounding": np.array([self.defect, self.norm])}
+        return {
+            "diagonal": self.diagonals[-1],
+            "coupling": self.couplings[-1],
+            "block": block,
+            "rounding": np.array([self.defect, self.norm]),
+        }
+
+    def restore(self, record: dict[str, Array]) -> None:
+        """Add a pass, or restart, as `record` returned it, on this device or on another."""
+        with self._device.context():
+            if "start" in record:
+                self._go_on(record["start"])
+                return
+            self.defect, self.norm = (float(value) for value in record["rounding"])
+            block = self._device.put(record["block"])
+            self._take(record["diagonal"], record["coupling"], block)
+
+    def recognises(self, diagonal: Array) -> bool:
+        """Whether a stored A₀ is this matrix's, judged by one product with one vector."""
+        start = self._current
+        with self._device.context():
+            first = self._device.xp.ascontiguousarray(start[:, :1])
+        product = self._matmat(first)
+        with self._device.context():
+            entry = float(start[:, 0] @ product[:, 0])
+        scale = float(np.max(np.abs(diagonal)))
+        return abs(entry - float(diagonal[0, 0])) <= 1e-10 * scale
+
+    def _split(self, residual: Any) -> tuple[Any, Array]:
+        """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
+        room = self.n - self._basis.columns
+        block, triangle = factored(self._device, residual)
+        left, sizes, right = np.linalg.svd(triangle)
+        small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
+        keep = min(int(np.count_nonzero(sizes > small)), room)
+        if keep == residual.shape[1]:
+            return block, triangle
+        # sizes above `small` are dropped only where the basis fills the space: rounding again
+        kept = block @ self._device.put(left[:, :keep])
+        return kept, sizes[:keep, None] * right[:keep]
+
+    def band(self) -> Array:
+        """Return T in LAPACK's lower banded storage."""
+        sizes = [diagonal.shape[0] for diagonal in self.diagonals]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        full = all(size == sizes[0] for size in sizes)
+        # a coupling of full rank is triangular, one that lost columns is not
+        width = sizes[0] if full else 2 * sizes[0] - 1
+        band = np.zeros((min(width, int(starts[-1]) - 1) + 1, int(starts[-1])))
+        for j, diagonal in enumerate(self.diagonals):
+            blocks = [diagonal]
+            if j + 1 < len(sizes):
+                blocks.append(self.couplings[j])
+            stacked = np.concatenate(blocks)
+            for column in range(sizes[j]):
+                below = stacked[column:, column]
+                length = min(below.size, band.shape[0])
+                band[:length, starts[j] + column] = below[:length]
+        return band
+
+    def ritz_values(self) -> Array:
+        """Return all Ritz values, ascending."""
+        return np.asarray(scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False))
+
+    @property
+    def width_of_band(self) -> int:
+        """Nonzero entries of a row of T, at most."""
+        return 3 * max(int(diagonal.shape[0]) for diagonal in self.diagonals)
+
+    def extreme_pair(self, largest: bool) -> tuple[float, Array, Array]:
+        """Return an extreme Ritz value, its eigenvector of T, and the Ritz vector (n,), NumPy's."""
+        value, small = self._eigenpairs(1, largest)
+        return float(value[0]), small[:, 0], self._basis.combine(small)[:, 0]
+
+    def times_tridiagonal(self, small: Array) -> Array:
+        """Return T times a vector."""
+        starts = np.cumsum([0, *(diagonal.shape[0] for diagonal in self.diagonals)])
+        parts = [small[a:b] for a, b in itertools.pairwise(starts)]
+        result = [diagonal @ part for diagonal, part in zip(self.diagonals, parts, strict=True)]
+        for j, coupling in enumerate(self.couplings[:-1]):
+            result[j + 1] += coupling @ parts[j]
+            result[j] += coupling.T @ parts[j + 1]
+        return np.concatenate(result)
+
+    def leaving(self, small: Array) -> Array:
+        """Return what a vector of T's has in the residual block: BₖEₖᵀ times it."""
+        return np.asarray(self.couplings[-1] @ small[-self.diagonals[-1].shape[0] :])
+
+    def residual_part(self, vector: Array) -> Array:
+        """Return the residual block's products with a vector (n,), a NumPy array."""
+        with self._working():
+            return self._device.get(self._current.T @ self._device.put(vector[:, None]))[:, 0]
+
+    def _eigenpairs(self, count: int, largest: bool) -> tuple[Array, Array]:
+        """Return eigenvalues of T at one end, the extreme one first, and its eigenvectors."""
+        band = self.band()
+        order = band.shape[1]
+        count = min(count, order)
+        chosen = (order - count, order - 1) if largest else (0, count - 1)
+        with one_blas_thread():
+            values, small = scipy.linalg.eig_banded(
+                band, lower=True, select="i", select_range=chosen, check_finite=False
+            )
+        return (values[::-1], small[:, ::-1]) if largest else (values, small)
+
+    def ritz_pairs(
+        self, count: int, largest: bool, vectors: bool
+    ) -> tuple[Array, Array, Array | None]:
+        """Return values, residual norms and vectors of the `count` Ritz pairs at one end.
+
+        All are NumPy arrays, on any device.
+        """
+        values, small = self._eigenpairs(count, largest)
+        residuals = np.linalg.norm(self.leaving(small), axis=0)
+        return values, residuals, self._basis.combine(small) if vectors else None

@@ -1,0 +1,304 @@
+"""The guard: g below one value on whole intervals, from a block Lanczos run's T at a few points.
+
+`fastgram.linalg.lanczos_bound` says what g is and why a scan of it proves nothing by itself. Here λ
+is an eigenvalue of A, u its unit eigenvector, rⱼ = uᵀQⱼ, y = (r₀ … rₖ₋₁) and r₀' the part of r₀
+that belongs to the random columns. What a run misses of A Q = QT + QₖBₖEₖᵀ is F: rounding and the
+directions it dropped, of norm at most f. All is written for the lower end; the upper end is the
+lower one of −A.
+
+*The lemma.* Let x lie below the least Ritz value θ₁, H = (T − x)⁻¹, D = θ₁ − x = 1/‖H‖. With
+T̂ the matrix T over the row BₖEₖᵀ, r(T̂ − xÎ) = (λ − x)y − uᵀF. So r − e solves the recurrence
+at x, where e = (((λ − x)y − uᵀF)H, 0); with τ = |λ − x|/D and φ = f/D its norm is at most τ + φ,
+and that of its random part at most (τ + φ)σ, σ = D‖HE₀‖, E₀ the random columns of the unit
+matrix. Hence
+
+    ‖r₀'‖ ≤ √g·(1 + τ + φ) + (τ + φ)σ.
+
+Putting y = (r − e's part) + e once more into e,
+
+    ‖r₀'‖ ≤ (√g + τη)(1 + τ + φ) + τ(τ + φ)σ + φσ,
+
+since ‖H²E₀‖ ≤ ‖H‖‖HE₀‖; η = D·max ‖yHE₀‖/‖r‖ over the solutions r at x. Where the right-hand side
+is below √q no λ at this τ has a share of q: one point x settles the interval of all such λ. What is
+missed may grow with the eigenvalue that is spoken of (see `Missed`): f is then taken at the far end
+of the interval, which reaches no further than 2D from θ₁.
+
+*Far out* the Schur complements Xⱼ of T − x are at least D, and ‖rⱼ₊₁‖ ≥ ‖rⱼXⱼ‖/‖Bⱼ₊₁‖, so that
+1/g(x) ≥ 1 + Σⱼ Πᵢ≤ⱼ (D/‖Bᵢ‖)². That grows with D, and ends the sequence of points.
+
+*At a point* block elimination of T − x from the start block gives, all of it forwards, with
+Dⱼ = Bⱼ₊₁Xⱼ⁻¹:
+
+    Φⱼ₊₁ = −DⱼΦⱼ,    Sⱼ₊₁ = I + DⱼSⱼDⱼᵀ,    Xⱼ₊₁ = Aⱼ₊₁ − x − Bⱼ₊₁Xⱼ⁻¹Bⱼ₊₁ᵀ,
+
+from Φ₀ = E₀, S₀ = I, X₀ = A₀ − x. A solution is r₀' = rₖΦₖ with ‖r‖² = rₖSₖrₖᵀ, so g = ‖Sₖ⁻¹ᐟ²Φₖ‖².
+Sⱼ is Xⱼ's derivative by −x, which gives Φ's, and with it η and σ.
+
+*Rounding.* The elimination at x is that of T + E − x, ‖E‖ ≤ e = (b + 8)·2u·‖T‖, as any Cholesky
+factorisation of that band is, and T + E may stand for T where f + e stands for f. The computed
+Ritz value θ is off by what LAPACK makes of it. That it is not too far out is not taken on trust:
+the elimination at a point 4e beyond it runs through, which proves θ₁(T) to be beyond θ by no more
+than 5e, and θ₁(T + E) by 6e. Points stand at θ ± (D + 6e): the D of the lemma is then no more than
+θ₁(T + E) − x. What a perturbation of size e of T does to √g, η and σ is, by the lemma itself, a
+factor of 1 + 2e/D to first order; they are raised by 1 + 4e/D, D being 4e at least, for all that
+further roundings of the elimination do.
+
+*Stages.* A run short of memory goes on from its residual block with Ritz vectors appended and
+forgets the rest of the basis. Let t be what u has in the residual block that ends a stage. In every
+stage y = −tBE_endᵀH + ((λ − x)y − uᵀF)H, and the next stage says the same of t, its own y at its
+first columns E. So r₀' = tΨ + (λ − x)tΨ' + ρ by induction over the stages, with Ψ = (−BE_endᵀHE)·Ψ
+of the stage before, Ψ' its derivative by x, and ‖ρ‖ ≤ τ(τ + φ)σ + φσ, where σ is the sum of
+D‖HEΨ‖ + D²‖HEΨ'‖ (Ψ and Ψ' of the stage before, I and 0 at first) over the stages. Only
+‖r‖ ≤ 1 in the last stage is used. The lemma holds as it stands, with this σ and Φₖ = Ψ.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import scipy.special
+
+__all__ = ["LOOSE", "Missed", "measure", "proven_edge", "settled"]
+
+Array = npt.NDArray[np.float64]
+Measures = tuple[Array, Array, Array]
+
+_EPS = float(np.finfo(np.float64).eps)
+_TOGETHER = 32  # points evaluated at a time
+_MOST = 1024  # points in all; the edge is then where the proof has come to
+# The edge may lie so much further out than it has to, relative to its distance.
+LOOSE = 1.0 / 64.0
+# Kept of every interval, and of the room below √q: far more than rounding takes.
+_KEPT, _ROOM = 0.999, 1.0 - 1e-6
+
+
+class Missed(NamedTuple):
+    """What a recurrence misses where it meets an eigenvector: a bound on ‖uᵀF‖.
+
+    It is fixed + growth·D for an eigenvalue that lies D beyond the extreme Ritz value.
+    """
+
+    fixed: float
+    growth: float = 0.0
+
+    def at(self, distance: Array) -> Array:
+        """Return the bound for eigenvalues so far out."""
+        return self.fixed + self.growth * distance
+
+
+class Run(Protocol):
+    """What is asked of a run: its blocks, and how many columns of the first are random."""
+
+    block: int
+    earlier: list[tuple[list[Array], list[Array]]]
+    diagonals: list[Array]
+    couplings: list[Array]
+
+
+def stages(run: Run) -> list[tuple[list[Array], list[Array]]]:
+    """Return the diagonals and couplings of each stage."""
+    return [*run.earlier, (run.diagonals, run.couplings)]
+
+
+def measure(run: Run, outward: float, points: Array, distances: Array) -> Measures:
+    """Return √g, η and σ at points outside the Ritz values, D being their distances from them.
+
+    A point that is not outside, or within rounding of a Ritz value, comes back as √g = 1.
+    """
+    try:
+        return _measure(run, outward, points, distances)
+    except np.linalg.LinAlgError:
+        if points.size == 1:
+            return np.ones(1), np.ones(1), np.ones(1)
+    half = points.size // 2
+    first = measure(run, outward, points[:half], distances[:half])
+    second = measure(run, outward, points[half:], distances[half:])
+    root, eta, sigma = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    return root, eta, sigma
+
+
+def _measure(run: Run, outward: float, points: Array, distances: Array) -> Measures:
+    block = run.block
+    # by a power of two: no rounding, and squares neither over- nor underflow
+    scale = float(np.exp2(np.frexp(max(np.max(np.abs(part)) for part in run.diagonals))[1]))
+    points, distances = points / scale, distances / scale
+    flow = np.broadcast_to(np.eye(block), (points.size, block, block))
+    slope: Array | None = None
+    sigma = np.zeros(points.size)
+    for diagonals, couplings in stages(run):
+        size = diagonals[0].shape[0]
+        carried = flow if slope is None else np.concatenate([flow, slope], axis=2)
+        carried = np.pad(carried, ((0, 0), (0, size - carried.shape[1]), (0, 0)))
+        scaled = [part / scale for part in diagonals], [part / scale for part in couplings]
+        carried, drift, root, inside = _pass_through(*scaled, outward, points, carried)
+        sigma += distances * np.sqrt(_norms(inside[:, :block, :block]))
+        flow, change = carried[:, :, :block], drift[:, :, :block]
+        if slope is not None:
+            sigma += distances**2 * np.sqrt(_norms(inside[:, block:, block:]))
+            change = change + carried[:, :, block:]
+        slope = change
+    assert slope is not None
+    if flow.shape[1] == 0:  # an invariant space: no solution but 0
+        return np.zeros_like(sigma), np.zeros_like(sigma), sigma
+    both = np.linalg.solve(_transpose(root), np.concatenate([flow, slope], axis=2))
+    return _norms(both[:, :, :block]), distances * _norms(both[:, :, block:]), sigma
+
+
+def _pass_through(
+    diagonals: list[Array], couplings: list[Array], outward: float, points: Array, flow: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Take Z from Φ₀ = Z through a stage.
+
+    Returns Φₖ, its derivative by −x with Z held fixed, a root R of Sₖ = RᵀR, and Zᵀ(HE)ᵀ(HE)Z.
+    """
+    shift = (outward * points)[:, None, None]
+    size = diagonals[0].shape[0]
+    root = np.broadcast_to(np.eye(size), (points.size, size, size))
+    slope = np.zeros_like(flow)
+    inside = np.zeros((points.size, flow.shape[2], flow.shape[2]))
+    known: Array | float = 0.0
+    for diagonal, coupling in zip(diagonals, couplings, strict=True):
+        rows, size = coupling.shape
+        lower = np.linalg.cholesky(shift * np.eye(size) - outward * diagonal - known)
+        right = np.hstack([coupling.T, np.eye(size)])
+        solved = np.linalg.solve(lower, np.broadcast_to(right, (points.size, *right.shape)))
+        half, inverse = solved[:, :, :rows], solved[:, :, rows:]
+        factor = _transpose(half) @ inverse
+        weighted = _transpose(inverse) @ (inverse @ flow)
+        rooted = root @ weighted
+        cross = _transpose(weighted) @ slope
+        inside += _transpose(rooted) @ rooted - cross - _transpose(cross)
+        flow, slope = -factor @ flow, factor @ (_transpose(root) @ rooted - slope)
+        known = _transpose(half) @ half
+        if rows:
+            identity = np.broadcast_to(np.eye(rows), (points.size, rows, rows))
+            stacked = np.concatenate([identity, root @ _transpose(factor)], axis=1)
+            root = np.asarray(np.linalg.qr(stacked, mode="r"))
+    return flow, slope, root, inside
+
+
+def _transpose(stack: Array) -> Array:
+    return stack.transpose(0, 2, 1)
+
+
+def _norms(stack: Array) -> Array:
+    return np.asarray(np.linalg.norm(stack, 2, axis=(1, 2)))
+
+
+def reach(root: Array, eta: Array, sigma: Array, phi: Array, goal: float) -> Array:
+    """Return the largest τ ≤ 1 that the lemma settles; not positive where it settles nothing."""
+    room = goal * _ROOM - root * (1.0 + phi) - phi * sigma
+    plain = room / (root + sigma)
+    linear = root + eta * (1.0 + phi) + phi * sigma
+    square = linear**2 + 4.0 * (eta + sigma) * np.maximum(room, 0.0)
+    best = np.maximum(plain, np.where(room > 0.0, 2.0 * room / (linear + np.sqrt(square)), room))
+    return _KEPT * np.minimum(best, 1.0)
+
+
+def far_edge(run: Run, spread: float, goal: float, missed: Missed) -> float:
+    """Return a distance beyond which the bound that grows with the distance settles all."""
+    distances = spread * np.exp2(np.arange(-60.0, 60.0, 0.25))
+    logarithms = np.log(distances)[:, None]
+    gained = np.zeros_like(logarithms)  # log of Π D/‖Bᵢ‖ up to the stage's start
+    entered = []
+    for _, couplings in stages(run):
+        norms = np.array(
+            [float(np.linalg.norm(part, 2)) if part.size else 0.0 for part in couplings]
+        )
+        sizes = np.cumsum(np.log(np.maximum(norms, np.finfo(np.float64).tiny)))
+        entered.append(gained)
+        steps = gained + logarithms * np.arange(1, sizes.size + 1) - sizes
+        gained = steps[:, -1:]
+    total = scipy.special.logsumexp(2.0 * np.hstack([entered[-1], steps]), axis=1)
+    flows = scipy.special.logsumexp(-np.hstack(entered), axis=1)
+    phi = missed.at(distances) / distances
+    with np.errstate(over="ignore", invalid="ignore"):
+        settled = np.exp(-0.5 * total) * (1.0 + phi) + phi * np.exp(flows) < goal * _ROOM
+    open_ends = np.flatnonzero(~settled)
+    if open_ends.size == 0:
+        return float(distances[0])
+    if open_ends[-1] == distances.size - 1:
+        return np.inf
+    return float(distances[open_ends[-1] + 1])
+
+
+def settled(
+    run: Run, ritz: float, outward: float, distance: float, quantile: float, missed: Missed
+) -> bool:
+    """Whether no eigenvalue at this very distance from the Ritz value has a share of q."""
+    at = np.array([distance])
+    found = measure(run, outward, ritz + outward * at, at)
+    return bool(reach(*found, missed.at(at) / at, float(np.sqrt(quantile)))[0] > 0.0)
+
+
+def proven_edge(
+    run: Run, ritz: float, outward: float, quantile: float, spread: float, missed: Missed
+) -> float:
+    """Return a distance from the Ritz value beyond which no eigenvalue has a share of q."""
+    goal, spread = float(np.sqrt(quantile)), float(spread)
+    own = _elimination_error(run, ritz, outward, spread)
+    nearest, shift = 4.0 * own, 6.0 * own
+    missed = Missed(missed.fixed + own, missed.growth)
+    far = far_edge(run, spread, goal, missed)
+    if not nearest < far < np.inf:
+        return float(max(nearest, far) + shift)
+    distances = np.empty(0)
+    taus = np.empty(0)
+    count = int(np.ceil(np.log(far / nearest) / np.log(8.0))) + 1
+    new = np.geomspace(nearest, far, count)
+    while True:
+        found = []
+        for start in range(0, new.size, _TOGETHER):
+            part = new[start : start + _TOGETHER]
+            root, eta, sigma = measure(run, outward, ritz + outward * (part + shift), part)
+            raised = 1.0 + 4.0 * own / part
+            phi = missed.at(2.0 * part) / part
+            found.append(reach(root * raised, eta * raised, sigma * raised, phi, goal))
+        distances = np.concatenate([distances, new])
+        taus = np.concatenate([taus, *found])
+        order = np.argsort(distances)
+        distances, taus = distances[order], taus[order]
+        edge, gaps = _cover(distances, taus, far)
+        if not gaps or distances.size >= _MOST:
+            return float(gaps[0][1] if gaps else max(edge, nearest)) + shift
+        new = np.unique(np.concatenate([_between(*gap) for gap in gaps]))
+
+
+def _elimination_error(run: Run, ritz: float, outward: float, spread: float) -> float:
+    """Bound what rounding in the elimination amounts to, and a fifth of the Ritz value's error."""
+    own = float((run.diagonals[0].shape[0] + 8) * _EPS * spread)
+    while own < spread:
+        at = np.array([4.0 * own])
+        try:
+            _measure(run, outward, ritz + outward * at, at)
+            break
+        except np.linalg.LinAlgError:  # a Ritz value is further out
+            own *= 4.0
+    return own
+
+
+def _cover(
+    distances: Array, taus: Array, far: float
+) -> tuple[float, list[tuple[float, float, float]]]:
+    """Walk inwards from `far`; return the edge, and the gaps (from, to, τ beside them)."""
+    edge, beside = far, 0.0
+    gaps: list[tuple[float, float, float]] = []
+    for distance, tau in zip(distances[::-1].tolist(), taus[::-1].tolist(), strict=True):
+        if tau <= 0.0:
+            if edge > distance * (1.0 + LOOSE):
+                gaps.append((distance, edge, beside))
+            return edge, gaps
+        if distance * (1.0 + tau) < edge:
+            gaps.append((distance * (1.0 + tau), edge, beside))
+        edge, beside = min(edge, distance * (1.0 - tau)), tau
+    return edge, gaps
+
+
+def _between(inner: float, outer: float, tau: float) -> Array:
+    """Return a few points inside a gap: as many as intervals like the one beside it would need."""
+    tau = max(tau, 1e-3)
+    needed = int(np.ceil(np.log(outer / inner) / (2.0 * tau)))
+    count = min(max(needed, 1), 4)
+    return np.geomspace(inner, outer, count + 2)[1:-1]

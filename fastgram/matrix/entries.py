@@ -1,0 +1,66 @@
+"""What a traversal takes blocks of: a Gram matrix of infinite or of finite width, one face."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.devices.device import Device
+from fastgram.finite_width.entries import FiniteEntries
+from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.network.network import Network
+from fastgram.support.machine import one_blas_thread
+
+__all__ = ["Blocks", "blocks_of"]
+
+Array = npt.NDArray[np.float64]
+Tile = Any  # of a device
+
+
+class Blocks(Protocol):
+    """The entries between two sets of rows, a block at a time."""
+
+    dtype: np.dtype[np.floating]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether `block` may be given its scratch as `out` too."""
+
+    @property
+    def entry_flops(self) -> float:
+        """What an entry costs to compute, in operations of a matrix product."""
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
+
+    def diagonal(self) -> Array:
+        """Return the entries of each row with itself, exact to rounding."""
+
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
+        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
+
+        Both are the device's.
+        """
+
+
+def blocks_of(
+    network: Network,
+    kind: str,
+    X: npt.NDArray[np.floating],
+    Y: npt.NDArray[np.floating] | None,
+    dtype: np.dtype[np.floating],
+) -> Blocks:
+    """Return the entries between the rows of X and those of Y, or of X again."""
+    if network.width is not None:
+        return FiniteEntries.of(network, kind, X, Y, dtype)
+    rows = Rows.of(X, network, dtype)
+    columns = rows if Y is None else Rows.of(Y, network, dtype, "Y")
+    with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
+        return Entries(network, kind, rows, columns, dtype)

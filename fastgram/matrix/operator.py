@@ -1,0 +1,466 @@
+"""GramOperator: a Gram matrix that is multiplied with and need not be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.linalg import LinearOperator
+
+from fastgram.devices.device import Device, as_devices, host_rows
+from fastgram.eigenvalues.scale import upper_end
+from fastgram.finite_width.entries import FiniteEntries
+from fastgram.finite_width.factored_product import Factored
+from fastgram.infinite_width.entries import Entries
+from fastgram.matrix.entries import blocks_of
+from fastgram.matrix.tile_cache import Cache, bytes_of_all
+from fastgram.matrix.traversal import Multiply, Store, Together, Visit, each_tile
+from fastgram.network.activations import Activation
+from fastgram.network.network import KINDS, Network, as_network
+from fastgram.support.html import table
+from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.machine import one_blas_thread
+from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
+
+__all__ = ["GramOperator"]
+
+Array = npt.NDArray[np.float64]
+
+
+class GramOperator(LinearOperator):  # type: ignore[misc]
+    """The Gram matrix of a network at the rows of X, as a symmetric scipy LinearOperator.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+        Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
+        read-only and memory-mapped arrays are taken, tables of pandas, and other libraries' arrays
+        through DLPack. They are copied, memory-mapped ones into memory: an operator speaks of the
+        rows as they were when it was made, whatever is written to `X` afterwards. One on a
+        GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
+        norm 1, and what comes of it is copied back.
+    network : Network, Activation or str
+        A name is short for ``Network(name)``.
+    kind : {"gradient", "nngp", "ntk"}
+        Which Gram matrix: see `Network`.
+    device : {"cpu", "gpu", "auto"}
+        What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
+        or GPUs where there are any that can be used. The attribute `device` says which it is.
+    dtype : {"float64", "float32"}
+        Precision of the tiles. Sums, vectors and results are float64; with float32 tiles an
+        eigenvalue below about n·6e-8 cannot be seen.
+    memory : int, optional
+        Bytes of tiles to keep between products: they are computed once and read afterwards. None
+        takes up to half of the memory that is free at the first product; 0 recomputes every tile
+        in each product. The results are the same to the last bit. A network of finite width is
+        multiplied with by its features and without tiles where that is cheaper: see
+        `multiplication`. On a GPU it is the GPU's memory, and float64 entries of one table are
+        computed where they are multiplied and are nowhere kept, unless `memory` asks for it; the
+        results differ by roundings.
+
+    Attributes
+    ----------
+    shape : (n, n)
+    dtype : float64
+        Of products.
+    network, kind
+        As given.
+    device : {"cpu", "gpu"}
+        What computes.
+    memory : int
+        Bytes of tiles that may be kept. For None what is taken: half of the memory that is free
+        when this, or the first product, is asked for.
+    tile_bytes : int
+        Bytes that keeping every tile takes: about 4n², whatever the dtype, for products read their
+        tiles in float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
+        that is missing, too old (before compute capability 8.0) or short of memory, a negative
+        memory, a depth at which the variance of a row overflows or vanishes, or a network
+        of finite width that does not fit in the memory that is free or, for "gradient", whose
+        derivative is zero everywhere.
+
+    Warns
+    -----
+    RuntimeWarning
+        Where entries have no table and are integrated one by one in every product: see `gram`.
+
+    Notes
+    -----
+    `matmat` of an (n, b) block is the primary way to multiply: a block of 16 costs little more
+    than a vector. `matvec`, ``op @ v`` and scipy's `eigsh` and `lobpcg` work as with any operator.
+    On a GPU a CuPy array times the operator is a CuPy array, without a copy; a NumPy array goes
+    there and its product comes back. `diagonal`, `trace` and row sums are the host's always.
+
+    The tiles that are kept are spread evenly over the matrix, so that the time of a product falls
+    linearly from that of computing all tiles to that of reading them as `memory` grows to
+    `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread, and the
+    operator a copy of the rows as given, one scaled to norm 1 and, on processors with AVX-512, one
+    more in the order in which tiles are multiplied.
+
+    Operators are pickled and copied as rows, network and options: tables, tiles and what else has
+    been computed stay behind, and are made again where they are wanted. The transpose and the
+    adjoint, `op.T` and `op.H`, are the operator itself.
+
+    Examples
+    --------
+    >>> import numpy as np, fastgram as fg
+    >>> op = fg.GramOperator(fg.datasets.circle(5), "relu")
+    >>> op.shape
+    (5, 5)
+    >>> bool(np.allclose(op @ np.ones(5), op.dense().sum(axis=1)))
+    True
+    """
+
+    def __init__(
+        self,
+        X: npt.ArrayLike,
+        network: str | Activation | Network = "relu",
+        *,
+        kind: Kind = "gradient",
+        device: DeviceName = "cpu",
+        dtype: npt.DTypeLike = "float64",
+        memory: int | None = None,
+    ) -> None:
+        devices = as_devices(device)
+        X, from_gpu = host_rows(X, devices)
+        options = {
+            "rows": as_rows(X, own=not from_gpu),  # a GPU's have just been copied
+            "network": as_network(network),
+            "kind": as_choice("kind", kind, KINDS),
+            "device": devices[0].name,
+            "dtype": as_dtype(dtype),
+            "memory": None if memory is None else as_integer("memory", memory, 0),
+            "from_gpu": from_gpu,
+        }
+        self._set_up(devices, options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._options
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        rows = options["rows"]
+        if isinstance(rows, np.memmap):  # joblib's, of a file that others may write to
+            options = {**options, "rows": np.array(rows)}
+        self._set_up(as_devices(options["device"]), options)
+
+    @one_blas_thread()  # the bits of tables must not depend on how many it has
+    def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
+        """Begin with what makes an operator, which is all that is pickled of it."""
+        self._options = options
+        self.devices = devices
+        self._home = devices[0]
+        self.device = self._home.name
+        self._from_gpu = options["from_gpu"]
+        rows = options["rows"]
+        rows.flags.writeable = False
+        self.given_rows = rows
+        self.network, self.kind = options["network"], options["kind"]
+        self._memory: int | None = options["memory"]
+        self.entries = blocks_of(self.network, self.kind, rows, None, options["dtype"])
+        self._cache = Cache(0 if self._by_strips else self._memory, self._home)
+        self._row_sums: dict[str, Array] = {}
+        super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
+
+    def __repr__(self) -> str:
+        n = self.shape[0]
+        words = f"{self.kind} of {self.network}, {self.entries.dtype}, {self.device}"
+        return f"GramOperator({n} × {n}, {words})"
+
+    def _repr_html_(self) -> str:
+        n, d = self.given_rows.shape
+        rows = [
+            ("shape", f"{n} × {n}"),
+            ("rows", f"{n} × {d}"),
+            ("kind", self.kind),
+            ("network", str(self.network)),
+            ("dtype of the tiles", str(self.entries.dtype)),
+            ("device", self.device),
+        ]
+        return table("GramOperator", rows)
+
+    def _matmat(self, V: Any) -> Any:
+        with self._home.context():
+            if V.dtype.kind == "c":
+                return self._matmat(V.real) + 1j * self._matmat(V.imag)
+            block = self._block(V)
+            out = self._product(block)
+            return out if self._home.owns(V) else self._home.get(out)
+
+    def _block(self, V: Any) -> Any:
+        """Return vectors as a contiguous float64 block on the first device."""
+        if isinstance(V, np.ndarray):
+            V = self._home.put(np.ascontiguousarray(V, dtype=np.float64))
+        return self._home.xp.ascontiguousarray(V, dtype=np.float64)
+
+    def _product(self, block: Any, absolute: bool = False) -> Any:
+        """Return A @ block, or |A| @ block, for a block on the first device."""
+        if not absolute and self.multiplication(block.shape[1]) == "factored":
+            return self._factored.multiply(block, device=self._home)
+        if self._by_strips:
+            from fastgram.devices.fused_product import (
+                multiply_by_strips,  # what GPUs need is loaded for them
+            )
+
+            entries = self.entries
+            assert isinstance(entries, Entries)
+            assert entries.table is not None
+            return multiply_by_strips(
+                entries.rows, entries.weights, entries.table, self.devices, block, absolute
+            )
+        out = self._home.xp.zeros_like(block)
+        consumer = Multiply(block, out, absolute, self.devices)
+        each_tile(self.entries, consumer, self.devices, cache=self._cache)
+        return out
+
+    @property
+    def _by_strips(self) -> bool:
+        """Whether a GPU multiplies without ever writing an entry to its memory."""
+        if self._memory or not isinstance(self.entries, Entries) or self.entries.table is None:
+            return False
+        return self._home.fuses(self.entries.table)
+
+    def _matvec(self, v: Any) -> Any:
+        return self._matmat(v.reshape(-1, 1)).reshape(v.shape)
+
+    # scipy's own begin with numpy.asarray, which drops masks and which arrays on a GPU refuse
+
+    def matvec(self, x: Any) -> Any:
+        """Return A @ x for a vector (n,) or (n, 1): NumPy's, or CuPy's where x is on a GPU."""
+        x = self._taken(x)
+        if x.shape not in ((self.shape[1],), (self.shape[1], 1)):
+            raise ValueError(
+                f"dimension mismatch: the vector must have {self.shape[1]} entries,"
+                f" not shape {x.shape}"
+            )
+        return self._matvec(x)
+
+    def matmat(self, X: Any) -> Any:
+        """Return A @ X for an (n, b) block: NumPy's, or CuPy's where X is on a GPU."""
+        X = self._taken(X)
+        if X.ndim != 2 or X.shape[0] != self.shape[1]:
+            raise ValueError(
+                f"dimension mismatch: the block must have {self.shape[1]} rows, not shape {X.shape}"
+            )
+        return self._matmat(X)
+
+    def rmatvec(self, x: Any) -> Any:
+        """Return the same as `matvec`."""
+        return self.matvec(x)
+
+    def rmatmat(self, X: Any) -> Any:
+        """Return the same as `matmat`."""
+        return self.matmat(X)
+
+    def dot(self, x: Any) -> Any:
+        """Return A @ x, as `matvec` and `matmat` do; another operator or a number is scipy's."""
+        if isinstance(x, LinearOperator) or np.isscalar(x):
+            return super().dot(x)
+        axes = x.ndim if hasattr(x, "ndim") else np.ndim(x)  # NumPy refuses arrays on a GPU
+        return self.matmat(x) if axes == 2 else self.matvec(x)
+
+    def __rmul__(self, x: Any) -> Any:
+        if np.isscalar(x):
+            return super().__rmul__(x)
+        return self.dot(self._taken(x).T).T
+
+    def __rmatmul__(self, x: Any) -> Any:
+        if np.isscalar(x):
+            return super().__rmatmul__(x)
+        return self.__rmul__(x)
+
+    def _taken(self, x: Any) -> Any:
+        """Return vectors as an array of the host, or those on a GPU as one of the first device."""
+        if not on_gpu(x):
+            return as_vectors(x)
+        if self._home.on_host:
+            raise TypeError("the vectors are on a GPU and the operator is not: pass device='gpu'")
+        with self._home.context():
+            return self._home.put(x)
+
+    def _adjoint(self) -> GramOperator:
+        return self
+
+    def _transpose(self) -> GramOperator:
+        return self
+
+    @property
+    def memory(self) -> int:
+        """Bytes of tiles that may be kept between products."""
+        return self._cache.limit
+
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes that keeping every tile takes."""
+        return bytes_of_all(self.shape[0], self._home.tile)
+
+    @property
+    def given_memory(self) -> int | None:
+        """The `memory` that was asked for."""
+        return self._memory
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what a product by factors takes, None where products go by tiles."""
+        if isinstance(self.entries, FiniteEntries) and self.multiplication(columns) == "factored":
+            return self.entries.factored_flops(columns)
+        return None
+
+    def forget(self) -> None:
+        """Drop the tiles that are kept and give their memory back; later products keep new ones.
+
+        With memory=None those products take half of what is then free.
+        """
+        self._cache.forget()
+
+    @property
+    def noise_floor(self) -> float:
+        """What float64 cannot see of an eigenvalue: a bound on ‖computed − ideal matrix‖₂.
+
+        A float, in the units of the entries, products included; it takes one pass where none has
+        been made. That much on the diagonal makes the computed matrix positive definite to the
+        last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
+        """
+        from fastgram.eigenvalues.problem import as_problem
+
+        problem = as_problem(self)
+        return upper_end(problem.noise_floor(0.0), problem.exponent)
+
+    def diagonal(self) -> Array:
+        """Return the diagonal, exact to rounding: (n,) float64."""
+        return self.entries.diagonal()
+
+    def trace(self) -> float:
+        """Return the sum of the diagonal."""
+        return float(np.sum(self.diagonal()))
+
+    def dense(self) -> Any:
+        """Return the matrix as an (n, n) array of the tiles' dtype.
+
+        NumPy's, or CuPy's where the rows were. Tiles that products have kept are read and not
+        computed again; no others are kept.
+        """
+        if not self._from_gpu:
+            return self.dense_on_host()
+        with self._home.context():
+            return self._store(self._home.xp.empty(self.shape, self.entries.dtype))
+
+    def dense_on_host(self) -> npt.NDArray[np.floating]:
+        """Return the matrix as a NumPy array, wherever the rows were."""
+        return np.asarray(self._store(np.empty(self.shape, self.entries.dtype)))
+
+    def _store(self, out: Any) -> Any:
+        dtype = self.entries.dtype
+        # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
+        cache = self._cache.read_only() if dtype == np.float64 else None
+        consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
+        each_tile(self.entries, consumer, self.devices, cache=cache)
+        return out
+
+    def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
+        """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
+
+        It is called on any thread and in any order, with NumPy arrays that are its own: it may
+        keep them, and write to them.
+        """
+
+        def on_host(device: Device, rows: slice, columns: slice, block: Any) -> None:
+            own = device.get(block)
+            visitor(rows, columns, own.copy() if device.on_host else own)
+
+        self.visit_where_they_are(on_host, keep=False)
+
+    def visit_where_they_are(
+        self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
+    ) -> None:
+        """Hand the lower triangle to a function of the device, rows, columns and its block.
+
+        With `keep` tiles are kept as in a product.
+        """
+        cache = self._cache if keep else self._cache.read_only()
+        each_tile(self.entries, Visit(visitor), self.devices, cache=cache)
+
+    def multiplication(self, columns: int) -> str:
+        """Return how a block of so many columns is multiplied: "tiles" or "factored".
+
+        "factored", by the features of a network of finite width and without any entry, where that
+        costs fewer operations. It depends on the network, the kind, the rows' number and length,
+        the columns and `memory`, and on nothing else: not on the memory that is free.
+        """
+        if isinstance(self.entries, FiniteEntries):
+            return self.entries.multiplication(columns, self._memory)
+        return "tiles"
+
+    def multiplication_note(self, columns: int) -> str:
+        """Return `multiplication` in words, or nothing for a network of infinite width."""
+        if isinstance(self.entries, FiniteEntries):
+            return self.entries.note(self.multiplication(columns))
+        return ""
+
+    @property
+    def _factored(self) -> Factored:
+        assert isinstance(self.entries, FiniteEntries)
+        return self.entries.factored
+
+    def product_and_row_sums(self, V: Any) -> Any:
+        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well.
+
+        V is on the host or on the first device, and so is what is returned.
+        """
+        way = self.multiplication(V.shape[1])
+        if way in self._row_sums:
+            return self._matmat(V)
+        if way == "factored" or self._by_strips:
+            self._sum_rows(way)
+            return self._matmat(V)
+        with self._home.context():
+            xp = self._home.xp
+            block = self._block(V)
+            out, sums = xp.zeros_like(block), xp.zeros((self.shape[0], 1))
+            both = Together(
+                [
+                    Multiply(block, out, False, self.devices),
+                    Multiply(xp.ones((self.shape[0], 1)), sums, True, self.devices),
+                ]
+            )
+            each_tile(self.entries, both, self.devices, cache=self._cache)
+            self._row_sums[way] = self._home.get(sums)[:, 0]
+            return out if self._home.owns(V) else self._home.get(out)
+
+    def _sum_rows(self, way: str) -> None:
+        with self._home.context():
+            ones = self._home.xp.ones((self.shape[0], 1))
+            if way == "factored":
+                sums = self._factored.multiply(ones, absolute=True, device=self._home)
+            else:
+                sums = self._product(ones, absolute=True)
+            self._row_sums[way] = self._home.get(sums)[:, 0]
+
+    @property
+    def absolute_row_sums(self) -> Array:
+        """What rounding in the products so far scales with: the sums of |entries| along each row.
+
+        (n,) float64. For products by factors, the sums of what the absolute values of the factors
+        make, which are no smaller.
+        """
+        if not self._row_sums:
+            self._sum_rows(self.multiplication(1))
+        return np.asarray(np.max(list(self._row_sums.values()), axis=0))
+
+    @property
+    def additions(self) -> int:
+        """How many additions an entry of the products so far goes through, at most."""
+        n, tile = self.shape[0], self._home.tile
+        # a tile's sum, the sum over the tiles of a row, and the weights
+        counts: dict[str, int] = {"tiles": tile + -(-n // tile) + 8}
+        if self._by_strips:
+            from fastgram.devices.fused_product import additions
+
+            counts["tiles"] = additions(n, self.devices)
+        if "factored" in self._row_sums:
+            counts["factored"] = self._factored.additions(self._home)
+        return max(counts[way] for way in (self._row_sums or counts))

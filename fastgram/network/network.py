@@ -1,0 +1,282 @@
+"""Network: what a Gram matrix is the Gram matrix of, and the tables of its entries.
+
+Everything here speaks of the *augmented* rows (√σw²·x, √σb²): their inner products are Σ⁰, so
+that the weight and bias variances of the first layer need no formula of their own.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.infinite_width.conditioning import errors_of_norm
+from fastgram.infinite_width.cosine_table import Profile, build_table
+from fastgram.infinite_width.recursion import Recursion, diagonal_entries, direct_entries
+from fastgram.kernels import Table
+from fastgram.network.activations import Activation, get_activation
+from fastgram.network.duals import dual_matrices
+from fastgram.support.html import table
+from fastgram.support.literals import Kind, Readout
+from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
+
+__all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
+
+Array = npt.NDArray[np.float64]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+READOUTS: tuple[Readout, ...] = get_args(Readout)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fully connected network at initialisation.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        φ; a name may carry its parameters, ``"leaky_relu(negative_slope=0.2)"``.
+    depth : int
+        Hidden layers, L.
+    width : int, optional
+        Neurons a layer, m; None is infinitely many.
+    weight_variance : float
+        σw², above 0.
+    bias_variance : float
+        σb², at least 0.
+    normalize : bool
+        Scale φ so that E φ(z)² = 1 for z ~ N(0, 1).
+    readout : {"rademacher", "gaussian"}
+        Output weights of a network of finite width.
+    seed : int
+        Seed of the weights of a network of finite width.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a value out of range or of the wrong kind.
+
+    Notes
+    -----
+    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², without the 1/d that some libraries put there, and Σˡ =
+    σw² E[φ(u)φ(v)] + σb², (u, v) normal of the covariance that Σˡ⁻¹ gives two rows. At infinite
+    width the Gram matrix of kind
+
+    - "gradient" is Σᴸ⁻¹ᵢⱼ·E[φ'(u)φ'(v)]: gradients with respect to the parameters of the last
+      hidden layer (Panigrahi, Shetty and Goyal, ICLR 2020, for L = 1);
+    - "nngp" is E[φ(u)φ(v)]: outputs of the last hidden layer (Lee et al., ICLR 2018);
+    - "ntk" is E[φ(u)φ(v)] + Θᴸ⁻¹ᵢⱼ·E[φ'(u)φ'(v)], Θ⁰ = Σ⁰ and Θˡ = Σˡ + σw² Θˡ⁻¹ E[φ'(u)φ'(v)]:
+      gradients with respect to all parameters, the readout's of variance 1 included (Jacot,
+      Gabriel and Hongler, NeurIPS 2018).
+
+    At width m the expectations are means over the neurons, of weights that one
+    ``numpy.random.default_rng(seed)`` draws in float64, layer by layer: ``standard_normal((m, d))``
+    and, where σb² > 0, ``standard_normal(m)`` biases, ``standard_normal((m, m))`` and biases for
+    each further layer, then the readout, ``choice([-1.0, 1.0], m)`` or ``standard_normal(m)``.
+    """
+
+    activation: Activation
+    depth: int = 1
+    width: int | None = None
+    weight_variance: float = 1.0
+    bias_variance: float = 0.0
+    normalize: bool = False
+    readout: Readout = "rademacher"
+    seed: int = 0
+
+    def __init__(
+        self,
+        activation: str | Activation,
+        depth: int = 1,
+        width: int | None = None,
+        weight_variance: float = 1.0,
+        bias_variance: float = 0.0,
+        normalize: bool = False,
+        readout: Readout = "rademacher",
+        seed: int = 0,
+    ) -> None:
+        depth = as_integer("depth", depth, 1)
+        if width is not None:
+            width = as_integer("width", width, 1)
+        values = {
+            "activation": get_activation(activation),
+            "depth": depth,
+            "width": width,
+            "weight_variance": as_number("weight_variance", weight_variance, above=0.0),
+            "bias_variance": as_number("bias_variance", bias_variance, least=0.0),
+            "normalize": as_flag("normalize", normalize),
+            "readout": as_choice("readout", readout, READOUTS),
+            "seed": as_integer("seed", seed, 0),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+        if self.normalize and self._second_moment == 0.0:
+            raise ValueError(f"normalize: {self.activation.name} is zero everywhere")
+
+    def __repr__(self) -> str:
+        parts = [repr(self.activation.name)]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            drawn = field.name == "seed" and self.width is not None
+            if value != field.default or drawn:
+                parts.append(f"{field.name}={value!r}")
+        return f"Network({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        """Return the same in words: "tanh, depth 3, width 100, seed 0"."""
+        parts = [self.activation.name]
+        if self.depth != 1:
+            parts.append(f"depth {self.depth}")
+        if self.width is not None:
+            parts.append(f"width {self.width}")
+        if self.weight_variance != 1.0:
+            parts.append(f"weight variance {self.weight_variance:g}")
+        if self.bias_variance != 0.0:
+            parts.append(f"bias variance {self.bias_variance:g}")
+        if self.normalize:
+            parts.append("normalized")
+        if self.width is not None:
+            parts += [] if self.readout == "rademacher" else [f"{self.readout} readout"]
+            parts.append(f"seed {self.seed}")
+        return ", ".join(parts)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("activation", f"{self.activation.name}, {self.activation.regularity}"),
+            ("depth", str(self.depth)),
+            ("width", "infinite" if self.width is None else str(self.width)),
+            ("weight variance", f"{self.weight_variance:g}"),
+            ("bias variance", f"{self.bias_variance:g}"),
+            ("normalized", "yes" if self.normalize else "no"),
+        ]
+        if self.width is not None:
+            rows += [("readout", self.readout), ("seed", str(self.seed))]
+        return table("Network", rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+    def __sklearn_clone__(self) -> Network:
+        return copy.copy(self)  # nothing of it can be fitted, or changed
+
+    def augmented(self, X: npt.NDArray[np.floating]) -> Array:
+        """Return the rows whose inner products are Σ⁰, as a new float64 array."""
+        rows = np.array(X, dtype=np.float64)
+        if self.weight_variance != 1.0:
+            rows *= np.sqrt(self.weight_variance)
+        if self.bias_variance > 0.0:
+            bias = np.full((rows.shape[0], 1), np.sqrt(self.bias_variance))
+            rows = np.concatenate([rows, bias], axis=1)
+        return rows
+
+    def homogeneity(self) -> int | None:
+        """Return the p with entry = (|x||y|)**p K(ρ), or None where norms do not factor out."""
+        power = self.activation.homogeneity
+        if power is None or (self.depth > 1 and self.bias_variance > 0.0):
+            return None
+        return int(power**self.depth)
+
+    def is_zero(self, kind: str) -> bool:
+        """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
+        return kind == "gradient" and self.activation.flat
+
+    def normalisation(self) -> float:
+        """Return what squares of the activation are multiplied by: 1 without `normalize`."""
+        return 1.0 / self._second_moment if self.normalize else 1.0
+
+    @functools.cached_property
+    def _second_moment(self) -> float:
+        return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
+
+    def diagonal(self, kind: str, norms: Array) -> Array:
+        """Return the entries of rows of these norms with themselves."""
+        return diagonal_entries(self, kind, norms)
+
+    def spans(self, kind: str, norms: Array) -> Array:
+        """Return what entries are divided by, row and column, in a table of one norm."""
+        return norms.copy() if kind == "gradient" and self.depth == 1 else np.ones_like(norms)
+
+    def table(self, kind: str, norm: float, dtype: npt.DTypeLike) -> Table:
+        """Return the table of entry/(span·span) between rows of one norm.
+
+        Parameters
+        ----------
+        kind : {"gradient", "nngp", "ntk"}
+        norm : float
+            Of augmented rows.
+        dtype : {float64, float32}
+
+        Raises
+        ------
+        ValueError
+            If a variance vanishes or overflows in some layer, or a kink was not declared.
+        """
+        return _table(self, kind, norm, np.dtype(dtype).name)
+
+    def profile(self, kind: str, norms: Array, spans: Array) -> Profile:
+        """Return entry/(span·span) as functions of the angle, one for each pair of norms."""
+        recursion = Recursion(self, kind, norms)
+        divisor = recursion.pairs.product(spans)
+
+        def chords(far: bool, offsets: Array) -> Array:
+            return recursion.distances(far, offsets)[1] / divisor
+
+        start = np.zeros(1)
+        ends = [recursion.distances(far, start)[0] / divisor for far in (False, True)]
+        return Profile(ends[0], ends[1], chords, self.depth)
+
+    def profile_of_norm(self, kind: str, norm: float) -> Profile:
+        """Return entry/(span·span) between rows of one norm, and bounds of its errors."""
+        norms = np.array([norm])
+        spans = self.spans(kind, norms)
+        errors = errors_of_norm(self, kind, norm)
+        diagonal = float((self.diagonal(kind, norms) / spans**2)[0])
+        profile = self.profile(kind, norms, spans)
+        return replace(profile, error=errors.base * diagonal, by_norm=errors.by_norm * diagonal)
+
+    def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
+        """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
+
+        Two quadratures an entry and layer (milliseconds): for what no table holds.
+        """
+        return direct_entries(self, kind, theta, q1, q2)
+
+
+@functools.lru_cache(maxsize=64)
+def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
+    return build_table(network.profile_of_norm(kind, norm), dtype)
+
+
+def as_network(network: str | Activation | Network) -> Network:
+    """Return a Network; a string or an Activation is short for ``Network(it)``."""
+    if isinstance(network, Network):
+        return network
+    if isinstance(network, str) and network in KINDS:
+        raise ValueError(f"{network!r} is a kind and no activation: was kind={network!r} meant?")
+    if isinstance(network, (str, Activation)):
+        return Network(network)
+    raise TypeError(
+        f"network must be a Network, an activation or its name, not {type(network).__name__}"
+    )
+
+
+def refuse_as_rows(value: Any, name: str) -> None:
+    """Refuse a network or a word where rows are meant to be, and ask what was meant.
+
+    Raises
+    ------
+    TypeError
+    """
+    if isinstance(value, str):
+        option = "kind" if value in KINDS else "network"
+        told, meant = f"the string {value!r}", f"{option}={value!r}"
+    elif isinstance(value, (Activation, Network)):
+        told = f"{'an' if isinstance(value, Activation) else 'a'} {type(value).__name__}"
+        meant = "network=…"
+    else:
+        return
+    raise TypeError(f"{name} must be rows, an array of numbers, not {told}: was {meant} meant?")

@@ -1,0 +1,281 @@
+"""The figure of a sweep: extreme eigenvalues against the depth or the width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastgram.eigenvalues.results import ExtremeEigenvalues
+from fastgram.plotting.figure import (
+    COLOURS,
+    GREY,
+    OPEN,
+    check_figure_path,
+    draw_bracket,
+    frame,
+    handle,
+    limits,
+    marker_handles,
+    matplotlib_module,
+    why_at_the_edge,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+    from fastgram.network.network import Network
+
+__all__ = ["DASHES", "PALETTES", "plot_sweep"]
+
+# Lines of a sweep: of warm colours where kinked, of cold ones where smooth.
+PALETTES = {
+    "kinked": (COLOURS["kinked"], "#e3a008", "#8f1d1d", "#e0708f", "#7a5c2e"),
+    "smooth": (COLOURS["smooth"], "#1b9e8f", "#6a3fa0", "#7fb2e5", "#2e6b34"),
+}
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.5, 1.4, 1.5)))
+_FADED = 0.55  # how near to white the first of several lines of an activation is
+# Markers at the edge, where many lines leave no room for words: shape, and whether it is filled.
+_EDGE_MARKERS = {
+    "exact zero": ("v", True),
+    "below the noise floor": ("v", False),
+    OPEN: ("1", True),
+    "negative": ("x", True),
+    "not resolved": ("s", False),
+}
+_EDGE_ROW = 0.032  # the height of a row of them, in parts of the axes
+
+
+@dataclass
+class _Line:
+    """The networks of one activation and one value of what is not on the axis."""
+
+    label: str
+    smooth: bool
+    other: float
+    points: list[tuple[float, ExtremeEigenvalues]] = field(default_factory=list)
+    colour: Any = GREY
+    dashes: Any = "-"
+
+
+def plot_sweep(
+    networks: Sequence[Network],
+    results: Sequence[ExtremeEigenvalues],
+    path_or_axes: str | Path | Axes,
+    title: str,
+) -> Axes:
+    """Draw λ_min and λ_max against the depth or the width, with their brackets.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Of several depths or widths. Which of the two has more values is on the axis (the depth,
+        where they have equally many); there is a line for each activation and each value of the
+        other.
+    results : sequence of ExtremeEigenvalues
+        One a network.
+    path_or_axes : str, Path or matplotlib.axes.Axes
+        A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
+    title : str
+        What was computed.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, the lengths differ, or a file has another ending.
+    ImportError
+        If matplotlib is not installed.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The infinite width stands at the right end, joined by thin dots. What a logarithmic scale
+    cannot show stands at the bottom edge as a marker whose shape says why, a row a line.
+    """
+    if not networks or len(networks) != len(results):
+        raise ValueError(f"one network and result each: {len(networks)}, {len(results)}")
+    against_width, lines = _lines(networks, results)
+    reasons = {why_at_the_edge(result) for result in results} - {""}
+    handles = _sweep_handles(lines, not against_width, reasons)
+    if not isinstance(path_or_axes, (str, Path)):
+        _draw_sweep(path_or_axes, lines, against_width, title, handles)
+        return path_or_axes
+    check_figure_path(path_or_axes)
+    size = 8.2, max(5.0, 0.9 + 0.245 * len(handles))
+    figure = matplotlib_module().figure.Figure(figsize=size, layout="constrained")
+    axes: Axes = figure.add_subplot()
+    _draw_sweep(axes, lines, against_width, title, handles)
+    figure.savefig(path_or_axes, dpi=160)
+    return axes
+
+
+def _lines(
+    networks: Sequence[Network], results: Sequence[ExtremeEigenvalues]
+) -> tuple[bool, list[_Line]]:
+    """Return whether widths are on the axis, and the lines."""
+    matplotlib_module()
+    from matplotlib.colors import to_rgb
+
+    shapes = [
+        (float(network.depth), math.inf if network.width is None else float(network.width))
+        for network in networks
+    ]
+    depths, widths = ({shape[k] for shape in shapes} for k in (0, 1))
+    on_axis = int(len(widths) > len(depths))
+    lines: dict[Any, _Line] = {}
+    for network, shape, result in zip(networks, shapes, results, strict=True):
+        activation, other = network.activation, shape[1 - on_axis]
+        line = lines.setdefault(
+            (activation, other), _Line(activation.name, activation.smooth, other)
+        )
+        line.points.append((shape[on_axis], result))
+    others = sorted({line.other for line in lines.values()})
+    hues: dict[Any, str] = {}
+    for word, palette in PALETTES.items():
+        names = dict.fromkeys(act for act, _ in lines if act.smooth == (word == "smooth"))
+        hues |= {act: palette[k % len(palette)] for k, act in enumerate(names)}
+    for (activation, other), line in lines.items():
+        line.points.sort(key=lambda point: point[0])
+        line.dashes = DASHES[(len(others) - 1 - others.index(other)) % len(DASHES)]
+        white = _whiteness(other, others)
+        line.colour = tuple(white + (1.0 - white) * part for part in to_rgb(hues[activation]))
+    return on_axis == 1, list(lines.values())
+
+
+def _whiteness(other: float, others: Sequence[float]) -> float:
+    """Return 0 for the last of several values, more for those before it."""
+    return _FADED * (1.0 - others.index(other) / (len(others) - 1)) if len(others) > 1 else 0.0
+
+
+def _draw_sweep(
+    axes: Axes, lines: Sequence[_Line], against_width: bool, title: str, handles: Sequence[Line2D]
+) -> None:
+    results = [result for line in lines for _, result in line.points]
+    reasons = [why_at_the_edge(result) for result in results]
+    at_edge = [line for line in lines if any(why_at_the_edge(result) for _, result in line.points)]
+    room = min(0.4, 0.05 + _EDGE_ROW * len(at_edge))
+    low, high = limits(results, reasons, room)
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    place = _dress_sweep_axis(axes, {x for line in lines for x, _ in line.points}, against_width)
+    for line in lines:
+        _draw_line(axes, line, place)
+    for row, line in enumerate(reversed(at_edge)):  # from the bottom
+        height = 0.025 + row * (room - 0.05) / len(at_edge)
+        _draw_edge_row(axes, line, place, height)
+    frame(axes, title, handles)
+
+
+def _dress_sweep_axis(axes: Axes, values: set[float], against_width: bool) -> dict[float, float]:
+    """Set the scale, the limits and the ticks; return where each value stands."""
+    from matplotlib.ticker import NullLocator
+
+    finite = sorted(values - {math.inf})
+    first, last = (finite[0], finite[-1]) if finite else (1.0, 1.0)
+    logarithmic = against_width or last >= 10.0 * first
+    place = {x: math.log10(x) if logarithmic else x for x in finite}
+    start, end = (place[first], place[last]) if finite else (0.0, 0.0)
+    if math.inf in values:
+        # beyond the last, by about the usual step
+        place[math.inf] = end + max((end - start) / max(len(finite) - 1, 2), math.log10(2.0))
+        end = place[math.inf]
+    margin = 0.06 * (end - start) or 0.5
+    left, right = start - margin, end + margin
+    shown: list[float] = []
+    for x in sorted(place, reverse=True):  # the largest first: infinity keeps its label
+        gap = (place[shown[-1]] - place[x]) / (right - left) if shown else 1.0
+        if gap > 0.02 + 0.008 * (len(f"{x:.0f}") + len(f"{shown[-1]:.0f}") if shown else 0):
+            shown.append(x)
+    shown.reverse()
+    if logarithmic:
+        axes.set_xscale("log")
+        place = {x: x if math.isfinite(x) else 10.0**at for x, at in place.items()}
+        left, right = 10.0**left, 10.0**right
+    axes.set_xlim(left, right)
+    names = ["∞" if math.isinf(x) else f"{x:.0f}" for x in shown]
+    axes.set_xticks([place[x] for x in shown], names)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("width (neurons a hidden layer)" if against_width else "depth (hidden layers)")
+    return place
+
+
+def _draw_line(axes: Axes, line: _Line, place: dict[float, float]) -> None:
+    lows, highs = [], []
+    for x, result in line.points:
+        reason, largest = why_at_the_edge(result), result.largest.estimate > 0.0
+        if result.noise_floor > 0.0:
+            axes.plot(place[x], result.noise_floor, "_", color=GREY, markersize=9.0, zorder=1)
+        if largest:
+            draw_bracket(axes, place[x], result.largest, "^", line.colour)
+        if reason in ("", OPEN):
+            draw_bracket(axes, place[x], result.smallest, "o", line.colour)
+        if reason == OPEN:
+            ends = axes.get_ylim()[0], result.smallest.estimate
+            axes.vlines(place[x], *ends, color=line.colour, linewidth=1.2)
+        lows.append(result.smallest.estimate if reason in ("", OPEN) else math.nan)
+        highs.append(result.largest.estimate if largest else math.nan)
+    at = [place[x] for x, _ in line.points]
+    beyond = len(at) - 1 if math.isinf(line.points[-1][0]) else len(at)
+    dots = (0, (1, 3))
+    for heights in (lows, highs):
+        axes.plot(at[:beyond], heights[:beyond], color=line.colour, ls=line.dashes, lw=1.5)
+        if beyond < len(at):
+            axes.plot(at[beyond - 1 :], heights[beyond - 1 :], color=line.colour, ls=dots, lw=1.2)
+
+
+def _draw_edge_row(axes: Axes, line: _Line, place: dict[float, float], height: float) -> None:
+    across = axes.get_xaxis_transform()
+    for x, result in line.points:
+        reason = why_at_the_edge(result)
+        if reason:
+            style = _edge_style(reason, line.colour)
+            axes.plot(place[x], height, transform=across, clip_on=False, zorder=4, **style)
+
+
+def _edge_style(reason: str, colour: Any) -> dict[str, Any]:
+    marker, filled = _EDGE_MARKERS[reason]
+    return {
+        "marker": marker,
+        "linestyle": "none",
+        "color": colour,
+        "markerfacecolor": colour if filled else "white",
+        "markersize": 9.0 if marker == "1" else 6.5,
+        "markeredgewidth": 1.3,
+    }
+
+
+def _sweep_handles(lines: Sequence[_Line], other_is_width: bool, reasons: set[str]) -> list[Line2D]:
+    """Return the legend: hues of activations, shades and dashes of the other, and markers."""
+    others = sorted({line.other for line in lines})
+    full = [line for line in lines if line.other == others[-1]]
+    handles = []
+    for word in COLOURS:
+        of_word = [line for line in full if line.smooth == (word == "smooth")]
+        if of_word:
+            handles.append(handle(f"{word}:", linestyle="none"))
+        handles += [handle(line.label, color=line.colour, linewidth=2.5) for line in of_word]
+    if len(others) > 1:
+        of_first = {line.other: line for line in lines if line.label == full[0].label}
+        for other in others:
+            if other_is_width:
+                name = "infinite width" if math.isinf(other) else f"width {other:.0f}"
+            else:
+                name = f"depth {other:.0f}"
+            shade = f"{0.25 + 0.75 * _whiteness(other, others):.3f}"
+            handles.append(handle(name, color=shade, linestyle=of_first[other].dashes))
+    handles += marker_handles()
+    handles += [
+        handle(rf"$\lambda_{{\min}}$: {reason}", **_edge_style(reason, "#404040"))
+        for reason in _EDGE_MARKERS
+        if reason in reasons
+    ]
+    return handles

@@ -1,0 +1,138 @@
+"""Separable pieces on the CPU: entries that depend on two norms, as sums of few terms.
+
+A row of a tile is done in chunks that stay in the first-level cache, a few vectors of entries at a
+time (`kernels.terms`); where few entries of a chunk are on the piece, these are brought together
+first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgram.kernels import FROM_ONE, IN_COSINE
+from fastgram.kernels.cpu.jit import jit
+from fastgram.kernels.cpu.llvm_vectors import run_of
+from fastgram.kernels.cpu.separable_terms import at_once, sums_of_terms
+
+__all__ = ["evaluate_separable", "quarter_distance"]
+
+_MOST = 0.75  # the share of a chunk above which all of it is evaluated
+_CHUNK = 512  # a row of a tile, and a multiple of what is done together
+
+_compile = jit({"contract"})
+# a sum only vectorises where its order is free
+_compile_reduction = jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
+
+
+@_compile_reduction
+def quarter_distance(x, y, sign):
+    """Return a quarter of ‖x − sign·y‖²."""
+    total = x.dtype.type(0.0)
+    for k in range(x.size):
+        difference = x[k] - sign * y[k]
+        total += difference * difference
+    return x.dtype.type(0.25) * total
+
+
+@_compile
+def _half_chords(rho, x, columns, first, places, sign, close, s, count, blocks):
+    """Set s to √((1 − sign·ρ)/2), half the chord; from the rows where its square is small."""
+    half = rho.dtype.type(0.5)
+    near = 0
+    for k in range(blocks):
+        square = half - half * sign * rho[k]
+        s[k] = square
+        near += square < close
+    if near:
+        for k in range(count):
+            if s[k] < close:
+                y = run_of(columns, (first + places[k]) * x.size, x.size)
+                s[k] = quarter_distance(x, y, sign)
+    for k in range(blocks):
+        s[k] = np.sqrt(s[k])
+
+
+@_compile
+def _gather(rho, top, bottom, places, chosen, m):
+    """Bring the cosines on the piece together, and their places."""
+    count = 0
+    for j in range(m):
+        places[count] = j  # written always, and left where the next one is on the piece too
+        chosen[count] = rho[j]
+        count += (rho[j] < top) & (rho[j] >= bottom)
+
+
+@_compile
+def _put(value, row_scale, column_scale, out, m):
+    for j in range(m):
+        out[j] = value[j] * (row_scale * column_scale[j])
+
+
+@_compile
+def _choose(rho, top, bottom, part, out, m):
+    for j in range(m):
+        new, old = part[j], out[j]  # both loaded always, or the loop does not vectorise
+        out[j] = new if (rho[j] < top and rho[j] >= bottom) else old
+
+
+@_compile
+def _scatter(value, row_scale, column_scale, places, out, count):
+    for k in range(count):
+        out[places[k]] = value[k] * (row_scale * column_scale[places[k]])
+
+
+@_compile
+def evaluate_separable(
+    cosines, rows, columns, row_scale, column_scale, close,
+    top, bottom, mode, slope, offset, chains, coefficients, bases, weights, out,
+):  # fmt: skip
+    """Fill the entries on the piece: the arguments are a `SeparablePiece`'s, and `evaluate`'s."""
+    kind = cosines.dtype.type
+    size, below = at_once(cosines), mode != IN_COSINE
+    sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
+    chosen = np.zeros(_CHUNK + 1, cosines.dtype)
+    places, all_places = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
+    chord, sums = np.empty(_CHUNK, cosines.dtype), np.empty(_CHUNK, cosines.dtype)
+    part = np.empty(_CHUNK, out.dtype)
+    length, width, terms, rank = rows.shape[1], cosines.shape[1], coefficients.shape[1], chains.size
+    flat, own_bases, flat_weights = coefficients.ravel(), bases.ravel(), weights.ravel()
+    for i in range(cosines.shape[0]):
+        x = run_of(rows, i * length, length)
+        for first in range(0, width, _CHUNK):
+            m = min(_CHUNK, width - first)
+            start = i * width + first
+            rho, into = run_of(cosines, start, m), run_of(out, start, m)
+            scale = run_of(column_scale, first, m)
+            count = 0
+            for j in range(m):
+                count += (rho[j] < top) & (rho[j] >= bottom)
+            if count == 0:
+                continue
+            whole = count > _MOST * m
+            if whole:
+                count = m
+                chosen[:m], places[:m] = rho, all_places[:m]
+            else:
+                _gather(rho, top, bottom, places, chosen, m)
+            blocks = (count + size - 1) // size * size
+            chosen[count:blocks], places[count:blocks] = kind(0.0), 0  # beyond the last one
+            v = chosen
+            if below:
+                _half_chords(chosen, x, columns, first, places, sign, close, chord, count, blocks)
+                v = chord
+            for j in range(0, blocks, size):
+                if whole and j + size <= m:
+                    sums_of_terms(
+                        v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
+                        flat_weights, width, first, None, sums,
+                    )  # fmt: skip
+                else:
+                    sums_of_terms(
+                        v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
+                        flat_weights, width, first, places, sums,
+                    )  # fmt: skip
+            if whole:
+                _put(sums, row_scale[i], scale, part, m)
+                _choose(rho, top, bottom, part, into, m)
+            else:
+                _scatter(sums, row_scale[i], scale, places, into, count)

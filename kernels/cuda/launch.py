@@ -1,0 +1,178 @@
+"""The GPU tile kernels: one CUDA C++ source, and what launches it.
+
+`source` is the text, of the files `SOURCES`. `Kernels` knows what the kernels take, and nothing of
+CuPy: with an array namespace `xp` and a function
+
+    launch(name, grid, block, shared, arguments)
+
+that starts the kernel `name` on `grid` blocks of `block` threads with `shared` bytes of shared
+memory, and passes arrays of that namespace as pointers and NumPy scalars by value, it runs on a GPU
+through CuPy, and on the processor from the same text compiled as host C++, which is what the tests
+do. Launches are ordered among themselves, and need not have ended when `launch` returns.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastgram.kernels import SeparablePiece, Table
+
+__all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
+
+Array = Any  # of the array namespace
+Launch = Callable[[str, int, int, int, Sequence[Any]], None]
+
+SOURCES = (
+    "device.cuh",
+    "table.cuh",
+    "evaluate.cuh",
+    "separable.cuh",
+    "bits.cuh",
+    "fused_tile.cuh",
+    "fused_strip.cuh",
+)
+
+# Products and sums may be fused; beyond that arithmetic is IEEE's, but that CuPy adds -ftz=true, by
+# which the smallest float32 numbers become 0.
+OPTIONS = ("--std=c++17",)
+
+_BLOCK = 256  # threads
+_PER_PROCESSOR = 8  # blocks: more than are resident at a time
+_AT_ONCE = 4  # entries a thread does together: `ENTRIES` of evaluate.cuh and separable.cuh
+_SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
+_TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
+
+
+def packed_numbers(table: Table) -> int:
+    """Return how many numbers a packed table is: `table_numbers` of table.cuh."""
+    return int(table.modes.size * (3 + table.counts.shape[1]) + table.cells.size)
+
+
+def source() -> str:
+    """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
+    folder = Path(__file__).parent
+    parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
+    # CuPy writes it to a file in whatever encoding the locale has
+    return "\n".join(parts).encode("ascii", "replace").decode("ascii")
+
+
+class Kernels:
+    """The kernels of one device: the contract of `fastgram.kernels`, and counts of bits.
+
+    Parameters
+    ----------
+    xp : module
+        The array namespace: NumPy or CuPy.
+    launch : callable
+        As described at the top of this module.
+    processors : int
+        Multiprocessors of the device.
+    shared_bytes : int
+        Of shared memory that a block may have.
+    """
+
+    def __init__(
+        self, xp: Any, launch: Launch, processors: int, shared_bytes: int = _SHARED_BYTES
+    ) -> None:
+        self.xp = xp
+        self.launch = launch
+        self.processors = processors
+        self.shared_bytes = shared_bytes
+        self._tables: dict[int, Array] = {}
+        self._guard = threading.Lock()
+
+    def packed(self, table: Table) -> tuple[Array, int, int]:
+        """Return a table as table.cuh takes it, on the device, and its pieces and rows.
+
+        The array is kept as long as the table is.
+        """
+        pieces, rows, _ = table.cells.shape
+        key = id(table)
+        with self._guard:
+            if key not in self._tables:
+                kind = table.cells.dtype
+                heads = [table.modes[:, None], table.lows[:, None], table.highs[:, None]]
+                head = np.concatenate([*heads, table.counts], axis=1).astype(kind)
+                numbers = np.concatenate([head.ravel(), table.cells.ravel()])
+                self._tables[key] = self.xp.asarray(numbers)
+                # no lock: this may run wherever memory is freed, in a thread that holds it
+                weakref.finalize(table, self._tables.pop, key, None).atexit = False
+            return self._tables[key], pieces, rows
+
+    def evaluate(
+        self,
+        cosines: Array,
+        rows: Array,
+        columns: Array,
+        row_scale: Array,
+        column_scale: Array,
+        table: Table | SeparablePiece,
+        out: Array,
+    ) -> None:
+        """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`.
+
+        Arrays are of this device's namespace, those of a table or a piece are NumPy's.
+        """
+        height, width = cosines.shape
+        if height == 0 or width == 0:
+            return
+        sizes = [np.int64(height), np.int64(width), np.int64(rows.shape[1])]
+        tile = [cosines, rows, columns, row_scale, column_scale, *sizes]
+        kind = np.dtype(cosines.dtype)
+        types = f"{kind}_{np.dtype(out.dtype)}"
+        grid = self._grid(height * -(-width // (_BLOCK * _AT_ONCE)))
+        if isinstance(table, Table):
+            numbers, pieces, length = self.packed(table)
+            shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
+            if shared > self.shared_bytes:
+                shared, name = 0, f"evaluate_large_{types}"
+            arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
+            self.launch(name, grid, _BLOCK, shared, arguments)
+            return
+        rank, terms = table.chains.size, table.coefficients.shape[1]
+        edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]
+        arrays = [
+            self.xp.asarray(x)
+            for x in (table.chains, table.coefficients, table.bases, table.weights)
+        ]
+        piece = [np.int64(table.mode), *edges, np.int64(rank), np.int64(terms), *arrays]
+        shared = (terms + rank) * kind.itemsize
+        self.launch(f"evaluate_separable_{types}", grid, _BLOCK, shared, [*tile, *piece, out])
+
+    def count(
+        self,
+        x: Array,
+        rows: tuple[int, int],
+        y: Array,
+        columns: tuple[int, int],
+        ones_x: Array,
+        ones_y: Array,
+        weights: tuple[float, float, float],
+        out: Array,
+    ) -> None:
+        """Fill `out` with inner products of two-valued rows: `cpu.bit_products.products`.
+
+        The arrays are of this device's namespace.
+        """
+        height, width = out.shape
+        grid = -(-height // _TILE) * -(-width // _TILE)
+        if grid == 0:
+            return
+        arguments = [
+            *(x, np.int64(x.shape[1]), np.int64(rows[0]), np.int64(height)),
+            *(y, np.int64(y.shape[1]), np.int64(columns[0]), np.int64(width)),
+            *(np.int64(x.shape[0]), ones_x, ones_y),
+            *(np.float64(weight) for weight in weights),
+            out,
+        ]
+        self.launch(f"count_{np.dtype(out.dtype)}", grid, _BLOCK, 0, arguments)
+
+    def _grid(self, work: int) -> int:
+        """Return a number of blocks for so many parts of a tile, which blocks share out."""
+        return min(work, _PER_PROCESSOR * self.processors)
