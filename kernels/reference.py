@@ -9,7 +9,7 @@ from q₁q₂ − ⟨x, y⟩², which is known to a rounding of q₁q₂ only, s
 eps/tan θ: half the digits at θ = 1e-8. Rows that are equal or opposite bit for bit give exactly
 θ = 0 or π. Tests therefore compare with this reference on rows that are well separated (or equal
 or opposite), and hold close pairs against closed forms of the exact chord instead, in
-``tests/oracles/closed_forms.py``.
+``tests/helpers/oracles/closed_forms.py``.
 
 Sources: Cho and Saul, Kernel methods for deep learning, 2009 (the arc-cosine kernels of orders 0
 and 1: step and relu, and through them leaky_relu and abs); Williams, Computing with infinite

@@ -1,48 +1,21 @@
-"""The matrix that tests run over: devices, dtypes, kinds and every record of the table.
-
-Where there is a GPU the cases of the CPU run on it too, in the same process; `-m gpu` runs these
-alone. FASTGRAM_EMULATED_GPU=1 takes an emulated one in its place (emulated_gpu.py), which is slow.
-"""
+"""Fixtures of all rooms: the cases, one thread of BLAS, and the command line."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-import os
 from contextlib import contextmanager
 
 import pytest
+from helpers.cases import DEVICES, DTYPES, KINDS, RECORDS
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
 from fastgram.__main__ import main
-from fastgram.devices import device as _devices
-from fastgram.devices import gpu
 from fastgram.exact import solve
 from fastgram.matrix import operator
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.machine import thread_count
-
-if os.environ.get("FASTGRAM_EMULATED_GPU"):
-    from emulated_gpu import EmulatedGpu
-
-    _emulated = (EmulatedGpu(),)
-    gpu.find = lambda: _emulated
-
-DEVICES = ["cpu"]
-if _devices.gpus()[0]:
-    DEVICES.append(pytest.param("gpu", marks=pytest.mark.gpu))
-DTYPES = ("float64", "float32")
-KINDS = ("gradient", "nngp")
-# The table with its default parameters, and each parameter once more with another value.
-RECORDS = (
-    *fg.activation_names(),
-    "leaky_relu(negative_slope=0.3)",
-    "elu(alpha=0.5)",
-    "celu(alpha=2.0)",
-    "swish(beta=3.0)",
-    "polynomial(coefficients=[0.5, -1.0, 0.0, 0.25])",
-)
 
 
 @pytest.fixture(params=DEVICES)

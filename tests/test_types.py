@@ -17,7 +17,7 @@ from fastgram.exact import solve
 from fastgram.network import network
 from fastgram.support import literals
 
-DOWNSTREAM = Path(__file__).parent / "downstream"
+DOWNSTREAM = Path(__file__).parent / "helpers" / "downstream"
 ROOT = Path(fastgram.__file__).parent.parent
 
 

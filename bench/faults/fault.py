@@ -20,7 +20,7 @@ class Fault:
     fault : str
         What it is replaced by.
     tests : str
-        What pytest is given, as on a command line: "tests/test_eigen.py -k coverage".
+        What pytest is given, as on a command line: "tests/eigenvalues/test_extreme.py -k coverage".
     """
 
     file: str

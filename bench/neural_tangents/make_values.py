@@ -25,10 +25,11 @@ nngp and ntk. ``LeakyRelu(alpha)`` has slope alpha below 0; the kernel of ``Gelu
 exact one.
 
 **How right it is.** Every entry is compared with the same recursion in the closed forms of
-tests/oracles, to 60 digits. The largest error of an entry, relative to √(KᵢᵢKⱼⱼ), is recorded in
-`disagreement`: it is below 1e-14, and a run in which it exceeds 2e-13 writes nothing. Compare in
-this way: relative to the entry itself it is below 4e-14 too, but not for sin and cos, whose entries
-between long rows are differences of rounded exponentials and can be nothing but rounding.
+tests/helpers/oracles, to 60 digits. The largest error of an entry, relative to √(KᵢᵢKⱼⱼ), is
+recorded in `disagreement`: it is below 1e-14, and a run in which it exceeds 2e-13 writes nothing.
+Compare in this way: relative to the entry itself it is below 4e-14 too, but not for sin and cos,
+whose entries between long rows are differences of rounded exponentials and can be nothing but
+rounding.
 
 One thing is left out, as null: the diagonal of the ntk of relu, leaky_relu and abs. neural-tangents
 takes the angle from √(q₁q₂ − c²), where rounding leaves about 1e-16 instead of 0, hence an angle of

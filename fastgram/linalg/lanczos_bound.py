@@ -29,8 +29,8 @@ Ritz vectors appended is as sound, but was tried and stalls: its polynomials sta
 X₁ = A₁ − x − B₁X₀⁻¹B₁ᵀ, both positive definite below the Ritz values, and two passes of b = 2,
 1/g is the least μ with (I + X₁NX₁)r = (μ − 1)Rr for some r, R = B₁X₀⁻²B₁ᵀ and N = (B₂ᵀB₂)⁻¹. Its
 derivative by −x has the sign of rᵀ(I + R)X₁⁻¹((μ − 1)R − I)r where X₀ is large against X₁, with
-R, r, μ, X₁ free: a sharply elongated X₁ makes it negative. `tests/test_guard.py` holds such a
-matrix, whose g rises by half before it falls. So where g(x) = q is no bound by itself:
+R, r, μ, X₁ free: a sharply elongated X₁ makes it negative. `tests/linalg/test_exclusion.py` holds
+such a matrix, whose g rises by half before it falls. So where g(x) = q is no bound by itself:
 `fastgram.linalg.exclusion` proves ‖r₀'‖² < q for everything further out.
 """
 

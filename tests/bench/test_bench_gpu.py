@@ -1,0 +1,242 @@
+"""python -m bench.gpu, on an emulated GPU and at sizes that say nothing about speed."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.emulated_gpu import as_emulated  # noqa: F401
+
+import fastgram as fg
+from bench.gpu import __main__ as program
+from bench.gpu import cases, runs
+from bench.gpu.cases import Scale
+from bench.gpu.runs import Foresight, Runs
+from bench.results import load
+from fastgram.devices import gpu as _gpu
+
+TINY = Scale(
+    checked=32,  # two tiles; so few entries of many norms are integrated, and wait for no table
+    width=6,
+    short=0.0,
+    square=16,
+    copied=1024,
+    orders=(20, 40),
+    dimensions=(5, 3),
+    columns=(1, 2),
+    by_tiles=(20,),
+    brackets=((48, "relu"), (64, "tanh")),
+)
+PASSES = [
+    f"pass n={n} d={d} b={b} {activation}"
+    for n, d, activation in (
+        (20, 5, "relu"), (20, 3, "relu"), (20, 5, "tanh"), (40, 5, "relu"), (40, 3, "relu"),
+    )
+    for b in (1, 2)
+]  # fmt: skip
+
+
+@pytest.fixture
+def gpu(as_emulated, monkeypatch):  # noqa: F811
+    """An emulated GPU; what CuPy alone knows is made up."""
+    (device,) = as_emulated()
+    monkeypatch.setattr(program, "facts", lambda devices: {"GPU": devices[0].label})
+    monkeypatch.setattr(cases, "empty_pool", lambda device: None)
+    monkeypatch.setattr(cases, "pool_bytes", lambda device: 2**31)
+    monkeypatch.setattr(runs, "LEAST_ROUNDS", 2)
+    return device
+
+
+@pytest.fixture
+def measured(gpu, tmp_path, capsys):
+    """Run the program: its status, the figures by case and what, the facts and what it printed."""
+
+    def run(*words):
+        status = program.main(words, TINY, tmp_path)
+        (path,) = tmp_path.iterdir()
+        about, figures = load(path)
+        found = {(figure.case, figure.what): figure for figure in figures}
+        return status, found, about, capsys.readouterr().out
+
+    return run
+
+
+def test_all_of_it(measured):
+    status, found, about, printed = measured()
+    assert status == 0, printed
+    assert "FAILED" not in printed
+    assert "left out" not in printed
+    assert about["GPU"] == "gpu 0 (emulated)"
+
+    timed = {case for case, _ in found}
+    assert timed >= {*PASSES, "DGEMM 16³", "GEMM 16 x 3 x 16", "copy", "compilation"}
+    assert timed >= {f"pass n=20 d=5 b=2 relu by {what}" for what in ("tiles", "float32 tiles")}
+    assert timed >= {f"build n=20 d=5 on the {where}" for where in ("device", "host")}
+    assert timed >= {f"λ_min to 10% n={n} d=5 {what}" for n, what in TINY.brackets}
+
+    for figure in found.values():
+        assert 0.0 <= figure.least <= figure.value <= figure.largest < 1e9
+        if "stated error" in figure.what:
+            assert figure.value <= 2.0
+        elif figure.unit != "passes" and figure.what != "of it in passes":
+            assert figure.value > 0.0
+    # the same seconds over two floors of 2d and of 2d + 4b operations
+    one = found["pass n=40 d=3 b=2 relu", "/ floor"].value
+    other = found["pass n=40 d=3 b=2 relu", "/ floor with products"].value
+    assert abs(one / other - (3 + 2 * 2) / 3) <= 1e-12
+    assert found["λ_min to 10% n=64 d=5 tanh", "CuPy's pool"].value == 2.0
+    assert found["λ_min to 10% n=48 d=5 relu", ""].note.endswith(", converged")
+
+    lines = printed.splitlines()
+    start = lines.index("median [least, largest]") + 1
+    assert len(lines) - start == len(timed)  # the table is last, a line a case
+    assert [line.split("  ")[0].strip() for line in lines[start:]] == list(
+        dict.fromkeys(case for case, _ in found)
+    )
+
+
+def test_a_wrong_product_is_not_timed(measured, monkeypatch):
+    right = fg.GramOperator._product
+
+    def wrong(op, block, absolute=False):
+        product = right(op, block, absolute)
+        if op.shape[0] == 20:
+            product[0] *= 1.0 + 1e-9
+        return product
+
+    monkeypatch.setattr(fg.GramOperator, "_product", wrong)
+    status, found, _, printed = measured()
+    assert status == 1
+    assert "pass n=20 d=5 b=1 relu: FAILED, AssertionError: the product is wrong" in printed
+    timed = {case for case, _ in found}
+    assert not [case for case in timed if case.startswith(("pass n=20 ", "build"))]
+    assert set(PASSES[6:]) <= timed  # of the larger order
+
+
+def test_no_number_is_a_wrong_product(measured, monkeypatch):
+    monkeypatch.setattr(
+        fg.GramOperator, "_product", lambda op, block, absolute=False: block * np.nan
+    )
+    status, found, _, _ = measured()
+    assert status == 1
+    assert not [case for case, _ in found if case.startswith("pass")]
+
+
+def test_a_wrong_build_is_not_timed(measured, monkeypatch):
+    right = fg.gram
+
+    def wrong(X, *arguments, **options):
+        built = right(X, *arguments, **options)
+        if options.get("device") == "gpu":
+            built[19] *= 1.0 + 1e-9
+        return built
+
+    monkeypatch.setattr(fg, "gram", wrong)
+    status, found, _, printed = measured()
+    assert status == 1
+    assert "the matrix is wrong" in printed
+    timed = {case for case, _ in found}
+    assert set(PASSES) <= timed
+    assert not [case for case in timed if case.startswith("build")]
+
+
+def test_wrong_entries_end_it(measured, monkeypatch):
+    right = fg.GramOperator.dense_on_host
+
+    def wrong(op):
+        built = right(op)
+        if op.network.activation.name == "hard_tanh":
+            built[31, 0] += 1e-3
+        return built
+
+    monkeypatch.setattr(fg.GramOperator, "dense_on_host", wrong)
+    status, found, _, printed = measured()
+    assert status == 1
+    assert "entries hard_tanh: FAILED" in printed
+    assert "nothing is timed" in printed
+    assert all(case == "compilation" or case.startswith("entries ") for case, _ in found)
+
+
+def test_no_time_is_left(measured):
+    status, found, _, printed = measured("--minutes", "0")
+    assert status == 0
+    assert {case for case, _ in found} == {"compilation"}
+    assert "pass" in printed
+    assert printed.count("left out") >= 8
+
+
+def test_no_gpu_is_one_line(monkeypatch, capsys, tmp_path):
+    def none():
+        raise _gpu.NoGpuError("CuPy finds no GPU")
+
+    monkeypatch.setattr(_gpu, "find", none)
+    assert program.main([], TINY, tmp_path) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "bench.gpu: CuPy finds no GPU\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_foresight_takes_the_largest_order_and_the_nearest_work():
+    foresight = Foresight()
+    assert foresight.foresee("pass", 100.0) == 0.0
+    foresight.learn("pass", 10, 100.0, 50.0)  # slow for its work
+    foresight.learn("pass", 20, 400.0, 4.0)
+    foresight.learn("pass", 20, 4000.0, 80.0)
+    foresight.learn("other", 99, 1.0, 9.0)
+    assert foresight.foresee("pass", 100.0) == 1.0
+    assert foresight.foresee("pass", 800.0) == 8.0
+    assert foresight.foresee("pass", 8000.0) == 160.0
+
+
+def runs_for(gpu, seconds, **options):
+    with gpu.context():
+        return Runs((gpu,), seconds, 4, **options)
+
+
+def test_a_case_that_would_take_too_long_is_left_out(gpu, capsys):
+    bench, done = runs_for(gpu, 100.0), []
+    bench.share = 0.5
+
+    def case(runs, name, *arguments):
+        done.append((name, *arguments))
+
+    bench.attempt("long", 51.0, case, 1)
+    bench.attempt("short", 10.0, case, 2)
+    assert done == [("short", 2)]
+    assert "long: left out, would take 51 s and 50 s are left" in capsys.readouterr().out
+    assert not bench.failed
+
+
+def test_rounds_are_taken_in_turn(gpu):
+    order = []
+    first, second = runs_for(gpu, 9.0, short=0.0).in_turn(
+        lambda: order.append("a"), lambda: order.append("b")
+    )
+    assert len(first) == len(second) == runs.LEAST_ROUNDS
+    assert "".join(order) == "ab" * (1 + runs.LEAST_ROUNDS)
+    (many,) = runs_for(gpu, 9.0, short=60.0).in_turn(lambda: None)
+    assert len(many) == runs.MOST_ROUNDS
+
+
+def test_facts_of_a_gpu(monkeypatch):
+    runtime = SimpleNamespace(driverGetVersion=lambda: 13010, runtimeGetVersion=lambda: 12090)
+    cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), __version__="13.6.0")
+    monkeypatch.setenv("PATH", "")  # without nvidia-smi
+    about = runs.facts((SimpleNamespace(xp=cupy, label="gpu 0 (some)"),))
+    assert about == {
+        "GPU": "gpu 0 (some)",
+        "driver": "unknown",
+        "CUDA of the driver": "13.1",
+        "CUDA": "12.9",
+        "cupy": "13.6.0",
+    }
+    json.dumps(about)
+
+
+def test_the_pool_is_emptied_and_asked():
+    pool = SimpleNamespace(total_bytes=lambda: np.int64(5), free_all_blocks=lambda: freed.append(1))
+    freed = []
+    device = SimpleNamespace(xp=SimpleNamespace(get_default_memory_pool=lambda: pool))
+    runs.empty_pool(device)
+    assert freed == [1]
+    assert runs.pool_bytes(device) == 5

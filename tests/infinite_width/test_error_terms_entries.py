@@ -1,0 +1,210 @@
+"""Large errors planted in rows, norms, products and tables: what is stated of entries holds them.
+
+Rows and norms are off by a millionth and say so, tables are of too few nodes or too low a degree;
+truth is a closed form of the rows as they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from helpers.oracles.closed_forms import FORMS, pair_entry
+from mpmath import mp
+
+import fastgram as fg
+from fastgram.infinite_width import conditioning, cosine_table, separable_table
+from fastgram.infinite_width import entries as _entries
+from fastgram.infinite_width.entries import Rows
+from fastgram.infinite_width.piecewise import POWERS, Piece
+from fastgram.kernels import CLOSE, FROM_ONE
+from fastgram.network import duals
+
+OFF = 1e-6
+EPS = float(np.finfo(np.float64).eps)
+EPS32 = float(np.finfo(np.float32).eps)
+
+
+def fresh(name, size=1.0):
+    """An activation of its own, so that no table of it is kept; by a factor off."""
+    known = fg.get_activation(name)
+    if size == 1.0:
+        return replace(known)
+    return replace(known, f=lambda z: size * known.f(z), df=lambda z: size * known.df(z))
+
+
+def turned(cosines, norms):
+    """Rows at these cosines from the first one, and of these norms, in three dimensions."""
+    rho = np.concatenate([[1.0], cosines])
+    rows = np.stack([rho, np.sqrt(1.0 - rho * rho), np.zeros_like(rho)], axis=1)
+    return rows * np.broadcast_to(norms, rho.shape)[:, None]
+
+
+def over_bound(op, X, name, rows=None):
+    """The largest error of some entries over what is stated of them."""
+    A, entries = op.dense(), op.entries
+    bound = entries.error * np.outer(entries.row_spans, entries.row_spans)
+    worst = 0.0
+    for i in range(len(X)) if rows is None else rows:
+        for j in range(len(X)):
+            off = abs(mp.mpf(float(A[i, j])) - pair_entry(name, op.kind, X[i], X[j]))
+            worst = max(worst, float(off) / bound[i, j])
+    return worst
+
+
+@pytest.fixture
+def rows_off(monkeypatch):
+    """Rows that are too long by a millionth."""
+    of = Rows.of
+    monkeypatch.setattr(Rows, "unit_error", OFF)
+    monkeypatch.setattr(
+        Rows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 + OFF))
+    )
+
+
+@pytest.fixture
+def norms_off(monkeypatch):
+    of = Rows.of
+    monkeypatch.setattr(Rows, "norm_error", OFF)
+    monkeypatch.setattr(
+        Rows, "of", lambda *given: replace(of(*given), norms=of(*given).norms * (1.0 + OFF))
+    )
+
+
+# as close as products decide how close, and further
+COSINES = np.array([1.0 - 2.02 * CLOSE[np.dtype(np.float64)], 0.9, 0.5, 0.0, -0.7])
+MANY = np.concatenate([COSINES, np.cos(np.linspace(0.3, 3.0, 30))])
+NORMS = np.linspace(1.0, 1.15, 36)
+# one table for all norms, tables of two norms, and entries integrated one by one
+WAYS = {
+    "table": ("relu", turned(COSINES, 1.0)),
+    "one norm": ("erf", turned(COSINES, 1.0)),
+    "separated": ("erf", turned(MANY, NORMS)),
+    "direct": ("erf", turned(COSINES, NORMS[:6])),
+}
+
+
+def operator(way, kind="nngp", size=1.0):
+    name, X = WAYS[way]
+    op = fg.GramOperator(X, fg.Network(fresh(name, size)), kind=kind)
+    entries = op.entries
+    assert (entries.separated is not None) == (way == "separated")
+    assert entries.direct == (way == "direct")
+    return op, X, name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_that_are_off(rows_off, way):
+    op, X, name = operator(way, "gradient")
+    assert over_bound(op, X, name, rows=(0, 1)) <= 1.0
+
+
+@pytest.mark.parametrize("way", ["table", "separated", "direct"])
+def test_norms_that_are_off(norms_off, way):
+    op, X, name = operator(way, "gradient")
+    assert over_bound(op, X, name, rows=(0, 1)) <= 1.0
+
+
+def test_norms_that_are_taken_for_one(monkeypatch):
+    monkeypatch.setattr(_entries, "_ONE_NORM", 1e-5)
+    X = turned(COSINES, 1.0 + OFF * np.array([-1.0, 1.0, -1.0, 1.0, -1.0, -1.0]))
+    op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
+    assert op.entries.table is not None
+    assert over_bound(op, X, "erf") <= 1.0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_functions_that_are_off(monkeypatch, way):
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", OFF)
+    op, X, name = operator(way, size=1.0 + OFF)
+    assert over_bound(op, X, name, rows=(0, 1)) <= 1.0
+
+
+def test_sums_of_many_products(monkeypatch):
+    """Inner products of long rows, as far off as additions in the worst order."""
+    d = 4096
+    true = Rows.cosines
+
+    def cosines(self, i, columns, j, out):
+        true(self, i, columns, j, out)
+        out += 0.9 * d * EPS / 2.0
+
+    monkeypatch.setattr(Rows, "cosines", cosines)
+    X = np.concatenate([turned(COSINES, 1.0), np.zeros((6, d - 3))], axis=1)
+    op = fg.GramOperator(X, fg.Network(fresh("relu")), kind="gradient")
+    assert over_bound(op, X[:, :3], "relu", rows=(0, 1)) <= 1.0
+
+
+def test_the_error_of_the_whole_matrix(monkeypatch):
+    """All rows nearly one: errors of one sign add up in the largest eigenvalue."""
+    monkeypatch.setattr(conditioning, "FUNCTION_ERROR", OFF)
+    X = turned(np.cos(np.linspace(1e-5, 1e-4, 19)), 1.0)
+    op = fg.GramOperator(X, fg.Network(fresh("erf", 1.0 + OFF)), kind="nngp")
+    exact = fg.exact_extreme_eigenvalues(X, "erf", kind="nngp", rows="raw").largest.estimate
+    for method in ("dense", "lanczos"):
+        found = fg.extreme_eigenvalues(op, method=method, rtol=1e-3).largest
+        assert found.lower <= float(exact) <= found.upper
+    assert float(exact) * (1.0 + 1.9 * OFF) <= np.linalg.eigvalsh(op.dense())[-1]
+
+
+def test_entries_that_underflow():
+    """Of rows of norm 1e-170 nothing is left, and the largest eigenvalue is not 0."""
+    op = fg.GramOperator(1e-170 * np.eye(3), "tanh", kind="nngp")
+    assert not np.any(op.dense())
+    exact = Fraction(10) ** -340
+    assert Fraction(op.entries.norm_error) >= exact
+    assert fg.extreme_eigenvalues(op).largest.upper > 0.0
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["table", "one norm"])
+def test_tables_of_too_low_a_degree(monkeypatch, way):
+    monkeypatch.setitem(cosine_table._TOLERANCE, np.dtype(np.float64), 1e-4)
+    name = WAYS[way][0]
+    X = turned(np.cos(np.linspace(0.01, 3.13, 150)), 1.0)
+    op = fg.GramOperator(X, fg.Network(fresh(name)), kind="gradient")
+    assert over_bound(op, X, name, rows=(0,)) <= 1.0
+
+
+def test_tables_of_too_few_norms(monkeypatch):
+    """Between the probes too."""
+    monkeypatch.setattr(separable_table, "_COUNTS", (4,))
+    monkeypatch.setattr(separable_table, "_WORST", 0.1)
+    X = turned(np.cos(np.linspace(0.1, 3.0, 35)), np.geomspace(0.9, 2.5, 36))
+    op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
+    assert over_bound(op, X, "erf") <= 1.0
+
+
+@pytest.mark.parametrize("degree", [1, 7, 15])
+def test_rounding_of_a_cell(degree):
+    """A cell of one Chebyshev polynomial in float32, where powers of t cancel, at many points."""
+    series = np.zeros(degree + 1)
+    series[-1] = 1.0
+    power = POWERS[: degree + 1, : degree + 1] @ series
+    piece = Piece(FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
+    cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
+    measured = cosine_table._rounding(cell, 2.0, piece, series)
+    s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)
+    t = np.float32(2.0) * s + cell[0]
+    total = np.zeros_like(s)
+    for coefficient in cell[2:]:
+        total = total * t + coefficient
+    exact = 0.3 - s * np.cos(degree * np.arccos(2.0 * s.astype(np.float64) - 1.0))
+    worst = np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact))
+    assert 0.2 * worst <= measured / 2.0 <= worst
+    assert worst <= 2.0 * measured
+
+
+def test_careful_sums_keep_what_plain_ones_lose():
+    parts = np.array([1e16, 1.0, -1e16, 1.0])
+    terms = np.zeros(64)
+    terms[:4] = parts
+    assert duals.careful_sum(terms) == 2.0
+
+
+def test_closed_forms_are_here():
+    assert {name for name, _ in WAYS.values()} <= set(FORMS)

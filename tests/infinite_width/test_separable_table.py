@@ -1,0 +1,165 @@
+"""Rows of many norms: separated tables against quadratures of each entry."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from helpers.tolerances import EPS, EPS32, FREE_NORMS
+
+import fastgram as fg
+from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.infinite_width.recursion import direct_entries
+from fastgram.infinite_width.separable_table import separate
+
+FLOAT = np.dtype(np.float64)
+CASES = [
+    ("elu", 1, "gradient", {}),
+    ("elu", 1, "ntk", {}),
+    ("tanh", 1, "gradient", {}),
+    ("tanh", 2, "ntk", {"bias_variance": 0.2}),
+    ("gelu", 1, "nngp", {"normalize": True}),
+    ("softplus", 3, "gradient", {"weight_variance": 0.5}),
+    ("polynomial", 1, "gradient", {}),
+]
+
+
+def rows(n, d, spread, seed=0):
+    """Rows with norms over a factor of `spread`, a close pair, an opposite pair, an equal pair."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X *= np.geomspace(1.0, spread, n)[rng.permutation(n), None] / np.sqrt(spread)
+    X[1] = X[0] * (1.0 + 1e-6) + 1e-7 * X[2]
+    X[3] = -X[2]
+    X[5] = X[4]
+    return X
+
+
+def angles(X, Y):
+    """Angles between rows, right for close and opposite ones."""
+    x, y = (Z / np.linalg.norm(Z, axis=1, keepdims=True) for Z in (X, Y))
+    near = np.linalg.norm(x[:, None] - y[None], axis=2)
+    far = np.linalg.norm(x[:, None] + y[None], axis=2)
+    return 2.0 * np.arctan2(near, far)
+
+
+def exact(X, Y, network, kind):
+    Z, W = network.augmented(X), network.augmented(Y)
+    theta = angles(Z, W)
+    q1, q2 = np.sum(Z * Z, axis=1), np.sum(W * W, axis=1)
+    first, second = np.broadcast_arrays(q1[:, None], q2[None, :])
+    return direct_entries(network, kind, theta, first, second)
+
+
+def network_of(name, depth, options):
+    return fg.Network(name, depth=depth, **options)
+
+
+@functools.cache
+def norms_of(spread):
+    return rows(64, 3, spread)
+
+
+# With norms that far apart a table takes many more nodes: an activation with a kink, a smooth one
+# of which a second layer is asked, and one of no nodes at all.
+FAR_APART = [CASES[1], CASES[3], CASES[6]]
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "kind", "options", "spread"),
+    [
+        *((*case, 3.0) for case in CASES),
+        *(pytest.param(*case, 100.0, marks=pytest.mark.slow) for case in FAR_APART),
+    ],
+)
+def test_against_quadratures_of_each_entry(name, depth, kind, options, spread, device):
+    """Relative to the square roots of the diagonal, and within the bound that is stated."""
+    network, X = network_of(name, depth, options), norms_of(spread)
+    G = fg.gram(X, network=network, kind=kind, device=device)
+    entries = Entries(network, kind, *[Rows.of(X, network, FLOAT)] * 2, FLOAT)
+    assert entries.separated is not None
+    assert (entries.separated.bottom, entries.separated.top) == (-2.0, 2.0)
+    wanted = exact(X[:8], X, network, kind)
+    spans = np.sqrt(np.outer(np.diag(G)[:8], np.diag(G)))
+    error = np.abs(G[:8] - wanted) / spans
+    assert np.max(error) <= min(FREE_NORMS, entries.error)
+    assert np.array_equal(G, G.T)
+    assert G[4, 5] == pytest.approx(G[4, 4], rel=FREE_NORMS)
+
+
+def test_the_diagonal_is_that_of_each_norm_alone(device):
+    X = norms_of(3.0)
+    op = fg.GramOperator(X, "elu", device=device)
+    alone = [fg.gram(x[None], network="elu", device=device)[0, 0] for x in X[:6]]
+    assert op.diagonal()[:6] == pytest.approx(alone, rel=100 * EPS)
+    assert np.array_equal(np.diag(op.dense()), op.diagonal())
+
+
+def test_rectangles_and_float32(device):
+    X = norms_of(3.0)
+    G = fg.gram(X, network="elu", device=device)
+    assert np.max(np.abs(fg.gram(X[:40], X[20:], "elu", device=device) - G[:40, 20:])) <= FREE_NORMS
+    single = fg.gram(X, network="elu", device=device, dtype="float32")
+    assert single.dtype == np.float32
+    assert np.max(np.abs(single - G)) <= 2000 * EPS32 * np.max(G)
+
+
+def test_products_threads_and_tiles(device, tiles):
+    X = rows(900, 5, 3.0, seed=1)
+    v = np.random.default_rng(2).standard_normal((900, 3))
+    G = fg.gram(X, network="elu", device=device)
+    results = []
+    for threads in (1, 2):
+        tiles(100, threads)
+        results.append(fg.GramOperator(X, "elu", device=device, memory=0) @ v)
+    assert np.array_equal(results[0], results[1])
+    assert np.max(np.abs(results[0] - G @ v)) <= 1e-12 * np.max(G @ np.abs(v))
+
+
+def test_zero_rows(device):
+    X = norms_of(3.0).copy()
+    X[::7] = 0.0
+    for name in ("elu", "softplus"):
+        for kind in ("gradient", "nngp"):
+            G = fg.gram(X, network=name, kind=kind, device=device)
+            few = fg.gram(X[:14], network=name, kind=kind, device=device)  # one by one
+            assert np.max(np.abs(G[:14, :14] - few)) <= FREE_NORMS * np.max(few)
+
+
+@pytest.mark.parametrize(("name", "options"), [("relu", {"bias_variance": 0.3}), ("selu", {})])
+def test_a_kink_in_a_deeper_layer_has_tables_away_from_close_pairs(name, options, device):
+    """Near ρ = 1 entries have a cone where norms are equal; there they are integrated, and said."""
+    network = network_of(name, 2, options)
+    X = norms_of(3.0)[6:46]
+    with pytest.warns(RuntimeWarning, match="table for cosines from .* one by one"):
+        op = fg.GramOperator(X, network, kind="ntk", device=device)
+    assert 0.4 < op.entries.separated.top < 1.0
+    G = op.dense()
+    wanted = exact(X[:6], X, network, "ntk")
+    spans = np.sqrt(np.outer(np.diag(G)[:6], np.diag(G)))
+    assert np.max(np.abs(G[:6] - wanted) / spans) <= FREE_NORMS
+    # rows that are far from parallel need no integral, and no warning
+    spread = np.eye(40) * np.geomspace(1.0, 3.0, 40)
+    G = fg.GramOperator(spread, network, kind="ntk", device=device).dense()
+    wanted = exact(spread[:3], spread, network, "ntk")
+    spans = np.sqrt(np.outer(np.diag(G)[:3], np.diag(G)))
+    assert np.max(np.abs(G[:3] - wanted) / spans) <= FREE_NORMS
+
+
+def test_tables_are_found_again_for_other_rows_of_such_norms():
+    network = fg.Network("elu")
+    first = separate(network, "gradient", 0.9, 1.9, FLOAT)
+    assert separate(network, "gradient", 0.88, 1.95, FLOAT) is first
+
+
+def test_brackets_of_rows_of_many_norms(device):
+    X = rows(500, 6, 3.0, seed=4)
+    op = fg.GramOperator(X, "tanh", device=device)
+    values = np.linalg.eigvalsh(op.dense())
+    answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=1e-2)
+    assert answer.largest.lower <= values[-1] * (1 + 1e-9)
+    assert answer.largest.upper >= values[-1] * (1 - 1e-9)
+    assert answer.smallest.lower <= values[0] + 1e-12 * values[-1]
+    assert answer.smallest.upper >= values[0] - 1e-12 * values[-1]

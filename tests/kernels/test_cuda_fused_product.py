@@ -1,0 +1,246 @@
+"""Products that write no entry to memory, by the CUDA source on this machine's processor."""
+
+import re
+
+import numpy as np
+import pytest
+from helpers.cuda_host import launcher, needs_compiler
+
+import fastgram as fg
+from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.launch import Kernels, source
+
+pytestmark = needs_compiler
+
+EPS = np.finfo(np.float64).eps
+
+
+class _Poisoned:
+    """NumPy, with NaN in memory that nobody wrote to."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    @staticmethod
+    def empty(shape, dtype):
+        return np.full(shape, np.nan, dtype)
+
+
+def kernels_of(processors=3, backward=False):
+    return Kernels(_Poisoned(), launcher(source(), backward), processors)
+
+
+@pytest.fixture(params=[False, True], ids=["forward", "backward"])
+def kernels(request):
+    return kernels_of(backward=request.param)
+
+
+def sphere(n, d, seed=0):
+    rows = np.random.default_rng([seed, n, d]).standard_normal((n, d))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def vectors(n, b, seed=1):
+    return np.random.default_rng([seed, n, b]).standard_normal((n, b))
+
+
+def product(kernels, X, V, network="relu", kind="gradient", which=None, absolute=False):
+    entries = fg.GramOperator(X, network, kind=kind).entries
+    unit = fused_product.padded_rows(entries.rows.unit)
+    weights = fused_product.padded_weights(entries.weights)
+    which = range(fused_product.count(len(X))) if which is None else which
+    return fused_product.multiply(kernels, unit, weights, entries.table, V, which, absolute)
+
+
+def assert_close(found, A, V):
+    """The entries differ by roundings, and the sums by as many as they have steps at most."""
+    assert found.shape == V.shape
+    bound = np.max(np.sum(np.abs(A), axis=1)) * np.max(np.abs(V))
+    np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=8.0 * EPS * bound)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "b"),
+    [
+        *((1, 1, 1), (5, 3, 3), (64, 8, 8), (127, 17, 17), (128, 40, 32), (129, 3, 40)),
+        *((300, 1, 8), (300, 17, 1), (300, 40, 32)),
+    ],
+)
+def test_the_product_is_that_with_the_stored_matrix(kernels, n, d, b):
+    X, V = sphere(n, d), vectors(n, b)
+    assert_close(product(kernels, X, V), fg.gram(X), V)
+
+
+@pytest.mark.parametrize(
+    ("network", "kind"),
+    [
+        (fg.Network("tanh"), "gradient"),
+        (fg.Network("tanh"), "nngp"),
+        (fg.Network("hard_tanh"), "gradient"),  # a table of several pieces
+        (fg.Network("relu", depth=3), "ntk"),
+    ],
+)
+@pytest.mark.parametrize("d", [2, 17])
+def test_any_table(kernels, network, kind, d):
+    X, V = sphere(150, d), vectors(150, 8)
+    assert_close(product(kernels, X, V, network, kind), fg.gram(X, network=network, kind=kind), V)
+
+
+@pytest.mark.parametrize("processors", [1, 2, 5, 100])
+def test_runs_of_any_length(processors):
+    X, V = sphere(600, 9), vectors(600, 5)
+    assert_close(product(kernels_of(processors), X, V), fg.gram(X), V)
+
+
+def test_rows_of_several_norms_are_weighed(kernels):
+    X, V = sphere(140, 6), vectors(140, 7)
+    X *= np.random.default_rng(2).uniform(0.1, 30.0, (140, 1))
+    X[[3, 139]] = 0.0
+    found = product(kernels, X, V)
+    assert_close(found, fg.gram(X), V)
+    assert np.all(found[[3, 139]] == 0.0)
+
+
+def near_rows():
+    """Equal, opposite and nearly equal rows, some far apart and some side by side."""
+    X = sphere(150, 5, seed=3)
+    X[40], X[100], X[101], X[149] = X[2], -X[2], X[77], -X[77]
+    X[3] = X[2] + 1e-9 * X[5]
+    X[130] = X[2] - 3e-7 * X[6]
+    X[131] = -X[78] + 1e-8 * X[7]
+    X[120] = X[9] + 0.0885 * X[8]  # s² at the edge of what is close
+    return X
+
+
+@pytest.mark.parametrize("activation", ["relu", "hard_tanh"])
+def test_close_pairs_take_the_chord_from_the_rows(kernels, activation):
+    X = near_rows()
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    A = fg.gram(X, network=activation)
+    found = product(kernels, X, np.eye(150), activation)
+    scale = np.max(np.abs(A))
+    # a chord from the cosine would be wrong by 1e-8, and so the entry of a kinked activation
+    np.testing.assert_allclose(found, A, rtol=0.0, atol=64.0 * EPS * scale)
+    np.testing.assert_array_equal(found[2, 2], found[2, 40])
+
+
+def test_both_triangles_are_one_number(kernels):
+    weights = fused_product.padded_weights(np.ones(200))
+    entries = fg.GramOperator(sphere(200, 7), "tanh").entries
+    unit = fused_product.padded_rows(entries.rows.unit)
+    found = fused_product.multiply(kernels, unit, weights, entries.table, np.eye(200), range(2))
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_absolute_values(kernels):
+    X, V = sphere(140, 4), np.ones((140, 1))
+    A = fg.gram(X, network="tanh")
+    assert np.any(A < 0.0)
+    found = product(kernels, X, V, "tanh", absolute=True)
+    assert_close(found, np.abs(A), V)
+    assert not np.allclose(found, product(kernels, X, V, "tanh"))
+
+
+def test_absolute_values_where_weights_are_negative(kernels):
+    entries = fg.GramOperator(sphere(140, 4), "tanh").entries
+    unit = fused_product.padded_rows(entries.rows.unit)
+    signs = np.where(np.arange(140) % 3 == 0, -1.0, 1.0)
+    weights, ones = fused_product.padded_weights(signs), np.ones((140, 1))
+    found = fused_product.multiply(
+        kernels, unit, weights, entries.table, ones, range(2), absolute=True
+    )
+    assert_close(found, np.abs(fg.gram(sphere(140, 4), network="tanh")), ones)
+    found = fused_product.multiply(kernels, unit, weights, entries.table, ones, range(2))
+    assert_close(found, signs[:, None] * fg.gram(sphere(140, 4), network="tanh") * signs, ones)
+
+
+def test_strips_dealt_out_add_up_to_the_same(kernels):
+    X, V = sphere(450, 5), vectors(450, 9)
+    parts = [product(kernels, X, V, which=range(k, 4, 2)) for k in (0, 1)]
+    assert_close(parts[0] + parts[1], fg.gram(X), V)
+    assert np.all(product(kernels, X, V, which=[]) == 0.0)
+
+
+def test_a_strip_is_its_part_of_the_upper_triangle_twice(kernels):
+    X = sphere(300, 5)
+    A, found = fg.gram(X), product(kernels, X, np.eye(300), which=[1])
+    own = np.arange(300) // fused_product.STRIP
+    smaller = np.minimum(own[:, None], own)
+    np.testing.assert_allclose(found, np.where(smaller == 1, A, 0.0), rtol=0.0, atol=16.0 * EPS)
+    assert np.all(found[smaller != 1] == 0.0)
+
+
+def test_the_same_bits_whatever_runs_first():
+    X, V = sphere(300, 12), vectors(300, 32)
+    found = [product(kernels_of(backward=order), X, V) for order in (False, True, False)]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_groups_of_columns_do_not_depend_on_each_other(kernels):
+    X, V = sphere(130, 6), vectors(130, 40)
+    together = product(kernels, X, V)
+    np.testing.assert_array_equal(together[:, 32:], product(kernels, X, V[:, 32:]))
+
+
+def test_padding():
+    rows = fused_product.padded_rows(np.ones((129, 9)))
+    assert rows.shape == (256, 16)
+    assert rows.sum() == 129 * 9
+    assert fused_product.padded_rows(np.ones((128, 8), np.float32)).dtype == np.float32
+    weights = fused_product.padded_weights(np.ones(129, np.float32))
+    assert weights.shape == (256,)
+    assert weights.dtype == np.float64
+    assert [fused_product.count(n) for n in (1, 128, 129)] == [1, 1, 2]
+
+
+def test_the_numbers_of_both_sources_agree():
+    text = source()[source().index('"fused_tile.cuh"') :]
+    known = {name: int(value) for name, value in re.findall(r"(\b[A-Z]+) = (\d+)[,;]", text)}
+    assert known["ROWS"] == fused_product.STRIP
+    assert known["COLUMNS"] == fused_product._TILE
+    assert known["SLAB"] == fused_product._SLAB
+    assert known["THREADS"] == fused_product._BLOCK
+    assert known["LANES"] == fused_product._LANES
+    assert known["SLICES"] == fused_product._SLICES
+    ring = known["STAGES"] * (known["ROWS"] + known["COLUMNS"]) * known["SLAB"]
+    assert ring == fused_product._RING
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_additions_bound_the_rounding_of_sums(processors):
+    # equal rows: every entry is 1/2, and only sums are rounded
+    n = 700
+    X, V = np.ones((n, 1)), np.full((n, 1), 1.0 / 3.0)
+    found = product(kernels_of(processors), X, V)
+    bound = fused_product.additions(n, processors) * EPS / 2.0
+    np.testing.assert_allclose(found, n / 6.0, rtol=bound)
+    # a tile has 64 columns, a block a run of tiles, and an entry all strips above its own
+    runs = -(-fused_product.count(n) * 2 // (2 * processors))
+    assert fused_product.additions(n, processors) >= 64 * runs + fused_product.count(n)
+
+
+def test_fewer_columns_at_once_where_shared_memory_is_short():
+    kernels, table = kernels_of(), fg.GramOperator(sphere(140, 6), "relu").entries.table
+    X, V = sphere(140, 6), vectors(140, 30)
+    expected = product(kernels, X, V)
+    widths = []
+    launch = kernels.launch
+
+    def note(name, grid, block, shared, arguments):
+        assert shared <= kernels.shared_bytes
+        if name == "multiply_strip":
+            widths.append(int(arguments[8]))  # groups of 8
+        launch(name, grid, block, shared, arguments)
+
+    kernels.launch = note
+    for room, wide in ((72, 4), (64, 3), (48, 1)):
+        kernels.shared_bytes = room * 1024
+        assert fused_product.fits(kernels, table)
+        np.testing.assert_allclose(product(kernels, X, V), expected, rtol=0.0, atol=1e-13)
+        assert max(widths) == wide
+        widths.clear()
+    kernels.shared_bytes = 32 * 1024
+    assert not fused_product.fits(kernels, table)
+    single = fg.GramOperator(X, "relu", dtype="float32").entries.table
+    assert not fused_product.fits(kernels_of(), single)

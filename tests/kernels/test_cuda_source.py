@@ -1,0 +1,127 @@
+"""The CUDA source compiles for GPUs, without one: by NVRTC, with nothing to say about it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler
+
+from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
+
+ROOT = Path(__file__).parents[2]
+# Architectures, and the products of small matrices that they have in double precision.
+ARCHITECTURES = {"sm_80": "mma.sync.aligned.m8n8k4", "sm_90": "mma.sync.aligned.m16n8k8"}
+SPILLED = 64  # bytes a kernel
+STRICT = ("--warning-as-error=all-warnings",)
+CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what it adds to OPTIONS
+
+
+@functools.cache
+def nvrtc():
+    try:
+        files = metadata.files("nvidia-cuda-nvrtc") or []
+    except metadata.PackageNotFoundError:
+        pytest.skip("nvidia-cuda-nvrtc is not installed")
+    (library,) = (file for file in files if re.search(r"libnvrtc\.so\.\d+$", str(file)))
+    return ctypes.CDLL(str(library.locate()))
+
+
+def text_of(program, what):
+    """Return the log, or the PTX, of a program."""
+    size = ctypes.c_size_t()
+    assert getattr(nvrtc(), f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
+    buffer = ctypes.create_string_buffer(max(size.value, 1))
+    assert getattr(nvrtc(), f"nvrtcGet{what}")(program, buffer) == 0
+    return buffer.value.decode()
+
+
+def compiled(text, architecture, *more):
+    """Compile for a GPU: whether it could be, the log, and the PTX."""
+    library, program = nvrtc(), ctypes.c_void_p()
+    made = library.nvrtcCreateProgram(
+        ctypes.byref(program), text.encode(), b"fastgram.cu", 0, None, None
+    )
+    assert made == 0
+    options = [*OPTIONS, *CUPY, *STRICT, *more, f"--gpu-architecture={architecture}"]
+    words = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
+    try:
+        done = library.nvrtcCompileProgram(program, len(options), words) == 0
+        log = text_of(program, "ProgramLog").strip()
+        return done, log, text_of(program, "PTX") if done else ""
+    finally:
+        library.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+@needs_compiler
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_compiles_without_warnings(architecture):
+    done, log, ptx = compiled(source(), architecture)
+    assert (done, log) == (True, "")
+    names = re.findall(r"\.entry (\w+)", ptx)
+    assert sorted(names) == sorted(kernel_names(source()))
+    assert len(names) == len(set(names)) > 0
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_no_kernel_runs_out_of_registers(architecture):
+    """What is spilled to memory in an inner loop costs more than the arithmetic.
+
+    A few bytes come and go with the release of the compiler.
+    """
+    done, log, _ = compiled(source(), architecture, "--ptxas-options=--warn-on-spills")
+    assert done
+    assert all(int(count) <= SPILLED for count in re.findall(r"(\d+) bytes spill", log))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_products_are_the_tensor_cores(architecture):
+    done, _, ptx = compiled(PRODUCT, architecture)
+    assert done
+    (body,) = re.findall(r"\.entry product\(.*?^}", ptx, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"mma\.sync\.aligned\.\w+", body)
+    assert set(found) == {ARCHITECTURES[architecture]}
+    assert len(found) == (4 if architecture == "sm_80" else 1)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_warning_is_an_error(architecture):
+    kernel = 'extern "C" __global__ void f(int *x) {{ {} x[0] = 1; }}'
+    assert compiled(kernel.format(""), architecture)[:2] == (True, "")
+    done, log, _ = compiled(kernel.format("int unused = 3;"), architecture)
+    assert not done
+    assert "unused" in log
+
+
+def test_errors_name_the_file():
+    broken = source().replace("__device__ __forceinline__ int whole(float", "oops whole(float")
+    done, log, _ = compiled(broken, "sm_90")
+    assert not done
+    line = (ROOT / "kernels" / "cuda" / "table.cuh").read_text("utf-8").split("\n")
+    number = next(k for k, text in enumerate(line, 1) if "int whole(float" in text)
+    assert log.startswith(f"table.cuh({number})")
+
+
+def test_an_older_gpu_is_refused_in_words():
+    done, log, _ = compiled(source(), "sm_75")
+    assert not done
+    assert "compute capability 8.0 or higher" in log
+
+
+def test_every_file_is_in_the_source_and_in_the_package():
+    files = sorted(path.name for path in (ROOT / "kernels" / "cuda").glob("*.cuh"))
+    assert sorted(SOURCES) == files
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "*.cuh" in project["tool"]["setuptools"]["package-data"]["fastgram.kernels.cuda"]
+    for name in SOURCES:
+        assert "#include" not in (ROOT / "kernels" / "cuda" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_arithmetic_is_ieee(option):
+    assert not re.search("fast|ftz|prec|fmad", option)

@@ -1,0 +1,228 @@
+"""Appended directions and restarts: the same brackets, whatever is appended, in less memory."""
+
+import numpy as np
+import pytest
+from helpers.plain_request import plain_request
+from scipy.sparse.linalg import LinearOperator
+
+from fastgram.eigenvalues.methods.lanczos import run_lanczos
+from fastgram.eigenvalues.problem import as_problem
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.exclusion import Missed
+from fastgram.linalg.lanczos_bound import furthest, share_quantile
+from fastgram.linalg.start_block import random_columns, with_appended
+
+EPS = np.finfo(float).eps
+
+
+def matrix_with(values, seed=0):
+    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
+    matrix = (basis * values) @ basis.T
+    return (matrix + matrix.T) / 2, basis
+
+
+def test_random_columns_stay_as_they_are():
+    start, factor = random_columns(50, 3, 7)
+    plain = BlockLanczos(lambda V: V, 50, 3, 7)
+    appended = BlockLanczos(lambda V: V, 50, 3, 7, np.eye(50)[:, :4])
+    np.testing.assert_array_equal(plain._current, start)
+    np.testing.assert_array_equal(appended._current[:, :3], start)
+    np.testing.assert_array_equal(plain.start_factor, factor)
+    assert appended._current.shape == (50, 7)
+    assert appended.block == 3
+
+
+@pytest.mark.parametrize(
+    ("vectors", "added"),
+    [
+        (np.eye(12)[:, :3] * 1e-30, 3),
+        (np.zeros((12, 2)), 0),
+        (np.ones((12, 5)), 1),
+        (np.eye(12), 8),
+        (np.empty((12, 0)), 0),
+    ],
+)
+def test_appended_directions_are_orthonormal(vectors, added):
+    start, _ = random_columns(12, 4, 0)
+    block = with_appended(start, vectors)
+    assert block.shape == (12, 4 + added)
+    np.testing.assert_allclose(block.T @ block, np.eye(4 + added), atol=20 * EPS)
+    np.testing.assert_array_equal(block[:, :4], start)
+    np.testing.assert_allclose(vectors, block @ (block.T @ vectors), atol=1e-13)
+    dependent = with_appended(start, np.hstack([start, vectors]))
+    assert dependent.shape == block.shape
+
+
+def adversaries(basis, start, matrix):
+    """Yield what might be thought to spoil the law of the random columns."""
+    known = basis[:, [0, 1, -1]]
+    yield None
+    yield known
+    yield known - start @ (start.T @ known)
+    yield basis[:, 1:4]  # all but what is looked for
+    yield matrix @ start
+    yield np.linalg.eigh(matrix)[1][:, :2] + 1e-3 * start[:, :1]
+
+
+@pytest.mark.parametrize("chance", [0.1, 1e-3])
+def test_brackets_hold_as_often_as_promised(chance):
+    runs = missed = 0
+    for seed in range(220):
+        generator = np.random.default_rng([seed, 5])
+        n, block = int(generator.integers(30, 61)), int(generator.integers(1, 5))
+        kinds = (
+            np.linspace(1, 2, n),
+            np.geomspace(1e-6, 1, n),
+            np.r_[1.0, 1.0 + 1e-3, generator.uniform(1.1, 2, n - 2)],
+            generator.standard_normal(n),
+        )
+        values = np.sort(kinds[seed % 4])
+        matrix, basis = matrix_with(values, seed)
+        start, _ = random_columns(n, block, seed)
+        quantile = share_quantile(chance, block, n)
+        for which, appended in enumerate(adversaries(basis, start, matrix)):
+            if which not in (seed % 6, (seed + 3) % 6):
+                continue
+            run = BlockLanczos(lambda V, A=matrix: A @ V, n, block, seed, appended)
+            for passes in generator.integers(1, 5, size=1 + seed % 2):
+                if run.diagonals and not run.exhausted:
+                    run.restart(1, 1)
+                while len(run.diagonals) < passes and not run.exhausted:
+                    run.advance()
+            ritz = run.ritz_values()
+            spread = float(np.max(np.abs(ritz)))
+            for index, outward in ((0, -1.0), (-1, 1.0)):
+                end = furthest(run, ritz[index], outward, quantile, spread, Missed(1e-13))
+                miss = outward * (values[index] - end) > 0.0
+                runs, missed = runs + 1, missed + miss
+                if miss:  # only by the event that has this chance
+                    assert np.sum((start.T @ basis[:, index]) ** 2) < quantile
+    allowed = chance * runs
+    assert missed <= allowed + 4.0 * np.sqrt(allowed)
+    assert runs > 800
+
+
+FLAT = np.linspace(1, 2, 300)
+HIGH = np.r_[1.0, np.linspace(1.5, 300, 299)]
+ENDS = np.r_[np.geomspace(0.05, 1, 20), np.linspace(1, 2, 270), np.geomspace(2, 100, 10)]
+
+
+@pytest.mark.parametrize(
+    ("values", "part"), [(FLAT, 0.5), (FLAT, 0.4), (HIGH, 0.5), (HIGH, 0.4), (ENDS, 0.75)]
+)
+def test_a_run_short_of_memory_finds_the_same(values, part):
+    matrix, _ = matrix_with(values)
+    widest = []
+
+    def multiply(V):
+        widest.append(V.shape[1])
+        return matrix @ V
+
+    problem = as_problem(matrix)
+    problem.multiply = multiply
+    plain = run_lanczos(problem, plain_request())
+    columns = int(part * 4 * (plain.passes + 1))
+    widest.clear()
+    answer = run_lanczos(problem, plain_request(basis_bytes=8 * 300 * columns))
+    for end, other, value in (
+        (answer.smallest, plain.smallest, values[0]),
+        (answer.largest, plain.largest, values[-1]),
+    ):
+        assert end.lower <= value <= end.upper
+        assert end.within(1e-2)
+        assert max(end.lower, other.lower) <= min(end.upper, other.upper)
+    assert answer.passes == len(widest)
+    assert max(widest) > 4  # it did restart
+    assert plain.passes < answer.passes <= 3 * plain.passes
+
+
+def test_the_basis_keeps_to_its_room(monkeypatch):
+    matrix, _ = matrix_with(HIGH)
+    seen = []
+    original = BlockLanczos.advance
+
+    def advance(self):
+        original(self)
+        seen.append(self.columns)
+
+    monkeypatch.setattr(BlockLanczos, "advance", advance)
+    run_lanczos(as_problem(matrix), plain_request(basis_bytes=8 * 300 * 60))
+    assert 50 < max(seen) <= 60
+
+
+def test_ritz_vectors_outlive_a_restart():
+    matrix, basis = matrix_with(HIGH)
+    answer = run_lanczos(
+        as_problem(matrix), plain_request(basis_bytes=8 * 300 * 60, k=3, vectors=True)
+    )
+    pairs = answer.largest_pairs
+    np.testing.assert_allclose(pairs.values, HIGH[:-4:-1], rtol=1e-3)
+    assert np.all(np.abs(np.sum(pairs.vectors * basis[:, :-4:-1], axis=0)) > 0.99)
+    residuals = np.linalg.norm(matrix @ pairs.vectors - pairs.vectors * pairs.values, axis=0)
+    np.testing.assert_allclose(pairs.residuals, residuals, rtol=1e-6, atol=1e-13)
+
+
+def test_too_little_room_is_refused_before_any_product():
+    def never(V):
+        raise AssertionError("multiplied")
+
+    problem = as_problem(LinearOperator((300, 300), matvec=never, matmat=never, dtype=float))
+    with pytest.raises(ValueError, match="room for 24 vectors, 57600 bytes, not 1000"):
+        run_lanczos(problem, plain_request(basis_bytes=1000))
+
+
+def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
+    matrix, _ = matrix_with(HIGH)
+    calls = []
+
+    def multiply(V):
+        calls.append(V.shape[1])
+        if len(calls) == limit:
+            raise KeyboardInterrupt
+        return matrix @ V
+
+    problem = as_problem(matrix)
+    problem.multiply = multiply
+    asked = plain_request(basis_bytes=8 * 300 * 60)
+    limit = 0
+    whole = run_lanczos(problem, asked)
+    for name, limit in (("before", 8), ("after", whole.passes - 2)):
+        calls.clear()
+        stored = plain_request(basis_bytes=8 * 300 * 60, checkpoint=tmp_path / name)
+        with pytest.raises(KeyboardInterrupt):
+            run_lanczos(problem, stored)
+        done = limit - 1
+        calls.clear()
+        limit = 0
+        answer = run_lanczos(problem, stored)
+        assert answer == whole
+        assert len(calls) == 1 + whole.passes - done  # one to recognise the matrix
+    other = plain_request(basis_bytes=8 * 300 * 100, checkpoint=tmp_path / "after")
+    with pytest.raises(ValueError, match="other room for its basis"):
+        run_lanczos(problem, other)
+
+
+def test_a_checkpoint_of_another_start_block_is_refused(tmp_path):
+    plain = BlockLanczos(lambda V: V, 40, 3, 0)
+    Checkpoint(tmp_path, plain, 0).advance()
+    appended = BlockLanczos(lambda V: V, 40, 3, 0, np.eye(40)[:, :2])
+    with pytest.raises(ValueError, match="columns of the start block = 3, not 5"):
+        Checkpoint(tmp_path, appended, 0)
+
+
+def test_appended_directions_save_passes_and_change_no_promise():
+    # ten small eigenvalues near each other: without their vectors, the run has to find them
+    values = np.r_[1e-3 * np.linspace(1, 1.5, 10), np.linspace(1, 2, 190)]
+    matrix, basis = matrix_with(values)
+    quantile = share_quantile(1e-3, 2, 200)
+    passes = []
+    for appended in (None, basis[:, :10]):
+        run = BlockLanczos(lambda V: matrix @ V, 200, 2, 0, appended)
+        end = -np.inf
+        while not end > 0.9e-3:
+            run.advance()
+            end = furthest(run, run.ritz_values()[0], -1.0, quantile, 2.0, Missed(1e-14))
+        assert end <= 1e-3
+        passes.append(run.passes)
+    assert passes[1] < 0.7 * passes[0]
