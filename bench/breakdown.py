@@ -31,7 +31,8 @@ from bench.results import Figure
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.matrix.traversal import Store
 from fastgram.support.literals import Kind
-from fastgram.support.machine import require_memory, thread_count
+from fastgram.support.memory import require_memory
+from fastgram.support.threads import thread_count
 
 ROUNDS = 5
 NAMES = ("gemm", "table", "products", "store", "faults")

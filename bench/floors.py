@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastgram.devices.device import CPU
 from fastgram.matrix.tile_cache import slices
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
 Tiles = dict[tuple[int, int], Array]  # by the first row and the first column of each

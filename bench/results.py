@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import fastgram
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"

@@ -24,7 +24,7 @@ from bench.floors import gemm_of_tiles, times_in_turn
 from bench.parts import Case
 from bench.results import Figure
 from fastgram.plotting.figure import check_figure_path
-from fastgram.support.machine import thread_count
+from fastgram.support.threads import thread_count
 
 NAMES = ("pass", "GEMM of the tiles")
 LINES = ("-", "--")

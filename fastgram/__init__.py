@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastgram import datasets
+    from fastgram.bracket import Bracket
     from fastgram.density.spectral_density import SpectralDensity, spectral_density
-    from fastgram.eigenvalues.extreme import Bracket, ExtremeEigenvalues, extreme_eigenvalues
+    from fastgram.eigenvalues.extreme import ExtremeEigenvalues, extreme_eigenvalues
     from fastgram.exact.solve import ExactEigenvalues, exact_extreme_eigenvalues
     from fastgram.matrix.gram import gram
     from fastgram.matrix.operator import GramOperator
     from fastgram.network.activations import Activation, activation_names, get_activation
     from fastgram.network.duals import dual
     from fastgram.network.network import Network
-    from fastgram.support.machine import set_num_threads
+    from fastgram.support.threads import set_num_threads
 
 __version__ = "0.1.0"
 
 # Each name and the module that has it, loaded at first use: importing fastgram stays light.
 _HOMES = {
     "Activation": "network.activations",
-    "Bracket": "eigenvalues.results",
+    "Bracket": "bracket",
     "ExactEigenvalues": "exact.solve",
     "ExtremeEigenvalues": "eigenvalues.extreme",
     "GramOperator": "matrix.operator",
@@ -34,7 +35,7 @@ _HOMES = {
     "extreme_eigenvalues": "eigenvalues.extreme",
     "get_activation": "network.activations",
     "gram": "matrix.gram",
-    "set_num_threads": "support.machine",
+    "set_num_threads": "support.threads",
     "spectral_density": "density.spectral_density",
 }
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 from fastgram.support.validation import as_integer, as_number, as_rows
 
 __all__ = ["circle", "digits", "separation", "smoothed", "sphere", "subspace"]

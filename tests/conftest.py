@@ -15,7 +15,7 @@ from fastgram.__main__ import main
 from fastgram.exact import solve
 from fastgram.matrix import operator
 from fastgram.matrix.traversal import each_tile
-from fastgram.support.machine import thread_count
+from fastgram.support.threads import thread_count
 
 
 @pytest.fixture(params=DEVICES)

@@ -166,9 +166,9 @@ def test_type_hints_are_shipped():
 COMPUTE = """
 import json
 import fastgram as fg
-from fastgram.kernels import cpu
+from fastgram.kernels.cpu import evaluate
 G = fg.gram([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-stats = cpu._evaluate.stats
+stats = evaluate._evaluate.stats
 print(json.dumps([G.tolist(), sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
 """
 

@@ -15,7 +15,7 @@ from bench.attacks.entries import entries
 from bench.attacks.finite import finite
 from bench.attacks.networks import infinite, single_precision
 from bench.attacks.overlaps import inverse, lanczos
-from fastgram.support.machine import one_blas_thread
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["PARTS", "case", "timed"]
 

@@ -336,11 +336,12 @@ def info() -> None:
     from fastgram.devices import device as _devices
     from fastgram.kernels.cpu import llvm_vectors
     from fastgram.network.activations import activation_names, get_activation
-    from fastgram.support import machine
+    from fastgram.support import memory as memory_of
+    from fastgram.support import threads as threads_of
 
     console = text_console()
     found, reason = _devices.gpus()
-    threads, memory = machine.thread_limit(), machine.memory_limit()
+    threads, memory = threads_of.thread_limit(), memory_of.memory_limit()
     without = "" if found else f"; no GPU: {reason}"
     facts = {
         "fastgram": fastgram.__version__,

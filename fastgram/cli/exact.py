@@ -36,7 +36,7 @@ def exact_names(names: Sequence[str]) -> list[str]:
 
 def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     """Refuse what would not work; say so where it works, but for long."""
-    from fastgram.support.machine import require_memory
+    from fastgram.support.memory import require_memory
 
     n, digits = task.X.shape[0], task.request["digits"]
     if n > _MOST_ROWS:

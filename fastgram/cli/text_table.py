@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fastgram.bracket import Bracket, telling_digits
 from fastgram.cli.report import Failure, network_name, shape_tells
-from fastgram.eigenvalues.results import Bracket, _telling_digits
 
 if TYPE_CHECKING:
     from fastgram.network.network import Network
@@ -143,7 +143,7 @@ def bracket_text(bracket: Bracket) -> str:
     """Return the estimate and both ends: "0.0135 [0.0134, 0.0136]"."""
     if bracket.guarantee == "exact":
         return f"{bracket.estimate:.10g} (exact)"
-    digits = _telling_digits(bracket)
+    digits = telling_digits(bracket)
     if f"{bracket.lower:.{digits}g}" == f"{bracket.upper:.{digits}g}":
         digits = 6  # no number of digits that is worth reading tells the ends apart
     return f"{bracket.estimate:.{digits}g} [{bracket.lower:.{digits}g}, {bracket.upper:.{digits}g}]"

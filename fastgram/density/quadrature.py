@@ -45,7 +45,7 @@ import scipy.linalg
 import scipy.sparse
 
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.support.machine import one_blas_thread
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Envelope", "block_rule", "envelope"]
 

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.eigenvalues.request import bracket
-from fastgram.eigenvalues.results import Bracket, Brackets, plain
+from fastgram.bracket import Bracket, Brackets, bracket_around, bracket_table, plain
 from fastgram.support.equality import ComparedByParts
-from fastgram.support.html import bracket_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -286,7 +284,7 @@ def _numbers(name: str, value: npt.ArrayLike) -> Array:
 
 def _brackets(lower: Any, upper: Any, estimate: Any) -> Bracket | Brackets:
     if np.ndim(lower) == 0:
-        return bracket(lower, upper, estimate, "probabilistic")
+        return bracket_around(lower, upper, estimate, "probabilistic")
     return Brackets(lower, upper, np.clip(estimate, lower, upper), "probabilistic")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import Envelope, block_rule, envelope
 from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
 from fastgram.density.results import SpectralDensity
@@ -23,15 +24,14 @@ from fastgram.density.sums import Sums, known_trace, sums_of
 from fastgram.eigenvalues.extreme import default_block
 from fastgram.eigenvalues.methods.lanczos import brackets_of, missed_by
 from fastgram.eigenvalues.problem import Problem, as_problem
-from fastgram.eigenvalues.request import bracket
-from fastgram.eigenvalues.results import Bracket
 from fastgram.eigenvalues.scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.lanczos_bound import share_quantile
-from fastgram.support.machine import require_memory, within_threads
+from fastgram.support.memory import require_memory
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
+from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 
 __all__ = ["SpectralDensity", "spectral_density"]
@@ -219,7 +219,7 @@ def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket |
     added = n * exponent * math.log(2.0)
     rounding = 4.0 * float(np.finfo(np.float64).eps) * abs(added)
     low, high = found.lower + added - rounding, found.upper + added + rounding
-    return bracket(low, high, found.estimate + added, found.guarantee)
+    return bracket_around(low, high, found.estimate + added, found.guarantee)
 
 
 def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:

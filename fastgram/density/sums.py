@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import block_rule
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import bracket
-from fastgram.eigenvalues.results import Bracket
 from fastgram.eigenvalues.scale import scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.matrix.operator import GramOperator
@@ -57,7 +56,7 @@ def known_trace(A: Any, problem: Problem) -> Bracket | None:
         diagonal = np.diagonal(problem.dense())
     value, size = float(np.sum(diagonal)), float(np.sum(np.abs(diagonal)))
     error = gamma(problem.n) * size + problem.n * problem.entry_error
-    return bracket(value - error, value + error, value, "certified")
+    return bracket_around(value - error, value + error, value, "certified")
 
 
 def sums_of(
@@ -121,7 +120,7 @@ def _mean_trace(
     error = slack + _MEAN_ERROR * float(np.max(np.abs(nodes)))
     low = max(n * (mean - above - error), float(np.sum(bounds[0])) * (1 - _MEAN_ERROR))
     high = min(n * (mean + below + error), float(np.sum(bounds[1])) * (1 + _MEAN_ERROR))
-    return bracket(min(low, high), max(low, high), n * mean, "probabilistic")
+    return bracket_around(min(low, high), max(low, high), n * mean, "probabilistic")
 
 
 def _log_determinant(
@@ -152,7 +151,7 @@ def _log_determinant(
             estimate = (estimate + n * mean) / 2.0
             low = max(low, n * (mean - above - error))
     guarantee = "probabilistic" if math.isfinite(low) else "none"
-    return bracket(low, max(low, high), estimate, guarantee)
+    return bracket_around(low, max(low, high), estimate, guarantee)
 
 
 def _effective_rank(
@@ -197,7 +196,9 @@ def _effective_rank(
     bottom = min(max(-high, around[0]), around[1])
     least_exponent = math.log(bottom) - high / bottom
     ends = max(math.exp(least_exponent), 1.0), min(math.exp(largest), float(n))
-    return bracket(min(ends), max(ends), math.exp(math.log(n) - estimate / n), "probabilistic")
+    return bracket_around(
+        min(ends), max(ends), math.exp(math.log(n) - estimate / n), "probabilistic"
+    )
 
 
 def _radau(run: BlockLanczos, below: float, shift: float) -> tuple[Array, Array] | None:

@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from fastgram.kernels import Table
 from fastgram.support.literals import DeviceName
-from fastgram.support.machine import free_memory, one_blas_thread
+from fastgram.support.memory import free_memory
+from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, on_gpu
 
 if TYPE_CHECKING:
-    from fastgram.infinite_width.entries import Rows
+    from fastgram.devices.unit_rows import UnitRows
 
 __all__ = [
     "CPU",
@@ -94,10 +95,10 @@ class Device(Protocol):
     def held(self, array: npt.NDArray[Any]) -> Array:
         """Return a host's array on the device: copied once, for as long as the array lives."""
 
-    def unit(self, rows: Rows) -> Array:
+    def unit(self, rows: UnitRows) -> Array:
         """Return the unit rows as `evaluate` takes them, (n, at least d)."""
 
-    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+    def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
         """Fill `out` with the inner products of unit rows i and unit columns j."""
 
     @property
@@ -157,11 +158,11 @@ class Cpu:
         """Return the array itself."""
         return array
 
-    def unit(self, rows: Rows) -> Array:
+    def unit(self, rows: UnitRows) -> Array:
         """Return the unit rows."""
         return rows.unit
 
-    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+    def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
         """Fill `out` with the inner products of unit rows i and unit columns j."""
         rows.cosines(i, columns, j, out)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
-from fastgram.infinite_width.entries import Rows
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels import Table
 from fastgram.kernels.cuda import fused_product
 
@@ -22,7 +22,7 @@ __all__ = ["additions", "multiply_by_strips"]
 
 
 def multiply_by_strips(
-    rows: Rows,
+    rows: UnitRows,
     weights: npt.NDArray[np.floating],
     table: Table,
     devices: tuple[Device, ...],
@@ -33,7 +33,7 @@ def multiply_by_strips(
 
     Parameters
     ----------
-    rows : Rows
+    rows : UnitRows
         With unit rows in float64.
     weights : (n,) array
         Lives as long as the rows: a copy is held on each GPU for that long.

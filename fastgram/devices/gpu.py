@@ -24,7 +24,7 @@ from fastgram.kernels.cuda.fused_product import fits, padded_rows
 from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
 
 if TYPE_CHECKING:
-    from fastgram.infinite_width.entries import Rows
+    from fastgram.devices.unit_rows import UnitRows
 
 __all__ = ["CupyGpu", "Gpu", "NoGpuError", "find"]
 
@@ -119,11 +119,11 @@ class Gpu:
                 weakref.finalize(array, self._held.pop, key, None).atexit = False
             return self._held[key]
 
-    def unit(self, rows: Rows) -> Array:
+    def unit(self, rows: UnitRows) -> Array:
         """Return the unit rows, filled up with zeros to whole blocks of the kernels."""
         return self.held(rows.unit, padded_rows)
 
-    def cosines(self, rows: Rows, i: slice, columns: Rows, j: slice, out: Array) -> None:
+    def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
         """Fill `out` with the inner products of unit rows i and unit columns j."""
         self.xp.matmul(self.unit(rows)[i], self.unit(columns)[j].T, out=out)
 

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from fastgram.bracket import Bracket, condition_of
 from fastgram.eigenvalues.methods.arpack import run_arpack
 from fastgram.eigenvalues.methods.dense import run_dense
 from fastgram.eigenvalues.methods.hybrid import run_auto, run_certified
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem, as_problem
 from fastgram.eigenvalues.request import Answer, Request
-from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.eigenvalues.scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.literals import Method
-from fastgram.support.machine import within_threads
 from fastgram.support.progress import stage
+from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]

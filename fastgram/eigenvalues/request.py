@@ -7,12 +7,11 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
-from fastgram.eigenvalues.results import Bracket, RitzPairs
-from fastgram.support.literals import Guarantee
+from fastgram.bracket import Bracket
+from fastgram.eigenvalues.results import RitzPairs
 
-__all__ = ["Answer", "Patience", "Request", "bracket"]
+__all__ = ["Answer", "Patience", "Request"]
 
 # Nearly closed: no wider than so many times what was asked for.
 _NEARLY = 4.0
@@ -77,10 +76,3 @@ class Answer:
     method: str = ""  # where it is another than was called
     cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
     impatient: bool = False  # whether `Request.patience` ended it
-
-
-def bracket(lower: float, upper: float, estimate: float, guarantee: str) -> Bracket:
-    """Return a Bracket, its estimate moved to within its ends."""
-    ends = float(lower), float(upper)
-    inside = min(max(float(estimate), ends[0]), ends[1])
-    return Bracket(*ends, inside, cast(Guarantee, guarantee))

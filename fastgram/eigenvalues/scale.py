@@ -12,7 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.bracket import Bracket
+from fastgram.eigenvalues.results import RitzPairs
 
 __all__ = [
     "DENORMAL",

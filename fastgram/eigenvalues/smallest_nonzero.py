@@ -21,10 +21,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.methods.dense import prove_below
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import bracket
-from fastgram.eigenvalues.results import Bracket
 from fastgram.support.rounding import gamma
 
 __all__ = ["smallest_nonzero"]
@@ -79,7 +78,7 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     # without either proof, semidefiniteness is left
     lower = 0.0 if below is None else max(below, 0.0)
     upper = math.inf if above is None else max(-above, 0.0)
-    found = bracket(lower, upper, value, "none" if above is None else "certified")
+    found = bracket_around(lower, upper, value, "none" if above is None else "certified")
     parts = [reason, "" if lower > 0.0 else f"the rank may be lower than {r}"]
     return found, "; ".join(part for part in parts if part)
 

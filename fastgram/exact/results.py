@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgram.eigenvalues.results import GUARANTEES, Bracket, plain
+from fastgram.bracket import GUARANTEES, Bracket, plain
 from fastgram.support.equality import ComparedByParts
 from fastgram.support.html import table
 

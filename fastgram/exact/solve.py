@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.eigenvalues.results import Bracket
+from fastgram.bracket import Bracket
 from fastgram.exact.results import (
     ExactEigenvalues,
     as_fraction,

@@ -20,7 +20,8 @@ from fastgram.finite_width.factored_product import Factored
 from fastgram.finite_width.features import Features, Pair, blocks, weights
 from fastgram.finite_width.rounding_error import norm_error
 from fastgram.network.network import Network
-from fastgram.support.machine import in_order, require_memory
+from fastgram.support.memory import require_memory
+from fastgram.support.threads import in_order
 
 __all__ = ["FiniteEntries"]
 

@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from fastgram.devices.device import CPU, Device
 from fastgram.finite_width.features import Features, Pair, blocks
-from fastgram.support.machine import in_order, require_memory
+from fastgram.support.memory import require_memory
+from fastgram.support.threads import in_order
 
 __all__ = ["Factored"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.network import Network
-from fastgram.support.machine import require_memory
+from fastgram.support.memory import require_memory
 
 __all__ = ["Features", "Pair", "Weights", "blocks", "weights"]
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.finite_width.features import Features, blocks
-from fastgram.support.machine import in_order
+from fastgram.support.threads import in_order
 
 __all__ = ["norm_error"]
 

@@ -13,7 +13,6 @@ two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near 
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import os
 import sys
@@ -27,12 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.separable_table import Separated, separate
 from fastgram.kernels import CLOSE, SeparablePiece, Table
 from fastgram.network.network import Network
 
-__all__ = ["Entries", "Rows"]
+__all__ = ["Entries"]
 
 Array = npt.NDArray[np.float64]
 Tile = Any  # of a device, or a host's array
@@ -48,62 +48,6 @@ _PRODUCT_FLOPS, _TABLE_FLOPS, _QUADRATURE_FLOPS = 1.0, 60.0, 1e8
 _FEW = 1024
 # What numbers that underflow on the way to an entry may add up to, thousands of them.
 _UNDERFLOW = {np.dtype(np.float64): 2.0**-1000, np.dtype(np.float32): 2.0**-130}
-_PACKING = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Unit rows (zero rows stay zero) in the dtype of the tiles, and their norms in float64."""
-
-    unit: Tile
-    norms: Array
-    given_columns: int  # of the augmented rows
-
-    @property
-    def norm_error(self) -> float:
-        """Bound on the relative error of a norm: of augmenting, scaling, sum, root and product."""
-        return (5.5 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
-
-    @property
-    def unit_error(self) -> float:
-        """Bound on the distance of a computed unit row from the ideal one, in float64."""
-        return (6.0 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
-
-    @staticmethod
-    def of(X: Tile, network: Network, dtype: np.dtype[np.floating], name: str = "X") -> Rows:
-        """Augment and normalise the rows of X, called `name`."""
-        rows = network.augmented(X)
-        largest = np.max(np.abs(rows), axis=1)
-        divisor = np.where(largest > 0.0, largest, 1.0)
-        rows /= divisor[:, None]  # so that no square over- or underflows
-        lengths = np.sqrt(_sums_of_squares(rows))
-        rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
-        with np.errstate(over="ignore"):
-            norms = largest * lengths
-            overflows = ~np.isfinite(norms * norms)
-        if np.any(overflows):
-            row = int(np.flatnonzero(overflows)[0])
-            raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
-        return Rows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
-
-    @functools.cached_property
-    def packed(self) -> Tile | None:
-        """The unit rows as `fastgram.kernels.cpu.products` multiplies them; None for BLAS."""
-        from fastgram.kernels.cpu.products import pack  # compiled code is loaded when needed
-
-        with _PACKING:  # one copy is enough, whichever thread asks first
-            return pack(self.unit) if "packed" not in self.__dict__ else self.packed
-
-    def cosines(self, i: slice, columns: Rows, j: slice, out: Tile) -> None:
-        """Fill `out` with the inner products of unit rows i and the unit rows j of others."""
-        from fastgram.kernels.cpu.products import multiply_rows, panel
-
-        mine, others, together = self.packed, columns.packed, panel(self.unit.dtype)
-        # tiles start at multiples of a panel, but for those of a test
-        if mine is None or others is None or i.start % together or j.start % together:
-            np.matmul(self.unit[i], columns.unit[j].T, out=out)
-        else:
-            multiply_rows(mine, i.start, others, j.start, out)
 
 
 @dataclass
@@ -126,8 +70,8 @@ class Entries:
 
     network: Network
     kind: str
-    rows: Rows
-    columns: Rows
+    rows: UnitRows
+    columns: UnitRows
     dtype: np.dtype[np.floating]
     table: Table | None = None
     separated: Separated | None = None
@@ -384,18 +328,6 @@ class Entries:
         equal = (theta == 0.0) & (q1 == q2)
         values[equal] = self.row_spans[i][a[equal]] ** 2
         return values
-
-
-def _sums_of_squares(rows: Array) -> Array:
-    """Return the sum of the squares of each row, of 2·⌈log₂ of their length⌉ additions at most."""
-    squares = rows * rows
-    while squares.shape[1] > 1:
-        half = squares.shape[1] // 2
-        rest = squares[:, 2 * half :]
-        squares = squares[:, :half] + squares[:, half : 2 * half]
-        if rest.shape[1]:
-            squares[:, 0] += rest[:, 0]
-    return np.asarray(squares[:, 0])
 
 
 def _diagonal_of(block: Tile) -> Tile:

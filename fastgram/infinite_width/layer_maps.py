@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 
 from fastgram.network.activations import Activation
 from fastgram.network.duals import chord_matrices, dual_matrices
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["Distances", "Layer", "Pairs"]
 

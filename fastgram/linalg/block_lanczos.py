@@ -27,8 +27,8 @@ import scipy.linalg
 from fastgram.devices.device import CPU, Device
 from fastgram.linalg.krylov_basis import basis_on, factored, frobenius_norm
 from fastgram.linalg.start_block import random_columns, with_appended
-from fastgram.support.machine import one_blas_thread
 from fastgram.support.rounding import gamma
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["BlockLanczos"]
 

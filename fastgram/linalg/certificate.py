@@ -30,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.linalg.packed_cholesky import PANEL, LowerTriangle
-from fastgram.support.machine import conventional_blas
 from fastgram.support.rounding import gamma
+from fastgram.support.threads import conventional_blas
 
 __all__ = ["Visit", "Visitor", "certify_below", "shifted_factor", "visit_array"]
 

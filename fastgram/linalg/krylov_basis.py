@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.devices.device import Device
-from fastgram.support.machine import thread_count
+from fastgram.support.threads import thread_count
 
 __all__ = ["Basis", "DeviceBasis", "HostBasis", "basis_on", "factored", "frobenius_norm"]
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["PANEL", "LowerTriangle", "packed_bytes"]
 

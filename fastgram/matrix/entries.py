@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.infinite_width.entries import Entries
 from fastgram.network.network import Network
-from fastgram.support.machine import one_blas_thread
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Blocks", "blocks_of"]
 
@@ -60,7 +61,7 @@ def blocks_of(
     """Return the entries between the rows of X and those of Y, or of X again."""
     if network.width is not None:
         return FiniteEntries.of(network, kind, X, Y, dtype)
-    rows = Rows.of(X, network, dtype)
-    columns = rows if Y is None else Rows.of(Y, network, dtype, "Y")
+    rows = UnitRows.of(network.augmented(X), dtype)
+    columns = rows if Y is None else UnitRows.of(network.augmented(Y), dtype, "Y")
     with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
         return Entries(network, kind, rows, columns, dtype)

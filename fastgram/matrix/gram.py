@@ -13,8 +13,8 @@ from fastgram.matrix.traversal import Store, each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.literals import DeviceName, Kind
-from fastgram.support.machine import one_blas_thread
 from fastgram.support.progress import progress_bar
+from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_flag, as_rows
 
 __all__ = ["gram"]

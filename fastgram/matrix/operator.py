@@ -21,7 +21,7 @@ from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
 from fastgram.support.html import table
 from fastgram.support.literals import DeviceName, Kind
-from fastgram.support.machine import one_blas_thread
+from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
 
 __all__ = ["GramOperator"]

@@ -26,7 +26,7 @@ import numpy as np
 from fastgram.devices.device import CPU, Device
 from fastgram.matrix.entries import Blocks
 from fastgram.matrix.tile_cache import Cache, slices
-from fastgram.support.machine import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = [
     "Cache",

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues
+from fastgram.bracket import Bracket
+from fastgram.eigenvalues.results import ExtremeEigenvalues
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

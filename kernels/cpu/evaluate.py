@@ -1,7 +1,7 @@
 """The CPU tile kernel: Numba, one thread a call, the lock released.
 
 A row of a tile is done in chunks that stay in the first-level cache: s² of a few vectors of
-entries, those of close pairs from the rows, and then the polynomials (`kernels.lookup`).
+entries, those of close pairs from the rows, and then the polynomials (`table_lookup`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Products of tiles: of two blocks of rows, and of a tile and its transpose with vectors.
 
 With one vector a tile costs what it takes to be read, and BLAS would read it twice. The others are
-loops around `kernels.outer`, for processors with registers of 512 bits.
+loops around `outer_product`, for processors with registers of 512 bits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Separable pieces on the CPU: entries that depend on two norms, as sums of few terms.
 
 A row of a tile is done in chunks that stay in the first-level cache, a few vectors of entries at a
-time (`kernels.terms`); where few entries of a chunk are on the piece, these are brought together
+time (`separable_terms`); where few entries of a chunk are on the piece, these are brought together
 first.
 """
 

@@ -23,10 +23,11 @@ from helpers.commands import in_turn, strict
 
 import fastgram
 import fastgram as fg
+from fastgram.bracket import Bracket, condition_of
 from fastgram.cli.extremes import show_table
 from fastgram.cli.report import Task
 from fastgram.eigenvalues import extreme
-from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.matrix import operator
 from fastgram.network.network import KINDS, READOUTS
 from fastgram.plotting import extremes

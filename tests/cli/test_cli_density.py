@@ -12,11 +12,11 @@ from helpers.tolerances import EPS
 from matplotlib.figure import Figure
 
 import fastgram as fg
+from fastgram.bracket import Bracket
 from fastgram.cli.density import DENSITY
 from fastgram.cli.report import Task
 from fastgram.density import spectral_density
 from fastgram.density.results import SpectralDensity
-from fastgram.eigenvalues.results import Bracket
 from fastgram.plotting.extremes import plot_densities
 
 N = 40

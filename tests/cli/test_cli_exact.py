@@ -14,12 +14,12 @@ import pytest
 from helpers.commands import in_turn, strict
 
 import fastgram as fg
+from fastgram.bracket import Bracket
 from fastgram.cli.exact import EXACT
 from fastgram.cli.report import Task
-from fastgram.eigenvalues.results import Bracket
 from fastgram.exact import solve
 from fastgram.exact.results import ExactEigenvalues
-from fastgram.support import machine
+from fastgram.support import memory
 
 N = 7
 CIRCLE = fg.datasets.circle(N)
@@ -125,12 +125,12 @@ def test_what_does_not_fit_is_refused(refused, tmp_path, monkeypatch):
     np.save(path, np.ones((2001, 2)))
     line = refused("spectrum", path, "--exact")
     assert f"--exact takes at most 2000 rows, and {path} has 2001" in line
-    monkeypatch.setattr(machine, "free_memory", lambda: 10**9)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**9)
     assert "exact eigenvalues of 1797 rows" in refused("spectrum", "--exact")  # the digits
 
 
 def test_long_work_is_announced(run, answers, monkeypatch):
-    monkeypatch.setattr(machine, "free_memory", lambda: 10**12)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
     answers(made_up(), made_up())
     with warnings.catch_warnings():
         warnings.simplefilter("default")

@@ -10,13 +10,13 @@ import pytest
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
+from fastgram.bracket import Bracket
 from fastgram.density import quadrature
 from fastgram.density.quadrature import Envelope, envelope
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.density.spectral_density import _logarithm_scaled
 from fastgram.density.sums import _mean_trace
 from fastgram.eigenvalues.problem import as_problem
-from fastgram.eigenvalues.results import Bracket
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.support.rounding import gamma
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram.eigenvalues.results import Bracket, condition_of
+from fastgram.bracket import Bracket, condition_of
 from fastgram.eigenvalues.scale import bracket_scaled, exponent_of, lower_end, scaled, upper_end
 from fastgram.linalg import checkpoint as _checkpoint
 

@@ -7,12 +7,13 @@ from helpers.tolerances import EPS
 from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
+from fastgram.bracket import bracket_around
 from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues.methods import certified, hybrid, inverse
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.problem import as_problem
-from fastgram.eigenvalues.request import Answer, bracket
+from fastgram.eigenvalues.request import Answer
 from fastgram.eigenvalues.results import RitzPairs
 
 
@@ -94,7 +95,7 @@ def test_free_memory_that_is_short_is_said(passes_only, monkeypatch):
 def test_certified_needs_a_matrix_and_memory(monkeypatch):
     with pytest.raises(ValueError, match="the certified method needs an array or a GramOperator"):
         fg.extreme_eigenvalues(aslinearoperator(np.eye(3)), method="certified")
-    monkeypatch.setattr("fastgram.support.machine.free_memory", lambda: 10)
+    monkeypatch.setattr("fastgram.support.memory.free_memory", lambda: 10)
     with pytest.raises(ValueError, match="certificate of order 3: 72 bytes"):
         fg.extreme_eigenvalues(np.eye(3), method="certified")
 
@@ -147,8 +148,8 @@ def test_a_shift_that_is_too_far_in_gives_way():
     matrix = matrix_with(np.linspace(1, 2, 100))
     problem = as_problem(matrix)
     pairs = RitzPairs(np.array([1.015]), np.zeros(1))
-    wrong = bracket(1.005, 1.015, 1.015, "probabilistic")
-    high = bracket(2.0, 2.001, 2.0, "probabilistic")
+    wrong = bracket_around(1.005, 1.015, 1.015, "probabilistic")
+    high = bracket_around(2.0, 2.001, 2.0, "probabilistic")
     answer = Answer(wrong, high, pairs, pairs, 0.0, 8, 1, "")
     proven = certified.certify(problem, request(), answer)
     assert proven.smallest.guarantee == "certified"

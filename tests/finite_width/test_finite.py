@@ -13,7 +13,7 @@ from fastgram.finite_width import entries, factored_product
 from fastgram.finite_width import features as _features
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.finite_width.features import weights
-from fastgram.support import machine
+from fastgram.support import memory
 
 KINDS = ("gradient", "nngp", "ntk")
 TWO_VALUED = ("relu", "leaky_relu", "abs", "hard_tanh", "relu6", "linear")
@@ -368,7 +368,7 @@ def choice(n, m, d, columns, kind="gradient", activation="tanh", depth=1, **opti
 def test_the_cheaper_way(expected, arguments, monkeypatch):
     assert choice(**arguments) == expected
     monkeypatch.setattr(_features, "require_memory", lambda *_: None)
-    monkeypatch.setattr(machine, "free_memory", lambda: 10**15)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**15)
     assert choice(**arguments) == expected
 
 
@@ -469,7 +469,7 @@ def test_memory_for_weights(refuses, monkeypatch):
 
 def test_memory_for_features(refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("tanh"))
-    monkeypatch.setattr(machine, "free_memory", lambda: 10_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10_000)
     words = f"{8 * N * (M + D + 1):,} bytes", "10,000 are free", "products by factors"
     with refuses(ValueError, f"features of {N} rows at width {M}", *words):
         op.dense()
@@ -478,7 +478,7 @@ def test_memory_for_features(refuses, monkeypatch):
 
 def test_memory_for_bits(refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("relu"))
-    monkeypatch.setattr(machine, "free_memory", lambda: 100)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100)
     with refuses(ValueError, f"bits of {N} rows at width {M}", "100 are free"):
         op.dense()
 
@@ -486,7 +486,7 @@ def test_memory_for_bits(refuses, monkeypatch):
 @pytest.mark.parametrize(("kind", "arrays"), [("gradient", 1), ("ntk", 5)])
 def test_memory_for_factors_of_deep_networks(kind, arrays, refuses, monkeypatch):
     op = fg.GramOperator(rows(), network("tanh", 3, bias_variance=0.0), kind=kind)
-    monkeypatch.setattr(machine, "free_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
     # F of the last layer; with "ntk" B of the two below it too, and F of the second
     need = 8 * N * M * {"gradient": 1, "ntk": 4}[kind]
     with refuses(ValueError, f"{need:,} bytes", "1,000 are free"):

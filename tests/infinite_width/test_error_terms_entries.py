@@ -15,9 +15,9 @@ from helpers.oracles.closed_forms import FORMS, pair_entry
 from mpmath import mp
 
 import fastgram as fg
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width import conditioning, cosine_table, separable_table
 from fastgram.infinite_width import entries as _entries
-from fastgram.infinite_width.entries import Rows
 from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels import CLOSE, FROM_ONE
 from fastgram.network import duals
@@ -57,19 +57,19 @@ def over_bound(op, X, name, rows=None):
 @pytest.fixture
 def rows_off(monkeypatch):
     """Rows that are too long by a millionth."""
-    of = Rows.of
-    monkeypatch.setattr(Rows, "unit_error", OFF)
+    of = UnitRows.of
+    monkeypatch.setattr(UnitRows, "unit_error", OFF)
     monkeypatch.setattr(
-        Rows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 + OFF))
+        UnitRows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 + OFF))
     )
 
 
 @pytest.fixture
 def norms_off(monkeypatch):
-    of = Rows.of
-    monkeypatch.setattr(Rows, "norm_error", OFF)
+    of = UnitRows.of
+    monkeypatch.setattr(UnitRows, "norm_error", OFF)
     monkeypatch.setattr(
-        Rows, "of", lambda *given: replace(of(*given), norms=of(*given).norms * (1.0 + OFF))
+        UnitRows, "of", lambda *given: replace(of(*given), norms=of(*given).norms * (1.0 + OFF))
     )
 
 
@@ -125,13 +125,13 @@ def test_functions_that_are_off(monkeypatch, way):
 def test_sums_of_many_products(monkeypatch):
     """Inner products of long rows, as far off as additions in the worst order."""
     d = 4096
-    true = Rows.cosines
+    true = UnitRows.cosines
 
     def cosines(self, i, columns, j, out):
         true(self, i, columns, j, out)
         out += 0.9 * d * EPS / 2.0
 
-    monkeypatch.setattr(Rows, "cosines", cosines)
+    monkeypatch.setattr(UnitRows, "cosines", cosines)
     X = np.concatenate([turned(COSINES, 1.0), np.zeros((6, d - 3))], axis=1)
     op = fg.GramOperator(X, fg.Network(fresh("relu")), kind="gradient")
     assert over_bound(op, X[:, :3], "relu", rows=(0, 1)) <= 1.0

@@ -9,7 +9,8 @@ import pytest
 from helpers.tolerances import EPS, EPS32, FREE_NORMS
 
 import fastgram as fg
-from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.recursion import direct_entries
 from fastgram.infinite_width.separable_table import separate
 
@@ -78,7 +79,7 @@ def test_against_quadratures_of_each_entry(name, depth, kind, options, spread, d
     """Relative to the square roots of the diagonal, and within the bound that is stated."""
     network, X = network_of(name, depth, options), norms_of(spread)
     G = fg.gram(X, network=network, kind=kind, device=device)
-    entries = Entries(network, kind, *[Rows.of(X, network, FLOAT)] * 2, FLOAT)
+    entries = Entries(network, kind, *[UnitRows.of(network.augmented(X), FLOAT)] * 2, FLOAT)
     assert entries.separated is not None
     assert (entries.separated.bottom, entries.separated.top) == (-2.0, 2.0)
     wanted = exact(X[:8], X, network, kind)

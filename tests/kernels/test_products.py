@@ -17,7 +17,7 @@ from helpers.tolerances import eps
 
 import fastgram as fg
 from fastgram.devices.device import CPU
-from fastgram.infinite_width.entries import Rows
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels.cpu import llvm_vectors, products
 from fastgram.kernels.cpu.transpose import mirror, transpose
 
@@ -95,7 +95,7 @@ def test_the_way_of_multiplying(monkeypatch):
 def test_rows_are_packed_once(monkeypatch):
     calls = []
     monkeypatch.setattr(products, "pack", lambda rows: calls.append(1) or rows)
-    rows = Rows.of(np.eye(3), fg.Network("relu"), np.dtype(np.float64))
+    rows = UnitRows.of(np.eye(3), np.dtype(np.float64))
     assert rows.packed is rows.packed
     assert len(calls) == 1
 
@@ -120,8 +120,8 @@ def test_transpose(shape, dtype):
 
 PROGRAM = """
 import numpy as np, fastgram as fg
-from fastgram.kernels import vectors
-print(vectors.wide())
+from fastgram.kernels.cpu import llvm_vectors
+print(llvm_vectors.wide())
 X = fg.datasets.sphere(333, 3, 0)
 for dtype in ("float64", "float32"):
     for network in ("relu", fg.Network("hard_tanh")):

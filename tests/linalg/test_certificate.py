@@ -124,11 +124,11 @@ def test_residual_kernel_is_numpys():
 def test_a_blas_that_is_not_known_is_not_relied_on(monkeypatch):
     from types import SimpleNamespace
 
-    from fastgram.support import machine
+    from fastgram.support import threads
 
-    assert machine.conventional_blas()
+    assert threads.conventional_blas()
     for names in ((), ("openblas", "else")):
         libraries = [SimpleNamespace(internal_api=name) for name in names]
         blas = SimpleNamespace(libraries=lambda found=libraries: found)
-        monkeypatch.setattr(machine, "one_blas_thread", blas)
-        assert not machine.conventional_blas()
+        monkeypatch.setattr(threads, "one_blas_thread", blas)
+        assert not threads.conventional_blas()

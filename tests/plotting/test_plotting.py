@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import fastgram
-from fastgram.eigenvalues.results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
+from fastgram.bracket import Bracket, condition_of
+from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.network.network import Network
 from fastgram.plotting.extremes import FORMATS, plot_extremes, plot_sweep
 

@@ -13,7 +13,7 @@ import pytest
 
 import fastgram as fg
 from fastgram.support.limits import memory_limits, processor_limits, processor_quotas
-from fastgram.support.machine import one_blas_thread, thread_limit
+from fastgram.support.threads import one_blas_thread, thread_limit
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 needs_two = pytest.mark.skipif(CORES < 2, reason="one processor")
@@ -21,8 +21,8 @@ NAMES = ("FASTGRAM", "NUMBA", "OMP", "OPENBLAS", "GOTO", "MKL", "BLIS")
 # Counts the threads that work at once in a product, and in LAPACK.
 COUNT = """
 import json, threading, numpy as np, fastgram as fg
-from fastgram import _devices
-from fastgram._machine import one_blas_thread, thread_limit
+from fastgram.devices import device
+from fastgram.support.threads import one_blas_thread, thread_limit
 seen, lock, blas = set(), threading.Lock(), []
 X = fg.datasets.sphere(4000, 3, seed=0)
 def see(*arguments):
@@ -182,7 +182,7 @@ def test_blas_has_its_threads_back_whoever_ends_first(free):
 
 WORKERS = """
 import json, joblib
-from fastgram._machine import thread_limit
+from fastgram.support.threads import thread_limit
 def count():
     return list(thread_limit())
 if __name__ == "__main__":
@@ -326,7 +326,7 @@ def test_address_space():
 import json, resource
 import fastgram as fg
 fg.GramOperator([[1.0]], fg.Network("tanh", width=2))
-from fastgram._machine import free_memory, memory_limit
+from fastgram.support.memory import free_memory, memory_limit
 import scipy.linalg
 pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 before = free_memory()

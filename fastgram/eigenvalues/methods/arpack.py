@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.methods.dense import certified_bracket
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import Answer, Request, bracket
-from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.eigenvalues.request import Answer, Request
+from fastgram.eigenvalues.results import RitzPairs
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
 
@@ -49,8 +50,8 @@ def _one_sided(
     lower = 0.0 if problem.semidefinite and sign > 0.0 else -math.inf
     upper = max(upper, lower)
     if sign > 0.0:
-        return bracket(lower, upper, value, "none")
-    return bracket(-upper, -lower, -value, "none")
+        return bracket_around(lower, upper, value, "none")
+    return bracket_around(-upper, -lower, -value, "none")
 
 
 @dataclass(frozen=True)

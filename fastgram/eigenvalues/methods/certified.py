@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import Answer, Request, bracket
-from fastgram.eigenvalues.results import Bracket
+from fastgram.eigenvalues.request import Answer, Request
 from fastgram.linalg.certificate import certify_below
 from fastgram.support.progress import stage
 
@@ -77,5 +77,5 @@ def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> 
         proven = max(proven, 0.0)
     estimate = found.estimate
     if sign > 0.0:
-        return bracket(proven, max(found.upper, proven), estimate, "certified")
-    return bracket(min(found.lower, -proven), -proven, estimate, "certified")
+        return bracket_around(proven, max(found.upper, proven), estimate, "certified")
+    return bracket_around(min(found.lower, -proven), -proven, estimate, "certified")

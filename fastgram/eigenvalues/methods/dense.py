@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import Answer, Request, bracket
-from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.eigenvalues.request import Answer, Request
+from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.certificate import certify_below, visit_array
 from fastgram.support.rounding import rayleigh_bounds
 
@@ -80,8 +81,8 @@ def certified_bracket(
     elif problem.semidefinite:  # minus the largest
         upper = min(upper, 0.0)
     if sign > 0.0:
-        return bracket(lower, upper, value, guarantee), floor
-    return bracket(-upper, -lower, -value, guarantee), floor
+        return bracket_around(lower, upper, value, guarantee), floor
+    return bracket_around(-upper, -lower, -value, guarantee), floor
 
 
 def prove_below(A: Array, value: float, scale: float) -> float | None:

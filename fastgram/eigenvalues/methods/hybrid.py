@@ -18,7 +18,7 @@ from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Patience, Request
 from fastgram.linalg.packed_cholesky import packed_bytes
-from fastgram.support.machine import free_memory, require_memory
+from fastgram.support.memory import free_memory, require_memory
 
 __all__ = ["run_auto", "run_certified"]
 

@@ -30,17 +30,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import Request, bracket
-from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.eigenvalues.request import Request
+from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.certificate import below, shifted_factor
 from fastgram.linalg.exclusion import LOOSE, Missed, settled
 from fastgram.linalg.lanczos_bound import furthest, share_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
-from fastgram.support.machine import conventional_blas, one_blas_thread
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
+from fastgram.support.threads import conventional_blas, one_blas_thread
 
 __all__ = ["Inverse", "run_inverse"]
 
@@ -136,7 +137,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         lower, upper = max(lower, 0.0), max(upper, 0.0)
     if not request.vectors:
         pairs = RitzPairs(pairs.values, pairs.residuals)
-    smallest = bracket(lower, max(upper, lower), float(pairs.values[0]), guarantee)
+    smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)
     return Inverse(smallest, pairs, floor + 4.0 * slack, products)
 
 

@@ -8,9 +8,10 @@ import os
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.request import Answer, Request, bracket
-from fastgram.eigenvalues.results import Bracket, RitzPairs
+from fastgram.eigenvalues.request import Answer, Request
+from fastgram.eigenvalues.results import RitzPairs
 from fastgram.eigenvalues.scale import bracket_scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
@@ -229,5 +230,5 @@ def brackets_of(
     upper, lower = least + least_error, most - most_error
     if problem.semidefinite:
         bottom, upper, lower = max(bottom, 0.0), max(upper, 0.0), max(lower, 0.0)
-    smallest = bracket(min(bottom, upper), upper, low, "probabilistic")
-    return smallest, bracket(lower, max(top, lower), high, "probabilistic")
+    smallest = bracket_around(min(bottom, upper), upper, low, "probabilistic")
+    return smallest, bracket_around(lower, max(top, lower), high, "probabilistic")

@@ -1,4 +1,4 @@
-"""The machine: its free memory, BLAS on one thread, and work on many threads."""
+"""How many threads may work, BLAS on one of them, and work on many in order."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-from fastgram.support.limits import Limit, memory_limits, processor_limits
+from fastgram.support.limits import Limit, processor_limits
 from fastgram.support.validation import as_integer
 
 __all__ = [
     "conventional_blas",
-    "free_memory",
     "in_order",
-    "memory_limit",
     "one_blas_thread",
-    "require_memory",
     "set_num_threads",
     "thread_count",
     "thread_limit",
@@ -123,29 +120,6 @@ def within_threads() -> Iterator[None]:
     """Let BLAS take no more threads than fastgram may."""
     with one_blas_thread(thread_count()):
         yield
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that could be taken without swapping, as far as can be known."""
-    return memory_limit().value
-
-
-def memory_limit() -> Limit:
-    """Return the same, with what sets it."""
-    return min(memory_limits())
-
-
-def require_memory(what: str, size: int) -> None:
-    """Refuse in words, before anything is computed, what would not fit.
-
-    Raises
-    ------
-    ValueError
-        If fewer than `size` bytes are free.
-    """
-    free = free_memory()
-    if size > free:
-        raise ValueError(f"{what}: {size:,} bytes of memory are needed and {free:,} are free")
 
 
 class _BlasThreads:

@@ -1,0 +1,86 @@
+"""Rows of norm 1 and their norms, as devices take them: augmented ones are rows like any."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["UnitRows"]
+
+Array = npt.NDArray[np.float64]
+Tile = Any  # of a device, or a host's array
+
+_EPS = float(np.finfo(np.float64).eps)
+_PACKING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class UnitRows:
+    """Unit rows (zero rows stay zero) in the dtype of the tiles, and their norms in float64."""
+
+    unit: Tile
+    norms: Array
+    given_columns: int  # of the augmented rows
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the relative error of a norm: of augmenting, scaling, sum, root and product."""
+        return (5.5 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
+
+    @property
+    def unit_error(self) -> float:
+        """Bound on the distance of a computed unit row from the ideal one, in float64."""
+        return (6.0 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
+
+    @staticmethod
+    def of(rows: Array, dtype: np.dtype[np.floating], name: str = "X") -> UnitRows:
+        """Scale rows to norm 1, in place; errors speak of them as `name`."""
+        largest = np.max(np.abs(rows), axis=1)
+        divisor = np.where(largest > 0.0, largest, 1.0)
+        rows /= divisor[:, None]  # so that no square over- or underflows
+        lengths = np.sqrt(_sums_of_squares(rows))
+        rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
+        with np.errstate(over="ignore"):
+            norms = largest * lengths
+            overflows = ~np.isfinite(norms * norms)
+        if np.any(overflows):
+            row = int(np.flatnonzero(overflows)[0])
+            raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
+        return UnitRows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
+
+    @functools.cached_property
+    def packed(self) -> Tile | None:
+        """The unit rows as `fastgram.kernels.cpu.products` multiplies them; None for BLAS."""
+        from fastgram.kernels.cpu.products import pack  # compiled code is loaded when needed
+
+        with _PACKING:  # one copy is enough, whichever thread asks first
+            return pack(self.unit) if "packed" not in self.__dict__ else self.packed
+
+    def cosines(self, i: slice, columns: UnitRows, j: slice, out: Tile) -> None:
+        """Fill `out` with the inner products of unit rows i and the unit rows j of others."""
+        from fastgram.kernels.cpu.products import multiply_rows, panel
+
+        mine, others, together = self.packed, columns.packed, panel(self.unit.dtype)
+        # tiles start at multiples of a panel, but for those of a test
+        if mine is None or others is None or i.start % together or j.start % together:
+            np.matmul(self.unit[i], columns.unit[j].T, out=out)
+        else:
+            multiply_rows(mine, i.start, others, j.start, out)
+
+
+def _sums_of_squares(rows: Array) -> Array:
+    """Return the sum of the squares of each row, of 2·⌈log₂ of their length⌉ additions at most."""
+    squares = rows * rows
+    while squares.shape[1] > 1:
+        half = squares.shape[1] // 2
+        rest = squares[:, 2 * half :]
+        squares = squares[:, :half] + squares[:, half : 2 * half]
+        if rest.shape[1]:
+            squares[:, 0] += rest[:, 0]
+    return np.asarray(squares[:, 0])

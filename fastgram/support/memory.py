@@ -1,0 +1,30 @@
+"""The memory that is free, and what does not fit in it."""
+
+from __future__ import annotations
+
+from fastgram.support.limits import Limit, memory_limits
+
+__all__ = ["free_memory", "memory_limit", "require_memory"]
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that could be taken without swapping, as far as can be known."""
+    return memory_limit().value
+
+
+def memory_limit() -> Limit:
+    """Return the same, with what sets it."""
+    return min(memory_limits())
+
+
+def require_memory(what: str, size: int) -> None:
+    """Refuse in words, before anything is computed, what would not fit.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `size` bytes are free.
+    """
+    free = free_memory()
+    if size > free:
+        raise ValueError(f"{what}: {size:,} bytes of memory are needed and {free:,} are free")
