@@ -67,7 +67,7 @@ class SpectralDensity(ComparedByParts):
         What the arithmetic cannot see: every bound is at least this far out.
     seconds : float
     message : str
-        What was done and what would tighten the bounds.
+        What was done, what ended it before its time and what would tighten the bounds.
     """
 
     lower: Array

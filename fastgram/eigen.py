@@ -18,7 +18,7 @@ from fastgram._nonzero import smallest_nonzero
 from fastgram._problem import Problem, as_problem
 from fastgram._progress import stage
 from fastgram._regimes import run_auto, run_certified
-from fastgram._request import Answer, Request
+from fastgram._request import Answer, Request, Until
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram._scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram._types import Method
@@ -154,10 +154,7 @@ def extreme_eigenvalues(
         block = as_integer("block", block, 1)
     if max_passes is not None:
         max_passes = as_integer("max_passes", max_passes, 1)
-    if time_limit is not None:
-        time_limit = as_number("time_limit", time_limit, above=0.0)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of two brackets, not {callback!r}")
+    until = Until(time_limit, callback, start)
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
     problem = as_problem(A)
     if k > problem.n:
@@ -174,9 +171,7 @@ def extreme_eigenvalues(
         progress=progress,
         dense_limit=DENSE_LIMIT,
         basis_bytes=BASIS_BYTES,
-        time_limit=time_limit,
-        started=start,
-        callback=callback,
+        until=until,
     )
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
@@ -204,7 +199,7 @@ def _finish(
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
     one_pass = None
-    if smallest.guarantee == "probabilistic" and not request.out_of_time():
+    if smallest.guarantee == "probabilistic" and not request.until.out_of_time():
         with stage(request.progress, "one-pass bound"):
             one_pass = problem.one_pass()
     if one_pass is not None:
