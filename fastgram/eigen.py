@@ -199,7 +199,7 @@ def _finish(
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
     one_pass = None
-    if smallest.guarantee == "probabilistic" and not request.until.out_of_time():
+    if _is_open(smallest, request.rtol) and not request.until.out_of_time():
         with stage(request.progress, "one-pass bound"):
             one_pass = problem.one_pass()
     if one_pass is not None:
@@ -249,6 +249,12 @@ def _finish(
         smallest_nonzero=nonzero,
         one_pass_lower=one_pass,
     )
+
+
+def _is_open(smallest: Bracket, rtol: float) -> bool:
+    """Whether a proven lower end, as a rule far below a narrow bracket, may be of use."""
+    closed = smallest.lower > 0.0 and smallest.within(rtol)
+    return smallest.guarantee == "probabilistic" and not closed
 
 
 def _hint(

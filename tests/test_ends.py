@@ -132,6 +132,36 @@ def test_an_interrupt_says_what_had_been_reached(tmp_path):
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 
 
+@pytest.mark.parametrize("method", ["lanczos", "certified", "auto"])
+@pytest.mark.parametrize("network", ["relu", "tanh"])
+def test_nothing_is_proven_in_a_pass_where_the_bracket_is_as_asked(network, method, monkeypatch):
+    def fail(op):
+        raise AssertionError("a pass over the entries for nothing")
+
+    monkeypatch.setattr("fastgram._problem.tail_bound", fail)
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), network)
+    answer = fg.extreme_eigenvalues(op, method=method, rtol=0.2)
+    assert answer.converged
+    assert answer.one_pass_lower is None
+    assert "one pass" not in answer.message
+
+
+def test_one_pass_raises_the_lower_end_of_a_bracket_that_is_wide():
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
+    full = fg.extreme_eigenvalues(op, method="lanczos").smallest
+    for options in ({"max_passes": 1}, {"time_limit": 1e3, "callback": lambda *ends: True}):
+        answer = fg.extreme_eigenvalues(op, method="lanczos", **options)
+        assert 0.0 < answer.one_pass_lower == answer.smallest.lower <= full.upper
+        assert answer.smallest.guarantee == "certified"
+        assert "one pass proves λ_min ≥" in answer.message
+
+
+def test_a_bracket_that_may_hold_zero_is_open_however_little_is_asked():
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
+    answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=3.0, block=2, confidence=0.9999999)
+    assert answer.smallest.lower > 0.0
+
+
 def slow_operator(n, seconds):
     values = np.linspace(1.0, 2.0, n)[:, None]
 
