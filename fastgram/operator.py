@@ -13,6 +13,7 @@ from fastgram._blocks import blocks_of
 from fastgram._cache import Cache, bytes_of_all
 from fastgram._devices import Device, as_devices, host_rows
 from fastgram._entries import Entries
+from fastgram._equality import dask_token
 from fastgram._factored import Factored
 from fastgram._finite import FiniteEntries
 from fastgram._html import table
@@ -148,6 +149,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         if isinstance(rows, np.memmap):  # joblib's, of a file that others may write to
             options = {**options, "rows": np.array(rows)}
         self._set_up(as_devices(options["device"]), options)
+
+    def __dask_tokenize__(self) -> Any:
+        return dask_token(type(self), self._options)
 
     @one_blas_thread()  # the bits of tables must not depend on how many it has
     def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
