@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fastgram._blocks import blocks_of
 from fastgram._devices import as_devices, host_rows
 from fastgram._machine import one_blas_thread
-from fastgram._progress import progress_bar
+from fastgram._progress import late_stage, progress_bar
 from fastgram._tiles import Store, each_tile
 from fastgram._types import DeviceName, Kind
 from fastgram._validation import as_choice, as_dtype, as_flag, as_rows
@@ -184,7 +184,8 @@ def gram(
     shape = (rows.shape[0], columns.shape[0])
     if out is not None:
         _check_out(out, shape, tile_dtype)
-    entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
+    with late_stage(progress, "tables" if net.width is None else "features"):
+        entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
     with home.context():
         result = out
         if out is None:

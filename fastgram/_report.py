@@ -19,6 +19,7 @@ import fastgram
 
 if TYPE_CHECKING:
     from fastgram.network import Network
+    from fastgram.operator import GramOperator
 
 __all__ = [
     "FAILURES",
@@ -29,6 +30,7 @@ __all__ = [
     "csv_text",
     "json_text",
     "network_name",
+    "operator_of",
     "records",
     "shape_tells",
     "shape_words",
@@ -135,6 +137,15 @@ class Report:
     solve: Callable[[Task, Network, bool], Any]
     show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
     draw: Callable[[str, Task, Sequence[Network], Sequence[Any]], None]
+
+
+def operator_of(task: Task, network: Network, progress: bool) -> GramOperator:
+    """Return the matrix of a network, with a line on standard error where that takes long."""
+    from fastgram._progress import late_stage
+    from fastgram.operator import GramOperator
+
+    with late_stage(progress, "tables" if network.width is None else "features"):
+        return GramOperator(task.X, network, **task.operator)
 
 
 # --- networks in words -------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def dask(monkeypatch):
             return [(key, normalize_token(part)) for key, part in thing.items()]
         if isinstance(thing, (list, tuple)):
             return [normalize_token(part) for part in thing]
-        return thing.tobytes() if isinstance(thing, np.ndarray) else thing
+        return thing.tobytes() if isinstance(thing, np.ndarray) else pickle.dumps(thing)
 
     base = types.ModuleType("dask.base")
     base.normalize_token = normalize_token
