@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgram._results import Bracket, RitzPairs
 from fastgram._scale import bracket_scaled
-from fastgram._types import Guarantee
+from fastgram._types import AnsweringMethod, Guarantee
 from fastgram._validation import as_number
 
 __all__ = ["Answer", "Patience", "Request", "Until", "bracket"]
@@ -103,7 +103,7 @@ class Answer:
     block: int
     passes: int
     message: str
-    method: str = ""  # where it is another than was called
+    method: AnsweringMethod | None = None  # where it is another than was called
     cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
     impatient: bool = False  # whether `Request.patience` ended it
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastgram._equality import ComparedByParts
 from fastgram._html import bracket_table
-from fastgram._types import Guarantee
+from fastgram._types import AnsweringMethod, Guarantee
 
 __all__ = ["GUARANTEES", "Bracket", "Brackets", "ExtremeEigenvalues", "RitzPairs", "plain"]
 
@@ -224,7 +224,7 @@ class ExtremeEigenvalues(ComparedByParts):
     converged: bool
     rank_bound: int
     n: int
-    method: str
+    method: AnsweringMethod
     block: int
     passes: int
     seconds: float

@@ -21,7 +21,7 @@ from fastgram._regimes import run_auto, run_certified
 from fastgram._request import Answer, Request, Until
 from fastgram._results import Bracket, ExtremeEigenvalues, RitzPairs, condition_of
 from fastgram._scale import bracket_scaled, lower_end, pairs_scaled, upper_end
-from fastgram._types import Method
+from fastgram._types import AnsweringMethod, Method
 from fastgram._validation import as_choice, as_flag, as_integer, as_number
 
 __all__ = ["Bracket", "ExtremeEigenvalues", "RitzPairs", "extreme_eigenvalues"]
@@ -181,11 +181,18 @@ def extreme_eigenvalues(
     if method == "auto" and problem.n <= DENSE_LIMIT and problem.dense is not None:
         method, why = "dense", f"n ≤ {DENSE_LIMIT}"
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
-    return _finish(problem, request, answer, answer.method or method, why, start)
+    used = answer.method or method
+    # of the zero matrix, which no method has met, as of the others that need no product
+    return _finish(problem, request, answer, "dense" if used == "auto" else used, why, start)
 
 
 def _finish(
-    problem: Problem, request: Request, answer: Answer, method: str, why: str, start: float
+    problem: Problem,
+    request: Request,
+    answer: Answer,
+    method: AnsweringMethod,
+    why: str,
+    start: float,
 ) -> ExtremeEigenvalues:
     exponent = problem.exponent  # from here on all is of the matrix that was given
     smallest, largest = (bracket_scaled(end, exponent) for end in (answer.smallest, answer.largest))
