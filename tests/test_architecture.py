@@ -153,7 +153,7 @@ def test_rooms_are_small_and_say_what_they_are(folder):
         ("support/planted.py", "def f():\n    from fastgram import network", "network"),
         (
             "network/planted.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import fastgram.devices.device",
+            "import typing as t\nif t.TYPE_CHECKING:\n    import fastgram.devices.device",
             "devices.device",
         ),
         ("finite_width/planted.py", "import fastgram.infinite_width.entries", "infinite_width"),

@@ -7,6 +7,8 @@ import copy
 import gc
 import multiprocessing
 import pickle
+import sys
+import types
 
 import cloudpickle
 import joblib
@@ -155,6 +157,50 @@ def test_the_transpose_and_the_adjoint_are_the_operator(device):
         assert same is op
     assert fg.extreme_eigenvalues(op.T).smallest.guarantee == "certified"
     assert fg.spectral_density(op.H).trace.guarantee == "certified"
+
+
+@pytest.fixture
+def dask(monkeypatch):
+    """What fastgram takes of dask, which hashes the parts that it is given one by one."""
+
+    def normalize_token(thing):
+        if hasattr(thing, "__dask_tokenize__") and not isinstance(thing, type):
+            return thing.__dask_tokenize__()
+        if isinstance(thing, dict):
+            return [(key, normalize_token(part)) for key, part in thing.items()]
+        if isinstance(thing, (list, tuple)):
+            return [normalize_token(part) for part in thing]
+        return thing.tobytes() if isinstance(thing, np.ndarray) else pickle.dumps(thing)
+
+    base = types.ModuleType("dask.base")
+    base.normalize_token = normalize_token
+    monkeypatch.setitem(sys.modules, "dask", types.ModuleType("dask"))
+    monkeypatch.setitem(sys.modules, "dask.base", base)
+    return normalize_token
+
+
+@pytest.mark.parametrize("name", ["name", "finite", "your own"])
+def test_equal_operators_have_one_token_of_dask(name, dask):
+    def operator(**options):
+        return fg.GramOperator(sphere(), NETWORKS[name](), **options)
+
+    op = operator()
+    op @ np.ones(N)  # what it has computed is no part of it
+    assert dask(op) == dask(operator()) == dask(copy.deepcopy(op))
+    different = [operator(**options) for options in OPTIONS.values() if options]
+    different.append(fg.GramOperator(2.0 * sphere(), NETWORKS[name]()))
+    different.append(fg.GramOperator(sphere(), "relu"))
+    for other in different:
+        assert dask(other) != dask(op)
+
+
+@pytest.mark.parametrize("ask", [fg.extreme_eigenvalues, fg.spectral_density])
+def test_equal_results_have_one_token_of_dask(ask, dask):
+    matrix = np.diag(np.arange(1.0, 9.0))
+    one, other = ask(matrix), ask(matrix)
+    assert one.seconds != other.seconds
+    assert dask(one) == dask(other)
+    assert dask(one) != dask(ask(2.0 * matrix))
 
 
 # --- results --------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from typing import get_args
 import pytest
 
 import fastgram
+from fastgram import bracket
 from fastgram.devices import device
-from fastgram.eigenvalues import extreme, results
+from fastgram.eigenvalues import extreme
 from fastgram.exact import solve
 from fastgram.network import network
 from fastgram.support import literals
@@ -67,6 +68,6 @@ def test_types_are_the_words_that_are_taken():
         (literals.DeviceName, device.DEVICES),
         (literals.Method, extreme.METHODS),
         (literals.RowScaling, solve.ROWS),
-        (literals.Guarantee, results.GUARANTEES),
+        (bracket.Guarantee, bracket.GUARANTEES),
     ]:
         assert get_args(words) == known

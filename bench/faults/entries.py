@@ -12,14 +12,14 @@ def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
     return [Fault(f"fastgram/{file}.py", text, fault, f"tests/{tests}") for text, fault in changes]
 
 
-_CONDITIONING = "test_error_terms_conditioning.py"
-_ENTRIES = "test_error_terms_entries.py"
-_FINITE = "test_error_terms_finite.py"
-_TAIL = "test_error_terms_tail.py"
+_CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
+_ENTRIES = "infinite_width/test_error_terms_entries.py"
+_FINITE = "finite_width/test_error_terms_finite.py"
+_TAIL = "eigenvalues/test_error_terms_tail.py"
 
 FAULTS = [
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'functions_that_are_off'",
         ("return 2.0 * FUNCTION_ERROR + _DOUBLED", "return FUNCTION_ERROR + _DOUBLED"),
         ("return 2.0 * FUNCTION_ERROR + _DOUBLED", "return _DOUBLED"),
@@ -37,14 +37,14 @@ FAULTS = [
         ('(tangent if kind == "ntk" else covariance) + few', "few"),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'factor_that_is_off'",
         ("response.change() * self._variance + self._factor", "response.change() * self._variance"),
         ("(response.own_error + _FEW) + self._factor", "(response.own_error + _FEW)"),
         ("self._factor = self._own * _response", "self._factor = 0.1 * self._own * _response"),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'converged'",
         ("_DOUBLED * self.values_missed + _FEW", "_FEW"),
         ("_DOUBLED * self.values_missed + _FEW", "0.1 * _DOUBLED * self.values_missed + _FEW"),
@@ -56,7 +56,7 @@ FAULTS = [
         ("angles[k], variance, level + 1)", "angles[k], variance, level)"),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'degree'",
         ("0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error", "0.0"),
         (
@@ -70,7 +70,7 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_layers",
+        "infinite_width/layer_maps",
         f"{_CONDITIONING} -k 'degree'",
         ("missed = np.maximum(missed, miss)", "missed = np.minimum(missed, miss)"),
         (
@@ -79,7 +79,7 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'rounded or variance_that or two_norms or tell_rows or norms_that'",
         ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.0 * FUNCTION_ERROR + "),
         ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.1 * FUNCTION_ERROR + "),
@@ -95,17 +95,17 @@ FAULTS = [
         ("moved / (np.sqrt(s_after**2 + moved) + s_after)", "0.0 * moved"),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'declared'",
         ("(np.sqrt(s_after**2 + missed / 2.0) + s_after)", "(2.0 * s_after)"),
     ),
     *_in(
-        "_conditioning",
+        "infinite_width/conditioning",
         f"{_ENTRIES} -k 'functions_that_are_off'",
         ("EntryErrors(2.0 * base, 2.0 * by_norm)", "EntryErrors(0.2 * base, 2.0 * by_norm)"),
     ),
     *_in(
-        "_tables",
+        "infinite_width/cosine_table",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
         ("(max(residuals) + max(roundings)) + profile.error", "max(roundings) + profile.error"),
         ("_DOUBLED * (max(residuals)", "_DOUBLED * (0.1 * max(residuals)"),
@@ -115,7 +115,7 @@ FAULTS = [
         ("(max(residuals) + max(roundings))", "max(residuals)"),
     ),
     *_in(
-        "_norms",
+        "infinite_width/separable_table",
         f"{_ENTRIES} -k 'few_norms or functions or norms_that_are_off or rows_that_are_off'",
         ("_MARGIN * (miss + tolerance) + 3.0 * own.base", "3.0 * own.base"),
         (
@@ -129,7 +129,7 @@ FAULTS = [
         ("slope=1.5 * slope", "slope=0.1 * slope"),
     ),
     *_in(
-        "_entries",
+        "infinite_width/entries",
         f"{_ENTRIES} -k 'rows_that_are_off or norms_that or functions or products'",
         ("self.table.error + self.table.slope * self.chord_error()", "self.table.error"),
         (
@@ -162,7 +162,7 @@ FAULTS = [
         ("float(cosine / (4.0 * least))", "0.1 * float(cosine / (4.0 * least))"),
     ),
     *_in(
-        "_entries",
+        "infinite_width/entries",
         f"{_ENTRIES} -k 'whole_matrix or underflow'",
         ("self.error * float(np.sum(self.row_spans**2))", "0.0"),
         (
@@ -172,12 +172,12 @@ FAULTS = [
         ("relative + self.shape[0] * _UNDERFLOW[self.dtype]", "relative"),
     ),
     *_in(
-        "duals",
+        "network/duals",
         f"{_ENTRIES} -k 'careful'",
         ("return math.fsum(terms.tolist())", "return float(sum(terms.tolist()))"),
     ),
     *_in(
-        "_tail",
+        "eigenvalues/one_pass_bound",
         _TAIL,
         ("count = self.entries.shape[0] + 2", "count = self.entries.shape[0]"),
         ("count = self.entries.shape[0] + 2", "count = 1"),
@@ -194,7 +194,7 @@ FAULTS = [
         ("spans = 2.0 * power *", "spans = power *"),
     ),
     *_in(
-        "_spread",
+        "finite_width/rounding_error",
         _FINITE,
         (
             "value_error = _together(off, delta, whole) + _VALUE * _norms(values)",
@@ -236,19 +236,19 @@ FAULTS = [
         ("beta += _VALUE * largest + _FEW * _norms(backward)", "pass"),
     ),
     *_in(
-        "operator",
+        "matrix/operator",
         _FINITE,
         ("tile + -(-n // tile) + 8", "-(-n // tile) + 8"),
         ("tile + -(-n // tile) + 8", "tile + 8"),
     ),
     *_in(
-        "operator",
-        "test_finite.py -k noise_goes",
+        "matrix/operator",
+        "finite_width/test_finite.py -k noise_goes",
         ("return max(counts[way] for way in", "return min(counts[way] for way in"),
         ("np.asarray(np.max(list(self._row_sums", "np.asarray(np.min(list(self._row_sums"),
     ),
     *_in(
-        "_factored",
+        "finite_width/factored_product",
         _FINITE,
         ("own = rows + -(-n // rows) + forward", "own = -(-n // rows) + forward"),
         ("own = rows + -(-n // rows) + forward", "own = rows + -(-n // rows)"),
@@ -256,14 +256,14 @@ FAULTS = [
         ("worst = max(worst, own)", "worst = min(worst, own)"),
     ),
     *_in(
-        "_gpu",
-        "test_error_terms_devices.py",
+        "devices/gpu",
+        "devices/test_error_terms_devices.py",
         ("key = id(array), form\n", "key = id(array), None\n"),
         ("return self.held(rows.unit, padded_rows)", "return self.held(rows.unit)"),
     ),
     *_in(
-        "_basis",
-        "test_lanczos.py -k 'orthogonality'",
+        "linalg/krylov_basis",
+        "linalg/test_block_lanczos.py -k 'orthogonality'",
         ("block[rows] -= chunk[rows] @ coefficients", "block[rows] -= 0.0 * block[rows]"),
     ),
 ]

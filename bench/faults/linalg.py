@@ -14,8 +14,8 @@ def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
 
 FAULTS = [
     *_in(
-        "_certificate",
-        "test_error_terms_certificate.py",
+        "linalg/certificate",
+        "linalg/test_error_terms_certificate.py",
         ("relative = gamma(n + 2)", "relative = gamma(1)"),
         ("relative = gamma(n + 2)", "relative = 0.1 * gamma(n + 2)"),
         ("float(np.sum(sizes))", "float(np.max(sizes))"),
@@ -45,13 +45,13 @@ FAULTS = [
         ("    factor.clear_above()\n", ""),
     ),
     *_in(
-        "_cholesky",
-        "test_error_terms_certificate.py",
+        "linalg/packed_cholesky",
+        "linalg/test_error_terms_certificate.py",
         ("if failed or not np.all((pivots > 0.0) & np.isfinite(pivots)):", "if failed:"),
     ),
     *_in(
-        "_rounding",
-        "test_error_terms_certificate.py",
+        "support/rounding",
+        "linalg/test_error_terms_certificate.py",
         ("rounding = count * _EPS / 2.0", "rounding = _EPS / 2.0"),
         ("rounding = count * _EPS / 2.0", "rounding = count * _EPS / 20.0"),
         ("return rounding / (1.0 - rounding)", "return rounding"),
@@ -63,8 +63,8 @@ FAULTS = [
         ("return value - error, value + error", "return value - error, value"),
     ),
     *_in(
-        "_dense",
-        "test_error_terms_brackets.py -k 'Entries and not operators'",
+        "eigenvalues/methods/dense",
+        "eigenvalues/test_error_terms_brackets.py -k 'Entries and not operators'",
         (
             "max(sign * ends[0], sign * ends[1]) + problem.entry_error",
             "max(sign * ends[0], sign * ends[1])",
@@ -80,36 +80,36 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_certified",
-        "test_error_terms_brackets.py -k 'Entries and not operators'",
+        "eigenvalues/methods/certified",
+        "eigenvalues/test_error_terms_brackets.py -k 'Entries and not operators'",
         ("    proven -= problem.entry_error\n", ""),
         ("    proven -= problem.entry_error\n", "    proven -= 0.1 * problem.entry_error\n"),
     ),
     *_in(
-        "_arpack",
-        "test_error_terms_brackets.py -k arpack",
+        "eigenvalues/methods/arpack",
+        "eigenvalues/test_error_terms_brackets.py -k arpack",
         ("upper = value + floor", "upper = value"),
         ("upper = value + floor", "upper = value + 0.1 * floor"),
     ),
     *_in(
-        "_problem",
-        "test_error_terms_brackets.py -k 'Entries and not operators'",
+        "eigenvalues/problem",
+        "eigenvalues/test_error_terms_brackets.py -k 'Entries and not operators'",
         ("return self.entry_error + together", "return together"),
         ("return self.entry_error + together", "return 0.1 * self.entry_error + together"),
         ("entry_error=n * (worst + DENORMAL)", "entry_error=0.0"),
         ("entry_error=n * (worst + DENORMAL)", "entry_error=worst + DENORMAL"),
     ),
     *_in(
-        "_problem",
-        "test_error_terms_brackets.py -k 'operators and not other'",
+        "eigenvalues/problem",
+        "eigenvalues/test_error_terms_brackets.py -k 'operators and not other'",
         ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=0.0"),
         ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=op.entries.error"),
         ("depth=lambda: op.additions", "depth=lambda: 1"),
         ("float(np.max(op.absolute_row_sums)) * factor", "float(np.max(op.diagonal())) * factor"),
     ),
     *_in(
-        "_problem",
-        "test_error_terms_brackets.py -k Products",
+        "eigenvalues/problem",
+        "eigenvalues/test_error_terms_brackets.py -k Products",
         ("together * gamma(self.depth()) * row_sum", "gamma(self.depth()) * row_sum"),
         (
             "together * gamma(self.depth()) * row_sum",
@@ -126,8 +126,8 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_bracketed",
-        "test_error_terms_brackets.py -k 'Recurrence or arrays or method'",
+        "eigenvalues/methods/lanczos",
+        "eigenvalues/test_error_terms_brackets.py -k 'Recurrence or arrays or method'",
         ("run.multiplied) + run.defect", "run.multiplied)"),
         ("run.multiplied) + run.defect", "run.multiplied) + 0.1 * run.defect"),
         (
@@ -158,8 +158,8 @@ FAULTS = [
         ("inner_end(run, True, slack)", "inner_end(run, True, 0.0)"),
     ),
     *_in(
-        "_lanczos",
-        "test_error_terms_brackets.py -k Recurrence",
+        "linalg/block_lanczos",
+        "eigenvalues/test_error_terms_brackets.py -k Recurrence",
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = missed"),
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = 0.0"),
         ("missed = frobenius_norm(device, remainder, self.norm)", "missed = 0.0"),
@@ -176,8 +176,8 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_bounds",
-        "test_error_terms_brackets.py -k InnerEnds",
+        "linalg/lanczos_bound",
+        "eigenvalues/test_error_terms_brackets.py -k InnerEnds",
         ("off = gamma(columns + 8) * np.sqrt(columns) * size", "off = 0.0"),
         ("off = gamma(columns + 8) * np.sqrt(columns) * size", "off = gamma(columns + 8) * size"),
         (
@@ -204,8 +204,8 @@ FAULTS = [
         ("float(error / length * (1.0", "float(error * (1.0"),
     ),
     *_in(
-        "_nonzero",
-        "test_error_terms_brackets.py -k nonzero",
+        "eigenvalues/smallest_nonzero",
+        "eigenvalues/test_error_terms_brackets.py -k nonzero",
         ("gamma(columns) * float(np.sum(factor * factor))", "0.0"),
         (
             "gamma(columns) * float(np.sum(factor * factor))",
@@ -221,15 +221,15 @@ FAULTS = [
         ("error = problem.entry_error + gamma(n + 16)", "error = gamma(n + 16)"),
     ),
     *_in(
-        "_nonzero",
-        "test_error_terms_brackets.py -k Nonzero",
+        "eigenvalues/smallest_nonzero",
+        "eigenvalues/test_error_terms_brackets.py -k Nonzero",
         ("gamma(n + 16) * 1.01", "gamma(16) * 1.01"),
         ("gamma(n + 16) * 1.01", "0.1 * gamma(n + 16) * 1.01"),
         (" + gamma(n + 16) * 1.01 * float(np.trace(A))", ""),
     ),
     *_in(
-        "_inverse",
-        "test_error_terms_brackets.py -k inverse",
+        "eigenvalues/methods/inverse",
+        "eigenvalues/test_error_terms_brackets.py -k inverse",
         (
             "lower - problem.entry_error, proven - problem.entry_error",
             "lower, proven - problem.entry_error",
@@ -243,8 +243,8 @@ FAULTS = [
         ("+ 1.001 * (floor + rounding)", ""),
     ),
     *_in(
-        "_inverse",
-        "test_error_terms_inverse.py",
+        "eigenvalues/methods/inverse",
+        "eigenvalues/test_error_terms_inverse.py",
         ("by_one = slack * _size(run, top) + error", "by_one = error"),
         (
             "by_one = slack * _size(run, top) + error",
@@ -272,8 +272,8 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_scale",
-        "test_error_terms_results.py -k 'ends or denormal or near'",
+        "eigenvalues/scale",
+        "eigenvalues/test_error_terms_results.py -k 'ends or denormal or near'",
         ("return math.nextafter(result, -math.inf)", "return result"),
         ("return math.nextafter(result, -math.inf)", "return math.nextafter(result, math.inf)"),
         ("return -lower_end(-value, exponent)", "return lower_end(value, exponent)"),
@@ -288,8 +288,8 @@ FAULTS = [
         ("max(math.frexp(size)[1], -_FAR)", "0"),
     ),
     *_in(
-        "_results",
-        "test_error_terms_results.py -k condition",
+        "eigenvalues/results",
+        "eigenvalues/test_error_terms_results.py -k condition",
         ("value if math.isinf(value) else math.nextafter(value, 0.0)", "value"),
         (
             "value if math.isinf(value) else math.nextafter(value, 0.0)",
@@ -311,13 +311,13 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_checkpoint",
-        "test_error_terms_results.py -k disk",
+        "linalg/checkpoint",
+        "eigenvalues/test_error_terms_results.py -k disk",
         ('partial = target.with_suffix(".partial")', "partial = target"),
     ),
     *_in(
-        "density",
-        "test_error_terms_density.py",
+        "density/spectral_density",
+        "density/test_error_terms_density.py",
         ("eigenvalue_bounds(seen, law, nodes, slack,", "eigenvalue_bounds(seen, law, nodes, 0.0,"),
         (
             "found.lower + added - rounding, found.upper + added + rounding",
@@ -330,8 +330,8 @@ FAULTS = [
         ("(lower, upper), slack, _SUMS * chance)", "(lower, upper), 0.0, _SUMS * chance)"),
     ),
     *_in(
-        "_density_bounds",
-        "test_error_terms_density.py",
+        "density/rank_law",
+        "density/test_error_terms_density.py",
         ("np.clip(ritz - slack, *ends)", "np.clip(ritz, *ends)"),
         ("np.clip(ritz + slack, *ends)", "np.clip(ritz, *ends)"),
         ("np.clip(ritz - slack, *ends)", "np.clip(ritz - 0.1 * slack, *ends)"),
@@ -355,8 +355,8 @@ FAULTS = [
         (" - _SUM_ERROR * size", ""),
     ),
     *_in(
-        "_density_sums",
-        "test_error_terms_density.py",
+        "density/sums",
+        "density/test_error_terms_density.py",
         ("gamma(problem.n) * size + problem.n", "problem.n"),
         ("gamma(problem.n) * size + problem.n", "0.1 * gamma(problem.n) * size + problem.n"),
         ("gamma(problem.n) * size + problem.n", "gamma(1) * size + problem.n"),
@@ -383,8 +383,8 @@ FAULTS = [
         ),
     ),
     *_in(
-        "_quadrature",
-        "test_error_terms_density.py",
+        "density/quadrature",
+        "density/test_error_terms_density.py",
         ("lower = 1.0 - (np.sqrt(1.0 - self.lower) + share) ** 2", "lower = self.lower"),
         (
             "lower = 1.0 - (np.sqrt(1.0 - self.lower) + share) ** 2",
@@ -403,8 +403,8 @@ FAULTS = [
         ("bounds.moved((error + rounding) / _SHARE, _SHARE)", "bounds.moved(0.0, _SHARE)"),
     ),
     *_in(
-        "_guard",
-        "test_error_terms_guard.py",
+        "linalg/exclusion",
+        "linalg/test_error_terms_exclusion.py",
         ("nearest, shift = 4.0 * own, 6.0 * own", "nearest, shift = 4.0 * own, 0.0"),
         ("nearest, shift = 4.0 * own, 6.0 * own", "nearest, shift = 4.0 * own, 0.6 * own"),
         ("raised = 1.0 + 4.0 * own / part", "raised = 1.0 + 0.0 * part"),
@@ -440,8 +440,8 @@ FAULTS = [
         ("phi * np.exp(flows) < goal", "0.0 * np.exp(flows) < goal"),
     ),
     *_in(
-        "_guard",
-        "test_guard.py -k 'settled or measures or level'",
+        "linalg/exclusion",
+        "linalg/test_exclusion.py -k 'settled or measures or level'",
         ("_KEPT, _ROOM = 0.999, 1.0 - 1e-6", "_KEPT, _ROOM = 1.1, 1.0 - 1e-6"),
         (
             "room = goal * _ROOM - root * (1.0 + phi) - phi * sigma",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.report import Failure, Report, Task, network_name
+from fastgram.cli.report import Failure, Report, Task, network_name, operator_of
 from fastgram.cli.text_table import (
     failed_cells,
     failure_words,
@@ -44,10 +44,9 @@ def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
 
 def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
     from fastgram.density.spectral_density import spectral_density
-    from fastgram.matrix.operator import GramOperator
 
     # the entries it keeps go with it, before the next one takes the memory that is free
-    op = GramOperator(task.X, network, **task.operator)
+    op = operator_of(task, network, progress)
     return spectral_density(op, **task.request, progress=progress)
 
 

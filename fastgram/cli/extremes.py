@@ -11,6 +11,7 @@ from fastgram.cli.report import (
     Report,
     Task,
     network_name,
+    operator_of,
     shape_tells,
     shape_words,
 )
@@ -57,10 +58,9 @@ def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
 
 def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
     from fastgram.eigenvalues.extreme import extreme_eigenvalues
-    from fastgram.matrix.operator import GramOperator
 
     # the entries it keeps go with it, before the next one takes the memory that is free
-    op = GramOperator(task.X, network, **task.operator)
+    op = operator_of(task, network, progress)
     return extreme_eigenvalues(op, **task.request, progress=progress)
 
 

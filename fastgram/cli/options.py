@@ -118,8 +118,8 @@ NetworkSeed = Annotated[int, _option(_NETWORK, _NETWORK_SEED)]
 _ROWS = "unit: scale each row to norm 1. raw: take the rows as they are."
 Rows = Annotated[str, _option(_DATA, _ROWS, metavar="unit|raw")]
 _COLUMNS = (
-    "Columns of DATA to take, and no others: names or numbers, with commas between them. Numbers"
-    " count from 0, negative ones from the end."
+    "Columns of DATA to take, and no others: names, numbers or ranges of them (0-3), with commas"
+    " between them. Numbers count from 0, negative ones from the end."
 )
 Columns = Annotated[
     list[str] | None,

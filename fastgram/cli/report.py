@@ -18,6 +18,7 @@ import numpy.typing as npt
 import fastgram
 
 if TYPE_CHECKING:
+    from fastgram.matrix.operator import GramOperator
     from fastgram.network.network import Network
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "csv_text",
     "json_text",
     "network_name",
+    "operator_of",
     "records",
     "shape_tells",
     "shape_words",
@@ -135,6 +137,15 @@ class Report:
     solve: Callable[[Task, Network, bool], Any]
     show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
     draw: Callable[[str, Task, Sequence[Network], Sequence[Any]], None]
+
+
+def operator_of(task: Task, network: Network, progress: bool) -> GramOperator:
+    """Return the matrix of a network, with a line on standard error where that takes long."""
+    from fastgram.matrix.operator import GramOperator
+    from fastgram.support.progress import late_stage
+
+    with late_stage(progress, "tables" if network.width is None else "features"):
+        return GramOperator(task.X, network, **task.operator)
 
 
 # --- networks in words -------------------------------------------------------------------------

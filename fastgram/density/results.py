@@ -60,12 +60,14 @@ class SpectralDensity(ComparedByParts):
     block : int
         Probes.
     passes : int
-        Products with the matrix, of all probes at a time.
+        Products with the matrix, of all probes at a time. The search for close pairs before the
+        first, under an activation with kinks where products go by tiles, is not among them.
     noise_floor : float
         What the arithmetic cannot see: every bound is at least this far out.
     seconds : float
+        Of the whole call; making the operator, and its tables, came before.
     message : str
-        What was done and what would tighten the bounds.
+        What was done, what ended it before its time and what would tighten the bounds.
     """
 
     lower: Array

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
 from fastgram.density.results import SpectralDensity
 from fastgram.density.sums import Sums, known_trace, sums_of
 from fastgram.eigenvalues.extreme import default_block
-from fastgram.eigenvalues.methods.lanczos import brackets_of, missed_by
+from fastgram.eigenvalues.methods.lanczos import brackets_now, brackets_of, missed_by, reached_words
 from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.request import Until
 from fastgram.eigenvalues.scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
@@ -53,6 +55,8 @@ def spectral_density(
     confidence: float = 0.999,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    time_limit: float | None = None,
+    callback: Callable[[Bracket, Bracket], object] | None = None,
     progress: bool = False,
 ) -> SpectralDensity:
     """Estimate and bound the distribution of all eigenvalues of a symmetric matrix.
@@ -75,6 +79,11 @@ def spectral_density(
         A folder in which each pass is stored (n·probes·8 bytes) as it is done, and from which the
         same call goes on. One of `extreme_eigenvalues` by "lanczos" on the same matrix, with the
         same seed and as many probes as its block, is gone on from, and the other way round.
+    time_limit : float, optional
+        Seconds after which passes end; what has been reached comes back, its bounds as they are.
+    callback : callable, optional
+        Called with the brackets of λ_min and λ_max as they are, after every pass; where it returns
+        True the run ends with what it has.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -102,7 +111,7 @@ def spectral_density(
     >>> answer.count(1.5, 5.0).estimate
     2.0
     """
-    start = time.perf_counter()
+    until = Until(time_limit, callback, time.perf_counter())
     confidence = as_number("confidence", confidence, above=0.0, below=1.0)
     if probes is not None:
         probes = as_integer("probes", probes, 1)
@@ -116,7 +125,7 @@ def spectral_density(
     if probes is not None and probes > n:
         raise ValueError(f"probes must be at most the order of the matrix, {n}, not {probes}")
     if problem.rank_bound == 0:
-        return _zero(problem, confidence, start)
+        return _zero(problem, confidence, until.started)
     block = probes or default_block(n)
     most = passes or MOST_PASSES
     columns = min(most * (block + block // 2), n)  # what may be appended included
@@ -124,33 +133,51 @@ def spectral_density(
     # as `extreme_eigenvalues` does, so that one run serves both
     appended = problem.appended(block // 2) if problem.rank_bound == n else None
     run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
-    advance = run.advance
-    if checkpoint is not None:
-        advance = Checkpoint(checkpoint, run, seed).advance
     chance = 1.0 - confidence
     law = rank_law(n, run.block, _ORDER * chance)
-    seen = _iterate(run, advance, law, most, passes is not None, progress)
-    return _result(A, problem, run, law, seen, confidence, start)
+    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
+    advance = run.advance if checkpoint is None else Checkpoint(checkpoint, run, seed).advance
+
+    def step() -> bool:
+        """Go on by a pass, and return whether the callback asks for an end."""
+        try:
+            advance()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(reached_words(run, problem, quantile, checkpoint)) from None
+        if until.callback is None:
+            return False
+        return until.asks(*brackets_now(run, problem, quantile), problem.exponent)
+
+    with progress_bar(progress, most, "passes", "pass") as tick:
+        seen, stopped = _iterate(run, step, until, law, most, passes is not None, tick)
+    return _result(A, problem, run, law, seen, stopped, confidence, until.started)
 
 
 def _iterate(
-    run: BlockLanczos, advance: Any, law: RankLaw, most: int, fixed: bool, progress: bool
-) -> Envelope:
-    """Go on until the passes are done, or suffice."""
+    run: BlockLanczos,
+    step: Callable[[], bool],
+    until: Until,
+    law: RankLaw,
+    most: int,
+    fixed: bool,
+    tick: Callable[[int], None] | None,
+) -> tuple[Envelope, str]:
+    """Go on until the passes are done, or suffice, or are ended; and say what ended them."""
     next_check = 8
-    with progress_bar(progress, most, "passes", "pass") as tick:
-        while True:
-            advance()
-            if tick is not None:
-                tick(1)
-            if run.exhausted or run.passes == most:
-                return envelope(run)
-            if fixed or run.passes < next_check:
-                continue
-            next_check = run.passes + max(1, run.passes // 4)
-            seen = envelope(run)
-            if seen.mean_width() <= law.mean_width():
-                return seen
+    while True:
+        asked = step()
+        if tick is not None:
+            tick(1)
+        late = until.out_of_time()
+        if run.exhausted or run.passes == most:
+            return envelope(run), ""
+        if not (asked or late) and (fixed or run.passes < next_check):
+            continue
+        next_check = run.passes + max(1, run.passes // 4)
+        seen = envelope(run)
+        enough = not fixed and seen.mean_width() <= law.mean_width()
+        if enough or asked or late:
+            return seen, "" if enough else until.words(late and not asked)
 
 
 def _result(
@@ -159,6 +186,7 @@ def _result(
     run: BlockLanczos,
     law: RankLaw,
     seen: Envelope,
+    stopped: str,
     confidence: float,
     start: float,
 ) -> SpectralDensity:
@@ -182,6 +210,8 @@ def _result(
     trace = known_trace(A, problem)
     sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
     parts = [_what_was_done(run, law, seen, n)]
+    if stopped:
+        parts.append(stopped)
     if zeros:
         parts.append(f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}")
     if note := problem.note(run.block):

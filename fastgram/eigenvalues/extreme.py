@@ -15,12 +15,12 @@ from fastgram.eigenvalues.methods.dense import run_dense
 from fastgram.eigenvalues.methods.hybrid import run_auto, run_certified
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem, as_problem
-from fastgram.eigenvalues.request import Answer, Request
+from fastgram.eigenvalues.request import Answer, Request, Until
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.eigenvalues.scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.packed_cholesky import packed_bytes
-from fastgram.support.literals import Method
+from fastgram.support.literals import AnsweringMethod, Method
 from fastgram.support.progress import stage
 from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
@@ -156,10 +156,7 @@ def extreme_eigenvalues(
         block = as_integer("block", block, 1)
     if max_passes is not None:
         max_passes = as_integer("max_passes", max_passes, 1)
-    if time_limit is not None:
-        time_limit = as_number("time_limit", time_limit, above=0.0)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of two brackets, not {callback!r}")
+    until = Until(time_limit, callback, start)
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
     problem = as_problem(A)
     if k > problem.n:
@@ -176,9 +173,7 @@ def extreme_eigenvalues(
         progress=progress,
         dense_limit=DENSE_LIMIT,
         basis_bytes=BASIS_BYTES,
-        time_limit=time_limit,
-        started=start,
-        callback=callback,
+        until=until,
     )
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
@@ -188,11 +183,18 @@ def extreme_eigenvalues(
     if method == "auto" and problem.n <= DENSE_LIMIT and problem.dense is not None:
         method, why = "dense", f"n ≤ {DENSE_LIMIT}"
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
-    return _finish(problem, request, answer, answer.method or method, why, start)
+    used = answer.method or method
+    # of the zero matrix, which no method has met, as of the others that need no product
+    return _finish(problem, request, answer, "dense" if used == "auto" else used, why, start)
 
 
 def _finish(
-    problem: Problem, request: Request, answer: Answer, method: str, why: str, start: float
+    problem: Problem,
+    request: Request,
+    answer: Answer,
+    method: AnsweringMethod,
+    why: str,
+    start: float,
 ) -> ExtremeEigenvalues:
     exponent = problem.exponent  # from here on all is of the matrix that was given
     smallest, largest = (bracket_scaled(end, exponent) for end in (answer.smallest, answer.largest))
@@ -206,7 +208,7 @@ def _finish(
         zeros = problem.n - problem.rank_bound
         parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
     one_pass = None
-    if smallest.guarantee == "probabilistic" and not request.out_of_time():
+    if _is_open(smallest, request.rtol) and not request.until.out_of_time():
         with stage(request.progress, "one-pass bound"):
             one_pass = problem.one_pass()
     if one_pass is not None:
@@ -256,6 +258,12 @@ def _finish(
         smallest_nonzero=nonzero,
         one_pass_lower=one_pass,
     )
+
+
+def _is_open(smallest: Bracket, rtol: float) -> bool:
+    """Whether a proven lower end, as a rule far below a narrow bracket, may be of use."""
+    closed = smallest.lower > 0.0 and smallest.within(rtol)
+    return smallest.guarantee == "probabilistic" and not closed
 
 
 def _hint(

@@ -8,10 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from fastgram.bracket import Bracket
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.eigenvalues.scale import bracket_scaled
+from fastgram.support.literals import AnsweringMethod
+from fastgram.support.validation import as_number
 
-__all__ = ["Answer", "Patience", "Request"]
+__all__ = ["Answer", "Patience", "Request", "Until"]
 
 # Nearly closed: no wider than so many times what was asked for.
 _NEARLY = 4.0
@@ -37,6 +42,37 @@ class Patience:
 
 
 @dataclass(frozen=True)
+class Until:
+    """What ends a run with what it has: a time limit, and the word of a callback."""
+
+    time_limit: float | None = None  # in seconds, from `started`
+    callback: Callable[[Bracket, Bracket], object] | None = None
+    started: float = 0.0  # by time.perf_counter
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None:
+            limit = as_number("time_limit", self.time_limit, above=0.0)
+            object.__setattr__(self, "time_limit", limit)
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback must be a function of two brackets, not {self.callback!r}")
+
+    def out_of_time(self) -> bool:
+        """Whether the time limit is over."""
+        return self.time_limit is not None and time.perf_counter() - self.started > self.time_limit
+
+    def asks(self, smallest: Bracket, largest: Bracket, exponent: int) -> bool:
+        """Tell the callback of brackets, of the scaled matrix, and return whether it said stop."""
+        if self.callback is None:
+            return False
+        said = self.callback(bracket_scaled(smallest, exponent), bracket_scaled(largest, exponent))
+        return isinstance(said, (bool, np.bool_)) and bool(said)
+
+    def words(self, late: bool) -> str:
+        """Return what a message says of the end that it made."""
+        return f"stopped at time_limit = {self.time_limit:g} s" if late else "stopped by callback"
+
+
+@dataclass(frozen=True)
 class Request:
     """What was asked for, checked."""
 
@@ -52,13 +88,7 @@ class Request:
     dense_limit: int  # the order up to which a proof by factorisation is worth its time
     basis_bytes: int | None = None  # what the basis of "lanczos" may take
     patience: Patience | None = None
-    time_limit: float | None = None  # in seconds, from `started`
-    started: float = 0.0  # by time.perf_counter
-    callback: Callable[[Bracket, Bracket], object] | None = None  # of the scaled matrix
-
-    def out_of_time(self) -> bool:
-        """Whether the time limit is over."""
-        return self.time_limit is not None and time.perf_counter() - self.started > self.time_limit
+    until: Until = Until()
 
 
 @dataclass(frozen=True)
@@ -73,6 +103,6 @@ class Answer:
     block: int
     passes: int
     message: str
-    method: str = ""  # where it is another than was called
+    method: AnsweringMethod | None = None  # where it is another than was called
     cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
     impatient: bool = False  # whether `Request.patience` ended it

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_table, plain
 from fastgram.support.equality import ComparedByParts
+from fastgram.support.literals import AnsweringMethod
 
 __all__ = ["ExtremeEigenvalues", "RitzPairs"]
 
@@ -62,8 +63,11 @@ class ExtremeEigenvalues(ComparedByParts):
     block : int
         Vectors multiplied at a time.
     passes : int
-        Products with the matrix; 0 for the dense method.
+        Products with the matrix; 0 for the dense method. What else goes over the entries is not
+        among them: the search for close pairs before the first product, under an activation with
+        kinks where products go by tiles, factorisations, and the pass or two of `one_pass_lower`.
     seconds : float
+        Of the whole call, all of these included; making the operator, and its tables, came before.
     message : str
         Why this method, what stopped it, and what would tighten the brackets.
     smallest_nonzero : Bracket or None
@@ -76,9 +80,10 @@ class ExtremeEigenvalues(ComparedByParts):
         says so.
     one_pass_lower : float or None
         A lower bound of λ_min that one pass over the entries proves (see
-        `fastgram.eigenvalues.one_pass_bound`), 0 where it proves nothing; taken beside
-        probabilistic brackets, where entries are a function of the cosine: rows of one norm, or a
-        homogeneous activation, at infinite width.
+        `fastgram.eigenvalues.one_pass_bound`), 0 where it proves nothing; taken where
+        λ_min's bracket is probabilistic and wider than was asked for, or not above 0, and entries
+        are a function of the cosine: rows of one norm, or a homogeneous activation, at infinite
+        width. None elsewhere.
     """
 
     smallest: Bracket
@@ -91,7 +96,7 @@ class ExtremeEigenvalues(ComparedByParts):
     converged: bool
     rank_bound: int
     n: int
-    method: str
+    method: AnsweringMethod
     block: int
     passes: int
     seconds: float

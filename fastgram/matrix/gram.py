@@ -13,7 +13,7 @@ from fastgram.matrix.traversal import Store, each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.literals import DeviceName, Kind
-from fastgram.support.progress import progress_bar
+from fastgram.support.progress import late_stage, progress_bar
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_flag, as_rows
 
@@ -184,7 +184,8 @@ def gram(
     shape = (rows.shape[0], columns.shape[0])
     if out is not None:
         _check_out(out, shape, tile_dtype)
-    entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
+    with late_stage(progress, "tables" if net.width is None else "features"):
+        entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
     with home.context():
         result = out
         if out is None:

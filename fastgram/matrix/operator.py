@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from fastgram.matrix.tile_cache import Cache, bytes_of_all
 from fastgram.matrix.traversal import Multiply, Store, Together, Visit, each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
+from fastgram.support.equality import dask_token
 from fastgram.support.html import table
 from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.threads import one_blas_thread
@@ -27,6 +28,10 @@ from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows
 __all__ = ["GramOperator"]
 
 Array = npt.NDArray[np.float64]
+# What a product in float64 on the host comes of; any other is of no known type.
+_Real = (
+    npt.NDArray[np.floating | np.integer | np.bool_] | Sequence[float] | Sequence[Sequence[float]]
+)
 
 
 class GramOperator(LinearOperator):  # type: ignore[misc]
@@ -149,6 +154,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
             options = {**options, "rows": np.array(rows)}
         self._set_up(as_devices(options["device"]), options)
 
+    def __dask_tokenize__(self) -> Any:
+        return dask_token(type(self), self._options)
+
     @one_blas_thread()  # the bits of tables must not depend on how many it has
     def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
         """Begin with what makes an operator, which is all that is pickled of it."""
@@ -230,6 +238,12 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
 
     # scipy's own begin with numpy.asarray, which drops masks and which arrays on a GPU refuse
 
+    @overload
+    def matvec(self, x: _Real) -> Array: ...
+
+    @overload
+    def matvec(self, x: Any) -> Any: ...
+
     def matvec(self, x: Any) -> Any:
         """Return A @ x for a vector (n,) or (n, 1): NumPy's, or CuPy's where x is on a GPU."""
         x = self._taken(x)
@@ -239,6 +253,12 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
                 f" not shape {x.shape}"
             )
         return self._matvec(x)
+
+    @overload
+    def matmat(self, X: _Real) -> Array: ...
+
+    @overload
+    def matmat(self, X: Any) -> Any: ...
 
     def matmat(self, X: Any) -> Any:
         """Return A @ X for an (n, b) block: NumPy's, or CuPy's where X is on a GPU."""
@@ -257,12 +277,27 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         """Return the same as `matmat`."""
         return self.matmat(X)
 
+    @overload
+    def dot(self, x: _Real) -> Array: ...
+
+    @overload
+    def dot(self, x: Any) -> Any: ...
+
     def dot(self, x: Any) -> Any:
         """Return A @ x, as `matvec` and `matmat` do; another operator or a number is scipy's."""
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
         axes = x.ndim if hasattr(x, "ndim") else np.ndim(x)  # NumPy refuses arrays on a GPU
         return self.matmat(x) if axes == 2 else self.matvec(x)
+
+    @overload
+    def __matmul__(self, x: _Real) -> Array: ...
+
+    @overload
+    def __matmul__(self, x: Any) -> Any: ...
+
+    def __matmul__(self, x: Any) -> Any:
+        return super().__matmul__(x)
 
     def __rmul__(self, x: Any) -> Any:
         if np.isscalar(x):

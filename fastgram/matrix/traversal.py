@@ -26,7 +26,7 @@ import numpy as np
 from fastgram.devices.device import CPU, Device
 from fastgram.matrix.entries import Blocks
 from fastgram.matrix.tile_cache import Cache, slices
-from fastgram.support.threads import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread, share_of_threads, thread_count
 
 __all__ = [
     "Cache",
@@ -309,8 +309,8 @@ def each_tile(
     tick : callable, optional
         Told the number of entries of each tile, as it is done (on a GPU: asked for).
     tile, threads : int, optional
-        Size of a tile, None for the device's, and number of the CPU's threads; the result depends
-        on neither beyond rounding.
+        Size of a tile, None for the device's, and number of the CPU's threads, None for a share of
+        all; the result depends on neither beyond rounding.
     """
     if tile is None:
         tile = devices[0].tile
@@ -370,11 +370,9 @@ def each_tile(
             turns.fail()
             raise
 
-    workers = devices
-    if devices[0].on_host:
-        workers = devices * (threads or thread_count())
-    workers = workers[: len(rows)]
-    with devices[0].context():
+    with share_of_threads() as share, devices[0].context():
+        workers = devices * (threads or share) if devices[0].on_host else devices
+        workers = workers[: len(rows)]
         devices[0].finish()  # what the vectors are made of may come by another stream
         if len(workers) == 1:
             work(workers[0])

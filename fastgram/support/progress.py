@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-__all__ = ["progress_bar", "stage"]
+__all__ = ["late_stage", "progress_bar", "stage"]
+
+# Seconds after which work that is mostly quick is worth a line.
+_LATE = 1.0
 
 
 @contextmanager
@@ -16,13 +21,17 @@ def progress_bar(
     if not show:
         yield None
         return
+    with _tqdm()(total=total, desc=title, unit=unit, unit_scale=True, leave=False) as bar:
+        yield bar.update
+
+
+def _tqdm() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         message = "progress=True needs tqdm: pip install 'fastgram[cli]'"
         raise ImportError(message) from None
-    with tqdm(total=total, desc=title, unit=unit, unit_scale=True, leave=False) as bar:
-        yield bar.update
+    return tqdm
 
 
 @contextmanager
@@ -32,3 +41,29 @@ def stage(show: bool, title: str) -> Iterator[None]:
         yield
         if tick is not None:
             tick(1)
+
+
+@contextmanager
+def late_stage(show: bool, title: str) -> Iterator[None]:
+    """Show one line for work that has no parts to count, once it has taken a second."""
+    if not show:
+        yield
+        return
+    _tqdm()  # an error of it belongs here, not into the timer's thread
+    lock, shown, over = threading.Lock(), ExitStack(), threading.Event()
+
+    def begin() -> None:
+        with lock:
+            if not over.is_set():
+                shown.enter_context(stage(True, title))
+
+    timer = threading.Timer(_LATE, begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        with lock:
+            over.set()
+            shown.close()

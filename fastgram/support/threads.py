@@ -22,6 +22,7 @@ __all__ = [
     "in_order",
     "one_blas_thread",
     "set_num_threads",
+    "share_of_threads",
     "thread_count",
     "thread_limit",
     "within_threads",
@@ -38,6 +39,8 @@ _OWN = {"openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"), "blis": ("BLIS
 # What NumPy's and SciPy's OpenBLAS takes at most, however many processors there are.
 _MOST_OF_BLAS = 64
 _chosen: int | None = None
+_working = 0  # how many share the threads now
+_working_lock = threading.Lock()
 
 
 def set_num_threads(n: int | None) -> None:
@@ -59,7 +62,10 @@ def set_num_threads(n: int | None) -> None:
     Notes
     -----
     Products and matrices have the same bits on any number of threads. ``fastgram info`` says how
-    many are taken and what decided it.
+    many are taken and what decided it. Where several threads of a process multiply, or make
+    matrices, at a time (joblib's threading backend, say), each that begins takes its part of them:
+    all divided by those under way, and at least one. Other work is not divided: factorisations,
+    and tables.
 
     Examples
     --------
@@ -113,6 +119,23 @@ def _blas_limits(processors: int) -> list[Limit]:
         if threads < usual:
             found.append(Limit(threads, f"threads of {library.internal_api}"))
     return found
+
+
+@contextmanager
+def share_of_threads() -> Iterator[int]:
+    """Hold a part of the threads, and say how many: all, over the number of those that hold one.
+
+    For work whose results have the same bits on any number of threads.
+    """
+    global _working
+    with _working_lock:
+        _working += 1
+        others = _working
+    try:
+        yield max(thread_count() // others, 1)
+    finally:
+        with _working_lock:
+            _working -= 1
 
 
 @contextmanager
@@ -220,23 +243,28 @@ def in_order(
     What is made of the results in turn has the same bits on any number of threads. Few results
     wait at a time: no more are started than there are threads, and one.
     """
-    count = threads or thread_count()
 
     def alone(item: Item) -> Result:
         with one_blas_thread():
             return work(item)
 
-    if count == 1:
-        yield from map(alone, items)
-        return
+    with share_of_threads() as share:
+        count = threads or share
+        if count == 1:
+            yield from map(alone, items)
+        else:
+            yield from _in_pool(alone, items, count)
+
+
+def _in_pool(work: Callable[[Item], Result], items: Iterable[Item], count: int) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
     remaining = iter(items)
     with one_blas_thread(), ThreadPoolExecutor(count, thread_name_prefix="fastgram") as pool:
         try:
-            waiting.extend(pool.submit(alone, i) for i in itertools.islice(remaining, count + 1))
+            waiting.extend(pool.submit(work, i) for i in itertools.islice(remaining, count + 1))
             while waiting:
                 yield waiting.popleft().result()
-                waiting.extend(pool.submit(alone, i) for i in itertools.islice(remaining, 1))
+                waiting.extend(pool.submit(work, i) for i in itertools.islice(remaining, 1))
         finally:
             for future in waiting:
                 future.cancel()

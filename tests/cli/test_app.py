@@ -641,6 +641,22 @@ def test_progress_is_for_terminals(run, rows, answers, monkeypatch, terminal):
     assert "of 2)" not in out
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_making_tables_has_a_line_where_it_takes_long(run, rows, answers, monkeypatch, terminal):
+    class Slow(Operator):
+        def __init__(self, *arguments, **options):
+            time.sleep(0.5)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1)
+    answers(GOOD)
+    monkeypatch.setattr(operator, "GramOperator", Slow)
+    status, _, err = run("spectrum", rows, "-a", "relu")
+    assert status == 0
+    assert ("tables" in err) == terminal
+
+
 def test_progress_names_the_network(run, rows, answers, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     answers(*[GOOD] * 5)
@@ -658,9 +674,10 @@ def test_progress_names_the_network(run, rows, answers, monkeypatch):
 
 
 def test_the_one_pass_bound_is_in_the_json(run, rows):
-    _, out, _ = run("spectrum", rows, "-a", "relu", "--method", "lanczos", "--json", "-")
+    words = ("--method", "lanczos", "--block", 2, "--max-passes", 2, "--json", "-")
+    _, out, _ = run("spectrum", rows, "-a", "relu", *words)
     (record,) = strict(out)
-    assert 0.0 <= record["one_pass_lower"] <= record["smallest"]["upper"]
+    assert 0.0 < record["one_pass_lower"] <= record["smallest"]["upper"]
 
 
 def test_json_schema(run, rows):

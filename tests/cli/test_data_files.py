@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastgram.cli.data_files.columns import Choice
+from fastgram.cli.data_files.columns import Choice, select
 from fastgram.cli.data_files.reading import read_rows
 
 
@@ -310,6 +310,45 @@ def test_columns_without_names_are_said_by_number(tmp_path):
     assert read_rows(path, Choice(drop=("-1",))).told == "columns 0 to 2; left out: 3 (dropped)"
 
 
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        ({"columns": ("0-3",)}, [0, 1, 2, 3]),
+        ({"columns": ("4", "1 - 2")}, [4, 1, 2]),
+        ({"columns": ("2-2", "-1")}, [2, 5]),
+        ({"drop": ("0-1",), "label": ("3-5",)}, [2]),
+        ({"columns": ("0-5",)}, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["npy", "txt", "csv"])
+def test_ranges_of_columns(tmp_path, ending, choice, taken):
+    table = np.arange(12.0).reshape(2, 6)
+    text = savetxt(table, delimiter=" ")
+    if ending == "csv":
+        text = b"a,b,c,d,e,f\n" + savetxt(table, delimiter=",")
+    path = write(tmp_path / f"x.{ending}", npy(table) if ending == "npy" else text)
+    assert np.array_equal(read_rows(path, Choice(**choice)).rows, table[:, taken])
+
+
+@pytest.mark.parametrize(
+    ("header", "word", "taken"),
+    [
+        ("a,0-1,c", "0-1", [1]),  # a name before all else
+        ("2020-2021,2021-2022,x", "2021-2022", [1]),
+        ("a,b,1-2", "0-1", [0, 1]),
+    ],
+)
+def test_ranges_and_names_that_look_like_them(tmp_path, header, word, taken):
+    table = np.arange(6.0).reshape(2, 3)
+    path = write(tmp_path / "x.csv", f"{header}\n".encode() + savetxt(table, delimiter=","))
+    assert np.array_equal(read_rows(path, Choice(columns=(word,))).rows, table[:, taken])
+
+
+def test_a_range_is_short_for_its_numbers_names_before_all_else():
+    for words in (("1-3",), ("1", "2", "3")):
+        assert select(Choice(columns=words), ["3", "x", "2", "1"], 4, "x.csv").taken == (3, 2, 0)
+
+
 def test_columns_of_an_array_are_chosen_by_number(tmp_path):
     path = write(tmp_path / "x.npy", npy(np.arange(12.0).reshape(2, 6)))
     sample = read_rows(path, Choice(label=("0",), drop=("-2",)))
@@ -324,6 +363,17 @@ def test_columns_of_an_array_are_chosen_by_number(tmp_path):
         ({"drop": ("nam",)}, "x.csv has no column 'nam'; did you mean 'name'? (columns: mpg, "),
         ({"label": ("Origin",)}, "did you mean 'origin'?"),
         ({"columns": ("4",)}, "no column '4' (columns: mpg, weight, kg, origin, name; or numbers"),
+        (
+            {"columns": ("0-4",)},
+            "no column '0-4' (columns: mpg, weight, kg, origin, name; or numbers",
+        ),
+        ({"drop": ("2-99999999999",)}, "x.csv has no column '2-99999999999' (columns: mpg, "),
+        ({"drop": ("3-1",)}, "x.csv: the range 3-1 of columns runs backwards"),
+        (
+            {"columns": ("0-1",), "drop": ("1-2",)},
+            "column weight, kg is in --columns and in --drop",
+        ),
+        ({"columns": ("a-b",)}, "x.csv has no column 'a-b'"),
         ({"columns": ("name",), "drop": ("3",)}, "column name is in --columns and in --drop"),
         ({"drop": ("0", "1", "2", "3")}, "x.csv: no column is left"),
         ({"columns": ("mpg", "origin")}, "column origin is not a number in line 2: 'usa'"),

@@ -132,12 +132,119 @@ def test_an_interrupt_says_what_had_been_reached(tmp_path):
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 
 
+@pytest.mark.parametrize("method", ["lanczos", "certified", "auto"])
+@pytest.mark.parametrize("network", ["relu", "tanh"])
+def test_nothing_is_proven_in_a_pass_where_the_bracket_is_as_asked(network, method, monkeypatch):
+    def fail(op):
+        raise AssertionError("a pass over the entries for nothing")
+
+    monkeypatch.setattr("fastgram.eigenvalues.problem.tail_bound", fail)
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), network)
+    answer = fg.extreme_eigenvalues(op, method=method, rtol=0.2)
+    assert answer.converged
+    assert answer.one_pass_lower is None
+    assert "one pass" not in answer.message
+
+
+def test_one_pass_raises_the_lower_end_of_a_bracket_that_is_wide():
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
+    full = fg.extreme_eigenvalues(op, method="lanczos").smallest
+    for options in ({"max_passes": 1}, {"time_limit": 1e3, "callback": lambda *ends: True}):
+        answer = fg.extreme_eigenvalues(op, method="lanczos", **options)
+        assert 0.0 < answer.one_pass_lower == answer.smallest.lower <= full.upper
+        assert answer.smallest.guarantee == "certified"
+        assert "one pass proves λ_min ≥" in answer.message
+
+
+def test_a_bracket_that_may_hold_zero_is_open_however_little_is_asked():
+    op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
+    answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=3.0, block=2, confidence=0.9999999)
+    assert answer.smallest.lower > 0.0
+
+
+def slow_operator(n, seconds):
+    values = np.linspace(1.0, 2.0, n)[:, None]
+
+    def matmat(V):
+        time.sleep(seconds)
+        return values * V
+
+    return LinearOperator((n, n), matvec=matmat, matmat=matmat, dtype=np.float64)
+
+
+@pytest.mark.parametrize("passes", [None, 60])
+def test_a_time_limit_ends_a_density_with_what_there_is(passes):
+    values = np.linspace(1.0, 2.0, 2000)
+    operator = slow_operator(2000, 0.05)
+    answer = fg.spectral_density(operator, probes=2, passes=passes, time_limit=0.2)
+    assert "stopped at time_limit = 0.2 s" in answer.message
+    assert 1 <= answer.passes < 8
+    assert np.all(answer.lower <= values)
+    assert np.all(answer.upper >= values)
+
+
+def test_a_density_that_is_done_in_time_is_not_stopped():
+    matrix = np.diag(np.linspace(1.0, 2.0, 300))
+    plain = fg.spectral_density(matrix)
+    told = fg.spectral_density(matrix, time_limit=1000.0, callback=lambda *ends: None)
+    assert told == plain
+    assert "stopped" not in told.message
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200])
+@pytest.mark.parametrize("passes", [None, 60])
+def test_a_callback_ends_a_density_after_any_pass(passes, scale):
+    values = scale * np.linspace(1.0, 2.0, 1000)
+    seen = []
+
+    def callback(smallest, largest):
+        seen.append((smallest, largest))
+        return np.True_ if len(seen) == 3 else 1  # nothing but True ends it
+
+    answer = fg.spectral_density(np.diag(values), probes=4, passes=passes, callback=callback)
+    assert answer.passes == len(seen) == 3
+    assert "stopped by callback" in answer.message
+    for smallest, largest in seen:
+        assert smallest.lower <= values[0] <= smallest.upper
+        assert largest.lower <= values[-1] <= largest.upper
+        assert smallest.guarantee == largest.guarantee == "probabilistic"
+    assert np.all(answer.lower <= values)
+    assert np.all(answer.upper >= values)
+
+
+def test_an_interrupted_density_says_what_had_been_reached(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    matrix = np.diag(np.linspace(1.0, 2.0, 500))
+    products = []
+
+    def matmat(V):
+        products.append(1)
+        if len(products) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return matrix @ V
+
+    operator = LinearOperator((500, 500), matvec=matmat, matmat=matmat, dtype=np.float64)
+    words = r"interrupted after 5 passes; λ_min .* in .*λ_max.*; the same call goes on from"
+    with pytest.raises(KeyboardInterrupt, match=words):
+        fg.spectral_density(operator, passes=20, checkpoint=tmp_path / "run")
+    signal.signal(signal.SIGINT, before)
+    answer = fg.spectral_density(aslinearoperator(matrix), passes=20, checkpoint=tmp_path / "run")
+    assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
+
+
+@pytest.mark.parametrize("ask", [fg.extreme_eigenvalues, fg.spectral_density])
 @pytest.mark.parametrize(
-    ("options", "word"), [({"time_limit": -1.0}, "time_limit"), ({"callback": 3}, "callback")]
+    ("options", "word"),
+    [
+        ({"time_limit": -1.0}, "time_limit"),
+        ({"time_limit": 0}, "time_limit"),
+        ({"time_limit": "1"}, "time_limit"),
+        ({"callback": 3}, "callback must be a function of two brackets, not 3"),
+    ],
 )
-def test_what_cannot_be_asked_for_is_refused(options, word, refuses):
+def test_what_cannot_be_asked_for_is_refused(ask, options, word, refuses):
     with refuses((ValueError, TypeError), word):
-        fg.extreme_eigenvalues(np.eye(3), **options)
+        ask(np.eye(3), **options)
 
 
 def test_the_smallest_nonzero_of_a_polynomial_on_the_circle():

@@ -1,11 +1,14 @@
 """extreme_eigenvalues against spectra that are known: prescribed, circulant, or LAPACK's."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import fastgram as fg
 from fastgram.eigenvalues import extreme
+from fastgram.support.literals import AnsweringMethod
 
 EPS = np.finfo(float).eps
 
@@ -285,6 +288,12 @@ def test_exact_zero_from_duplicate_rows():
         truth = np.linalg.eigvalsh(fg.gram(X, network="tanh"))
         assert answer.largest.lower <= truth[-1] + 1e-12
         assert answer.largest.upper >= truth[-1] - 1e-12
+
+
+@pytest.mark.parametrize("n", [5, 2100])
+def test_the_zero_matrix_names_a_method_that_is_one(n):
+    answer = fg.extreme_eigenvalues(fg.GramOperator(np.zeros((n, 3)), "relu"))
+    assert answer.method in get_args(AnsweringMethod)
 
 
 def test_arpack_without_a_proof_promises_nothing(monkeypatch):

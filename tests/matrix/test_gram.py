@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ import fastgram as fg
 from fastgram import Activation, Network
 from fastgram.infinite_width.entries import Entries, Rows
 from fastgram.kernels import reference as naive
+from fastgram.matrix import gram as module
 from fastgram.matrix.traversal import Store, each_tile
 
 TILE = 8
@@ -495,6 +497,36 @@ def test_progress(device, capsys, monkeypatch, refuses):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with refuses(ImportError, "progress=True needs tqdm", "pip install"):
         fg.gram(X, device=device, progress=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "title"), [("relu", "tables"), (fg.Network("relu", width=30), "features")]
+)
+@pytest.mark.parametrize("slow", [True, False])
+def test_making_tables_has_a_line_where_it_takes_long(network, title, slow, capsys, monkeypatch):
+    def made(*arguments):
+        time.sleep(0.5 if slow else 0.0)
+        return blocks_of(*arguments)
+
+    blocks_of = module.blocks_of
+    monkeypatch.setattr(module, "blocks_of", made)
+    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1 if slow else 100.0)
+    fg.gram(separated(40, 3), network=network, progress=True)
+    assert (title in capsys.readouterr().err) == slow
+    fg.gram(separated(40, 3), network=network)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_in_making_tables_leaves_no_line_behind(capsys, monkeypatch):
+    def made(*arguments):
+        raise ValueError("no table")
+
+    monkeypatch.setattr(module, "blocks_of", made)
+    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1)
+    with pytest.raises(ValueError, match="no table"):
+        fg.gram(separated(40, 3), progress=True)
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
 
 
 def blas_threads():

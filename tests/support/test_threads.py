@@ -7,13 +7,17 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 import fastgram as fg
+from fastgram.matrix import traversal
+from fastgram.support import threads
 from fastgram.support.limits import memory_limits, processor_limits, processor_quotas
-from fastgram.support.threads import one_blas_thread, thread_limit
+from fastgram.support.threads import one_blas_thread, share_of_threads, thread_limit
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 needs_two = pytest.mark.skipif(CORES < 2, reason="one processor")
@@ -178,6 +182,47 @@ def test_blas_has_its_threads_back_whoever_ends_first(free):
             assert library.num_threads == second
             assert thread_limit().value == min([CORES, *(q.value for q in processor_quotas())])
         assert library.num_threads == CORES
+
+
+@pytest.mark.parametrize("network", ["relu", fg.Network("relu", width=300)], ids=str)
+def test_those_who_multiply_at_a_time_share_the_threads(network, free, monkeypatch):
+    """Eight threads: one alone has all; with one, two and then many others under way, less."""
+    taken = []
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, count, **options):
+            taken.append(count)
+            super().__init__(count, **options)
+
+    op = fg.GramOperator(fg.datasets.sphere(4000, 3, seed=0), network, memory=0)
+    alone = op @ np.ones(4000)
+    fg.set_num_threads(8)
+    monkeypatch.setattr(traversal, "ThreadPoolExecutor", Counted)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Counted)
+    with ExitStack() as others:
+        for part in (8, 4, 2, 2, 1):
+            taken.clear()
+            assert np.array_equal(op @ np.ones(4000), alone)
+            assert sum(taken) <= part
+            if part > 1:
+                assert max(taken) == part
+            others.enter_context(share_of_threads())
+    taken.clear()
+    op @ np.ones(4000)
+    assert max(taken) == 8
+
+
+def test_threads_come_back_after_an_error(free):
+    def fail(*arguments):
+        raise ValueError("no")
+
+    fg.set_num_threads(4)
+    op = fg.GramOperator(fg.datasets.sphere(2000, 3, seed=0), "relu")
+    for _ in range(3):
+        with pytest.raises(ValueError, match="no"):
+            op.visit(fail)
+    with share_of_threads() as share:
+        assert share == 4
 
 
 WORKERS = """

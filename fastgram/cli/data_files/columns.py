@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Choice", "Selection", "as_words", "column_words", "list_words", "select"]
 
+_RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
 _SHOWN = 12  # names at most in a list; of more, the first and the last
 
 
@@ -17,8 +19,8 @@ _SHOWN = 12  # names at most in a list; of more, the first and the last
 class Choice:
     """What was asked for, in words: names of columns, or their numbers.
 
-    Numbers count from 0, as in NumPy; negative ones from the end. A name that is a number too is
-    taken as the name.
+    Numbers count from 0, as in NumPy; negative ones from the end; "0-3" is short for 0, 1, 2 and 3.
+    A name that is a number, or looks like a range, is taken as the name.
 
     Attributes
     ----------
@@ -84,10 +86,10 @@ def select(choice: Choice, names: Sequence[str] | None, count: int, file: str) -
     roles: dict[int, str] = {}
     for option in ("columns", "drop", "label"):
         for word in getattr(choice, option):
-            column = _find(word, names, count, file)
-            if roles.setdefault(column, option) != option:
-                told = column_words(column, names)
-                raise ValueError(f"{file}: {told} is in --{roles[column]} and in --{option}")
+            for column in _find_all(word, names, count, file):
+                if roles.setdefault(column, option) != option:
+                    told = column_words(column, names)
+                    raise ValueError(f"{file}: {told} is in --{roles[column]} and in --{option}")
     taken = tuple(column for column, role in roles.items() if role == "columns")
     rest = tuple(column for column in range(count) if column not in roles)
     if not (taken or rest):
@@ -97,6 +99,22 @@ def select(choice: Choice, names: Sequence[str] | None, count: int, file: str) -
         for option in ("drop", "label")
     )
     return Selection(taken or rest, bool(taken), dropped, labels)
+
+
+def _find_all(word: str, names: Sequence[str] | None, count: int, file: str) -> list[int]:
+    """Return the columns of a word: one, or those of a range, each as if it had been asked for."""
+    ends = None if word in (names or ()) else _RANGE.fullmatch(word)
+    if ends is None:
+        return [_find(word, names, count, file)]
+    first, last = int(ends[1]), int(ends[2])
+    if first > last:
+        raise ValueError(f"{file}: the range {word} of columns runs backwards")
+    named = sum(name.isdecimal() for name in names or ())
+    if last - first < count + named:  # else it has numbers that no column has
+        numbers = [str(number) for number in range(first, last + 1)]
+        if all(int(number) < count or number in (names or ()) for number in numbers):
+            return [_find(number, names, count, file) for number in numbers]
+    return [_find(word, names, count, file)]  # which says that there is no such column
 
 
 def _find(word: str, names: Sequence[str] | None, count: int, file: str) -> int:

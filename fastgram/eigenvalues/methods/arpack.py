@@ -87,7 +87,7 @@ def _search(problem: Problem, request: Request) -> _Found:
 
         def multiply(v: Array) -> Array:
             nonlocal passes
-            if (max_passes is not None and passes >= max_passes) or request.out_of_time():
+            if (max_passes is not None and passes >= max_passes) or request.until.out_of_time():
                 raise _OutOfPasses
             passes += 1
             if tick is not None:

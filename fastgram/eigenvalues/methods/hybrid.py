@@ -38,7 +38,9 @@ def run_auto(problem: Problem, request: Request) -> Answer:
     if not means.factorise:
         return _said(run_lanczos(problem, request), means.why_not)
     answer, spent = _narrow(problem, request, means.costs)
-    if 2.0 * means.costs.factorisation <= spent and not (answer.cut_short or request.out_of_time()):
+    if 2.0 * means.costs.factorisation <= spent and not (
+        answer.cut_short or request.until.out_of_time()
+    ):
         proven = certify(problem, request, answer)
         if all(end.within(request.rtol) for end in (proven.smallest, proven.largest)):
             return replace(proven, method="certified")
@@ -86,7 +88,7 @@ def _narrow(problem: Problem, request: Request, costs: Costs) -> tuple[Answer, f
     patience = Patience(costs.worth_passes())
     answer = run_lanczos(problem, replace(request, patience=patience))
     spent = costs.passes(answer.passes)
-    if not answer.impatient or request.out_of_time():
+    if not answer.impatient or request.until.out_of_time():
         return answer, spent
     problem.forget()
     found = run_inverse(problem, request, answer.smallest.lower)

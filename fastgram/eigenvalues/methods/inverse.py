@@ -118,7 +118,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
             top = float(run.ritz_values()[-1])
             upper = shift + 1.0 / top
             room = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
-            over = run.exhausted or run.passes == _PRODUCTS or request.out_of_time()
+            over = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()
             missed = _missed(run, top, slack, solve.error)
             if over or _reaches(run, top, upper - room - shift, missed, quantile):
                 lower = max(_lower(run, top, shift, slack, missed, quantile), proven)

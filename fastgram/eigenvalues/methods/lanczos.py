@@ -19,7 +19,7 @@ from fastgram.linalg.exclusion import LOOSE, Missed, settled
 from fastgram.linalg.lanczos_bound import furthest, inner_end, share_quantile
 from fastgram.support.progress import progress_bar, stage
 
-__all__ = ["brackets_of", "missed_by", "run_lanczos"]
+__all__ = ["brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
 
 Array = npt.NDArray[np.float64]
 
@@ -60,12 +60,13 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
             try:
                 steps.advance()
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(_reached(run, problem, request, quantile)) from None
+                reached = reached_words(run, problem, quantile, request.checkpoint)
+                raise KeyboardInterrupt(reached) from None
             if tick is not None:
                 tick(1)
             over = run.exhausted or run.passes == request.max_passes
             cramped = bool(run.earlier) and run.multiplied >= _MOST_COLUMNS * problem.n
-            late = request.out_of_time()
+            late = request.until.out_of_time()
             over = over or cramped or late
             if run.passes < next_check and not over:
                 continue
@@ -81,11 +82,9 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
                 if over or all(sunk) or all(end.within(request.rtol) for end in wanted):
                     break
             alone = singular or sunk[0]
-            if request.callback is not None:
+            if request.until.callback is not None:
                 brackets = brackets_of(run, ritz, slack, quantile, problem)
-                told = tuple(bracket_scaled(end, problem.exponent) for end in brackets)
-                said = request.callback(*told)
-                asked = isinstance(said, (bool, np.bool_)) and bool(said)
+                asked = request.until.asks(*brackets, problem.exponent)
                 if asked:
                     break
             if not alone and _out_of_patience(run, ritz, slack, quantile, problem, request):
@@ -102,10 +101,8 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
             parts.append("λ_min's bracket closed too slowly")
         elif run.exhausted or all(sunk):
             parts.append("the noise floor is wider than rtol asks for")
-        elif asked:
-            parts.append("stopped by callback")
-        elif late:
-            parts.append(f"stopped at time_limit = {request.time_limit:g} s")
+        elif asked or late:
+            parts.append(request.until.words(late and not asked))
         elif cramped:
             parts.append("the room for the basis, or the noise floor, is too tight for rtol")
         else:
@@ -130,16 +127,20 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     )
 
 
-def _reached(run: BlockLanczos, problem: Problem, request: Request, quantile: float) -> str:
+def reached_words(
+    run: BlockLanczos,
+    problem: Problem,
+    quantile: float,
+    checkpoint: str | os.PathLike[str] | None,
+) -> str:
     """Return what an interrupted run has found, and how to go on."""
     parts = [f"interrupted after {run.passes} passes"]
     if len(run.diagonals) == len(run.couplings) > 0:
-        ritz = run.ritz_values()
-        found = brackets_of(run, ritz, missed_by(run, ritz, problem), quantile, problem)
+        found = brackets_now(run, problem, quantile)
         low, high = (bracket_scaled(end, problem.exponent) for end in found)
         parts.append(f"λ_min {low}, λ_max {high}")
-    if request.checkpoint is not None:
-        parts.append(f"the same call goes on from checkpoint {os.fspath(request.checkpoint)}")
+    if checkpoint is not None:
+        parts.append(f"the same call goes on from checkpoint {os.fspath(checkpoint)}")
     return "; ".join(parts)
 
 
@@ -214,6 +215,12 @@ def _close_enough(
 def missed_by(run: BlockLanczos, ritz: Array, problem: Problem) -> float:
     """Bound ‖AQ − QT − (residual block)‖₂ with the ideal A: entries, products and recurrence."""
     return problem.noise_floor(float(np.max(np.abs(ritz))), run.multiplied) + run.defect
+
+
+def brackets_now(run: BlockLanczos, problem: Problem, quantile: float) -> tuple[Bracket, Bracket]:
+    """Return `brackets_of` with all that it needs from the run as it is."""
+    ritz = run.ritz_values()
+    return brackets_of(run, ritz, missed_by(run, ritz, problem), quantile, problem)
 
 
 def brackets_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,15 @@ assert_type(fg.dual("tanh", 0.5), np.float64)
 op = fg.GramOperator(X, network, kind="nngp", device="cpu", dtype="float64", memory=0)
 assert_type(op.diagonal(), npt.NDArray[np.float64])
 assert_type(op.trace(), float)
+v: npt.NDArray[np.float32] = np.ones(12, dtype=np.float32)
+assert_type(op @ np.ones(12), npt.NDArray[np.float64])
+assert_type(op @ v, npt.NDArray[np.float64])
+assert_type(op.matvec(np.arange(12)), npt.NDArray[np.float64])
+assert_type(op.matvec([1.0] * 12), npt.NDArray[np.float64])
+assert_type(op.matmat(X), npt.NDArray[np.float64])
+assert_type(op.dot(X), npt.NDArray[np.float64])
+imaginary: npt.NDArray[np.complex128] = np.ones(12, dtype=np.complex128)
+of_two: npt.NDArray[np.complex128] = op @ imaginary  # of no known type, as another operator's
 
 answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=0.1, k=2, vectors=True)
 assert_type(answer, fg.ExtremeEigenvalues)
@@ -43,6 +52,7 @@ assert_type(answer.smallest, fg.Bracket)
 assert_type(answer.smallest.lower, float)
 if answer.smallest.guarantee == "certified":
     print(answer.smallest, answer.one_pass_lower)
+assert_type(answer.method, Literal["dense", "lanczos", "inverse", "certified", "arpack"])
 json.dumps(answer.to_dict())
 
 

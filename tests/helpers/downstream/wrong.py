@@ -26,4 +26,9 @@ if answer.smallest.guarantee == "sure":  # wrong
     pass
 answer.smallest.low  # wrong
 answer.lower  # wrong
+if answer.method == "lancos":  # wrong
+    pass
+words: str = op @ X  # wrong
+words = op.matvec([1.0] * 12)  # wrong
+op.matmat(X).upper()  # wrong
 fg.spectral_density(op).median  # wrong
