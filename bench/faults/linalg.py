@@ -288,7 +288,7 @@ FAULTS = [
         ("max(math.frexp(size)[1], -_FAR)", "0"),
     ),
     *_in(
-        "eigenvalues/results",
+        "bracket",
         "eigenvalues/test_error_terms_results.py -k condition",
         ("value if math.isinf(value) else math.nextafter(value, 0.0)", "value"),
         (
