@@ -34,6 +34,7 @@ import numpy.typing as npt
 from fastgram.devices.device import CPU, Device
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
 from fastgram.kernels import Table
@@ -293,7 +294,7 @@ class _TailBlocks:
 @functools.lru_cache(maxsize=8)
 def _parts(network: Network, kind: str, norm: float, orders: int) -> tuple[Profile, Array]:
     """Return K as a function of the angle, and its series up to so many orders."""
-    return network.profile_of_norm(kind, norm), power_series(network, kind, norm, orders)
+    return profile_of_norm(network, kind, norm), power_series(network, kind, norm, orders)
 
 
 @functools.lru_cache(maxsize=64)

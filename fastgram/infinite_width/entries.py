@@ -28,6 +28,12 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.conditioning import errors_between_norms
+from fastgram.infinite_width.kernel_function import (
+    diagonal_entries,
+    direct_entries,
+    row_scale,
+    table_of_norm,
+)
 from fastgram.infinite_width.separable_table import Separated, separate
 from fastgram.kernels import CLOSE, SeparablePiece, Table
 from fastgram.network.network import Network
@@ -88,7 +94,7 @@ class Entries:
         one_norm = spread <= _ONE_NORM * norms[-1]
         # of the very norm that tables are made for: a level of the quadrature is found once
         self._refuse_overflow(middle if one_norm else float(norms[-1]))
-        self._weigh(lambda norms: network.spans(kind, norms))
+        self._weigh(lambda norms: row_scale(network, kind, norms))
         if network.is_zero(kind):
             return
         power = network.homogeneity()
@@ -98,7 +104,7 @@ class Entries:
         elif power is not None:
             self._weigh(lambda norms: self._powers(norms, power))
             self._take_table(1.0)
-        elif norms[-1] == 0.0 and not np.any(network.diagonal(kind, norms)):
+        elif norms[-1] == 0.0 and not np.any(diagonal_entries(network, kind, norms)):
             return  # all rows are zero, and so are their entries
         elif one_norm:
             self._take_table(middle, spread / middle if middle else 0.0)
@@ -112,7 +118,7 @@ class Entries:
     def _refuse_overflow(self, norm: float) -> None:
         """Refuse entries that the dtype of tiles does not hold; the norm is the largest."""
         with np.errstate(over="ignore", invalid="ignore"):
-            largest = float(self.network.diagonal(self.kind, np.array([norm]))[0])
+            largest = float(diagonal_entries(self.network, self.kind, np.array([norm]))[0])
         # a factor for what is added and multiplied on the way; norms are weights
         if not max(largest, norm) <= float(np.finfo(self.dtype).max) / 16.0:
             name = self.dtype.name
@@ -132,7 +138,7 @@ class Entries:
 
     def _take_table(self, norm: float, spread: float = 0.0) -> None:
         """Take the table of a norm; those of rows are off it by `spread`, relatively, at most."""
-        self.table = self.network.table(self.kind, norm, self.dtype)
+        self.table = table_of_norm(self.network, self.kind, norm, self.dtype)
         self.error = self.table.error + self.table.slope * self.chord_error()
         self.error += self.table.by_norm * (self.weight_error() + spread)
 
@@ -146,7 +152,7 @@ class Entries:
         if separated is None:
             self._integrate_each(norms, "on rows with norms so far apart has no table")
             return
-        self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
+        self._weigh(lambda norms: np.sqrt(diagonal_entries(self.network, self.kind, norms)))
         self.separated = separated
         self._row_places = separated.places(self.rows.norms)
         self._column_places = separated.places(self.columns.norms)
@@ -174,7 +180,7 @@ class Entries:
 
     def _integrate_each(self, norms: Array, why: str = "") -> None:
         """Do without tables, and where that is slower say so."""
-        self._weigh(lambda norms: np.sqrt(self.network.diagonal(self.kind, norms)))
+        self._weigh(lambda norms: np.sqrt(diagonal_entries(self.network, self.kind, norms)))
         self.direct = True
         ends = norms[norms > 0.0][[0, -1]]
         errors = errors_between_norms(self.network, self.kind, ends)
@@ -204,8 +210,8 @@ class Entries:
         slopes = []
         for pair in pairs:
             q1, q2 = (np.full(theta.size, norm**2) for norm in pair)
-            span = np.sqrt(np.prod(self.network.diagonal(self.kind, np.array(pair))))
-            values = self.network.entries(self.kind, theta, q1, q2)
+            span = np.sqrt(np.prod(diagonal_entries(self.network, self.kind, np.array(pair))))
+            values = direct_entries(self.network, self.kind, theta, q1, q2)
             slopes.append(np.max(np.abs(np.diff(values)) / steps) / span if span > 0.0 else 0.0)
         return 2.0 * float(max(slopes))
 
@@ -245,7 +251,7 @@ class Entries:
             weights = self._row_weights.astype(np.float64) * self._column_weights
             total = self.table.at_one * weights
             zero = self.rows.norms == 0.0
-            total[zero] = self.network.diagonal(self.kind, np.zeros(1))[0]
+            total[zero] = diagonal_entries(self.network, self.kind, np.zeros(1))[0]
             return np.asarray(total)
         if self.separated is not None or self.direct:
             return np.asarray(self.row_spans * self.row_spans)
@@ -323,7 +329,7 @@ class Entries:
             angle = 2.0 * np.arcsin(np.minimum(s, 1.0))
             theta[close] = angle if sign > 0.0 else np.pi - angle
         q1, q2 = self.rows.norms[i][a] ** 2, self.columns.norms[j][b] ** 2
-        values = self.network.entries(self.kind, theta, q1, q2)
+        values = direct_entries(self.network, self.kind, theta, q1, q2)
         # equal rows have the diagonal's entry, to the last bit
         equal = (theta == 0.0) & (q1 == q2)
         values[equal] = self.row_spans[i][a[equal]] ** 2

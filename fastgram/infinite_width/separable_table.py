@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.conditioning import errors_between_norms
+from fastgram.infinite_width.kernel_function import diagonal_entries, profile_of_norms
 from fastgram.infinite_width.piecewise import DEGREE, POWERS, Piece, Profile, cut, whole
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
 from fastgram.network.network import Network
@@ -251,8 +252,8 @@ def _separate(
 
 
 def _profile(network: Network, kind: str, norms: Array) -> Profile:
-    spans = np.sqrt(network.diagonal(kind, norms))
-    return network.profile(kind, norms, spans)
+    scales = np.sqrt(diagonal_entries(network, kind, norms))
+    return profile_of_norms(network, kind, norms, scales)
 
 
 def _square(values: Array, count: int) -> Array:

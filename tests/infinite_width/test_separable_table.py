@@ -11,7 +11,7 @@ from helpers.tolerances import EPS, EPS32, FREE_NORMS
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entries import Entries
-from fastgram.infinite_width.recursion import direct_entries
+from fastgram.infinite_width.kernel_function import direct_entries
 from fastgram.infinite_width.separable_table import separate
 
 FLOAT = np.dtype(np.float64)
