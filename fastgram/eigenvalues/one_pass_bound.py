@@ -195,7 +195,7 @@ class _Tails:
         np.fill_diagonal(among, 0.0)
         closest[even] = np.max(among, axis=1)
         near = np.argsort(-closest, kind="stable")[:_SAMPLE]
-        return np.union1d(near, [np.argmin(self.entries.row_spans)])
+        return np.union1d(near, [np.argmin(self.entries.row_scales)])
 
     def _least(self, orders: Sequence[int], chosen: Places) -> list[float]:
         """Return the bound that the chosen rows alone would give, for each order."""
@@ -212,7 +212,7 @@ class _Tails:
                 for table, own in zip(tables, sums, strict=True):
                     CPU.evaluate(cosines, x, y, *scales, table, out)
                     own += np.sum(np.abs(out), axis=1)
-        weights = self.entries.row_spans[chosen] ** 2
+        weights = self.entries.row_scales[chosen] ** 2
         return [
             float(np.min(weights * (self._margins(table, own) - self._entry_slack(table))))
             for table, own in zip(tables, sums, strict=True)
@@ -231,7 +231,7 @@ class _Tails:
         n = self.entries.shape[0]
         entry_slack = self._entry_slack(table)
         sums = self._sums(table, entry_slack)
-        margins, weights = self._margins(table, sums), self.entries.row_spans**2
+        margins, weights = self._margins(table, sums), self.entries.row_scales**2
         # spans are powers of norms
         power = max(self.entries.network.homogeneity() or 1, 1)
         spans = 2.0 * power * self.entries.weight_error() + 4.0 * _EPS

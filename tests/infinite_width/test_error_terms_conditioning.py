@@ -76,9 +76,6 @@ def functions_off(monkeypatch):
 def coarse_fits(monkeypatch):
     """Fit layers with polynomials of too low a degree."""
     monkeypatch.setattr(layer_maps, "_DEGREE", 7)
-    monkeypatch.setattr(
-        layer_maps, "_BASIS", np.polynomial.chebyshev.chebvander(layer_maps._NODES, 7)
-    )
     monkeypatch.setattr(layer_maps, "_TOLERANCE", 1.0)
 
 
