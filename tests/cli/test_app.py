@@ -979,7 +979,7 @@ def test_help_teaches(run):
         "certified: proven, rounding included",
         "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
         "a table of numbers, one sample a row, in .npy, .npz, .csv, .tsv, .txt, .dat, .data, and",
-        "Columns of DATA to take, and no others: names or numbers, with commas between them.",
+        "Columns of DATA to take, and no others: names, numbers or ranges of them (0-3), with",
         "[default: (relu, elu, selu, tanh, swish, polynomial)]",
         "fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv",
         "fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot",
