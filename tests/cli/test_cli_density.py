@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_options_reach_the_library(run, rows, answers):
 
 
 def test_progress_is_for_terminals(run, rows, answers, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     calls = answers(made_up(), made_up())
     _, _, err = run("spectrum", rows, "--density", "-a", "relu", "-a", "tanh")
     assert [arguments["progress"] for _, arguments in calls] == [True, True]
@@ -258,7 +259,7 @@ def test_the_table(run, rows, answers):
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 300])
 def test_a_narrow_terminal_shows_every_number_whole(monkeypatch, capsys, columns):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 import time
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastgram.cli.extremes import show_table
 from fastgram.cli.report import Task
 from fastgram.matrix import operator
 from fastgram.network.network import KINDS
+from fastgram.support import progress
 
 
 def test_a_real_run_agrees_with_lapack(run, rows, tmp_path):
@@ -193,7 +195,7 @@ def test_a_bracket_that_no_digits_tell_apart(run, rows, answers):
 
 @pytest.mark.parametrize("columns", [80, 60])
 def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     fine = made_up(
@@ -221,7 +223,7 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
 
 
 def test_a_table_has_room_for_depth_and_width(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
     networks = [fg.Network("polynomial", depth=2, width=width) for width in (1000, None)]
@@ -244,7 +246,7 @@ def test_a_table_has_room_for_depth_and_width(monkeypatch, capsys):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_for_terminals(run, rows, answers, monkeypatch, terminal):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     calls = answers(GOOD, GOOD)
     _, out, err = run("spectrum", rows, "-a", "relu", "-a", "tanh")
     assert [arguments["progress"] for _, arguments in calls] == [terminal, terminal]
@@ -259,8 +261,8 @@ def test_making_tables_has_a_line_where_it_takes_long(run, rows, answers, monkey
             time.sleep(0.5)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.1)
     answers(GOOD)
     monkeypatch.setattr(operator, "GramOperator", Slow)
     status, _, err = run("spectrum", rows, "-a", "relu")
@@ -269,7 +271,7 @@ def test_making_tables_has_a_line_where_it_takes_long(run, rows, answers, monkey
 
 
 def test_progress_names_the_network(run, rows, answers, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     answers(*[GOOD] * 5)
     words = ["-a", "tanh", "--depth", 1, "--depth", 3, "--width", 100, "--width", "infinite"]
     assert run("spectrum", rows, *words)[2].splitlines() == [
