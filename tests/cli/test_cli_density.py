@@ -290,13 +290,22 @@ def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
 
 def test_one_that_fails_does_not_keep_the_others(run, rows, tmp_path):
     path, figure = tmp_path / "out.json", tmp_path / "out.svg"
-    words = ["-a", "gelu", "-a", "relu", "--depth", 3, "--depth", 30]
+    words = [
+        "-a",
+        "polynomial",
+        "-a",
+        "relu",
+        "--depth",
+        1,
+        "--depth",
+        30,
+    ]  # of which one overflows
     status, out, err = run("spectrum", rows, "--density", *words, "--json", path, "--plot", figure)
     assert status == 1
     assert err.count("\n") == 1
-    assert err.startswith("fastgram: error: gelu, depth 30: ")
-    reason = err.removeprefix("fastgram: error: gelu, depth 30: ").strip()
-    assert f"(2) gelu, depth 30: failed: {reason}" in out.splitlines()
+    assert err.startswith("fastgram: error: polynomial, depth 30: ")
+    reason = err.removeprefix("fastgram: error: polynomial, depth 30: ").strip()
+    assert f"(2) polynomial, depth 30: failed: {reason}" in out.splitlines()
     records = strict(path.read_text())
     assert [record["error"] for record in records] == [None, reason, None, None]
     assert [("trace" in record) for record in records] == [True, False, True, True]
