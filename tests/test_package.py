@@ -177,6 +177,7 @@ def copy_of_the_package(target):
     return target
 
 
+@pytest.mark.slow
 def test_compiled_kernels_are_cached_on_disk(tmp_path):
     """The second process compiles nothing: Numba would write what it compiles."""
     cache = tmp_path / "cache"

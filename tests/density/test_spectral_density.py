@@ -201,6 +201,7 @@ def test_deviations_of_weighted_means():
     assert np.mean(means > above / 3.0) > chance / 5.0  # not idly wide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECTRA)
 def test_coverage_of_all_bounds_together(name):
     values = np.sort(SPECTRA[name])

@@ -152,6 +152,7 @@ def test_a_shift_that_is_too_far_in_gives_way():
     assert proven.largest.upper >= 2.0 * (1 - 4 * EPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.05, 0.0005])
 def test_coverage_of_the_inverse(chance):
     # wide brackets, so that a miss would show: few products, and a flat edge

@@ -242,6 +242,7 @@ def test_a_degenerate_depth_is_refused_with_its_layer(options, words, refuses):
         fg.gram(at_angles(np.array([0.4])), network=fg.Network(**options))
 
 
+@pytest.mark.slow
 def test_a_chaotic_depth_that_no_table_holds_is_refused(refuses):
     # deeper ones are refused too, after minutes of ever narrower pieces
     network = fg.Network("tanh", depth=60, weight_variance=4.0)

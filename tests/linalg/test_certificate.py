@@ -22,6 +22,7 @@ def proof(request, monkeypatch):
     return request.param
 
 
+@pytest.mark.slow
 def test_certificate_never_accepts_what_is_not_there(proof):
     # λ_min planted just below the shift: a certificate of the shift itself would be false
     accepted = 0

@@ -60,6 +60,7 @@ def adversaries(basis, start, matrix):
     yield np.linalg.eigh(matrix)[1][:, :2] + 1e-3 * start[:, :1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.1, 1e-3])
 def test_brackets_hold_as_often_as_promised(chance):
     runs = missed = 0
