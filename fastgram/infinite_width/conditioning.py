@@ -43,27 +43,22 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.infinite_width.recursion import Evaluation, Recursion, Step, second_moments
 from fastgram.network.activations import Activation
 from fastgram.network.duals import (
     careful_chords,
     chords_at,
-    common_level,
     parallel_duals,
     values_at,
 )
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.network.network import Network
+from fastgram.network.quadrature import common_level
+from fastgram.support.arrays import Array
 
 __all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 FUNCTION_ERROR = 2.0 * _EPS

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastgram as fg
 from fastgram import Activation, Network
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
