@@ -18,9 +18,9 @@ import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
 from fastgram.devices.device import CPU
-from fastgram.finite_width.features import blocks
 from fastgram.kernels.cpu import bit_products
 from fastgram.matrix.traversal import one_blas_thread, thread_count
+from fastgram.support.arrays import blocks
 
 Array = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import fastgram as fg
 from fastgram.finite_width import entries, factored_product
 from fastgram.finite_width import features as _features
 from fastgram.finite_width.entries import FiniteEntries
-from fastgram.finite_width.features import weights
+from fastgram.finite_width.features import draw_weights
 from fastgram.support import memory
 
 KINDS = ("gradient", "nngp", "ntk")
@@ -128,7 +128,7 @@ def test_weights_are_drawn_in_the_stated_order(bias, readout, depth, monkeypatch
     monkeypatch.setattr(_features, "_BLOCK_VALUES", 100)  # drawn in pieces, the same numbers
     net = network(depth=depth, bias_variance=bias, readout=readout)
     W, b, a = drawn(net, D)
-    found = weights(net, D)
+    found = draw_weights(net, D)
     assert np.array_equal(found.readout, a)
     assert len(found.layers) == depth
     for layer, (own, biases) in zip(found.layers, zip(W, b, strict=True), strict=True):
@@ -444,7 +444,7 @@ def test_a_neuron_on_a_kink_counts_with_its_jump():
     net = network("relu", bias_variance=0.0, width=50)
     X = rows(10, 2)
     calm = fg.GramOperator(X, net).entries.norm_error
-    w = weights(net, 2).layers[0][7]
+    w = draw_weights(net, 2).layers[0][7]
     X[3] = [1.0, -w[0] / w[1]]  # z of neuron 7 is a rounding: its side cannot be told
     torn = fg.GramOperator(X, net).entries.norm_error
     assert torn > 1e-3 > 1e3 * calm
