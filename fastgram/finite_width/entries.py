@@ -298,7 +298,7 @@ class FiniteEntries:
     # --- the choice -------------------------------------------------------------------------------
 
     def multiplication(self, columns: int, memory: int | None) -> str:
-        """Return "factored" or "tiles": the way to multiply a block of so many columns at less cost.
+        """Return "factored" or "tiles": the cheaper way to multiply a block of so many columns.
 
         A function of the network, the kind, the rows' number and length, the columns and `memory`
         alone; see the constants of this module.
