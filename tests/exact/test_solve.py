@@ -121,6 +121,7 @@ def test_ideal_circles_against_their_cosine_sums(n, activation, bits):
         assert bracket.guarantee == "certified"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["unit", "raw"])
 def test_erf_on_sixty_one_points_against_mpmath(rows):
     X = fg.datasets.circle(61)
@@ -187,6 +188,7 @@ def test_layers_agree_with_the_tables(activation, kind, options):
     assert np.allclose(mine, other, rtol=0, atol=200 * EPS * np.max(np.abs(other)))
 
 
+@pytest.mark.slow
 def test_unequal_norms_in_deep_layers():
     X = fg.datasets.sphere(6, 4, 1) * 0.5
     X[2:4] = X[:2] * 2.0

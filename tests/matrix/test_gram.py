@@ -30,6 +30,7 @@ from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
 from fastgram.matrix.traversal import Store, each_tile
+from fastgram.support import progress
 
 TILE = 8
 SIZES = (1, 2, TILE - 1, TILE, TILE + 1, 3 * TILE + 5)
@@ -511,7 +512,7 @@ def test_making_tables_has_a_line_where_it_takes_long(network, title, slow, caps
 
     blocks_of = module.blocks_of
     monkeypatch.setattr(module, "blocks_of", made)
-    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1 if slow else 100.0)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.1 if slow else 100.0)
     fg.gram(separated(40, 3), network=network, progress=True)
     assert (title in capsys.readouterr().err) == slow
     fg.gram(separated(40, 3), network=network)
@@ -523,7 +524,7 @@ def test_an_error_in_making_tables_leaves_no_line_behind(capsys, monkeypatch):
         raise ValueError("no table")
 
     monkeypatch.setattr(module, "blocks_of", made)
-    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.1)
     with pytest.raises(ValueError, match="no table"):
         fg.gram(separated(40, 3), progress=True)
     time.sleep(0.3)
