@@ -15,7 +15,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket
 from fastgram.exact.built_in import formula_of
@@ -29,6 +28,7 @@ from fastgram.exact.results import (
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
+from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind, RowScaling
 from fastgram.support.progress import progress_bar
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_rows
@@ -48,7 +48,6 @@ __all__ = [
     "exact_extreme_eigenvalues",
 ]
 
-Array = npt.NDArray[np.float64]
 
 ROWS: tuple[RowScaling, ...] = get_args(RowScaling)
 # An eigenvalue that this many bits do not tell from 0 is left at that.

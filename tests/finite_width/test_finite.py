@@ -373,7 +373,7 @@ def test_the_cheaper_way(expected, arguments, monkeypatch):
 
 
 def test_features_that_no_machine_should_hold_are_left_to_factors(monkeypatch):
-    monkeypatch.setattr(entries, "_MOST_HELD", 1000)
+    monkeypatch.setattr(entries, "_MOST_FEATURE_BYTES", 1000)
     assert choice(200, 100, 30, 16) == "factored"
 
 
