@@ -55,19 +55,19 @@ class Problem:
         V = np.random.default_rng(0).standard_normal((self.n, columns))
         block = device.put(V)
         product = device.get(matrix.matmat(block))[self.chosen]
-        spans, error = self._spans_and_error(matrix)
+        scales, error = self._scales_and_error(matrix)
         # both sides are as exact as their entries, and add n terms
-        allowed = np.outer(spans[self.chosen], (error + self.n * EPS) * (spans @ np.abs(V)))
+        allowed = np.outer(scales[self.chosen], (error + self.n * EPS) * (scales @ np.abs(V)))
         refuse(np.abs(product - self.expected @ V) / allowed, "product")
         return lambda: matrix.matmat(block)
 
     def check_rows(self, rows: Array) -> None:
         """Refuse what are not the chosen rows of the matrix."""
-        spans, error = self._spans_and_error(self.op)
-        allowed = error * np.outer(spans[self.chosen], spans)
+        scales, error = self._scales_and_error(self.op)
+        allowed = error * np.outer(scales[self.chosen], scales)
         refuse(np.abs(rows - self.expected) / allowed, "matrix")
 
-    def _spans_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
+    def _scales_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
         entries = entries_of(op)
         return entries.row_scales, 2.0 * entries.error  # ours and the CPU's
 
