@@ -95,7 +95,7 @@ class TestErrorsOfEntries:
         X = fg.datasets.sphere(60, 6, 0) * math.sqrt(scale)
         op = fg.GramOperator(X, "relu", kind="nngp")
         values = np.linalg.eigvalsh(op.dense() / scale)
-        op.entries.error = ERROR / (float(np.sum(op.entries.row_spans**2)) / scale) / 1.0
+        op.entries.error = ERROR / (float(np.sum(op.entries.row_scales**2)) / scale) / 1.0
         error = 0.999 * op.entries.norm_error / scale
         assert error == pytest.approx(0.999 * ERROR)
         answer = fg.extreme_eigenvalues(op, method=method, rtol=0.3)

@@ -13,7 +13,8 @@ from helpers.tolerances import DROP, EPS, FEW, TABLE
 from mpmath import mpf
 
 import fastgram as fg
-from fastgram.infinite_width.recursion import Recursion, direct_entries
+from fastgram.infinite_width.kernel_function import direct_entries, table_of_norm
+from fastgram.infinite_width.recursion import Recursion
 
 DATA = Path(__file__).parents[1] / "data"
 VALUES = json.loads((DATA / "depth_values.json").read_text("utf-8"))["records"]
@@ -231,7 +232,7 @@ def test_normalize_at_depth(name, kind):
 
 @functools.cache
 def _table(name, depth, kind):
-    return fg.Network(name, depth=depth).table(kind, 1.0, "float64")
+    return table_of_norm(fg.Network(name, depth=depth), kind, 1.0, "float64")
 
 
 def test_one_table_whatever_the_depth():
@@ -260,7 +261,7 @@ def test_a_chaotic_depth_that_no_table_holds_is_refused(refuses):
     # deeper ones are refused too, after minutes of ever narrower pieces
     network = fg.Network("tanh", depth=60, weight_variance=4.0)
     with refuses(ValueError, "too rough", "depth", "weight_variance"):
-        network.table("nngp", 1.0, "float64")
+        table_of_norm(network, "nngp", 1.0, "float64")
 
 
 @pytest.mark.parametrize("kind", KINDS)
