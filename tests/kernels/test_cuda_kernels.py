@@ -223,7 +223,9 @@ def test_a_table_that_shared_memory_does_not_hold(dtype, out):
 # --- separable pieces -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "kind"), [("tanh", "gradient"), ("elu", "ntk")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [pytest.param("tanh", "gradient", marks=pytest.mark.slow), ("elu", "ntk")]
+)
 def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
     """Each alone, and only where it holds; together they fill the tile."""
     cosines, x, y, *weights = tile(dtype)
