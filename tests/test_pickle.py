@@ -1,4 +1,4 @@
-"""What travels: pickled, copied, hashed, sent to processes, cloned; and what is equal."""
+"""Journeys: pickled, copied, hashed, sent to processes, cloned; and what is equal."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_the_transpose_and_the_adjoint_are_the_operator(device):
 
 @pytest.fixture
 def dask(monkeypatch):
-    """What fastgram takes of dask, which hashes the parts that it is given one by one."""
+    """The one function of dask that is called: it hashes the parts it is given one by one."""
 
     def normalize_token(thing):
         if hasattr(thing, "__dask_tokenize__") and not isinstance(thing, type):

@@ -1,4 +1,4 @@
-"""What floating-point sums can be off by."""
+"""Bounds on the rounding errors of floating-point sums."""
 
 from __future__ import annotations
 
