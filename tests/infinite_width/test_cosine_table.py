@@ -230,7 +230,8 @@ def test_slope_bounds_the_derivative_in_s(name, kind, q):
     assert table.slope <= 3.0 * steepest + 1e-9 * table.scale
 
 
-@pytest.mark.parametrize("q", [pytest.param(0.01, marks=pytest.mark.slow), 1.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("q", VARIANCES[:2])
 def test_float32_tables(activation, kind, q):
     if Network(activation).is_zero(kind):
         return
