@@ -1,4 +1,4 @@
-"""Bounds on the rounding errors of floating-point sums."""
+"""What floating-point sums can be off by."""
 
 from __future__ import annotations
 

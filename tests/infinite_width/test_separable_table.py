@@ -87,8 +87,8 @@ def test_against_quadratures_of_each_entry(name, depth, kind, options, spread, d
     assert (entries.separated.bottom, entries.separated.top) == (-2.0, 2.0)
     some = slice(0, 8, 2)  # among them one of each pair
     wanted = exact(X[some], X, network, kind)
-    spans = np.sqrt(np.outer(np.diag(G)[some], np.diag(G)))
-    error = np.abs(G[some] - wanted) / spans
+    scales = np.sqrt(np.outer(np.diag(G)[some], np.diag(G)))
+    error = np.abs(G[some] - wanted) / scales
     assert np.max(error) <= min(FREE_NORMS, entries.error)
     assert np.array_equal(G, G.T)
     assert G[4, 5] == pytest.approx(G[4, 4], rel=FREE_NORMS)
@@ -146,14 +146,14 @@ def test_a_kink_in_a_deeper_layer_has_tables_away_from_close_pairs(name, options
     assert 0.4 < op.entries.separated.top < 1.0
     G = op.dense()
     wanted = exact(X[:2], X, network, "ntk")
-    spans = np.sqrt(np.outer(np.diag(G)[:2], np.diag(G)))
-    assert np.max(np.abs(G[:2] - wanted) / spans) <= FREE_NORMS
+    scales = np.sqrt(np.outer(np.diag(G)[:2], np.diag(G)))
+    assert np.max(np.abs(G[:2] - wanted) / scales) <= FREE_NORMS
     # rows that are far from parallel need no integral, and no warning
     spread = np.eye(40) * np.geomspace(1.0, 3.0, 40)
     G = fg.GramOperator(spread, network, kind="ntk", device=device).dense()
     wanted = exact(spread[:3], spread, network, "ntk")
-    spans = np.sqrt(np.outer(np.diag(G)[:3], np.diag(G)))
-    assert np.max(np.abs(G[:3] - wanted) / spans) <= FREE_NORMS
+    scales = np.sqrt(np.outer(np.diag(G)[:3], np.diag(G)))
+    assert np.max(np.abs(G[:3] - wanted) / scales) <= FREE_NORMS
 
 
 def test_tables_are_found_again_for_other_rows_of_such_norms():
