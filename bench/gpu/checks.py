@@ -1,4 +1,4 @@
-"""What is checked against the CPU before it is timed: whole matrices, and products by some rows."""
+"""Checks against the CPU before anything is timed: whole matrices, and products by some rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Problem:
         return fg.GramOperator(self.X, self.activation, device="gpu", dtype=dtype, memory=memory)
 
     def name(self, columns: int) -> str:
-        """Return what a pass is of."""
+        """Return the name of a pass over so many columns."""
         return f"pass n={self.n} d={self.d} b={columns} {self.activation}"
 
     def pass_of(self, columns: int, op: fg.GramOperator | None = None) -> Callable[[], Any]:

@@ -519,9 +519,9 @@ def test_rows_that_overflow(refuses):
     ("name", "kind", "depth", "seeds"),
     [
         ("relu", "gradient", 1, 24),
-        ("tanh", "gradient", 1, 24),
-        ("gelu", "nngp", 1, 24),
-        ("relu", "ntk", 1, 24),
+        pytest.param("tanh", "gradient", 1, 24, marks=pytest.mark.slow),
+        pytest.param("gelu", "nngp", 1, 24, marks=pytest.mark.slow),
+        pytest.param("relu", "ntk", 1, 24, marks=pytest.mark.slow),
         pytest.param("tanh", "ntk", 2, 8, marks=pytest.mark.slow),
     ],
 )
