@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.support.literals import DeviceName
 from fastgram.support.memory import free_memory
 from fastgram.support.threads import one_blas_thread
@@ -103,7 +103,7 @@ class Device(Protocol):
 
     @property
     def evaluate(self) -> Callable[..., None]:
-        """The tile kernel: the contract of `fastgram.kernels`."""
+        """The tile kernel: the contract of `fastgram.kernels.contract`."""
 
     def fuses(self, table: Table) -> bool:
         """Whether products by this table go by `fastgram.devices.fused_product`, without tiles."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda import fused_product
 
 __all__ = ["additions", "multiply_by_strips"]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Multiplier, by_products
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda.fused_product import fits, padded_rows
 from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
 
@@ -129,7 +129,7 @@ class Gpu:
 
     @property
     def evaluate(self) -> Callable[..., None]:
-        """The tile kernel: the contract of `fastgram.kernels`."""
+        """The tile kernel: the contract of `fastgram.kernels.contract`."""
         return self.kernels.evaluate
 
     def fuses(self, table: Table) -> bool:

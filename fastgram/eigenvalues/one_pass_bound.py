@@ -36,7 +36,7 @@ from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.matrix.operator import GramOperator
 from fastgram.matrix.traversal import Multiply, each_tile, one_blas_thread
 from fastgram.network.network import Network

@@ -17,7 +17,7 @@ from fastgram.infinite_width.piecewise import (
     largest,
     sample_chords,
 )
-from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
+from fastgram.kernels.contract import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
 from fastgram.support.validation import as_dtype
 
 __all__ = ["Profile", "build_table"]

@@ -29,7 +29,7 @@ from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.separable_table import Separated, separate
-from fastgram.kernels import CLOSE, SeparablePiece, Table
+from fastgram.kernels.contract import CLOSE, SeparablePiece, Table
 from fastgram.network.network import Network
 
 __all__ = ["Entries"]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
-from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+from fastgram.kernels.contract import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
 
 __all__ = [
     "DEGREE",
@@ -96,7 +96,7 @@ class Piece:
     Attributes
     ----------
     mode : int
-        What the polynomial is a function of: see `fastgram.kernels`.
+        What the polynomial is a function of: see `fastgram.kernels.contract`.
     low, high : float
         Range of that variable.
     bases : (functions,) array

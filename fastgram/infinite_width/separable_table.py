@@ -18,7 +18,13 @@ from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.piecewise import DEGREE, POWERS, Piece, Profile, cut, whole
-from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
+from fastgram.kernels.contract import (
+    FROM_MINUS_ONE,
+    FROM_ONE,
+    IN_COSINE,
+    LEAST_CHAIN,
+    SeparablePiece,
+)
 from fastgram.network.network import Network
 
 __all__ = ["Separated", "separate"]

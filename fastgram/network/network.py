@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fastgram.infinite_width.conditioning import errors_of_norm
 from fastgram.infinite_width.cosine_table import Profile, build_table
 from fastgram.infinite_width.recursion import Recursion, diagonal_entries, direct_entries
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.duals import dual_matrices
 from fastgram.support.html import table

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import CLOSE, FROM_NEARER, SeparablePiece, Table
+from fastgram.kernels.contract import CLOSE, FROM_NEARER, SeparablePiece, Table
 from fastgram.kernels.cpu.jit import jit
 from fastgram.kernels.cpu.llvm_vectors import run_of
 from fastgram.kernels.cpu.separable import evaluate_separable, quarter_distance
@@ -108,7 +108,7 @@ def evaluate(
     table: Table | SeparablePiece,
     out: npt.NDArray[np.floating],
 ) -> None:
-    """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`."""
+    """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels.contract`."""
     close = cosines.dtype.type(CLOSE[cosines.dtype])
     if isinstance(table, SeparablePiece):
         kind = cosines.dtype.type

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgram.kernels import FROM_ONE, IN_COSINE
+from fastgram.kernels.contract import FROM_ONE, IN_COSINE
 from fastgram.kernels.cpu.jit import jit
 from fastgram.kernels.cpu.llvm_vectors import run_of
 from fastgram.kernels.cpu.separable_terms import at_once, sums_of_terms

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER
+from fastgram.kernels.contract import CELLS, FROM_MINUS_ONE, FROM_NEARER
 from fastgram.kernels.cpu.llvm_vectors import INT32, INT64, Lanes, features
 
 __all__ = ["all_bits", "chords", "lanes_of", "look_up", "lowest", "members", "merge", "together"]
@@ -260,7 +260,7 @@ def look_up(typing, cosines, squares, j, by_chord, p, count, cells, row_scale, c
     p : int
         Which piece.
     count : tuple of 3 floats
-        Its row of `counts` in `fastgram.kernels.Table`.
+        Its row of `counts` in `fastgram.kernels.contract.Table`.
     cells : (pieces, 2 + coefficients, cells) C-contiguous array
         As there.
     row_scale : float

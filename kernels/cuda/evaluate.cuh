@@ -1,4 +1,4 @@
-// The tile kernel of a table: cosines become Gram entries, the contract of kernels/__init__.py.
+// The tile kernel of a table: cosines become Gram entries, the contract of kernels/contract.py.
 //
 // A block works on a run of a row of the tile at a time, so that neighbouring threads read
 // neighbouring cosines and the row's own numbers are the same for all of them.

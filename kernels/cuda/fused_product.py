@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
 
 __all__ = [

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgram.kernels import SeparablePiece, Table
+from fastgram.kernels.contract import SeparablePiece, Table
 
 __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
@@ -63,7 +63,7 @@ def source() -> str:
 
 
 class Kernels:
-    """The kernels of one device: the contract of `fastgram.kernels`, and counts of bits.
+    """The kernels of one device: the contract of `fastgram.kernels.contract`, and counts of bits.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Kernels:
         table: Table | SeparablePiece,
         out: Array,
     ) -> None:
-        """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`.
+        """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels.contract`.
 
         Arrays are of this device's namespace, those of a table or a piece are NumPy's.
         """

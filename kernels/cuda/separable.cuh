@@ -130,7 +130,7 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
     }
 }
 
-// The modes of kernels/__init__.py.
+// The modes of kernels/contract.py.
 const int FROM_ONE = 1, IN_COSINE = 3;
 
 #define EVALUATE(name, Real, Out)                                                                  \

@@ -1,4 +1,4 @@
-// A table in shared memory, and the values that it has at cosines: kernels/__init__.py, `Table`.
+// A table in shared memory, and the values that it has at cosines: kernels/contract.py, `Table`.
 //
 // A row of coefficients is one for each cell: 8 doubles or 16 floats, side by side. Whatever cells
 // the lanes of a warp are on, what they read of a row lies in different banks or is one number, so
@@ -40,7 +40,7 @@ __device__ __forceinline__ void load_table(const Real *packed, int pieces, int r
     }
 }
 
-// Below this s² a pair is close, and s² is taken from the rows: `CLOSE` of kernels/__init__.py.
+// Below this s² a pair is close, and s² is taken from the rows: `CLOSE` of kernels/contract.py.
 template <class Real>
 __device__ __forceinline__ Real close_below();
 

@@ -1,6 +1,6 @@
 """Tables against the duals they are made of, against mpmath, and as the kernels evaluate them.
 
-The tests evaluate a table in their own words (`value`), from the contract in fastgram.kernels.
+The tests evaluate a table in their own words (`value`), from the contract in fastgram.kernels.contract.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mpmath import mpf
 from fastgram import Activation, Network, get_activation
 from fastgram.devices.device import as_devices
 from fastgram.infinite_width.cosine_table import Profile, build_table
-from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
+from fastgram.kernels.contract import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
 from fastgram.network.duals import dual_entries, dual_matrices
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))

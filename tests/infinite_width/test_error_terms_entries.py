@@ -19,7 +19,7 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width import conditioning, cosine_table, separable_table
 from fastgram.infinite_width import entries as _entries
 from fastgram.infinite_width.piecewise import POWERS, Piece
-from fastgram.kernels import CLOSE, FROM_ONE
+from fastgram.kernels.contract import CLOSE, FROM_ONE
 from fastgram.network import duals
 
 OFF = 1e-6

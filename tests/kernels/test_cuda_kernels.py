@@ -18,8 +18,16 @@ from helpers.tolerances import FEW, TABLE, eps, reference
 import fastgram as fg
 from fastgram import Network
 from fastgram.infinite_width.separable_table import separate
-from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, IN_COSINE, Table
 from fastgram.kernels import reference as naive
+from fastgram.kernels.contract import (
+    CELLS,
+    CLOSE,
+    FROM_MINUS_ONE,
+    FROM_NEARER,
+    FROM_ONE,
+    IN_COSINE,
+    Table,
+)
 from fastgram.kernels.cpu import bit_products
 from fastgram.kernels.cpu import evaluate as cpu
 from fastgram.kernels.cuda.launch import Kernels

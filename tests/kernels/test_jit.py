@@ -11,7 +11,7 @@ import pytest
 
 MIRROR = """
 import numpy as np
-from fastgram.kernels.transpose import mirror
+from fastgram.kernels.cpu.transpose import mirror
 tile = np.array([[1.0, 2.0], [0.0, 3.0]])
 mirror(tile)
 print(tile[1, 0])
