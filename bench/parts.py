@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 import fastgram as fg
 from bench.floors import Clock, each_pair, gemm_of_tiles, times_in_turn
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.infinite_width.entries import Entries
 from fastgram.matrix.tile_cache import slices
 from fastgram.matrix.traversal import Consumer, Multiply, each_tile

@@ -17,7 +17,7 @@ import pytest
 import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.finite_width.features import blocks
 from fastgram.kernels.cpu import bit_products
 from fastgram.matrix.traversal import one_blas_thread, thread_count

@@ -162,7 +162,7 @@ FAULTS = [
         "eigenvalues/test_error_terms_brackets.py -k Recurrence",
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = missed"),
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = 0.0"),
-        ("missed = frobenius_norm(device, remainder, self.norm)", "missed = 0.0"),
+        ("missed = device.norm(remainder, self.norm)", "missed = 0.0"),
         ("missed += self._measuring_error(diagonal, coupling)", "pass"),
         ("gamma(width + 3) * 2.0 * math.sqrt(width)", "0.1 * gamma(width + 3) * math.sqrt(width)"),
         ("gamma(width + 3) * 2.0 * math.sqrt(width) * sizes", "gamma(3) * sizes"),

@@ -54,7 +54,7 @@ def multiply_by_strips(
             product = fused_product.multiply(
                 device.kernels,
                 device.unit(rows),
-                device.held(weights, fused_product.padded_weights),
+                device.device_copy(weights, fused_product.padded_weights),
                 table,
                 device.put(V),
                 range(place, count, len(devices)),

@@ -47,7 +47,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     lock = threading.Lock()
 
     def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, own = device.xp, device.held(scales)
+        xp, own = device.xp, device.device_copy(scales)
         cosines = block / own[rows, None] / own[columns]
         sizes = abs(cosines)
         if rows == columns:

@@ -31,7 +31,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.piecewise import Profile
@@ -242,7 +243,7 @@ class _Tails:
         n, home = self.entries.shape[0], self.devices[0]
         with home.context():
             ones = home.xp.ones((n, 1))
-            if home.fuses(table):
+            if home.uses_fused_product(table):
                 from fastgram.devices.fused_product import (
                     multiply_by_strips,  # what GPUs need, for them
                 )

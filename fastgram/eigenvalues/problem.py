@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.foreign_operator import products_of
 from fastgram.eigenvalues.one_pass_bound import tail_bound

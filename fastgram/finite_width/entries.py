@@ -164,14 +164,14 @@ class FiniteEntries:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
         if not self._held:
             self._hold()
-        rows, columns, held = self.row_side, self.column_side, device.held
+        rows, columns, copy = self.row_side, self.column_side, device.device_copy
         for index, pair in enumerate(rows.pairs):
             other = columns.pairs[index]
-            device.xp.matmul(held(pair[1])[i], held(other[1])[j].T, out=scratch)
+            device.xp.matmul(copy(pair[1])[i], copy(other[1])[j].T, out=scratch)
             if rows.bits is not None and index == self.features.gradient_index:
                 scratch *= self._count(i, j, device)
             elif pair[0] is not None and other[0] is not None:
-                scratch *= held(pair[0])[i] @ held(other[0])[j].T
+                scratch *= copy(pair[0])[i] @ copy(other[0])[j].T
             if index == 0:
                 out[...] = scratch
             else:
@@ -185,7 +185,7 @@ class FiniteEntries:
         rows, columns = self.row_side, self.column_side
         out = device.xp.empty((i.stop - i.start, j.stop - j.start), self.dtype)
         bits, ones, others, their_ones = (
-            device.held(array)
+            device.device_copy(array)
             for array in (rows.bits, rows.ones, columns.bits, columns.ones)
             if array is not None
         )

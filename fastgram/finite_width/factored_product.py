@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.finite_width.features import Features, Pair, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order
@@ -34,9 +35,7 @@ Array = npt.NDArray[np.float64]
 # Bytes that a thread's columns of B take at most, unless that were fewer than 32 columns.
 _NEURON_BYTES = 2**27
 _MOST_NEURONS = 256
-# Rows worked on at a time, and columns of their products with V: about a second-level cache; a GPU
-# needs more to be busy.
-_ROWS, _GPU_ROWS = 256, 8192
+# Columns of products with V that are worked on at a time: about a second-level cache.
 _WIDE = 1024
 
 
@@ -59,7 +58,7 @@ class Factored:
 
     def additions(self, device: Device = CPU) -> int:
         """Return how many additions an entry of a product goes through, at most."""
-        n, rows = self.rows.shape[0], _rows_of(device)
+        n, rows = self.rows.shape[0], device.row_block
         worst = 0
         for backward, forward in self.features.columns:
             own = rows + -(-n // rows) + forward  # over rows, then over columns of F
@@ -93,25 +92,25 @@ class Factored:
         inputs, lower = self._hold(threads)
         size = _absolute if absolute else _as_is
         V = size(V)
-        forward = size(device.held(inputs))
+        forward = size(device.device_copy(inputs))
         tasks: list[_Last | _Lower] = [
             _Last(self.features, inputs, forward, V, neurons, size)
             for neurons in blocks(self.features.width, self._neurons())
         ]
         for pair in lower:
             assert pair.backward is not None
-            own = size(device.held(pair.forward))
+            own = size(device.device_copy(pair.forward))
             tasks += [
                 _Lower(pair.backward, own, V, neurons, size)
                 for neurons in blocks(self.features.width, self._neurons())
             ]
-        if device.on_host:
-            parts = in_order(lambda task: task.product(task.columns(), device), tasks, threads)
-        else:  # threads make the columns, and this one feeds the device
-            made = in_order(lambda task: (task, task.columns()), tasks, threads)
-            parts = (task.product(columns, device) for task, columns in made)
         out: Array = device.xp.zeros_like(V)
-        for part in parts:
+        for part in device.in_order(
+            lambda task: task.columns(),
+            lambda task, columns: task.product(columns, device),
+            tasks,
+            threads,
+        ):
             out += part
         return out
 
@@ -150,10 +149,6 @@ class Factored:
             return last, pairs
 
 
-def _rows_of(device: Device) -> int:
-    return _ROWS if device.on_host else _GPU_ROWS
-
-
 def _as_is(array: Array) -> Array:
     return array
 
@@ -187,7 +182,7 @@ class _Last:
         backward = np.empty((n, count)) if features.kind != "nngp" else None
         values = np.empty((n, count)) if features.kind != "gradient" else None
         weights = features.weights.layers[-1][self.neurons]
-        for r in blocks(n, _ROWS):
+        for r in blocks(n, CPU.row_block):
             with np.errstate(over="ignore", invalid="ignore"):
                 z = self.inputs[r] @ weights.T
                 if backward is not None:
@@ -233,7 +228,7 @@ class _Lower:
 def _plain(device: Device, values: Any, V: Any) -> Any:
     """Return F Fᵀ V, summed over blocks of rows."""
     inner = device.xp.zeros((values.shape[1], V.shape[1]))
-    for r in blocks(values.shape[0], _rows_of(device)):
+    for r in blocks(values.shape[0], device.row_block):
         inner += values[r].T @ V[r]
     return values @ inner
 
@@ -251,7 +246,7 @@ def _hadamard(device: Device, backward: Any, forward: Any, V: Any) -> Any:
 
 def _add_product(device: Device, backward: Any, forward: Any, V: Any, out: Any) -> None:
     shape = (-1, V.shape[1], forward.shape[1])
-    xp, rows = device.xp, _rows_of(device)
+    xp, rows = device.xp, device.row_block
     inner = xp.zeros((backward.shape[1], V.shape[1] * forward.shape[1]))
     for r in blocks(V.shape[0], rows):
         spread = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])

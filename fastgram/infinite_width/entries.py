@@ -288,8 +288,8 @@ class Entries:
             out[...] = 0.0
         if tables:
             x, y = device.unit(self.rows)[i], device.unit(self.columns)[j]
-            row_weights = device.held(self._row_weights)[i]
-            column_weights = device.held(self._column_weights)[j]
+            row_weights = device.device_copy(self._row_weights)[i]
+            column_weights = device.device_copy(self._column_weights)[j]
             for table in tables:
                 device.evaluate(scratch, x, y, row_weights, column_weights, table, out)
         if outside is not None:

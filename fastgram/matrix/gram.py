@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import as_devices, host_rows
+from fastgram.devices.registry import as_devices, host_rows
 from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.traversal import Store, each_tile
 from fastgram.network.activations import Activation

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram.devices.device import Device, as_devices, host_rows
+from fastgram.devices.device import Device
+from fastgram.devices.registry import as_devices, host_rows
 from fastgram.eigenvalues.scale import upper_end
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.finite_width.factored_product import Factored

@@ -6,7 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 
 __all__ = ["Cache", "bytes_of_all", "slices"]
 

@@ -23,7 +23,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.matrix.entries import Blocks
 from fastgram.matrix.tile_cache import Cache, slices
 from fastgram.support.threads import one_blas_thread, share_of_threads, thread_count

@@ -17,8 +17,9 @@ from helpers.tolerances import eps
 
 import fastgram as fg
 from fastgram import GramOperator, Network
-from fastgram.devices import device as _devices
+from fastgram.devices import cpu as _cpu
 from fastgram.devices import gpu as _gpu
+from fastgram.devices import registry as _registry
 
 N = 50
 SMALLEST = ("smallest", "largest")
@@ -484,7 +485,7 @@ def test_the_cpu_loads_nothing_of_the_gpu():
 @pytest.mark.gpu
 def test_there_is_a_gpu():
     """Else what `-m gpu` would run says why it does not."""
-    found, reason = _devices.gpus()
+    found, reason = _registry.gpus()
     if not found:
         pytest.skip(reason)
     op = GramOperator(sphere(), "relu", device="gpu")
@@ -492,4 +493,4 @@ def test_there_is_a_gpu():
 
 
 def test_cpu_is_a_device():
-    assert _devices.as_devices("cpu") == (_devices.CPU,)
+    assert _registry.as_devices("cpu") == (_cpu.CPU,)

@@ -11,6 +11,7 @@ from helpers.plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
+from fastgram.devices.cpu import Cpu
 from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues import smallest_nonzero as _nonzero
 from fastgram.eigenvalues.methods.inverse import run_inverse
@@ -234,18 +235,16 @@ class TestTheRecurrence:
     @pytest.fixture
     def wrong_factors(self, monkeypatch):
         """A function: QR factorisations of a run's first passes, or all, are off by 1e-5."""
-        from fastgram.linalg import block_lanczos
-
-        factored = block_lanczos.factored
+        qr = Cpu.qr
 
         def use(passes):
             calls = iter(range(10**6))
 
             def wrong(device, block):
-                result, triangle = factored(device, block)
+                result, triangle = qr(device, block)
                 return result, triangle * (1.0 + 1e-5 * (next(calls) < 2 * passes))
 
-            monkeypatch.setattr(block_lanczos, "factored", wrong)
+            monkeypatch.setattr(Cpu, "qr", wrong)
 
         return use
 
@@ -272,8 +271,6 @@ class TestTheRecurrence:
     def test_defects_outlive_a_restart(self, monkeypatch, seed):
         # λ_min's vector has the least overlap that is answered for; couplings of the first stage
         # are a fifth of what they should be, so that more of it seems to be in the later blocks
-        from fastgram.linalg import block_lanczos
-
         n, block, chance = 80, 2, 0.05
         start, _ = random_columns(n, block, seed)
         others = np.linalg.qr(np.hstack([start, np.random.default_rng(seed).normal(size=(n, n))]))
@@ -284,15 +281,15 @@ class TestTheRecurrence:
         )
         values = np.concatenate([[1.0], np.linspace(1.5, 3, n - 1)])
         matrix = (basis[0][:, :n] * values) @ basis[0][:, :n].T
-        factored = block_lanczos.factored
+        qr = Cpu.qr
         calls = iter(range(10**6))
 
         def wrong(device, columns):
-            result, triangle = factored(device, columns)
+            result, triangle = qr(device, columns)
             call = next(calls)
             return result, triangle * (0.2 if call < 8 and call % 2 == 0 else 1.0)
 
-        monkeypatch.setattr(block_lanczos, "factored", wrong)
+        monkeypatch.setattr(Cpu, "qr", wrong)
         asked = plain_request(
             chance=chance, block=block, seed=seed, basis_bytes=8 * n * 12, max_passes=8
         )

@@ -9,7 +9,8 @@ import pytest
 from test_finite import drawn, oracle
 
 import fastgram as fg
-from fastgram.finite_width import factored_product, rounding_error
+from fastgram.devices.cpu import CPU
+from fastgram.finite_width import rounding_error
 from fastgram.finite_width.entries import FiniteEntries
 
 OFF = 1e-6
@@ -122,7 +123,7 @@ def test_additions_of_products_by_factors(kind):
     X = np.random.default_rng(0).standard_normal((n, d))
     factored = fg.GramOperator(X, fg.Network("tanh", width=m), kind=kind).entries.factored
     neurons = factored._neurons()
-    least = factored_product._ROWS + n / factored_product._ROWS
+    least = CPU.row_block + n / CPU.row_block
     if kind == "gradient":
         least += d + neurons + m / neurons
     else:

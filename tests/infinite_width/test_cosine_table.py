@@ -1,6 +1,7 @@
 """Tables against the duals they are made of, against mpmath, and as the kernels evaluate them.
 
-The tests evaluate a table in their own words (`value`), from the contract in fastgram.kernels.contract.
+The tests evaluate a table in their own words (`value`), from the contract
+(fastgram.kernels.contract).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from helpers.tolerances import DROP, EPS, FEW, TABLE, eps
 from mpmath import mpf
 
 from fastgram import Activation, Network, get_activation
-from fastgram.devices.device import as_devices
+from fastgram.devices.registry import as_devices
 from fastgram.infinite_width.cosine_table import Profile, build_table
 from fastgram.kernels.contract import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
 from fastgram.network.duals import dual_entries, dual_matrices

@@ -16,7 +16,7 @@ from helpers.cases import DTYPES
 from helpers.tolerances import eps
 
 import fastgram as fg
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels.cpu import llvm_vectors, products
 from fastgram.kernels.cpu.transpose import mirror, transpose

@@ -25,7 +25,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastgram as fg
 from fastgram import Activation, Network
-from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.entries import Entries
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
 from fastgram.matrix.traversal import Store, each_tile
@@ -63,8 +64,8 @@ def rows_for(name, n, d):
 
 def entries_of(X, network, kind, dtype="float64", Y=None):
     net, dtype = Network(network) if isinstance(network, str) else network, np.dtype(dtype)
-    rows = Rows.of(np.asarray(X, float), net, dtype)
-    columns = rows if Y is None else Rows.of(np.asarray(Y, float), net, dtype)
+    rows = UnitRows.of(net.augmented(np.asarray(X, float)), dtype)
+    columns = rows if Y is None else UnitRows.of(net.augmented(np.asarray(Y, float)), dtype, "Y")
     return Entries(net, kind, rows, columns, dtype)
 
 

@@ -15,7 +15,7 @@ from helpers.tolerances import EPS, FEW
 
 import fastgram as fg
 from fastgram import GramOperator
-from fastgram.devices import device as _devices
+from fastgram.devices import cpu as _cpu
 from fastgram.kernels.cpu.products import multiply_both
 from fastgram.matrix import traversal
 from fastgram.matrix.tile_cache import Cache, bytes_of_all, slices
@@ -221,7 +221,7 @@ def test_bytes_of_all_tiles():
 def test_none_takes_half_of_what_is_free_at_the_first_product(monkeypatch, tiles):
     tiles(TILE)
     free = [BYTES]
-    monkeypatch.setattr(_devices, "free_memory", lambda: free[0])
+    monkeypatch.setattr(_cpu, "free_memory", lambda: free[0])
     op = GramOperator(rows(), "relu")
     op @ vectors(N, 1)
     free[0] = 10 * BYTES  # afterwards it no longer matters
