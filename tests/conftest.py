@@ -14,6 +14,7 @@ import fastgram as fg
 from fastgram.__main__ import main
 from fastgram.exact import solve
 from fastgram.matrix import operator
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
 
@@ -69,9 +70,10 @@ def tiles(monkeypatch):
     """A function that sets the size of tiles and the threads of gram and GramOperator."""
 
     def use(size, threads=None):
-        for module in ("fastgram.matrix.gram", "fastgram.matrix.operator"):
+        for module in ("gram", "products", "computed_matrix"):
             traverse = functools.partial(each_tile, tile=size, threads=threads)
-            monkeypatch.setattr(importlib.import_module(module), "each_tile", traverse)
+            module = importlib.import_module(f"fastgram.matrix.{module}")
+            monkeypatch.setattr(module, "each_tile", traverse)
 
     return use
 
@@ -99,7 +101,7 @@ def watch():
     """A function that has an operator call another function before each tile that it computes."""
 
     def start(op, before):
-        op.devices = tuple(Watching(device, before) for device in op.devices)
+        matrix_of(op).devices = tuple(Watching(device, before) for device in matrix_of(op).devices)
 
     return start
 

@@ -236,15 +236,15 @@ FAULTS = [
         ("beta += _VALUE * largest + _FEW * _norms(backward)", "pass"),
     ),
     *_in(
-        "matrix/operator",
+        "matrix/products",
         _FINITE,
         ("tile + -(-n // tile) + 8", "-(-n // tile) + 8"),
         ("tile + -(-n // tile) + 8", "tile + 8"),
     ),
     *_in(
-        "matrix/operator",
+        "matrix/computed_matrix",
         "finite_width/test_finite.py -k noise_goes",
-        ("return max(counts[way] for way in", "return min(counts[way] for way in"),
+        ("return max(self._summands.values())", "return min(self._summands.values())"),
         ("np.asarray(np.max(list(self._row_sums", "np.asarray(np.min(list(self._row_sums"),
     ),
     *_in(

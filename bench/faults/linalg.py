@@ -102,10 +102,13 @@ FAULTS = [
     *_in(
         "eigenvalues/problem",
         "eigenvalues/test_error_terms_brackets.py -k 'operators and not other'",
-        ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=0.0"),
-        ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=op.entries.error"),
-        ("depth=lambda: op.additions", "depth=lambda: 1"),
-        ("float(np.max(op.absolute_row_sums)) * factor", "float(np.max(op.diagonal())) * factor"),
+        ("entry_error=upper_end(entries.norm_error, -exponent)", "entry_error=0.0"),
+        ("entry_error=upper_end(entries.norm_error, -exponent)", "entry_error=entries.error"),
+        ("depth=lambda: matrix.summands", "depth=lambda: 1"),
+        (
+            "float(np.max(matrix.absolute_row_sums)) * factor",
+            "float(np.max(op.diagonal())) * factor",
+        ),
     ),
     *_in(
         "eigenvalues/problem",

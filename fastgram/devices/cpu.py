@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Multiplier, multiply_by_blas
+from fastgram.devices.scratch import Scratch
 from fastgram.kernels.contract import Table
 from fastgram.support.memory import free_memory
 from fastgram.support.threads import in_order, one_blas_thread, thread_count
@@ -32,6 +33,8 @@ _TILE = 384
 # Rows of thin matrices that are multiplied at a time: those of a second-level cache, and, on
 # threads, of a basis.
 _ROW_BLOCK, _SLICE_ROWS = 256, 8192
+# Bytes of scratch that are kept between traversals: two tiles for each of some 28 threads.
+_MAX_SCRATCH = 2**26
 
 
 class Cpu:
@@ -42,6 +45,9 @@ class Cpu:
     tile = _TILE
     row_block = _ROW_BLOCK
     speed = 1.0
+
+    def __init__(self) -> None:
+        self._scratch = Scratch(_MAX_SCRATCH)
 
     # --- who works, and where ---------------------------------------------------------------------
 
@@ -65,6 +71,14 @@ class Cpu:
     ) -> Iterator[Array]:
         """Yield use(item, make(item)) in the order of the items; each thread does both."""
         return in_order(lambda item: use(item, make(item)), items, threads)
+
+    def scratch(self, count: int, dtype: np.dtype[np.floating]) -> AbstractContextManager[Array]:
+        """Lend an array of so many numbers, which is kept for the next traversal."""
+        return self._scratch.lend(count, dtype)
+
+    def release_scratch(self) -> None:
+        """Give back what is kept to be lent again."""
+        self._scratch.release()
 
     def free_memory(self) -> int:
         """Return the bytes of memory that could be taken."""

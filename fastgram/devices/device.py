@@ -78,6 +78,12 @@ class Device(Protocol):
         `make` works on the host, on many threads; `use` where arrays of the device may be made.
         """
 
+    def scratch(self, count: int, dtype: np.dtype[np.floating]) -> AbstractContextManager[Array]:
+        """Lend an array of so many numbers; when it goes back all work with it is done."""
+
+    def release_scratch(self) -> None:
+        """Give back what is kept to be lent again."""
+
     def free_memory(self) -> int:
         """Return the bytes that could be taken."""
 

@@ -37,7 +37,7 @@ Made = TypeVar("Made")
 _TILE = 2048
 # Rows of thin matrices that are multiplied at a time: fewer leave it idle.
 _ROW_BLOCK = 8192
-# 60 Tflop/s of an H100's tensor cores beside 0.6 of the processors that such a GPU comes with.
+# 60 Tflop/s of an H100's tensor cores beside 0.6 of the CPU cores that such a GPU comes with.
 _SPEED = 100.0
 # Shared memory that every kernel may take without asking.
 _SHARED_AT_LEAST = 48 * 1024
@@ -121,6 +121,18 @@ class Gpu:
         """Yield use(item, make(item)) in order: threads make, and this one feeds the device."""
         for item, made in in_order(lambda item: (item, make(item)), items, threads):
             yield use(item, made)
+
+    @contextmanager
+    def scratch(self, count: int, dtype: np.dtype[np.floating]) -> Iterator[Array]:
+        """Lend an array of so many numbers; the library's pool of memory keeps it for the next."""
+        array = self.xp.empty(count, dtype)
+        try:
+            yield array
+        finally:
+            self.finish()  # who gets its memory next may come by another stream
+
+    def release_scratch(self) -> None:
+        """Nothing is kept."""
 
     def basis_bytes(self, asked: int | None) -> int:
         """Return what was asked for, else half of what is free: the rest is the host's."""
@@ -227,9 +239,9 @@ class CupyGpu(Gpu):
         self._cupy = cupy
         facts = cupy.cuda.runtime.getDeviceProperties(number)
         self.label = f"gpu {number} ({facts['name'].decode()})"
-        processors = int(facts["multiProcessorCount"])
+        multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
-        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), processors, shared))
+        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), multiprocessors, shared))
 
     @contextmanager
     def context(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
-from fastgram.finite_width.factored_product import Factored
+from fastgram.finite_width.factored_product import FactoredProduct, Factors
 from fastgram.finite_width.features import Features, Pair, blocks, weights
 from fastgram.finite_width.rounding_error import norm_error
 from fastgram.network.network import Network
@@ -112,6 +112,10 @@ class FiniteEntries:
         """Rows and columns of the matrix."""
         return self.row_side.rows.shape[0], self.column_side.rows.shape[0]
 
+    @property
+    def of_one_table(self) -> None:
+        """None: entries are no function of the cosine."""
+
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, to rounding."""
 
@@ -154,9 +158,9 @@ class FiniteEntries:
         return total
 
     @functools.cached_property
-    def factored(self) -> Factored:
-        """Products without tiles, for a symmetric matrix."""
-        return Factored(self.features, self.row_side.rows)
+    def factors(self) -> Factors:
+        """What multiplies without tiles, for a symmetric matrix."""
+        return Factors(self.features, self.row_side.rows)
 
     # --- tiles ------------------------------------------------------------------------------------
 
@@ -296,23 +300,33 @@ class FiniteEntries:
 
     # --- the choice -------------------------------------------------------------------------------
 
-    def multiplication(self, columns: int, memory: int | None) -> str:
-        """Return "factored" or "tiles": what multiplies a block of so many columns at less cost.
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FactoredProduct | None:
+        """Return what multiplies a block of so many columns at less cost than tiles, or None.
 
         A function of the network, the kind, the rows' number and length, the columns and `memory`
         alone; see the constants of this module.
         """
+        flops = self.factored_flops(columns)
+        if self._held_for_tiles() <= _MOST_HELD and flops > self._tile_flops(columns, memory):
+            return None
+        return FactoredProduct(self.factors, devices[0], flops)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Return True: where products go by tiles, these can be kept."""
+        return True
+
+    def _held_for_tiles(self) -> int:
+        """Return the bytes of what tiles need of all rows."""
         counted = self._likely_values is not None
         held = self._held_bytes(self.shape[0], counted)
         if counted:
             held += self.shape[0] * self.features.width // 8
-        if held > _MOST_HELD:
-            return "factored"
-        by_factors = self.factored_flops(columns)
-        return "factored" if by_factors <= self._tile_flops(columns, memory) else "tiles"
+        return held
 
     def note(self, way: str) -> str:
-        """Return the choice in words."""
+        """Return a way to multiply in words."""
         if way == "tiles":
             return "products by tiles" + (" counted from bits" if self._likely_values else "")
         network, columns = self.features.network, self.features.columns

@@ -17,7 +17,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from fastgram.finite_width.features import Features, Pair, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order
 
-__all__ = ["Factored"]
+__all__ = ["FactoredProduct", "Factors"]
 
 Array = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ _WIDE = 1024
 
 
 @dataclass
-class Factored:
+class Factors:
     """The factors of a Gram matrix of finite width, and products with them.
 
     Attributes
@@ -56,7 +56,7 @@ class Factored:
     _lower: list[Pair] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def additions(self, device: Device = CPU) -> int:
+    def summands(self, device: Device = CPU) -> int:
         """Return how many additions an entry of a product goes through, at most."""
         n, rows = self.rows.shape[0], device.row_block
         worst = 0
@@ -147,6 +147,39 @@ class Factored:
                 pass
             self._last, self._lower = last, pairs
             return last, pairs
+
+
+@dataclass(frozen=True)
+class FactoredProduct:
+    """Products with a Gram matrix by its factors, on a device.
+
+    Attributes
+    ----------
+    factors : Factors
+    device : Device
+    flops : float
+        What a product of the planned columns takes.
+    """
+
+    factors: Factors
+    device: Device
+    flops: float
+    name: Literal["factored"] = "factored"
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return G @ V for an (n, b) block of the device, or with the absolute factors."""
+        return self.factors.multiply(V, absolute, device=self.device)
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return G @ V, and the row sums (n, 1) of what the absolute values of the factors make."""
+        with self.device.context():
+            sums = self.multiply(self.device.xp.ones((V.shape[0], 1)), absolute=True)
+            return self.multiply(V), sums
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry of a product goes through, at most."""
+        return self.factors.summands(self.device)
 
 
 def _as_is(array: Array) -> Array:

@@ -20,7 +20,7 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.separable_table import Separated, separate
 from fastgram.kernels.contract import CLOSE, SeparablePiece, Table
 from fastgram.network.network import Network
+
+if TYPE_CHECKING:
+    from fastgram.devices.fused_product import FusedProduct
 
 __all__ = ["Entries"]
 
@@ -233,6 +236,37 @@ class Entries:
     def weights(self) -> Array:
         """What entries of the table are multiplied with, in the dtype of the tiles."""
         return self._row_weights
+
+    @property
+    def of_one_table(self) -> Entries | None:
+        """These, where entries over their scales are one function of the cosine, else None."""
+        return self if self.table is not None else None
+
+    @property
+    def factor_columns(self) -> None:
+        """None: the width is infinite."""
+
+    def factor_square(self) -> Array:
+        """Refuse: there is no factor."""
+        raise NotImplementedError
+
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FusedProduct | None:
+        """Return a product that writes no entry to memory, None where it goes by tiles."""
+        if self.table is None or self.keeps_tiles(memory, devices):
+            return None
+        from fastgram.devices.fused_product import FusedProduct  # what GPUs need is for them
+
+        return FusedProduct(self.rows, self.weights, self.table, devices)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Whether products go by tiles: on a CPU, where they are asked for, and without a table."""
+        return bool(memory) or self.table is None or not devices[0].uses_fused_product(self.table)
+
+    def note(self, way: str) -> str:
+        """Return nothing: what multiplies follows from the device."""
+        return ""
 
     @property
     def in_place(self) -> bool:

@@ -18,12 +18,12 @@ from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
 __all__ = [
     "COLUMNS",
     "STRIP",
-    "additions",
     "count",
     "fits",
     "multiply",
     "padded_rows",
     "padded_weights",
+    "summands",
 ]
 
 STRIP = 128  # rows of a tile: `ROWS` of fused_tile.cuh
@@ -31,7 +31,7 @@ COLUMNS = 32  # of V at a time: the sums of two blocks, and more, fit shared mem
 _TILE = 64  # columns of a tile: `COLUMNS` there
 _SLAB = 8  # columns of the rows, and of V, that tensor cores take together
 _BLOCK = 256  # threads
-_PER_PROCESSOR = 2  # blocks at a time: one looks up the table while the other multiplies
+_PER_MULTIPROCESSOR = 2  # blocks at a time: one looks up the table while the other multiplies
 _RING = 3 * (STRIP + _TILE) * _SLAB  # numbers in shared memory: `STAGES * STAGE` there
 _LANES, _SLICES = 32, 8  # of `add_parts`: numbers that a block sums, each by so many threads
 
@@ -125,17 +125,17 @@ def multiply(
     return product
 
 
-def additions(n: int, processors: int) -> int:
+def summands(n: int, multiprocessors: int) -> int:
     """Return how many additions an entry of the product goes through, at most.
 
     Parameters
     ----------
     n : int
         Rows.
-    processors : int
+    multiprocessors : int
         Of the GPU.
     """
-    strips, blocks = count(n), _PER_PROCESSOR * processors
+    strips, blocks = count(n), _PER_MULTIPROCESSOR * multiprocessors
     run = -(-strips * (STRIP // _TILE) // blocks)  # tiles that a block takes of a strip
     in_strip = run * _TILE + -(-blocks // _SLICES) + _SLICES
     in_columns = STRIP // 4 + 3 + strips
@@ -161,7 +161,7 @@ def _multiply_group(
     out = xp.zeros((height, width), dtype=np.float64)
     numbers, pieces, rows = kernels.packed(table)
     shared = 8 * (_RING + STRIP * width + numbers.size)
-    most = _PER_PROCESSOR * kernels.processors
+    most = _PER_MULTIPROCESSOR * kernels.multiprocessors
     parts = xp.empty((min(most, height // _TILE), STRIP, width), dtype=np.float64)
     sizes = [np.int64(height), np.int64(unit.shape[1])]
     given: list[Any] = [unit, *sizes, weights, numbers, np.int64(pieces), np.int64(rows)]

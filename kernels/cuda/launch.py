@@ -43,7 +43,7 @@ SOURCES = (
 OPTIONS = ("--std=c++17",)
 
 _BLOCK = 256  # threads
-_PER_PROCESSOR = 8  # blocks: more than are resident at a time
+_PER_MULTIPROCESSOR = 8  # blocks: more than are resident at a time
 _AT_ONCE = 4  # entries a thread does together: `ENTRIES` of evaluate.cuh and separable.cuh
 _SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
 _TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
@@ -71,18 +71,18 @@ class Kernels:
         The array namespace: NumPy or CuPy.
     launch : callable
         As described at the top of this module.
-    processors : int
-        Multiprocessors of the device.
+    multiprocessors : int
+        Of the device.
     shared_bytes : int
         Of shared memory that a block may have.
     """
 
     def __init__(
-        self, xp: Any, launch: Launch, processors: int, shared_bytes: int = _SHARED_BYTES
+        self, xp: Any, launch: Launch, multiprocessors: int, shared_bytes: int = _SHARED_BYTES
     ) -> None:
         self.xp = xp
         self.launch = launch
-        self.processors = processors
+        self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
         self._tables: dict[int, Array] = {}
         self._guard = threading.Lock()
@@ -175,4 +175,4 @@ class Kernels:
 
     def _grid(self, work: int) -> int:
         """Return a number of blocks for so many parts of a tile, which blocks share out."""
-        return min(work, _PER_PROCESSOR * self.processors)
+        return min(work, _PER_MULTIPROCESSOR * self.multiprocessors)

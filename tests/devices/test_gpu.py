@@ -20,6 +20,7 @@ from fastgram import GramOperator, Network
 from fastgram.devices import cpu as _cpu
 from fastgram.devices import gpu as _gpu
 from fastgram.devices import registry as _registry
+from fastgram.matrix.operator import matrix_of
 
 N = 50
 SMALLEST = ("smallest", "largest")
@@ -137,7 +138,9 @@ def test_products_are_those_of_the_cpu(case, dtype, memory, gpu):
             bound = 64 * eps(dtype) * np.max(size @ np.abs(V))
             assert np.max(np.abs(op @ V - cpu @ V)) <= bound
     assert close(op @ V[:, 0], (op @ V)[:, 0], dtype)
-    assert np.allclose(op.absolute_row_sums, cpu.absolute_row_sums, rtol=256 * eps(dtype))
+    assert np.allclose(
+        matrix_of(op).absolute_row_sums, matrix_of(cpu).absolute_row_sums, rtol=256 * eps(dtype)
+    )
     assert np.allclose(op.diagonal(), cpu.diagonal(), rtol=4 * eps(dtype))
     assert close(op.dense(), cpu.dense(), dtype)
 
@@ -145,11 +148,11 @@ def test_products_are_those_of_the_cpu(case, dtype, memory, gpu):
 def test_what_is_kept_on_the_gpu(gpu):
     op = GramOperator(sphere(), "relu", device="gpu", memory=10**9)
     op @ vectors()
-    assert all(isinstance(tile, OtherArray) for tile in op._cache.tiles.values())
-    assert op.tile_bytes == sum(tile.nbytes for tile in op._cache.tiles.values())
+    assert all(isinstance(tile, OtherArray) for tile in matrix_of(op).cache.tiles.values())
+    assert op.tile_bytes == sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values())
     fused = GramOperator(sphere(), "relu", device="gpu")
     fused @ vectors()
-    assert not fused._cache.tiles  # entries are made anew as fast as they would be read
+    assert not matrix_of(fused).cache.tiles  # entries are made anew as fast as they would be read
     assert fused.memory == 0
 
 
@@ -473,8 +476,8 @@ def test_the_command_line(gpu, run, monkeypatch, tmp_path):
 
 def test_the_cpu_loads_nothing_of_the_gpu():
     program = (
-        "import sys, fastgram as fg; op = fg.GramOperator(fg.datasets.circle(9), 'relu');"
-        "fg.extreme_eigenvalues(op); fg.gram(op.given_rows);"
+        "import sys, fastgram as fg; X = fg.datasets.circle(9);"
+        "fg.extreme_eigenvalues(fg.GramOperator(X, 'relu')); fg.gram(X);"
         "print([name for name in ('cupy', 'fastgram.devices.gpu', 'fastgram.devices.fused_product')"
         " if name in sys.modules])"
     )

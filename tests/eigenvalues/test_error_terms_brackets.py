@@ -22,6 +22,7 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.lanczos_bound import inner_end, share_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.linalg.start_block import random_columns
+from fastgram.matrix.operator import matrix_of
 from fastgram.support.rounding import gamma
 
 EPS = float(np.finfo(np.float64).eps)
@@ -102,8 +103,10 @@ class TestErrorsOfEntries:
         X = fg.datasets.sphere(60, 6, 0) * math.sqrt(scale)
         op = fg.GramOperator(X, "relu", kind="nngp")
         values = np.linalg.eigvalsh(op.dense() / scale)
-        op.entries.error = ERROR / (float(np.sum(op.entries.row_spans**2)) / scale) / 1.0
-        error = 0.999 * op.entries.norm_error / scale
+        matrix_of(op).entries.error = (
+            ERROR / (float(np.sum(matrix_of(op).entries.row_spans ** 2)) / scale) / 1.0
+        )
+        error = 0.999 * matrix_of(op).entries.norm_error / scale
         assert error == pytest.approx(0.999 * ERROR)
         answer = fg.extreme_eigenvalues(op, method=method, rtol=0.3)
         for found, value in ((answer.smallest, values[0]), (answer.largest, values[-1])):
@@ -211,7 +214,7 @@ class TestErrorsOfProducts:
         problem, asked = as_problem(op), plain_request(rtol=1e-12, block=1, max_passes=20)
         u = basis[:, -1]
         run_lanczos(problem, asked)
-        most = gamma(op.additions) * float(np.max(np.sum(np.abs(matrix), axis=1)))
+        most = gamma(matrix_of(op).summands) * float(np.max(np.sum(np.abs(matrix), axis=1)))
         size = 0.97 * most / overlap(problem, u, asked)
         problem = replace(problem, entry_error=0.0)
         noisy = with_noise(problem.multiply, u, size, most)

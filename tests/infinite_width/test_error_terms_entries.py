@@ -20,6 +20,7 @@ from fastgram.infinite_width import conditioning, cosine_table, separable_table
 from fastgram.infinite_width import entries as _entries
 from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels.contract import CLOSE, FROM_ONE
+from fastgram.matrix.operator import matrix_of
 from fastgram.network import duals
 
 OFF = 1e-6
@@ -44,7 +45,7 @@ def turned(cosines, norms):
 
 def over_bound(op, X, name, rows=None):
     """The largest error of some entries over what is stated of them."""
-    A, entries = op.dense(), op.entries
+    A, entries = op.dense(), matrix_of(op).entries
     bound = entries.error * np.outer(entries.row_spans, entries.row_spans)
     worst = 0.0
     for i in range(len(X)) if rows is None else rows:
@@ -89,7 +90,7 @@ WAYS = {
 def operator(way, kind="nngp", size=1.0):
     name, X = WAYS[way]
     op = fg.GramOperator(X, fg.Network(fresh(name, size)), kind=kind)
-    entries = op.entries
+    entries = matrix_of(op).entries
     assert (entries.separated is not None) == (way == "separated")
     assert entries.direct == (way == "direct")
     return op, X, name
@@ -111,7 +112,7 @@ def test_norms_that_are_taken_for_one(monkeypatch):
     monkeypatch.setattr(_entries, "_ONE_NORM", 1e-5)
     X = turned(COSINES, 1.0 + OFF * np.array([-1.0, 1.0, -1.0, 1.0, -1.0, -1.0]))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
-    assert op.entries.table is not None
+    assert matrix_of(op).entries.table is not None
     assert over_bound(op, X, "erf") <= 1.0
 
 
@@ -154,7 +155,7 @@ def test_entries_that_underflow():
     op = fg.GramOperator(1e-170 * np.eye(3), "tanh", kind="nngp")
     assert not np.any(op.dense())
     exact = Fraction(10) ** -340
-    assert Fraction(op.entries.norm_error) >= exact
+    assert Fraction(matrix_of(op).entries.norm_error) >= exact
     assert fg.extreme_eigenvalues(op).largest.upper > 0.0
 
 

@@ -221,7 +221,7 @@ def test_any_shape_and_either_dtype_of_the_result(shape, dtype, kernels):
 @pytest.mark.parametrize("out", DTYPES)
 def test_a_table_that_shared_memory_does_not_hold(dtype, out):
     staged = host_kernels()
-    small = Kernels(staged.xp, staged.launch, staged.processors, shared_bytes=100)
+    small = Kernels(staged.xp, staged.launch, staged.multiprocessors, shared_bytes=100)
     table = table_of("hard_tanh", 2, "nngp", dtype)
     one, other = (evaluated(k.evaluate, tile(dtype), table, out) for k in (staged, small))
     assert np.array_equal(one, other)

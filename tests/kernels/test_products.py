@@ -20,6 +20,7 @@ from fastgram.devices.cpu import CPU
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels.cpu import llvm_vectors, products
 from fastgram.kernels.cpu.transpose import mirror, transpose
+from fastgram.matrix.operator import matrix_of
 
 TILE = 64
 
@@ -78,7 +79,7 @@ def test_products_with_a_matrix(columns, order, wide, monkeypatch):
     before = V.copy()
     assert np.allclose(op @ V, fg.gram(X, network="tanh") @ V, rtol=0.0, atol=1e-12)
     assert np.array_equal(V, before)
-    assert (op.entries.rows.packed is None) == (not wide)
+    assert (matrix_of(op).entries.rows.packed is None) == (not wide)
 
 
 def test_the_way_of_multiplying(monkeypatch):
@@ -121,6 +122,7 @@ def test_transpose(shape, dtype):
 PROGRAM = """
 import numpy as np, fastgram as fg
 from fastgram.kernels.cpu import llvm_vectors
+from fastgram.matrix.operator import matrix_of
 print(llvm_vectors.wide())
 X = fg.datasets.sphere(333, 3, 0)
 for dtype in ("float64", "float32"):

@@ -29,7 +29,8 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entries import Entries
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
-from fastgram.matrix.traversal import Store, each_tile
+from fastgram.matrix.consumers import Store
+from fastgram.matrix.traversal import each_tile
 
 TILE = 8
 SIZES = (1, 2, TILE - 1, TILE, TILE + 1, 3 * TILE + 5)

@@ -138,4 +138,4 @@ def launcher(text, backward=False):
 @functools.cache
 def host_kernels(backward: bool = False) -> Kernels:
     """Return the kernels of kernels/*.cuh, to be run on this machine's processor."""
-    return Kernels(np, launcher(source(), backward), processors=3)
+    return Kernels(np, launcher(source(), backward), multiprocessors=3)
