@@ -58,9 +58,12 @@ LEAST_CHAIN = 2
 CLOSE = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A function of the cosine, as polynomials on the cells of pieces of [−1, 1].
+
+    Nothing writes to its arrays: devices keep copies of them for as long as it lives. A table is
+    equal to itself alone.
 
     Piece p holds where lows[p] ≤ s² < highs[p], s half the chord to the nearer end: on both sides
     of ρ = 0 FROM_NEARER, which is the only piece or the middle one, and on their own side FROM_ONE

@@ -170,7 +170,7 @@ class Cpu:
         from fastgram.kernels.cpu import llvm_vectors, products
 
         n, columns = V.shape
-        if columns > 1 and llvm_vectors.wide():
+        if columns > 1 and llvm_vectors.has_avx512():
             columns = products.padded(columns)
         if columns == V.shape[1] and V.flags.c_contiguous:
             return V
@@ -184,8 +184,8 @@ class Cpu:
 
         if columns == 1:  # a tile costs what it takes to be read, and BLAS would read it twice
             return _multiply_one_vector
-        wide: Multiplier = products.multiply_block
-        return wide if llvm_vectors.wide() else multiply_by_blas
+        ours: Multiplier = products.multiply_block
+        return ours if llvm_vectors.has_avx512() else multiply_by_blas
 
     def qr(self, block: Array) -> tuple[Array, npt.NDArray[np.float64]]:
         """Return orthonormal columns, and the triangle that goes with them."""

@@ -168,7 +168,8 @@ class Gpu:
     ) -> Array:
         """Return a host's array, or what `form` makes of it, on the device.
 
-        It is copied the first time and kept for as long as the array lives.
+        It is copied the first time and kept for as long as the array lives; nothing may write to
+        the array from then on.
         """
         key = id(array), form
         with self._lock:
@@ -176,6 +177,7 @@ class Gpu:
                 with self.context():
                     self._copies[key] = self.put(array if form is None else form(array))
                     self.finish()  # who asks next may work on another stream
+                array.flags.writeable = False
                 # no lock: this may run wherever memory is freed, in a thread that holds it
                 weakref.finalize(array, self._copies.pop, key, None).atexit = False
             return self._copies[key]

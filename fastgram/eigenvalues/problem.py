@@ -191,7 +191,9 @@ def _of_gram(op: GramOperator) -> Problem:
         exact_call=lambda: _exact_call(op),
         note=matrix.multiplication_note,
         factor_columns=entries.factor_columns,
-        factor_square=lambda: scaled(entries.factor_square(), -exponent),
+        factor_square=(lambda: scaled(entries.factor_square(), -exponent))
+        if entries.factor_columns is not None
+        else None,
         device=matrix.devices[0],
     )
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from fastgram.kernels.contract import FROM_ONE, IN_COSINE
 from fastgram.kernels.cpu.jit import jit
-from fastgram.kernels.cpu.llvm_vectors import run_of
-from fastgram.kernels.cpu.separable_terms import at_once, sums_of_terms
+from fastgram.kernels.cpu.llvm_vectors import borrowed_slice
+from fastgram.kernels.cpu.separable_terms import unroll_width, sums_of_terms
 
 __all__ = ["evaluate_separable", "quarter_distance"]
 
 _MOST = 0.75  # the share of a chunk above which all of it is evaluated
-_CHUNK = 512  # a row of a tile, and a multiple of what is done together
+_CHUNK = 512  # a row of a tile, and a multiple of the unroll width
 
 _compile = jit({"contract"})
 # a sum only vectorises where its order is free
@@ -46,7 +46,7 @@ def _half_chords(rho, x, columns, first, places, sign, close, s, count, blocks):
     if near:
         for k in range(count):
             if s[k] < close:
-                y = run_of(columns, (first + places[k]) * x.size, x.size)
+                y = borrowed_slice(columns, (first + places[k]) * x.size, x.size)
                 s[k] = quarter_distance(x, y, sign)
     for k in range(blocks):
         s[k] = np.sqrt(s[k])
@@ -88,7 +88,7 @@ def evaluate_separable(
 ):  # fmt: skip
     """Fill the entries on the piece: the arguments are a `SeparablePiece`'s, and `evaluate`'s."""
     kind = cosines.dtype.type
-    size, below = at_once(cosines), mode != IN_COSINE
+    size, below = unroll_width(cosines), mode != IN_COSINE
     sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
     chosen = np.zeros(_CHUNK + 1, cosines.dtype)
     places, all_places = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
@@ -97,19 +97,19 @@ def evaluate_separable(
     length, width, terms, rank = rows.shape[1], cosines.shape[1], coefficients.shape[1], chains.size
     flat, own_bases, flat_weights = coefficients.ravel(), bases.ravel(), weights.ravel()
     for i in range(cosines.shape[0]):
-        x = run_of(rows, i * length, length)
+        x = borrowed_slice(rows, i * length, length)
         for first in range(0, width, _CHUNK):
             m = min(_CHUNK, width - first)
             start = i * width + first
-            rho, into = run_of(cosines, start, m), run_of(out, start, m)
-            scale = run_of(column_scale, first, m)
+            rho, into = borrowed_slice(cosines, start, m), borrowed_slice(out, start, m)
+            scale = borrowed_slice(column_scale, first, m)
             count = 0
             for j in range(m):
                 count += (rho[j] < top) & (rho[j] >= bottom)
             if count == 0:
                 continue
-            whole = count > _MOST * m
-            if whole:
+            full = count > _MOST * m
+            if full:
                 count = m
                 chosen[:m], places[:m] = rho, all_places[:m]
             else:
@@ -121,7 +121,7 @@ def evaluate_separable(
                 _half_chords(chosen, x, columns, first, places, sign, close, chord, count, blocks)
                 v = chord
             for j in range(0, blocks, size):
-                if whole and j + size <= m:
+                if full and j + size <= m:
                     sums_of_terms(
                         v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
                         flat_weights, width, first, None, sums,
@@ -131,7 +131,7 @@ def evaluate_separable(
                         v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
                         flat_weights, width, first, places, sums,
                     )  # fmt: skip
-            if whole:
+            if full:
                 _put(sums, row_scale[i], scale, part, m)
                 _choose(rho, top, bottom, part, into, m)
             else:

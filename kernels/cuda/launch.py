@@ -14,10 +14,10 @@ do. Launches are ordered among themselves, and need not have ended when `launch`
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -84,7 +84,8 @@ class Kernels:
         self.launch = launch
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
-        self._tables: dict[int, Array] = {}
+        # what is packed goes with its table, which is never written to
+        self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()
 
     def packed(self, table: Table) -> tuple[Array, int, int]:
@@ -93,17 +94,14 @@ class Kernels:
         The array is kept as long as the table is.
         """
         pieces, rows, _ = table.cells.shape
-        key = id(table)
         with self._guard:
-            if key not in self._tables:
+            if table not in self._tables:
                 kind = table.cells.dtype
                 heads = [table.modes[:, None], table.lows[:, None], table.highs[:, None]]
                 head = np.concatenate([*heads, table.counts], axis=1).astype(kind)
                 numbers = np.concatenate([head.ravel(), table.cells.ravel()])
-                self._tables[key] = self.xp.asarray(numbers)
-                # no lock: this may run wherever memory is freed, in a thread that holds it
-                weakref.finalize(table, self._tables.pop, key, None).atexit = False
-            return self._tables[key], pieces, rows
+                self._tables[table] = self.xp.asarray(numbers)
+            return self._tables[table], pieces, rows
 
     def evaluate(
         self,

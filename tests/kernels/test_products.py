@@ -71,7 +71,7 @@ def test_a_tile_and_its_transpose_times_blocks(shape, columns):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_products_with_a_matrix(columns, order, wide, monkeypatch):
     """By loops of our own and by BLAS, whatever the number of columns and their layout."""
-    monkeypatch.setattr(llvm_vectors, "wide", lambda: wide)
+    monkeypatch.setattr(llvm_vectors, "has_avx512", lambda: wide)
     monkeypatch.setattr(products, "wide", lambda: wide)
     X = fg.datasets.sphere(900, 6, 3)
     op = fg.GramOperator(X, "tanh", memory=0)
@@ -87,7 +87,7 @@ def test_the_way_of_multiplying(monkeypatch):
     used = []
     monkeypatch.setattr(products, "multiply_block", lambda *arguments: used.append(arguments))
     for wide in (True, False):
-        monkeypatch.setattr(llvm_vectors, "wide", lambda wide=wide: wide)
+        monkeypatch.setattr(llvm_vectors, "has_avx512", lambda wide=wide: wide)
         CPU.multiplier(13)(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
         assert bool(used) == wide
         used.clear()
@@ -123,7 +123,7 @@ PROGRAM = """
 import numpy as np, fastgram as fg
 from fastgram.kernels.cpu import llvm_vectors
 from fastgram.matrix.operator import matrix_of
-print(llvm_vectors.wide())
+print(llvm_vectors.has_avx512())
 X = fg.datasets.sphere(333, 3, 0)
 for dtype in ("float64", "float32"):
     for network in ("relu", fg.Network("hard_tanh")):
