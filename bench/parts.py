@@ -20,7 +20,7 @@ import numpy.typing as npt
 import fastgram as fg
 from bench.floors import Clock, each_pair, gemm_of_tiles, times_in_turn
 from fastgram.devices.cpu import CPU
-from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.entries import TabledEntries
 from fastgram.matrix.consumers import Consumer, Multiply
 from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.tile_cache import slices
@@ -101,7 +101,7 @@ def run_pass(op: fg.GramOperator, V: Array, threads: int) -> Array:
     return out
 
 
-def entries_of(op: fg.GramOperator) -> Entries:
+def entries_of(op: fg.GramOperator) -> TabledEntries:
     """Return the entries of an operator.
 
     Raises
@@ -135,7 +135,7 @@ class Sample:
 def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
     """Return a sample of each shape that the tiles of the upper triangle have."""
     entries, n = entries_of(op), op.shape[0]
-    unit, spans = entries.rows.unit, entries.row_spans.astype(entries.dtype)
+    unit, spans = entries.rows.unit, entries.row_scales.astype(entries.dtype)
     heights = {i.stop - i.start for i in slices(n, CPU.tile)}
     found = {}
     for shape in ((height, width) for height in heights for width in heights if height >= width):
@@ -221,7 +221,7 @@ def check(op: fg.GramOperator, V: Array, product: Array) -> None:
     X, chosen = matrix_of(op).given_rows, chosen_rows(n)
     expected = fg.gram(X[chosen], X, op.network, kind=op.kind) @ V
     entries = entries_of(op)
-    spans = entries.row_spans
+    spans = entries.row_scales
     # both sides are as exact as their entries, and add n terms
     allowed = (2.0 * entries.error + n * eps) * np.outer(spans[chosen], spans @ np.abs(V))
     assert np.all(np.abs(product - expected) <= allowed), "the product is wrong"

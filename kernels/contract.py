@@ -25,6 +25,7 @@ cosines (m, n) and the unit rows (m, d) and (n, d) it came from, of one dtype, f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -32,26 +33,27 @@ import numpy.typing as npt
 __all__ = [
     "CELLS",
     "CLOSE",
-    "FROM_MINUS_ONE",
-    "FROM_NEARER",
-    "FROM_ONE",
-    "IN_COSINE",
-    "LEAST_CHAIN",
+    "MIN_HORNER_LENGTH",
+    "PieceVariable",
     "SeparablePiece",
     "Table",
 ]
 
-# What the polynomials of a piece are functions of.
-IN_COSINE = 3  # of a separable piece: K = base + P(ρ)
-FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2), for ρ ≥ 0 only in a table
-FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2), for ρ < 0 only in a table
-FROM_NEARER = 0  # of a table: s to the nearer end, and cells counted in ρ
+
+class PieceVariable(IntEnum):
+    """What the polynomials of a piece are functions of."""
+
+    FROM_NEARER = 0  # of a table: s to the nearer end, and cells counted in ρ
+    FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2), for ρ ≥ 0 only in a table
+    FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2), for ρ < 0 only in a table
+    IN_COSINE = 3  # of a separable piece: K = base + P(ρ)
+
 
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
 CELLS = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
 
-# What each of the two Horner chains of a separable piece has at least.
-LEAST_CHAIN = 2
+# Coefficients that each of the two polynomials of a separable piece has at least.
+MIN_HORNER_LENGTH = 2
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
 # stays near the rounding of the entries themselves.
@@ -68,17 +70,19 @@ class Table:
     Piece p holds where lows[p] ≤ s² < highs[p], s half the chord to the nearer end: on both sides
     of ρ = 0 FROM_NEARER, which is the only piece or the middle one, and on their own side FROM_ONE
     and FROM_MINUS_ONE. A piece is cut into CELLS[dtype] cells. An entry
-    is on the cell counts[p, 0]·v + counts[p, 1], rounded to a whole number in range, with v = ρ
-    FROM_NEARER and v = s else. With t = counts[p, 2]·s + offset, small on the cell, it is
+    is on the cell cell_map[p, 0]·v + cell_map[p, 1], rounded to a whole number in range, with v = ρ
+    FROM_NEARER and v = s else. With t = cell_map[p, 2]·s + offset, small on the cell, it is
     K = base − s·P(t), and cells[p] has the offsets in its first row, then the bases, and the
     coefficients of the polynomials P, descending: a column a cell.
 
     Attributes
     ----------
     modes : (p,) int64 array
-        FROM_NEARER, then FROM_ONE and FROM_MINUS_ONE.
+        The `PieceVariable` of each: FROM_NEARER, then FROM_ONE and FROM_MINUS_ONE.
     lows, highs : (p,) arrays
-    counts : (p, 3) array
+        Of s².
+    cell_map : (p, 3) array
+        Scale and shift, from v to the number of a cell, and slope, from s to t.
     cells : (p, 2 + coefficients, cells) array
     at_one, at_minus_one : float
         K(1) and K(−1).
@@ -95,7 +99,7 @@ class Table:
     modes: npt.NDArray[np.int64]
     lows: npt.NDArray[np.floating]
     highs: npt.NDArray[np.floating]
-    counts: npt.NDArray[np.floating]
+    cell_map: npt.NDArray[np.floating]
     cells: npt.NDArray[np.floating]
     at_one: float
     at_minus_one: float
@@ -111,28 +115,29 @@ class SeparablePiece:
 
     For top > ρ ≥ bottom, with v the variable that `mode` names and t = slope·v + offset, it is
     the sum over r of weights[r, j]·(bases[i, r] + even(t²) + t·odd(t²)), with −v before the
-    polynomial where `mode` is not IN_COSINE. The chains of coefficients, descending, have
-    chains[r] members each and stand in `coefficients[i]` one after the other, the even one first.
+    polynomial where `mode` is not IN_COSINE. The even and the odd polynomial of term r have
+    horner_lengths[r] coefficients each, descending, and stand in `coefficients[i]` one after the
+    other, the even one first.
 
     Attributes
     ----------
     top, bottom : float
-    mode : int
+    mode : PieceVariable
         IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
     slope, offset : float
-    chains : (rank,) int64 array
-        Each at least LEAST_CHAIN.
-    coefficients : (m, 2·sum(chains)) array
+    horner_lengths : (rank,) int64 array
+        Each at least MIN_HORNER_LENGTH.
+    coefficients : (m, 2·sum(horner_lengths)) array
     bases : (m, rank) array
     weights : (rank, n) array
     """
 
     top: float
     bottom: float
-    mode: int
+    mode: PieceVariable
     slope: float
     offset: float
-    chains: npt.NDArray[np.int64]
+    horner_lengths: npt.NDArray[np.int64]
     coefficients: npt.NDArray[np.floating]
     bases: npt.NDArray[np.floating]
     weights: npt.NDArray[np.floating]

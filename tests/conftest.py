@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +12,7 @@ from threadpoolctl import threadpool_limits
 import fastgram as fg
 from fastgram.__main__ import main
 from fastgram.exact import solve
-from fastgram.matrix import operator
+from fastgram.matrix import computed_matrix, gram, operator, products
 from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
@@ -70,9 +69,8 @@ def tiles(monkeypatch):
     """A function that sets the size of tiles and the threads of gram and GramOperator."""
 
     def use(size, threads=None):
-        for module in ("gram", "products", "computed_matrix"):
-            traverse = functools.partial(each_tile, tile=size, threads=threads)
-            module = importlib.import_module(f"fastgram.matrix.{module}")
+        traverse = functools.partial(each_tile, tile=size, threads=threads)
+        for module in (computed_matrix, gram, products):
             monkeypatch.setattr(module, "each_tile", traverse)
 
     return use

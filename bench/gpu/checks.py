@@ -70,7 +70,7 @@ class Problem:
 
     def _spans_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
         entries = entries_of(op)
-        return entries.row_spans, 2.0 * entries.error  # ours and the CPU's
+        return entries.row_scales, 2.0 * entries.error  # ours and the CPU's
 
 
 def refuse(shares: Array, what: str) -> None:
@@ -107,7 +107,7 @@ def check_matrix(
     units = np.abs(matrix_of(op).dense_on_host() - fg.gram(X, network=network, kind=kind))
     entries = matrix_of(op).entries
     if isinstance(entries, Entries):
-        units /= entries.error * np.outer(entries.row_spans, entries.row_spans)
+        units /= entries.error * np.outer(entries.row_scales, entries.row_scales)
     else:
         units /= entries.norm_error  # in the spectral norm: no entry is further off
     runs.add(case, f"of the stated error, {dtype}", [float(np.max(units))], "ratio")

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.entries import TabledEntries
+from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
 from fastgram.support.threads import one_blas_thread
 
@@ -42,7 +43,7 @@ class Blocks(Protocol):
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
 
     @property
-    def of_one_table(self) -> Entries | None:
+    def of_one_table(self) -> TabledEntries | None:
         """The same where entries over their scales are one function of the cosine, else None."""
 
     @property
@@ -87,4 +88,4 @@ def blocks_of(
     rows = UnitRows.of(network.augmented(X), dtype)
     columns = rows if Y is None else UnitRows.of(network.augmented(Y), dtype, "Y")
     with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
-        return Entries(network, kind, rows, columns, dtype)
+        return entries_between(network, kind, rows, columns, dtype)

@@ -13,6 +13,8 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from fastgram.kernels.contract import CELLS
+
 __all__ = [
     "INT32",
     "INT64",
@@ -21,6 +23,7 @@ __all__ = [
     "features",
     "has_avx512",
     "instructions",
+    "lanes_of",
     "length_of",
     "operands_of",
 ]
@@ -123,6 +126,73 @@ class Lanes:
         b, zero, most = self.builder, self.constant(0.0), self.constant(top)
         value = b.select(b.fcmp_ordered(">", value, zero), value, zero)
         return b.select(b.fcmp_ordered("<", value, most), value, most)
+
+
+class _Permutation:
+    """The cells of lanes, in a table of as many cells as a register has lanes: AVX-512."""
+
+    def __init__(self, lanes: Lanes, cell: Any) -> None:
+        self.lanes, self.cell = lanes, cell
+
+    def take(self, table: Any) -> Any:
+        name = f"llvm.x86.avx512.permvar.{'df' if self.lanes.bits == 64 else 'sf'}.512"
+        return self.lanes.call(name, self.lanes.load(table), self.cell)
+
+
+class _TwoPermutations:
+    """The same where a register holds half of the cells: AVX2, which permutes 32-bit lanes."""
+
+    def __init__(self, lanes: Lanes, cell: Any) -> None:
+        b, self.lanes = lanes.builder, lanes
+        half = lanes.count
+        self.upper = b.icmp_unsigned(">=", cell, lanes.constant(half, lanes.integers))
+        within = b.and_(cell, lanes.constant(half - 1, lanes.integers))
+        if lanes.bits == 64:  # two neighbours of 32 bits each
+            twice = b.shl(within, lanes.constant(1, lanes.integers))
+            high = b.or_(
+                b.shl(twice, lanes.constant(32, lanes.integers)),
+                lanes.constant(1 << 32, lanes.integers),
+            )
+            within = b.or_(twice, high)
+        self.within = b.bitcast(within, ir.VectorType(INT32, 8))
+
+    def take(self, table: Any) -> Any:
+        b, lanes = self.lanes.builder, self.lanes
+        eight = ir.VectorType(ir.FloatType(), 8)
+        found = []
+        for half in (0, 1):
+            start = b.gep(table, [ir.Constant(INT64, half * lanes.count)])
+            part = lanes.load(start, eight)
+            part = lanes.call("llvm.x86.avx2.permps", part, self.within)
+            found.append(b.bitcast(part, lanes.vector))
+        return b.select(self.upper, found[1], found[0])
+
+
+class _Loads:
+    """The same on any machine: a load a lane."""
+
+    def __init__(self, lanes: Lanes, cell: Any) -> None:
+        b, self.lanes = lanes.builder, lanes
+        self.cells = [
+            b.extract_element(cell, ir.Constant(INT32, lane)) for lane in range(lanes.count)
+        ]
+
+    def take(self, table: Any) -> Any:
+        b, result = self.lanes.builder, ir.Constant(self.lanes.vector, ir.Undefined)
+        for lane, cell in enumerate(self.cells):
+            value = b.load(b.gep(table, [cell]))
+            result = b.insert_element(result, value, ir.Constant(INT32, lane))
+        return result
+
+
+def lanes_of(context: Any, builder: Any, dtype: np.dtype[np.floating]) -> tuple[Lanes, Any]:
+    """Return the vectors, and the way to look up, for the machine that is compiled for."""
+    found = features(context)
+    if "avx512f" in found:
+        return Lanes(builder, dtype, CELLS[dtype]), _Permutation
+    if {"avx2", "fma"} <= found:
+        return Lanes(builder, dtype, CELLS[dtype] // 2), _TwoPermutations
+    return Lanes(builder, dtype, 16 // dtype.itemsize), _Loads
 
 
 @intrinsic

@@ -47,7 +47,9 @@ class _Operands(NamedTuple):
 
 def _make(rows: int, vectors: int) -> Any:
     @intrinsic
-    def outer(typing, a, a_start, a_row, a_step, b, b_start, b_step, out, out_start, out_row, count, add):
+    def outer(
+        typing, a, a_start, a_row, a_step, b, b_start, b_step, out, out_start, out_row, count, add
+    ):
         """Set out[r, :] to Σ_k a[r, k]·b[k, :], or add it, for a few rows and vectors.
 
         All arrays are C-contiguous and of one dtype. Element (r, k) of the first factor is at

@@ -136,7 +136,18 @@ def _multiply_panels(a, i, b, j, out, last):
                     )  # fmt: skip
                     continue
                 outer_8_2(
-                    a, a_start, 1, per_panel, b, b_start, per_panel, last, 0, per_panel, steps, False
+                    a,
+                    a_start,
+                    1,
+                    per_panel,
+                    b,
+                    b_start,
+                    per_panel,
+                    last,
+                    0,
+                    per_panel,
+                    steps,
+                    False,
                 )
                 for k in range(r, min(r + ROWS, height)):
                     for c in range(left, min(left + per_panel, width)):

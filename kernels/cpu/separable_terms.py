@@ -14,10 +14,16 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgram.kernels.cpu.llvm_vectors import INT32, INT64, Lanes, length_of, operands_of
-from fastgram.kernels.cpu.table_lookup import lanes_of
+from fastgram.kernels.cpu.llvm_vectors import (
+    INT32,
+    INT64,
+    Lanes,
+    lanes_of,
+    length_of,
+    operands_of,
+)
 
-__all__ = ["unroll_width", "sums_of_terms"]
+__all__ = ["sums_of_terms", "unroll_width"]
 
 _VECTORS = 4  # at a time: their sums do not wait for each other
 

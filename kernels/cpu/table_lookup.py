@@ -23,15 +23,22 @@ from numba.extending import intrinsic
 
 from fastgram.kernels.contract import CELLS, PieceVariable
 from fastgram.kernels.cpu.llvm_vectors import (
-    INT32,
     INT64,
     Lanes,
-    features,
+    lanes_of,
     length_of,
     operands_of,
 )
 
-__all__ = ["all_bits", "chords", "lanes_of", "look_up", "lowest", "members", "merge", "unroll_width"]
+__all__ = [
+    "all_bits",
+    "chords",
+    "look_up",
+    "lowest",
+    "members",
+    "merge",
+    "unroll_width",
+]
 
 _VECTORS = 4  # at a time: fewer wait for each other, more were no faster
 _UNROLL_WIDTH = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # entries at a time
@@ -40,76 +47,9 @@ _UNROLL_WIDTH = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # e
 _ROUND_TO_INT = {np.dtype(np.float64): 1.5 * 2.0**52, np.dtype(np.float32): 1.5 * 2.0**23}
 
 
-class _Permutation:
-    """A place in a table of as many cells as a register has lanes: AVX-512."""
-
-    def __init__(self, lanes: Lanes, cell: Any) -> None:
-        self.lanes, self.cell = lanes, cell
-
-    def take(self, table: Any) -> Any:
-        name = f"llvm.x86.avx512.permvar.{'df' if self.lanes.bits == 64 else 'sf'}.512"
-        return self.lanes.call(name, self.lanes.load(table), self.cell)
-
-
-class _TwoPermutations:
-    """The same where a register holds half of the cells: AVX2, which permutes 32-bit lanes."""
-
-    def __init__(self, lanes: Lanes, cell: Any) -> None:
-        b, self.lanes = lanes.builder, lanes
-        half = lanes.count
-        self.upper = b.icmp_unsigned(">=", cell, lanes.constant(half, lanes.integers))
-        within = b.and_(cell, lanes.constant(half - 1, lanes.integers))
-        if lanes.bits == 64:  # two neighbours of 32 bits each
-            twice = b.shl(within, lanes.constant(1, lanes.integers))
-            high = b.or_(
-                b.shl(twice, lanes.constant(32, lanes.integers)),
-                lanes.constant(1 << 32, lanes.integers),
-            )
-            within = b.or_(twice, high)
-        self.within = b.bitcast(within, ir.VectorType(INT32, 8))
-
-    def take(self, table: Any) -> Any:
-        b, lanes = self.lanes.builder, self.lanes
-        eight = ir.VectorType(ir.FloatType(), 8)
-        found = []
-        for half in (0, 1):
-            start = b.gep(table, [ir.Constant(INT64, half * lanes.count)])
-            part = lanes.load(start, eight)
-            part = lanes.call("llvm.x86.avx2.permps", part, self.within)
-            found.append(b.bitcast(part, lanes.vector))
-        return b.select(self.upper, found[1], found[0])
-
-
-class _Loads:
-    """The same on any machine: a load a lane."""
-
-    def __init__(self, lanes: Lanes, cell: Any) -> None:
-        b, self.lanes = lanes.builder, lanes
-        self.cells = [
-            b.extract_element(cell, ir.Constant(INT32, lane)) for lane in range(lanes.count)
-        ]
-
-    def take(self, table: Any) -> Any:
-        b, result = self.lanes.builder, ir.Constant(self.lanes.vector, ir.Undefined)
-        for lane, cell in enumerate(self.cells):
-            value = b.load(b.gep(table, [cell]))
-            result = b.insert_element(result, value, ir.Constant(INT32, lane))
-        return result
-
-
-def lanes_of(context: Any, builder: Any, dtype: np.dtype[np.floating]) -> tuple[Lanes, Any]:
-    """Return the vectors, and the way to look up, for the machine that is compiled for."""
-    found = features(context)
-    if "avx512f" in found:
-        return Lanes(builder, dtype, CELLS[dtype]), _Permutation
-    if {"avx2", "fma"} <= found:
-        return Lanes(builder, dtype, CELLS[dtype] // 2), _TwoPermutations
-    return Lanes(builder, dtype, 16 // dtype.itemsize), _Loads
-
-
 @intrinsic
 def unroll_width(typing, array):
-    """Return how many entries of an array `look_up` takes at a time: known when a loop is compiled."""
+    """Return how many entries `look_up` takes at a time: known when a loop is compiled."""
     count = _UNROLL_WIDTH[np.dtype(array.dtype.name)]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -129,7 +69,7 @@ class _Chords(NamedTuple):
 
 @intrinsic
 def chords(typing, cosines, squares, j, close):
-    """Set s² of `unroll_width` entries from the j-th on; return bits for those that are below `close`.
+    """Set s² of `unroll_width` entries from the j-th on; return bits for those below `close`.
 
     Parameters
     ----------
@@ -203,7 +143,7 @@ def members(typing, cosines, squares, j, variable, low, high):
         kind = operands.variable
         both, far = (
             lanes.splat(b.icmp_signed("==", kind, ir.Constant(kind.type, int(value))))
-            for value in (PieceVariable.NEARER, PieceVariable.FROM_MINUS_ONE)
+            for value in (PieceVariable.FROM_NEARER, PieceVariable.FROM_MINUS_ONE)
         )
         bits = ir.Constant(INT64, 0)
         for v in range(_UNROLL_WIDTH[dtype] // lanes.count):

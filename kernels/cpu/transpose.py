@@ -63,9 +63,7 @@ def _turn(typing, tile, start, row, out, out_start, out_row):
                 pointer, [builder.add(start, builder.mul(step, ir.Constant(INT64, r)))]
             )
 
-        rows = [
-            lanes.load(at(operands.tile, operands.start, operands.row, r)) for r in range(side)
-        ]
+        rows = [lanes.load(at(operands.tile, operands.start, operands.row, r)) for r in range(side)]
         step = 1
         while step < side:  # swap the off-diagonal squares of 1, 2, 4, … a side
             low = [k + side - step if k & step else k for k in range(side)]

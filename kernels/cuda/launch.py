@@ -51,7 +51,7 @@ _TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
 
 def packed_numbers(table: Table) -> int:
     """Return how many numbers a packed table is: `table_numbers` of table.cuh."""
-    return int(table.modes.size * (3 + table.counts.shape[1]) + table.cells.size)
+    return int(table.modes.size * (3 + table.cell_map.shape[1]) + table.cells.size)
 
 
 def source() -> str:
@@ -98,7 +98,7 @@ class Kernels:
             if table not in self._tables:
                 kind = table.cells.dtype
                 heads = [table.modes[:, None], table.lows[:, None], table.highs[:, None]]
-                head = np.concatenate([*heads, table.counts], axis=1).astype(kind)
+                head = np.concatenate([*heads, table.cell_map], axis=1).astype(kind)
                 numbers = np.concatenate([head.ravel(), table.cells.ravel()])
                 self._tables[table] = self.xp.asarray(numbers)
             return self._tables[table], pieces, rows
@@ -133,11 +133,11 @@ class Kernels:
             arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
             self.launch(name, grid, _BLOCK, shared, arguments)
             return
-        rank, terms = table.chains.size, table.coefficients.shape[1]
+        rank, terms = table.horner_lengths.size, table.coefficients.shape[1]
         edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]
         arrays = [
             self.xp.asarray(x)
-            for x in (table.chains, table.coefficients, table.bases, table.weights)
+            for x in (table.horner_lengths, table.coefficients, table.bases, table.weights)
         ]
         piece = [np.int64(table.mode), *edges, np.int64(rank), np.int64(terms), *arrays]
         shared = (terms + rank) * kind.itemsize

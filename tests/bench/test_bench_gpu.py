@@ -62,6 +62,7 @@ def measured(gpu, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_all_of_it(measured):
     status, found, about, printed = measured()
     assert status == 0, printed
@@ -96,6 +97,7 @@ def test_all_of_it(measured):
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_product_is_not_timed(measured, monkeypatch):
     right = ComputedMatrix.multiply
 
@@ -114,6 +116,7 @@ def test_a_wrong_product_is_not_timed(measured, monkeypatch):
     assert set(PASSES[6:]) <= timed  # of the larger order
 
 
+@pytest.mark.slow
 def test_no_number_is_a_wrong_product(measured, monkeypatch):
     monkeypatch.setattr(ComputedMatrix, "multiply", lambda matrix, V: V * np.nan)
     status, found, _, _ = measured()
@@ -121,6 +124,7 @@ def test_no_number_is_a_wrong_product(measured, monkeypatch):
     assert not [case for case, _ in found if case.startswith("pass")]
 
 
+@pytest.mark.slow
 def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     right = fg.gram
 
@@ -139,6 +143,7 @@ def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     assert not [case for case in timed if case.startswith("build")]
 
 
+@pytest.mark.slow
 def test_wrong_entries_end_it(measured, monkeypatch):
     right = ComputedMatrix.dense_on_host
 

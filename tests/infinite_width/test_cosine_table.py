@@ -1,7 +1,6 @@
 """Tables against the duals they are made of, against mpmath, and as the kernels evaluate them.
 
-The tests evaluate a table in their own words (`value`), from the contract
-(fastgram.kernels.contract).
+The tests evaluate a table in their own words (`value`), from the contract in fastgram.kernels.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from mpmath import mpf
 from fastgram import Activation, Network, get_activation
 from fastgram.devices.registry import as_devices
 from fastgram.infinite_width.cosine_table import Profile, build_table
-from fastgram.kernels.contract import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
+from fastgram.infinite_width.kernel_function import table_of_norm
+from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
 from fastgram.network.duals import dual_entries, dual_matrices
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
@@ -52,7 +52,7 @@ CASES = cases(RECORDS)
 
 @functools.cache
 def table_of(name, kind, q, dtype="float64"):
-    return Network(name).table(kind, float(np.sqrt(q)), dtype)
+    return table_of_norm(Network(name), kind, float(np.sqrt(q)), dtype)
 
 
 def ideal(activation, kind, theta, q1, q2=None):
@@ -77,12 +77,12 @@ def fallen(table, theta, far):
     rho = (1.0 - 2.0 * s * s) * (-1.0 if far else 1.0)
     result = np.full(s.shape, np.nan)
     for piece, mode in enumerate(table.modes):
-        if mode == (FROM_ONE if far else FROM_MINUS_ONE):
+        if mode == (PieceVariable.FROM_ONE if far else PieceVariable.FROM_MINUS_ONE):
             continue
         here = (table.lows[piece] <= s * s) & (s * s < table.highs[piece])
-        step, shift, scale = table.counts[piece].astype(np.float64)
+        step, shift, scale = table.cell_map[piece].astype(np.float64)
         cells = table.cells[piece].astype(np.float64)
-        counted = step * (rho if mode == FROM_NEARER else s) + shift
+        counted = step * (rho if mode == PieceVariable.FROM_NEARER else s) + shift
         cell = np.clip(np.rint(counted), 0, cells.shape[1] - 1).astype(int)
         assert np.all(cells[1, cell[here]] == float(end(table, far).astype(table.cells.dtype)))
         t = scale * s + cells[0, cell]
@@ -123,9 +123,13 @@ def adversarial_offsets(table):
 
 def cell_edges(table, piece):
     """The angles between one cell and the next, from the nearer end."""
-    step, shift, _ = table.counts[piece].astype(np.float64)
+    step, shift, _ = table.cell_map[piece].astype(np.float64)
     v = (np.arange(table.cells.shape[2] - 1) + 0.5 - shift) / step
-    return np.arccos(np.abs(v)) if table.modes[piece] == FROM_NEARER else 2.0 * np.arcsin(v)
+    return (
+        np.arccos(np.abs(v))
+        if table.modes[piece] == PieceVariable.FROM_NEARER
+        else 2.0 * np.arcsin(v)
+    )
 
 
 @pytest.mark.parametrize(("name", "kind", "q"), CASES)
@@ -167,7 +171,7 @@ def test_error_bound_holds_whatever_the_size_of_f(scale, kind):
     scaled = Activation(
         f"{scale:g}·tanh", lambda z: scale * np.tanh(z), lambda z: scale / np.cosh(z) ** 2
     )
-    table = Network(scaled).table(kind, 1.0, "float64")
+    table = table_of_norm(Network(scaled), kind, 1.0, "float64")
     theta = np.linspace(0.0, np.pi, 25)
     exact = scale**2 * ideal(get_activation("tanh"), kind, theta, np.float64(1.0))
     error = np.abs(value(table, theta) - exact)
@@ -237,7 +241,7 @@ def test_float32_tables(activation, kind, q):
     if Network(activation).is_zero(kind):
         return
     table = table_of(activation.name, kind, q, "float32")
-    for name in ("lows", "highs", "counts", "cells"):
+    for name in ("lows", "highs", "cell_map", "cells"):
         assert getattr(table, name).dtype == np.float32
     offsets = np.linspace(0.0, np.pi / 2, 16)
     exact = ideal_at_both_ends(activation, kind, offsets, q)
@@ -255,12 +259,15 @@ def test_the_form_that_the_kernels_are_promised(name, kind, q):
     table = table_of(name, kind, q)
     pieces = table.modes.size
     assert table.lows.shape == table.highs.shape == (pieces,)
-    assert table.counts.shape == (pieces, 3)
+    assert table.cell_map.shape == (pieces, 3)
     assert table.cells.shape[0] == pieces
     assert table.cells.shape[2] == CELLS[table.cells.dtype]
     assert np.array_equal(np.sort(table.modes), table.modes)
-    for mode in (FROM_ONE, FROM_MINUS_ONE):  # without a gap, and nothing twice
-        mine = [p for p in range(pieces) if table.modes[p] in (mode, FROM_NEARER)]
+    for mode in (
+        PieceVariable.FROM_ONE,
+        PieceVariable.FROM_MINUS_ONE,
+    ):  # without a gap, and nothing twice
+        mine = [p for p in range(pieces) if table.modes[p] in (mode, PieceVariable.FROM_NEARER)]
         mine.sort(key=lambda p: table.lows[p])
         assert table.lows[mine[0]] == 0.0
         assert np.array_equal(table.lows[mine[1:]], table.highs[mine[:-1]])
@@ -268,8 +275,8 @@ def test_the_form_that_the_kernels_are_promised(name, kind, q):
 
 
 def test_normalize_scales_the_table():
-    plain = Network("tanh").table("nngp", 1.0, "float64")
-    scaled = Network("tanh", normalize=True).table("nngp", 1.0, "float64")
+    plain = table_of_norm(Network("tanh"), "nngp", 1.0, "float64")
+    scaled = table_of_norm(Network("tanh", normalize=True), "nngp", 1.0, "float64")
     assert scaled.at_one == pytest.approx(1.0, abs=FEW * EPS)
     for theta in (0.1, 1.5, 3.0):
         expected = value(plain, theta) / plain.at_one
@@ -344,7 +351,7 @@ def test_any_degree_and_every_cell(degree, device, dtype):
     ones = np.ones(157, dtype)
     out = rho.copy()
     evaluate(device, out, rows, columns.astype(dtype), ones[:3], ones, table, out)
-    step, shift, scale = table.counts[0].astype(np.float64)
+    step, shift, scale = table.cell_map[0].astype(np.float64)
     rho = rho.astype(np.float64)
     s = np.sqrt((1.0 - np.abs(rho)) / 2.0)
     place = step * rho + shift

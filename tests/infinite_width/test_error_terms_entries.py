@@ -16,10 +16,11 @@ from mpmath import mp
 
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width import conditioning, cosine_table, separable_table
-from fastgram.infinite_width import entries as _entries
+from fastgram.infinite_width import conditioning, cosine_table, entry_choice, separable_table
+from fastgram.infinite_width.entries import TabledEntries
+from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.piecewise import POWERS, Piece
-from fastgram.kernels.contract import CLOSE, FROM_ONE
+from fastgram.kernels.contract import CLOSE, PieceVariable
 from fastgram.matrix.operator import matrix_of
 from fastgram.network import duals
 
@@ -46,7 +47,7 @@ def turned(cosines, norms):
 def over_bound(op, X, name, rows=None):
     """The largest error of some entries over what is stated of them."""
     A, entries = op.dense(), matrix_of(op).entries
-    bound = entries.error * np.outer(entries.row_spans, entries.row_spans)
+    bound = entries.error * np.outer(entries.row_scales, entries.row_scales)
     worst = 0.0
     for i in range(len(X)) if rows is None else rows:
         for j in range(len(X)):
@@ -90,9 +91,8 @@ WAYS = {
 def operator(way, kind="nngp", size=1.0):
     name, X = WAYS[way]
     op = fg.GramOperator(X, fg.Network(fresh(name, size)), kind=kind)
-    entries = matrix_of(op).entries
-    assert (entries.separated is not None) == (way == "separated")
-    assert entries.direct == (way == "direct")
+    classes = {"separated": SeparatedEntries, "direct": IntegratedEntries}
+    assert type(matrix_of(op).entries) is classes.get(way, TabledEntries)
     return op, X, name
 
 
@@ -109,7 +109,7 @@ def test_norms_that_are_off(norms_off, way):
 
 
 def test_norms_that_are_taken_for_one(monkeypatch):
-    monkeypatch.setattr(_entries, "_ONE_NORM", 1e-5)
+    monkeypatch.setattr(entry_choice, "_ONE_NORM", 1e-5)
     X = turned(COSINES, 1.0 + OFF * np.array([-1.0, 1.0, -1.0, 1.0, -1.0, -1.0]))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
     assert matrix_of(op).entries.table is not None
@@ -186,7 +186,7 @@ def test_rounding_of_a_cell(degree):
     series = np.zeros(degree + 1)
     series[-1] = 1.0
     power = POWERS[: degree + 1, : degree + 1] @ series
-    piece = Piece(FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
+    piece = Piece(PieceVariable.FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
     cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
     measured = cosine_table._rounding(cell, 2.0, piece, series)
     s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)

@@ -17,20 +17,15 @@ from helpers.tolerances import FEW, TABLE, eps, reference
 
 import fastgram as fg
 from fastgram import Network
+from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.infinite_width.separable_table import separate
 from fastgram.kernels import reference as naive
-from fastgram.kernels.contract import (
-    CELLS,
-    CLOSE,
-    FROM_MINUS_ONE,
-    FROM_NEARER,
-    FROM_ONE,
-    IN_COSINE,
-    Table,
-)
+from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable, Table
 from fastgram.kernels.cpu import bit_products
 from fastgram.kernels.cpu import evaluate as cpu
 from fastgram.kernels.cuda.launch import Kernels
+
+NEARER, ONE, MINUS_ONE, COSINE = PieceVariable
 
 pytestmark = needs_compiler
 
@@ -51,7 +46,7 @@ def kernels(request):
 
 @functools.cache
 def table_of(name, depth, kind, dtype):
-    return Network(name, depth=depth).table(kind, 1.0, dtype)
+    return table_of_norm(Network(name, depth=depth), kind, 1.0, dtype)
 
 
 @functools.cache
@@ -106,10 +101,10 @@ def test_tables_of_many_pieces_against_the_cpu(dtype, kernels):
     steps = CELLS[kind] / np.array([1.5, *(highs - lows)[1:]])
     starts = np.array([-0.75, *lows[1:]])
     table = Table(
-        modes=np.array([FROM_NEARER, *[FROM_ONE] * 3, *[FROM_MINUS_ONE] * 3]),
+        modes=np.array([NEARER, *[ONE] * 3, *[MINUS_ONE] * 3]),
         lows=(lows**2).astype(kind),
         highs=(highs**2).astype(kind),
-        counts=np.stack([steps, -starts * steps - 0.5, steps], axis=1).astype(kind),
+        cell_map=np.stack([steps, -starts * steps - 0.5, steps], axis=1).astype(kind),
         cells=rng.standard_normal((7, 5, CELLS[kind])).astype(kind),
         at_one=0.0, at_minus_one=0.0, scale=1e4, error=0.0, slope=0.0,
     )  # fmt: skip
@@ -156,10 +151,10 @@ def test_every_cell_against_the_contract(name, depth, kind, dtype, kernels):
     square[close] = 0.25 * np.sum(difference**2, axis=1)[close]
     wanted, visited = np.full(theta.size, np.nan), 0
     for p, mode in enumerate(table.modes):
-        side = (mode == FROM_NEARER) | ((rho < 0.0) == (mode == FROM_MINUS_ONE))
+        side = (mode == NEARER) | ((rho < 0.0) == (mode == PieceVariable.FROM_MINUS_ONE))
         here = side & (table.lows[p] <= square) & (square < table.highs[p])
-        chord, (step, shift, slope) = np.sqrt(square[here]), table.counts[p].astype(np.float64)
-        counted = step * (rho[here] if mode == FROM_NEARER else chord) + shift
+        chord, (step, shift, slope) = np.sqrt(square[here]), table.cell_map[p].astype(np.float64)
+        counted = step * (rho[here] if mode == NEARER else chord) + shift
         cells = table.cells[p].astype(np.float64)
         cell = np.clip(np.rint(counted), 0, cells.shape[1] - 1).astype(int)
         polynomial = np.zeros(chord.size)
@@ -237,7 +232,11 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
     norms = [np.geomspace(0.6, 1.8, z.shape[0]) for z in (x, y)]
     separated = separate(Network(name), kind, 0.6, 1.8, np.dtype(dtype))
     pieces = separated.touched(cosines, *(separated.places(norm) for norm in norms), {})
-    assert {piece.mode for piece in pieces} == {FROM_ONE, FROM_MINUS_ONE, IN_COSINE}
+    assert {piece.mode for piece in pieces} == {
+        PieceVariable.FROM_ONE,
+        PieceVariable.FROM_MINUS_ONE,
+        PieceVariable.IN_COSINE,
+    }
     filled = np.zeros(cosines.shape, bool)
     for piece in pieces:
         for out_dtype in DTYPES:
@@ -249,7 +248,7 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
             terms = 1.0 + np.max(np.abs(piece.bases), axis=0) @ np.max(
                 np.abs(piece.weights), axis=1
             )
-            bound = FEW * piece.chains.size * eps(dtype) * terms * np.outer(*weights)
+            bound = FEW * piece.horner_lengths.size * eps(dtype) * terms * np.outer(*weights)
             assert np.all(np.abs(found - wanted)[here] <= bound[here])
         assert not np.any(filled & here)
         filled |= here
@@ -281,7 +280,7 @@ def test_counts_against_the_cpu(m, rows, columns, dtype, kernels):
 
 def test_a_packed_table_lives_as_long_as_its_table():
     kernels = Kernels(np, lambda *launch: None, 3)
-    table = Network("relu").table("gradient", 1.0, "float64")
+    table = table_of_norm(Network("relu"), "gradient", 1.0, "float64")
     copy = type(table)(**vars(table))
     first = kernels.packed(copy)[0]
     assert kernels.packed(copy)[0] is first

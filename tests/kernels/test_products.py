@@ -26,7 +26,7 @@ TILE = 64
 
 
 def packed(X, monkeypatch):
-    monkeypatch.setattr(products, "wide", lambda: True)
+    monkeypatch.setattr(products, "has_avx512", lambda: True)
     return products.pack(X)
 
 
@@ -49,7 +49,7 @@ def test_products_of_rows(n, d, dtype, monkeypatch):
 
 
 def test_without_wide_registers_nothing_is_packed(monkeypatch):
-    monkeypatch.setattr(products, "wide", lambda: False)
+    monkeypatch.setattr(products, "has_avx512", lambda: False)
     assert products.pack(np.ones((3, 2))) is None
 
 
@@ -72,7 +72,7 @@ def test_a_tile_and_its_transpose_times_blocks(shape, columns):
 def test_products_with_a_matrix(columns, order, wide, monkeypatch):
     """By loops of our own and by BLAS, whatever the number of columns and their layout."""
     monkeypatch.setattr(llvm_vectors, "has_avx512", lambda: wide)
-    monkeypatch.setattr(products, "wide", lambda: wide)
+    monkeypatch.setattr(products, "has_avx512", lambda: wide)
     X = fg.datasets.sphere(900, 6, 3)
     op = fg.GramOperator(X, "tanh", memory=0)
     V = np.asarray(np.random.default_rng(1).standard_normal((900, columns)), order=order)
