@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,14 +51,14 @@ class PieceVariable(IntEnum):
 
 
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
-CELLS = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
+CELLS: dict[np.dtype[Any], int] = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
 
 # Coefficients that each of the two polynomials of a separable piece has at least.
 MIN_HORNER_LENGTH = 2
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
 # stays near the rounding of the entries themselves.
-CLOSE = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
+CLOSE: dict[np.dtype[Any], float] = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
 
 
 @dataclass(frozen=True, eq=False)

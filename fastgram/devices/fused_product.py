@@ -70,7 +70,7 @@ class FusedProduct:
         device = self.devices[number]
         assert isinstance(device, Gpu)
         with device.context():
-            panels = range(number, fused_product.count(self.weights.size), len(self.devices))
+            panels = range(number, fused_product.panel_count(self.weights.size), len(self.devices))
             product = fused_product.multiply(
                 device.kernels,
                 device.unit(self.rows),

@@ -1,7 +1,7 @@
 """The GPU tile kernels: one CUDA C++ source, and what launches it.
 
-`source` is the text, of the files `SOURCES`. `Kernels` knows what the kernels take, and nothing of
-CuPy: with an array namespace `xp` and a function
+`source` is the text, of the numbers of `constants` and the files `SOURCES`. `Kernels` knows what
+the kernels take, and nothing of CuPy: with an array namespace `xp` and a function
 
     launch(name, grid, block, shared, arguments)
 
@@ -22,6 +22,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fastgram.kernels.contract import SeparablePiece, Table
+from fastgram.kernels.cuda import constants
+from fastgram.kernels.cuda.constants import COUNT_TILE, ENTRIES, HEAD, THREADS
 
 __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
@@ -42,22 +44,20 @@ SOURCES = (
 # which the smallest float32 numbers become 0.
 OPTIONS = ("--std=c++17",)
 
-_BLOCK = 256  # threads
-_PER_MULTIPROCESSOR = 8  # blocks: more than are resident at a time
-_AT_ONCE = 4  # entries a thread does together: `ENTRIES` of evaluate.cuh and separable.cuh
+_BLOCKS_PER_SM = 8  # in the grid: more than are resident at a time
 _SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
-_TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
 
 
 def packed_numbers(table: Table) -> int:
     """Return how many numbers a packed table is: `table_numbers` of table.cuh."""
-    return int(table.modes.size * (3 + table.cell_map.shape[1]) + table.cells.size)
+    return int(table.modes.size * HEAD + table.cells.size)
 
 
 def source() -> str:
     """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
     folder = Path(__file__).parent
     parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
+    parts.insert(0, constants.text())
     # CuPy writes it to a file in whatever encoding the locale has
     return "\n".join(parts).encode("ascii", "replace").decode("ascii")
 
@@ -124,14 +124,14 @@ class Kernels:
         tile = [cosines, rows, columns, row_scale, column_scale, *sizes]
         kind = np.dtype(cosines.dtype)
         types = f"{kind}_{np.dtype(out.dtype)}"
-        grid = self._grid(height * -(-width // (_BLOCK * _AT_ONCE)))
+        grid = self._grid(height * -(-width // (THREADS * ENTRIES)))
         if isinstance(table, Table):
             numbers, pieces, length = self.packed(table)
             shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
             if shared > self.shared_bytes:
                 shared, name = 0, f"evaluate_large_{types}"
             arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
-            self.launch(name, grid, _BLOCK, shared, arguments)
+            self.launch(name, grid, THREADS, shared, arguments)
             return
         rank, terms = table.horner_lengths.size, table.coefficients.shape[1]
         edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]
@@ -141,7 +141,7 @@ class Kernels:
         ]
         piece = [np.int64(table.mode), *edges, np.int64(rank), np.int64(terms), *arrays]
         shared = (terms + rank) * kind.itemsize
-        self.launch(f"evaluate_separable_{types}", grid, _BLOCK, shared, [*tile, *piece, out])
+        self.launch(f"evaluate_separable_{types}", grid, THREADS, shared, [*tile, *piece, out])
 
     def count(
         self,
@@ -159,7 +159,7 @@ class Kernels:
         The arrays are of this device's namespace.
         """
         height, width = out.shape
-        grid = -(-height // _TILE) * -(-width // _TILE)
+        grid = -(-height // COUNT_TILE) * -(-width // COUNT_TILE)
         if grid == 0:
             return
         arguments = [
@@ -169,8 +169,8 @@ class Kernels:
             *(np.float64(weight) for weight in weights),
             out,
         ]
-        self.launch(f"count_{np.dtype(out.dtype)}", grid, _BLOCK, 0, arguments)
+        self.launch(f"count_{np.dtype(out.dtype)}", grid, THREADS, 0, arguments)
 
     def _grid(self, work: int) -> int:
         """Return a number of blocks for so many parts of a tile, which blocks share out."""
-        return min(work, _PER_MULTIPROCESSOR * self.multiprocessors)
+        return min(work, _BLOCKS_PER_SM * self.multiprocessors)

@@ -10,7 +10,7 @@ from fastgram.kernels.cuda.fused_product import padded_weights
 
 
 def test_weights_are_held_plain_and_padded():
-    """Of 130 rows tiles take 130 weights, and strips 256."""
+    """Of 130 rows tiles take 130 weights, and panels 256."""
     device, weights = OtherDevice(), np.arange(130.0)
     with device.context():
         for _ in range(2):

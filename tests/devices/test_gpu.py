@@ -210,7 +210,7 @@ def test_several_gpus_share_the_work(case, count, as_emulated):  # noqa: F811
     assert close(fg.gram(X, network=network, device="gpu"), cpu.dense())
 
 
-def test_each_gpu_has_its_strips(as_emulated):  # noqa: F811
+def test_each_gpu_has_its_panels(as_emulated):  # noqa: F811
     launched = []
     for each in as_emulated(2):
 
@@ -221,8 +221,8 @@ def test_each_gpu_has_its_strips(as_emulated):  # noqa: F811
         each.kernels.launch = note
     X, V = sphere(300), vectors(300)
     assert close(GramOperator(X, "relu", device="gpu") @ V, fg.gram(X) @ V, times=256)
-    strips = [number for number, name in launched if name == "multiply_strip"]
-    assert sorted(strips) == [0, 0, 1]
+    panels = [number for number, name in launched if name == "multiply_panel"]
+    assert sorted(panels) == [0, 0, 1]
 
 
 # --- eigenvalues and densities ---

@@ -1,13 +1,12 @@
 """Products that write no entry to memory, by the CUDA source on this machine's processor."""
 
-import re
-
 import numpy as np
 import pytest
 from helpers.cuda_host import launcher, needs_compiler
 
 import fastgram as fg
 from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.constants import PANEL_ROWS
 from fastgram.kernels.cuda.launch import Kernels, source
 from fastgram.matrix.operator import matrix_of
 
@@ -49,7 +48,7 @@ def product(kernels, X, V, network="relu", kind="gradient", which=None, absolute
     entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
     unit = fused_product.padded_rows(entries.rows.unit)
     weights = fused_product.padded_weights(entries.weights)
-    which = range(fused_product.count(len(X))) if which is None else which
+    which = range(fused_product.panel_count(len(X))) if which is None else which
     return fused_product.multiply(kernels, unit, weights, entries.table, V, which, absolute)
 
 
@@ -155,17 +154,17 @@ def test_absolute_values_where_weights_are_negative(kernels):
     assert_close(found, signs[:, None] * fg.gram(sphere(140, 4), network="tanh") * signs, ones)
 
 
-def test_strips_dealt_out_add_up_to_the_same(kernels):
+def test_panels_dealt_out_add_up_to_the_same(kernels):
     X, V = sphere(450, 5), vectors(450, 9)
     parts = [product(kernels, X, V, which=range(k, 4, 2)) for k in (0, 1)]
     assert_close(parts[0] + parts[1], fg.gram(X), V)
     assert np.all(product(kernels, X, V, which=[]) == 0.0)
 
 
-def test_a_strip_is_its_part_of_the_upper_triangle_twice(kernels):
+def test_a_panel_is_its_part_of_the_upper_triangle_twice(kernels):
     X = sphere(300, 5)
     A, found = fg.gram(X), product(kernels, X, np.eye(300), which=[1])
-    own = np.arange(300) // fused_product.STRIP
+    own = np.arange(300) // PANEL_ROWS
     smaller = np.minimum(own[:, None], own)
     np.testing.assert_allclose(found, np.where(smaller == 1, A, 0.0), rtol=0.0, atol=16.0 * EPS)
     assert np.all(found[smaller != 1] == 0.0)
@@ -192,20 +191,7 @@ def test_padding():
     weights = fused_product.padded_weights(np.ones(129, np.float32))
     assert weights.shape == (256,)
     assert weights.dtype == np.float64
-    assert [fused_product.count(n) for n in (1, 128, 129)] == [1, 1, 2]
-
-
-def test_the_numbers_of_both_sources_agree():
-    text = source()[source().index('"fused_tile.cuh"') :]
-    known = {name: int(value) for name, value in re.findall(r"(\b[A-Z]+) = (\d+)[,;]", text)}
-    assert known["ROWS"] == fused_product.STRIP
-    assert known["COLUMNS"] == fused_product._TILE
-    assert known["SLAB"] == fused_product._SLAB
-    assert known["THREADS"] == fused_product._BLOCK
-    assert known["LANES"] == fused_product._LANES
-    assert known["SLICES"] == fused_product._SLICES
-    ring = known["STAGES"] * (known["ROWS"] + known["COLUMNS"]) * known["SLAB"]
-    assert ring == fused_product._RING
+    assert [fused_product.panel_count(n) for n in (1, 128, 129)] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("multiprocessors", [1, 3])
@@ -216,9 +202,9 @@ def test_additions_bound_the_rounding_of_sums(multiprocessors):
     found = product(kernels_of(multiprocessors), X, V)
     bound = fused_product.summands(n, multiprocessors) * EPS / 2.0
     np.testing.assert_allclose(found, n / 6.0, rtol=bound)
-    # a tile has 64 columns, a block a run of tiles, and an entry all strips above its own
-    runs = -(-fused_product.count(n) * 2 // (2 * multiprocessors))
-    assert fused_product.summands(n, multiprocessors) >= 64 * runs + fused_product.count(n)
+    # a tile has 64 columns, a block a run of tiles, and an entry all panels above its own
+    runs = -(-fused_product.panel_count(n) * 2 // (2 * multiprocessors))
+    assert fused_product.summands(n, multiprocessors) >= 64 * runs + fused_product.panel_count(n)
 
 
 def test_fewer_columns_at_once_where_shared_memory_is_short():
@@ -230,7 +216,7 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
 
     def note(name, grid, block, shared, arguments):
         assert shared <= kernels.shared_bytes
-        if name == "multiply_strip":
+        if name == "multiply_panel":
             widths.append(int(arguments[8]))  # groups of 8
         launch(name, grid, block, shared, arguments)
 
