@@ -13,6 +13,7 @@ import fastgram as fg
 from bench.gpu.runs import Runs
 from bench.parts import chosen_rows, entries_of
 from fastgram.infinite_width.entries import Entries
+from fastgram.matrix.operator import matrix_of
 from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
@@ -103,10 +104,11 @@ def check_matrix(
 ) -> None:
     """Compare one matrix; each side is within one unit of the truth."""
     op = fg.GramOperator(X, network, kind=kind, device="gpu", dtype=dtype, memory=0)
-    units = np.abs(op.dense_on_host() - fg.gram(X, network=network, kind=kind))
-    if isinstance(op.entries, Entries):
-        units /= op.entries.error * np.outer(op.entries.row_scales, op.entries.row_scales)
+    units = np.abs(matrix_of(op).dense_on_host() - fg.gram(X, network=network, kind=kind))
+    entries = matrix_of(op).entries
+    if isinstance(entries, Entries):
+        units /= entries.error * np.outer(entries.row_scales, entries.row_scales)
     else:
-        units /= op.entries.norm_error  # in the spectral norm: no entry is further off
+        units /= entries.norm_error  # in the spectral norm: no entry is further off
     runs.add(case, f"of the stated error, {dtype}", [float(np.max(units))], "ratio")
     refuse(units / 2.0, "matrix")
