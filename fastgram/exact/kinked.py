@@ -1,79 +1,72 @@
-"""Activations with kinks in ball arithmetic: elu, selu, celu and clipped ones, in closed form but one.
+"""Activations with kinks in ball arithmetic: elu, selu, celu, and clipped ones.
 
 Such a function is one term on the whole line and one for each kink t that counts below it,
 
     f(z) = r(z) + Σ_t 1[z < t]·r_t(z),   terms of r, r_t: zⁱ·exp(λz), i ∈ {0, 1},
 
-so that E[f(u)f(v)] is a sum of truncated moments E[uⁱ exp(au)·vʲ exp(bv); u < s, v < t] of a normal
-pair of variances q₁, q₂ and covariance c. exp(au + bv) only shifts the pair (Cameron and Martin): the
-mean becomes (aq₁ + bc, ac + bq₂), and the factor exp(½(a²q₁ + 2abc + b²q₂)) is left. Of a standard
-pair (U, V) of correlation ρ, truncated at h and k, moments follow from P = Φ₂(h, k; ρ) by parts
-(Rosenbaum, J. R. Stat. Soc. B 1961); with h' = (h − ρk)/√(1 − ρ²), k' = (k − ρh)/√(1 − ρ²),
+so that E[f(u)f(v)] is a sum of truncated moments E[uⁱ exp(au)·vʲ exp(bv); u < s, v < t] of a
+normal pair of variances q₁, q₂ and covariance c. exp(au + bv) only shifts the pair (Cameron and
+Martin): the mean becomes (aq₁ + bc, ac + bq₂), and a factor exp(g), g = ½(a²q₁ + 2abc + b²q₂), is
+left. Of a standard pair (U, V) of correlation ρ, truncated at h and k, moments follow from
+P = Φ₂(h, k; ρ) by parts (Rosenbaum, J. R. Stat. Soc. B 1961); with h' = (h − ρk)/√(1 − ρ²) and
+k' = (k − ρh)/√(1 − ρ²),
 
     E[U]  = −φ(h)Φ(k') − ρφ(k)Φ(h'),
     E[UV] = ρP − ρhφ(h)Φ(k') − ρkφ(k)Φ(h') + (1 − ρ²)φ₂(h, k; ρ).
 
-**Φ₂**, the one thing that is integrated: dΦ₂/dρ is the density at (h, k) (Plackett, Biometrika 1954),
-and with ρ = sin θ
+**Φ₂**, the one thing that is integrated: dΦ₂/dρ is the density at (h, k) (Plackett, Biometrika
+1954), and Φ₂ vanishes at ρ = −1 where h + k ≤ 0. With ρ = sin θ
 
-    Φ₂ = Φ(h)Φ(k) + (1/2π)∫₀^{asin ρ} exp(−½(h² + k² − 2hk sin θ)/cos²θ) dθ.
+    exp(g)·Φ₂ = (1/2π)∫ exp(g − ½(h² + k² − 2hk sin θ)/cos²θ) dθ,   θ from −π/2 to asin ρ,
 
-The exponent is written as −½(h ∓ k)²/cos²θ ∓ hk/(1 ± sin θ), the upper signs for ρ > 0: at the end
-θ = ±π/2 that ρ is near to, it is then free of 0/0. The integrand is analytic but there and at the
-other end; `flint.acb.integral` encloses the integral, by Gauss–Legendre rules with error bounds from
-values on ellipses, bisecting towards the end.
+where nothing cancels, however large g is; where h + k > 0 (and g is 0, or small), Φ₂ = Φ(h) − Φ(−k)
++ Φ₂(−h, −k). The exponent is −½(h + k)²/cos²θ + hk/(1 − sin θ) for θ < 0, and −½(h − k)²/cos²θ −
+hk/(1 + sin θ) above, each free of 0/0 at its own end. Nearer to −π/2 than some δ it is at
+most exp(g + |hk| − ½(h + k)²/δ²), and left out. The rest is analytic; `flint.acb.integral` encloses
+it, by Gauss–Legendre rules with error bounds from values on ellipses.
+
+An entry takes some ten integrals of a few milliseconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flint import acb, arb
 
 from fastgram.exact.formulas import Formula, Pairs
 from fastgram.network.elementwise import SELU_ALPHA, SELU_SCALE
 
-__all__ = ["KinkedFormula", "PiecewiseTerms", "Term", "celu", "elu", "hard_tanh", "relu6", "selu"]
+__all__ = ["KinkedFormula", "Piece", "celu", "elu", "hard_tanh", "relu6", "selu"]
 
 
-@dataclass(frozen=True)
-class Term:
-    """coefficient·z**power·exp(rate·z), power 0 or 1."""
+class Piece(NamedTuple):
+    """(constant + slope·z)·exp(rate·z) below a kink; on the whole line where the kink is None."""
 
-    coefficient: arb
-    power: int = 0
-    rate: arb = arb(0)
-
-
-@dataclass(frozen=True)
-class PiecewiseTerms:
-    """A function: terms of the whole line, and for each kink those that count below it."""
-
-    whole: tuple[Term, ...]
-    below: tuple[tuple[arb, tuple[Term, ...]], ...]
-
-    def pieces(self) -> list[tuple[arb | None, Term]]:
-        """Return every term with the kink that it counts below; None is the whole line."""
-        found: list[tuple[arb | None, Term]] = [(None, term) for term in self.whole]
-        return found + [(kink, term) for kink, terms in self.below for term in terms]
+    kink: arb | None
+    rate: arb
+    constant: arb
+    slope: arb
 
 
 @dataclass(frozen=True)
 class KinkedFormula:
-    """E[f(u)f(v)] and E[f'(u)f'(v)] of a function with kinks, by truncated normal moments."""
+    """E[f(u)f(v)] and E[f'(u)f'(v)] of a function that, like its derivative, is a sum of pieces."""
 
-    function: PiecewiseTerms
-    derivative: PiecewiseTerms
+    function: tuple[Piece, ...]
+    derivative: tuple[Piece, ...]
     most_variances = None
 
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
-        """Enclose E f(u)f(v), or of the derivatives, for each pair."""
-        pieces = (self.derivative if derivative else self.function).pieces()
+        """Enclose E φ(u)φ(v), or of the derivatives, for each pair."""
+        pieces = self.derivative if derivative else self.function
         roots = [variance.sqrt() for variance in pairs.variances]
         values = []
         for i, (a, b) in enumerate(zip(pairs.first, pairs.second, strict=True)):
-            pair = _Pair((roots[a], roots[b]), pairs.cosines[i], pairs.covariances[i], a == b, bits)
-            values.append(pair.product(pieces))
+            deviations = roots[a], roots[b]
+            cosine, covariance = pairs.cosines[i], pairs.covariances[i]
+            values.append(_Pair(deviations, cosine, covariance, a == b, bits).product(pieces))
         return values
 
 
@@ -81,9 +74,9 @@ class _Pair:
     """A normal pair of these standard deviations, correlation and covariance."""
 
     def __init__(
-        self, roots: tuple[arb, arb], cosine: arb, covariance: arb, alike: bool, bits: int
+        self, deviations: tuple[arb, arb], cosine: arb, covariance: arb, alike: bool, bits: int
     ) -> None:
-        self._roots, self._cosine, self._covariance = roots, cosine, covariance
+        self._deviations, self._cosine, self._covariance = deviations, cosine, covariance
         self._alike = alike  # of one variance: what is exchanged is the same
         self._bits = bits + 16
         self._tolerance = arb(2) ** -self._bits
@@ -91,7 +84,7 @@ class _Pair:
         self._end = 1 if cosine == 1 else -1 if cosine == -1 else 0
         self._angle = arb.atan2(cosine, self._opposite.sqrt()) if not self._end else arb(0)
 
-    def product(self, pieces: list[tuple[arb | None, Term]]) -> arb:
+    def product(self, pieces: tuple[Piece, ...]) -> arb:
         """Return E[f(u)f(v)] of a function in pieces."""
         total = arb(0)
         for k, left in enumerate(pieces):
@@ -100,11 +93,10 @@ class _Pair:
                 total += twice * self._moment(left, right)
         return total
 
-    def _moment(self, left: tuple[arb | None, Term], right: tuple[arb | None, Term]) -> arb:
-        """Return E of one term of u times one of v, each below its kink."""
-        (s, one), (t, other) = left, right
-        (p, q), c = self._roots, self._covariance
-        a, b = one.rate, other.rate
+    def _moment(self, left: Piece, right: Piece) -> arb:
+        """Return E of a piece of u times one of v."""
+        (p, q), c = self._deviations, self._covariance
+        s, t, a, b = left.kink, right.kink, left.rate, right.rate
         means = a * p * p + b * c, a * c + b * q * q
         growth = (a * means[0] + b * means[1]) / 2
         h = None if s is None else (s - means[0]) / p
@@ -116,24 +108,18 @@ class _Pair:
                 k, sign = h, 1
             elif s == -t and a == b == 0:
                 sign = -1
-        chance, first, second, both = self._standard(h, k, sign, growth, one.power + other.power)
-        # (m + pU)ⁱ·(n + qV)ʲ
-        value = chance
-        if one.power and other.power:
-            value = means[0] * (means[1] * chance + q * second) + p * (means[1] * first + q * both)
-        elif one.power:
-            value = means[0] * chance + p * first
-        elif other.power:
-            value = means[1] * chance + q * second
-        return one.coefficient * other.coefficient * value
+        chance, first, second, both = self._standard(h, k, sign, growth)
+        # of (constant + slope·(mean + pU)) times the same of v
+        low, high = left.constant + left.slope * means[0], left.slope * p
+        other, steep = right.constant + right.slope * means[1], right.slope * q
+        return low * (other * chance + steep * second) + high * (other * first + steep * both)
 
     def _standard(
-        self, h: arb | None, k: arb | None, sign: int, growth: arb, powers: int
+        self, h: arb | None, k: arb | None, sign: int, growth: arb
     ) -> tuple[arb, arb, arb, arb]:
         """Return exp(growth) times P, E U, E V and E UV of the standard pair at U < h, V < k.
 
-        None is no limit; `sign` is 1 where h = k, −1 where h = −k. Without powers only the first
-        is asked for.
+        None is no limit; `sign` is 1 where h = k, −1 where h = −k.
         """
         rho, factor = self._cosine, growth.exp()
         if h is None and k is None:
@@ -149,8 +135,6 @@ class _Pair:
             chance, first, second, both = self._on_a_line(h, k)
             return factor * chance, factor * first, factor * second, factor * both
         chance = self._orthant(h, k, sign, growth)
-        if not powers:
-            return chance, arb(0), arb(0), arb(0)
         root = self._opposite.sqrt()
         at_h = factor * _density(h) * _normal((k - rho * h) / root)
         at_k = factor * _density(k) * _normal((h - rho * k) / root)
@@ -254,21 +238,29 @@ def selu() -> Formula:
 
 
 def _clipped(low: int, high: int) -> Formula:
-    bottom, top, one = arb(low), arb(high), arb(1)
+    bottom, top, zero, one = arb(low), arb(high), arb(0), arb(1)
     return KinkedFormula(
-        PiecewiseTerms(
-            (Term(top),),
-            ((top, (Term(one, 1), Term(-top))), (bottom, (Term(-one, 1), Term(bottom)))),
+        (
+            Piece(None, zero, top, zero),
+            Piece(top, zero, -top, one),
+            Piece(bottom, zero, bottom, -one),
         ),
-        PiecewiseTerms((), ((top, (Term(one),)), (bottom, (Term(-one),)))),
+        (Piece(top, zero, one, zero), Piece(bottom, zero, -one, zero)),
     )
 
 
 def _exponential(above: arb, alpha: arb, rate: arb) -> Formula:
     """Return the formula of above·z above 0 and above·alpha·(exp(rate·z) − 1) below."""
-    size, kink = above * alpha, arb(0)
-    below = (Term(size, 0, rate), Term(-size), Term(-above, 1))
+    size, zero = above * alpha, arb(0)
     return KinkedFormula(
-        PiecewiseTerms((Term(above, 1),), ((kink, below),)),
-        PiecewiseTerms((Term(above),), ((kink, (Term(size * rate, 0, rate), Term(-above))),)),
+        (
+            Piece(None, zero, zero, above),
+            Piece(zero, zero, -size, -above),
+            Piece(zero, rate, size, zero),
+        ),
+        (
+            Piece(None, zero, above, zero),
+            Piece(zero, zero, -above, zero),
+            Piece(zero, rate, size * rate, zero),
+        ),
     )
