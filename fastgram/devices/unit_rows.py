@@ -65,12 +65,12 @@ class UnitRows:
         """Fill `out` with the inner products of unit rows i and the unit rows j of others."""
         from fastgram.kernels.cpu.products import multiply_rows, panel
 
-        mine, others, together = self.packed, columns.packed, panel(self.unit.dtype)
+        left, right, side = self.packed, columns.packed, panel(self.unit.dtype)
         # tiles start at multiples of a panel, but for those of a test
-        if mine is None or others is None or i.start % together or j.start % together:
+        if left is None or right is None or i.start % side or j.start % side:
             np.matmul(self.unit[i], columns.unit[j].T, out=out)
         else:
-            multiply_rows(mine, i.start, others, j.start, out)
+            multiply_rows(left, i.start, right, j.start, out)
 
 
 def _sums_of_squares(rows: Array) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
-from fastgram.finite_width.factored_product import Factored
+from fastgram.finite_width.factored_product import FactoredProduct, Factors
 from fastgram.finite_width.features import Features, Pair, draw_weights
 from fastgram.finite_width.rounding_error import norm_error
 from fastgram.network.network import Network
@@ -113,6 +113,10 @@ class FiniteEntries:
         """Rows and columns of the matrix."""
         return self.row_side.rows.shape[0], self.column_side.rows.shape[0]
 
+    @property
+    def of_one_table(self) -> None:
+        """None: entries are no function of the cosine."""
+
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, to rounding."""
 
@@ -155,9 +159,9 @@ class FiniteEntries:
         return total
 
     @functools.cached_property
-    def factored(self) -> Factored:
-        """Products without tiles, for a symmetric matrix."""
-        return Factored(self.features, self.row_side.rows)
+    def factors(self) -> Factors:
+        """What multiplies without tiles, for a symmetric matrix."""
+        return Factors(self.features, self.row_side.rows)
 
     # --- tiles ------------------------------------------------------------------------------------
 
@@ -165,14 +169,14 @@ class FiniteEntries:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
         if not self._materialised:
             self.materialise_features()
-        rows, columns, held = self.row_side, self.column_side, device.held
+        rows, columns, copy = self.row_side, self.column_side, device.device_copy
         for index, pair in enumerate(rows.pairs):
             other = columns.pairs[index]
-            device.xp.matmul(held(pair[1])[i], held(other[1])[j].T, out=scratch)
+            device.xp.matmul(copy(pair[1])[i], copy(other[1])[j].T, out=scratch)
             if rows.bits is not None and index == self.features.gradient_index:
                 scratch *= self._count(i, j, device)
             elif pair[0] is not None and other[0] is not None:
-                scratch *= held(pair[0])[i] @ held(other[0])[j].T
+                scratch *= copy(pair[0])[i] @ copy(other[0])[j].T
             if index == 0:
                 out[...] = scratch
             else:
@@ -186,7 +190,7 @@ class FiniteEntries:
         rows, columns = self.row_side, self.column_side
         out = device.xp.empty((i.stop - i.start, j.stop - j.start), self.dtype)
         bits, ones, others, their_ones = (
-            device.held(array)
+            device.device_copy(array)
             for array in (rows.bits, rows.ones, columns.bits, columns.ones)
             if array is not None
         )
@@ -297,23 +301,34 @@ class FiniteEntries:
 
     # --- the choice -------------------------------------------------------------------------------
 
-    def multiplication(self, columns: int, memory: int | None) -> str:
-        """Return "factored" or "tiles": the cheaper way to multiply a block of so many columns.
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FactoredProduct | None:
+        """Return what multiplies a block of so many columns at less cost than tiles, or None.
 
         A function of the network, the kind, the rows' number and length, the columns and `memory`
         alone; see the constants of this module.
         """
+        flops = self.factored_flops(columns)
+        fits = self._bytes_for_tiles() <= _MOST_FEATURE_BYTES
+        if fits and flops > self._tile_flops(columns, memory):
+            return None
+        return FactoredProduct(self.factors, devices[0], flops)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Return True: where products go by tiles, these can be kept."""
+        return True
+
+    def _bytes_for_tiles(self) -> int:
+        """Return the bytes of what tiles need of all rows."""
         counted = self._likely_values is not None
         size = self._feature_bytes(self.shape[0], counted)
         if counted:
             size += self.shape[0] * self.features.width // 8
-        if size > _MOST_FEATURE_BYTES:
-            return "factored"
-        by_factors = self.factored_flops(columns)
-        return "factored" if by_factors <= self._tile_flops(columns, memory) else "tiles"
+        return size
 
     def note(self, way: str) -> str:
-        """Return the choice in words."""
+        """Return a way to multiply in words."""
         if way == "tiles":
             return "products by tiles" + (" counted from bits" if self._likely_values else "")
         network, columns = self.features.network, self.features.columns

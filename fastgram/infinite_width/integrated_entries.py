@@ -17,7 +17,7 @@ from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
 from fastgram.infinite_width.separable_table import Separated
-from fastgram.kernels import CLOSE
+from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 

@@ -27,7 +27,7 @@ from fastgram.infinite_width.piecewise import (
     cut,
     three_intervals,
 )
-from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
+from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, SeparablePiece
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, FloatArray
 
@@ -50,7 +50,7 @@ _MARGIN = 4.0  # of a bound over what was measured at the probes
 class _Part:
     """A piece, and the factors of its coefficients as Chebyshev series of the norm's coordinate."""
 
-    mode: int
+    mode: PieceVariable
     low: float
     high: float
     edges: tuple[float, float]
@@ -105,17 +105,19 @@ class Separated:
         for part in self.parts:
             here = (cosines >= part.edges[0]) & (cosines < part.edges[1])
             rho = cosines[here]
-            if part.mode == IN_COSINE:
+            if part.mode == PieceVariable.IN_COSINE:
                 v, sign = rho, 1.0
             else:
-                side = 1.0 if part.mode == FROM_ONE else -1.0
+                side = 1.0 if part.mode == PieceVariable.FROM_ONE else -1.0
                 v, sign = np.sqrt(np.maximum((1.0 - side * rho) / 2.0, 0.0)), -1.0
             t = ((2.0 * v - part.low - part.high) / (part.high - part.low)).astype(dtype)
             coefficients, bases, weights = (
                 (at_norms @ factors).astype(dtype)
                 for factors in (part.coefficients, part.bases, part.weights)
             )
-            factor = (np.ones_like(v) if part.mode == IN_COSINE else sign * v).astype(dtype)
+            factor = (np.ones_like(v) if part.mode == PieceVariable.IN_COSINE else sign * v).astype(
+                dtype
+            )
             start = 0
             for r, length in enumerate(part.horner_lengths):
                 even, odd = np.split(coefficients[:, start : start + 2 * length], 2, axis=1)
@@ -159,7 +161,7 @@ class Separated:
                     mode=part.mode,
                     slope=2.0 / (part.high - part.low),
                     offset=-(part.high + part.low) / (part.high - part.low),
-                    chains=part.horner_lengths,
+                    horner_lengths=part.horner_lengths,
                     coefficients=kept[index][0],
                     bases=kept[index][1],
                     weights=np.ascontiguousarray((columns @ part.weights).T, dtype=kind),
@@ -255,13 +257,15 @@ def _interpolable(
 
 def _first_intervals(reach: tuple[float, float]) -> list[Interval]:
     """Return the intervals to start from that are within a range of cosines."""
-    start = [part for part in three_intervals() if reach[1] == 2.0 or part[0] != FROM_ONE]
-    start = [part for part in start if reach[0] == -2.0 or part[0] != FROM_MINUS_ONE]
-    middle = next(high for mode, _, high in start if mode == IN_COSINE)
+    start = [
+        part for part in three_intervals() if reach[1] == 2.0 or part[0] != PieceVariable.FROM_ONE
+    ]
+    start = [part for part in start if reach[0] == -2.0 or part[0] != PieceVariable.FROM_MINUS_ONE]
+    middle = next(high for mode, _, high in start if mode == PieceVariable.IN_COSINE)
     if middle < reach[1] < 2.0:
-        start.append((IN_COSINE, middle, reach[1]))
+        start.append((PieceVariable.IN_COSINE, middle, reach[1]))
     if -2.0 < reach[0] < -middle:
-        start.append((IN_COSINE, reach[0], -middle))
+        start.append((PieceVariable.IN_COSINE, reach[0], -middle))
     return start
 
 
@@ -337,7 +341,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     matrices = _square(piece.fit(DEGREE)[0], count)  # (degree + 1, count, count)
     base = _square(piece.bases, count)
     allowed = _SHARE * tolerance / float(np.max(piece.weights))
-    stack = np.concatenate([*matrices, base * float(piece.mode != IN_COSINE)])
+    stack = np.concatenate([*matrices, base * float(piece.mode != PieceVariable.IN_COSINE)])
     functions = np.linalg.svd(stack, full_matrices=False)[2]
     rows = matrices @ functions.T  # (degree + 1, count, rank)
     sizes = np.max(np.abs(rows), axis=1) * np.max(np.abs(functions), axis=1)
@@ -351,7 +355,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     lengths, coefficients = [], []
     for r in range(rank):
         degree = max(int(np.count_nonzero(remainders[:, r] > allowed / np.sqrt(rank))) - 1, 0)
-        length = max(degree // 2 + 1, LEAST_CHAIN)
+        length = max(degree // 2 + 1, MIN_HORNER_LENGTH)
         size = 2 * length
         series = np.zeros((size, count))
         kept = min(size, DEGREE + 1)

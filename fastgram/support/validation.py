@@ -173,7 +173,7 @@ def as_real_array(value: Any, name: str, *, own: bool = False) -> npt.NDArray[np
 
 
 def as_vectors(value: Any) -> npt.NDArray[Any]:
-    """Return what an operator is multiplied with as an array of numbers, real or complex.
+    """Return vectors for an operator to multiply, as an array of numbers, real or complex.
 
     Vectors may hold any values, and their shapes are left to scipy.
     """
