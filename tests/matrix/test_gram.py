@@ -278,6 +278,7 @@ def of_one_norm():
     return np.array([np.array([1.0, *s]) * row for row, s in itertools.product(orders, signs)]) / 8
 
 
+@pytest.mark.parametrize("kind", ["gradient", pytest.param("nngp", marks=pytest.mark.slow)])
 def test_the_diagonal_is_exact(activation, kind, device):
     """To a few roundings of the dual at ρ = 1, with rows that are no unit vectors bit for bit."""
     G = fg.gram(of_one_norm(), network=activation, kind=kind, device=device)
@@ -288,6 +289,8 @@ def test_the_diagonal_is_exact(activation, kind, device):
     assert np.allclose(np.diag(G), diagonal, rtol=4 * FEW * EPS, atol=0.0)
 
 
+# Tables of few pieces and of many, and of entries that are all zero.
+@pytest.mark.parametrize("activation", ["relu", "tanh", "hard_tanh", "step", "cos"])
 def test_duplicates_equal_the_diagonal_bit_for_bit(activation, kind, device, dtype, tiles):
     tiles(TILE)
     X = of_one_norm()[: TILE + 3]
