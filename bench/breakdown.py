@@ -28,8 +28,8 @@ from bench import parts, results
 from bench.floors import gemm_of_tiles, times_in_turn
 from bench.parts import Array, Case, Parts, Tile
 from bench.results import Figure
+from fastgram.matrix.consumers import Store
 from fastgram.matrix.tile_cache import bytes_of_all
-from fastgram.matrix.traversal import Store
 from fastgram.support.literals import Kind
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import thread_count

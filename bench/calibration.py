@@ -18,7 +18,7 @@ from numba.core.registry import cpu_target
 import fastgram as fg
 from bench.floors import each_pair
 from bench.parts import Sample, Shape, entries_of
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.kernels.cpu.llvm_vectors import features
 
 __all__ = ["instructions", "run_loop"]

@@ -12,7 +12,7 @@ import pytest
 
 import fastgram
 from fastgram import bracket
-from fastgram.devices import device
+from fastgram.devices import registry
 from fastgram.eigenvalues import extreme
 from fastgram.exact import solve
 from fastgram.network import network
@@ -65,7 +65,7 @@ def test_types_are_the_words_that_are_taken():
     for words, known in [
         (literals.Kind, network.KINDS),
         (literals.Readout, network.READOUTS),
-        (literals.DeviceName, device.DEVICES),
+        (literals.DeviceName, registry.DEVICES),
         (literals.Method, extreme.METHODS),
         (literals.RowScaling, solve.ROWS),
         (bracket.Guarantee, bracket.GUARANTEES),

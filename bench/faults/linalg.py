@@ -52,8 +52,8 @@ FAULTS = [
     *_in(
         "support/rounding",
         "linalg/test_error_terms_certificate.py",
-        ("rounding = count * _EPS / 2.0", "rounding = _EPS / 2.0"),
-        ("rounding = count * _EPS / 2.0", "rounding = count * _EPS / 20.0"),
+        ("rounding = count * eps / 2.0", "rounding = _EPS / 2.0"),
+        ("rounding = count * eps / 2.0", "rounding = count * _EPS / 20.0"),
         ("return rounding / (1.0 - rounding)", "return rounding"),
         ("error = 2.0 * gamma(2 * n + 8) * size", "error = 2.0 * gamma(2 + 8) * size"),
         ("error = 2.0 * gamma(2 * n + 8) * size", "error = 0.2 * gamma(2 * n + 8) * size"),
@@ -102,10 +102,13 @@ FAULTS = [
     *_in(
         "eigenvalues/problem",
         "eigenvalues/test_error_terms_brackets.py -k 'operators and not other'",
-        ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=0.0"),
-        ("entry_error=upper_end(op.entries.norm_error, -exponent)", "entry_error=op.entries.error"),
-        ("depth=lambda: op.additions", "depth=lambda: 1"),
-        ("float(np.max(op.absolute_row_sums)) * factor", "float(np.max(op.diagonal())) * factor"),
+        ("entry_error=upper_end(entries.norm_error, -exponent)", "entry_error=0.0"),
+        ("entry_error=upper_end(entries.norm_error, -exponent)", "entry_error=entries.error"),
+        ("depth=lambda: matrix.summands", "depth=lambda: 1"),
+        (
+            "float(np.max(matrix.absolute_row_sums)) * factor",
+            "float(np.max(op.diagonal())) * factor",
+        ),
     ),
     *_in(
         "eigenvalues/problem",
@@ -162,7 +165,7 @@ FAULTS = [
         "eigenvalues/test_error_terms_brackets.py -k Recurrence",
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = missed"),
         ("self.defect = math.hypot(self.defect, missed)", "self.defect = 0.0"),
-        ("missed = frobenius_norm(device, remainder, self.norm)", "missed = 0.0"),
+        ("missed = device.norm(remainder, self.norm)", "missed = 0.0"),
         ("missed += self._measuring_error(diagonal, coupling)", "pass"),
         ("gamma(width + 3) * 2.0 * math.sqrt(width)", "0.1 * gamma(width + 3) * math.sqrt(width)"),
         ("gamma(width + 3) * 2.0 * math.sqrt(width) * sizes", "gamma(3) * sizes"),

@@ -238,11 +238,11 @@ def _request(given: dict[str, Any]) -> dict[str, Any]:
 
 def _device_of(name: str) -> str:
     """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
-    from fastgram.devices import device as _devices
+    from fastgram.devices import registry
 
-    chosen = _devices.as_devices(name)[0].name
+    chosen = registry.as_devices(name)[0].name
     if (name, chosen) == ("auto", "cpu"):
-        print(f"fastgram: on the CPU, for {_devices.gpus()[1]}", file=sys.stderr)
+        print(f"fastgram: on the CPU, for {registry.gpus()[1]}", file=sys.stderr)
     return chosen
 
 
@@ -307,21 +307,21 @@ def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 @app.command()
 def info() -> None:
     """Show versions, devices and the table of activations."""
-    from fastgram.devices import device as _devices
+    from fastgram.devices import cpu, registry
     from fastgram.kernels.cpu import llvm_vectors
     from fastgram.network.activations import activation_names, get_activation
     from fastgram.support import memory as memory_of
     from fastgram.support import threads as threads_of
 
     console = text_console()
-    found, reason = _devices.gpus()
+    found, reason = registry.gpus()
     threads, memory = threads_of.thread_limit(), memory_of.memory_limit()
     without = "" if found else f"; no GPU: {reason}"
     facts = {
         "fastgram": fastgram.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
-        "devices": ", ".join(device.label for device in (_devices.CPU, *found)) + without,
+        "devices": ", ".join(device.label for device in (cpu.CPU, *found)) + without,
         "threads": f"{threads.value} ({threads.source})",
         "memory free": f"{memory.value / 2**30:.3g} GiB ({memory.source})",
         "vectors": llvm_vectors.instructions(),

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
-from fastgram.matrix.operator import GramOperator
+from fastgram.matrix.operator import GramOperator, matrix_of
 
 __all__ = ["close_pairs"]
 
@@ -47,7 +47,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     lock = threading.Lock()
 
     def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, own = device.xp, device.held(scales)
+        xp, own = device.xp, device.device_copy(scales)
         cosines = block / own[rows, None] / own[columns]
         sizes = abs(cosines)
         if rows == columns:
@@ -65,7 +65,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
         with lock:
             found.extend(new)
 
-    op.visit_where_they_are(visitor, keep=True)
+    matrix_of(op).visit_tiles(visitor, keep=True)
     taken: set[int] = set()
     pairs: list[tuple[int, int, float]] = []
     for _, i, j, cosine in sorted(found):

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.foreign_operator import products_of
 from fastgram.eigenvalues.one_pass_bound import tail_bound
 from fastgram.eigenvalues.scale import DENORMAL, exponent_of, lower_end, scaled, upper_end
-from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import Entries
 from fastgram.linalg.certificate import Visit, Visitor, visit_array
-from fastgram.matrix.operator import GramOperator
+from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
 from fastgram.support.rounding import gamma
 from fastgram.support.validation import as_real_array
@@ -150,13 +149,14 @@ def as_problem(A: Any) -> Problem:
 
 def _of_gram(op: GramOperator) -> Problem:
     n = op.shape[0]
-    bound, reason = rank_bound(op.given_rows, op.network, op.kind)
-    finite = op.entries if isinstance(op.entries, FiniteEntries) else None
+    matrix = matrix_of(op)
+    entries = matrix.entries
+    bound, reason = rank_bound(matrix.given_rows, op.network, op.kind)
     exponent = exponent_of(float(np.max(op.diagonal())))
     factor = 2.0**-exponent
 
     def multiply(V: Any) -> Any:
-        product = op.product_and_row_sums(V)
+        product = matrix.product_and_row_sums(V)
         return product * factor if exponent else product
 
     def visit(visitor: Visitor) -> None:
@@ -173,43 +173,45 @@ def _of_gram(op: GramOperator) -> Problem:
         n=n,
         exponent=exponent,
         multiply=multiply,
-        dense=lambda: scaled(np.asarray(op.dense_on_host(), dtype=np.float64), -exponent),
+        dense=lambda: scaled(np.asarray(matrix.dense_on_host(), dtype=np.float64), -exponent),
         visit=visit,
         appended=lambda count: _appended(op, count),
         forget=op.forget,
         one_pass=lambda: _one_pass(op, exponent),
-        memory=op.given_memory,
-        entry_flops=op.entries.entry_flops,
-        product_flops=op.product_flops,
-        entry_error=upper_end(op.entries.norm_error, -exponent),
-        absolute_row_sum=lambda: float(np.max(op.absolute_row_sums)) * factor,
-        depth=lambda: op.additions,
+        memory=matrix.given_memory,
+        entry_flops=entries.entry_flops,
+        product_flops=matrix.product_flops,
+        entry_error=upper_end(entries.norm_error, -exponent),
+        absolute_row_sum=lambda: float(np.max(matrix.absolute_row_sums)) * factor,
+        depth=lambda: matrix.summands,
         semidefinite=True,
         rank_bound=bound,
         rank_reason=reason,
         numerical_rank=lambda: _numerical_rank(op),
         exact_call=lambda: _exact_call(op),
-        note=op.multiplication_note,
-        factor_columns=finite.factor_columns if finite else None,
-        factor_square=(lambda: scaled(finite.factor_square(), -exponent)) if finite else None,
-        device=op.devices[0],
+        note=matrix.multiplication_note,
+        factor_columns=entries.factor_columns,
+        factor_square=(lambda: scaled(entries.factor_square(), -exponent))
+        if entries.factor_columns is not None
+        else None,
+        device=matrix.devices[0],
     )
 
 
 def _appended(op: GramOperator, count: int) -> Array | None:
     """Close pairs, where they are what small eigenvalues are made of."""
-    if op.network.activation.smooth or count < 1 or op.multiplication(count) != "tiles":
+    if op.network.activation.smooth or count < 1 or op.multiplication(count) == "factored":
         return None
     return close_pairs(op, count)
 
 
 def _numerical_rank(op: GramOperator) -> tuple[int, str] | None:
     """Bound the rank as if rows whose norms are one to rounding had one norm."""
-    if op.network.activation.powers is None or not isinstance(op.entries, Entries):
+    if op.network.activation.powers is None or op.network.homogeneity() is not None:
         return None
-    if op.entries.table is None or op.network.homogeneity() is not None:
+    if matrix_of(op).entries.of_one_table is None:
         return None
-    return rank_bound_on_sphere(op.given_rows, op.network, op.kind)
+    return rank_bound_on_sphere(matrix_of(op).given_rows, op.network, op.kind)
 
 
 def _exact_call(op: GramOperator) -> str:
@@ -219,7 +221,7 @@ def _exact_call(op: GramOperator) -> str:
         if rows == "unit" and not _has_unit_rows(op):
             return ""
         try:
-            check_exact(op.given_rows, op.network, op.kind, rows)
+            check_exact(matrix_of(op).given_rows, op.network, op.kind, rows)
         except (ValueError, TypeError):
             continue
         except ImportError:
@@ -232,7 +234,7 @@ def _exact_call(op: GramOperator) -> str:
 
 
 def _has_unit_rows(op: GramOperator) -> bool:
-    return bool(np.all(np.abs(np.linalg.norm(op.given_rows, axis=1) - 1.0) < _ONE))
+    return bool(np.all(np.abs(np.linalg.norm(matrix_of(op).given_rows, axis=1) - 1.0) < _ONE))
 
 
 def _one_pass(op: GramOperator, exponent: int) -> float | None:

@@ -22,6 +22,7 @@ __all__ = [
     "as_rows",
     "as_vectors",
     "on_gpu",
+    "refuse_overflow",
     "suggestion",
 ]
 
@@ -142,6 +143,15 @@ def as_rows(X: Any, name: str = "X", *, own: bool = False) -> npt.NDArray[np.flo
             value = rows[row, bad[0]]
             raise ValueError(f"{name} is not finite: row {row}, column {bad[0]} is {value}")
     return rows
+
+
+def refuse_overflow(squares: npt.NDArray[np.float64], name: str) -> None:
+    """Refuse rows of which a squared norm, of (n,), is not finite; `name` is the argument's."""
+    overflows = np.flatnonzero(~np.isfinite(squares))
+    if overflows.size:
+        raise ValueError(
+            f"{name}: the squared norm of row {overflows[0]} overflows; scale the rows"
+        )
 
 
 def as_real_array(value: Any, name: str, *, own: bool = False) -> npt.NDArray[np.floating]:

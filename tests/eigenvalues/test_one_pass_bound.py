@@ -16,6 +16,8 @@ from fastgram.eigenvalues import one_pass_bound
 from fastgram.eigenvalues.one_pass_bound import ORDERS, _tails_of, tail_bound
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries, row_scale
 from fastgram.infinite_width.power_series import power_series
+from fastgram.matrix import products
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 
 N = 60
@@ -52,7 +54,7 @@ DATA = {
 def least(op):
     """The smallest eigenvalue, by LAPACK, and what LAPACK and the entries may be off by."""
     values = np.linalg.eigvalsh(op.dense().astype(np.float64))
-    return values[0], 8 * len(values) * EPS * values[-1] + op.entries.norm_error
+    return values[0], 8 * len(values) * EPS * values[-1] + matrix_of(op).entries.norm_error
 
 
 def below(op, order=None):
@@ -318,7 +320,7 @@ def test_it_owes_nothing_to_threads_and_little_to_tiles(monkeypatch):
     found = []
     for size, threads in ((16, 1), (16, 4), (50, 2), (384, 1)):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
-        monkeypatch.setattr(one_pass_bound, "each_tile", traverse)
+        monkeypatch.setattr(products, "each_tile", traverse)
         found.append(tail_bound(op))
     assert found[0] == found[1]
     assert np.ptp([one.lower for one in found]) < 150 * EPS
@@ -372,7 +374,7 @@ def test_no_pass_where_the_sample_says_no(monkeypatch):
     op = fg.GramOperator(fg.datasets.sphere(N, 3, 0), "tanh")
     worth = fg.GramOperator(fg.datasets.sphere(N, 30, 0), "relu")
     truth, _ = least(worth)
-    monkeypatch.setattr(one_pass_bound, "each_tile", refuse)
+    monkeypatch.setattr(products, "each_tile", refuse)
     assert tail_bound(op).lower == 0.0
     assert limit_of(worth) <= truth
     with pytest.raises(AssertionError, match="a pass"):

@@ -122,10 +122,10 @@ def test_two_norms_against_mpmath(record):
     X = at_angles(theta, *norms)
     entries = fg.gram(X[:1], X[1:], network, kind=record["kind"])[0]
     # the rounding of entries goes with the diagonal of both
-    span = np.sqrt(np.prod(fg.GramOperator(X[:2], network, kind=record["kind"]).diagonal()))
+    scale = np.sqrt(np.prod(fg.GramOperator(X[:2], network, kind=record["kind"]).diagonal()))
     for k, exact in enumerate(record["values"][chosen]):
         error = abs(float(mpf(float(entries[k])) - mpf(exact)))
-        assert error <= 2 * LAYER * record["depth"] * span, theta[k]
+        assert error <= 2 * LAYER * record["depth"] * scale, theta[k]
 
 
 def tangent_cases():
@@ -152,8 +152,8 @@ def test_against_neural_tangents(record, kind):
     G = fg.gram(X, network=network_of(record), kind=kind)
     # null where neural-tangents itself is off
     theirs = np.array(record[kind], dtype=np.float64)[:count, :count]
-    spans = np.sqrt(np.outer(np.diag(G), np.diag(G)))
-    error = np.abs(G - theirs) / spans
+    scales = np.sqrt(np.outer(np.diag(G), np.diag(G)))
+    error = np.abs(G - theirs) / scales
     assert np.count_nonzero(np.isfinite(error)) >= X.shape[0] * (X.shape[0] - 1)
     assert np.nanmax(error) <= 1e-12
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler
 
+from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
 
 ROOT = Path(__file__).parents[2]
@@ -108,11 +109,13 @@ def test_a_warning_is_an_error(architecture):
 
 @pytest.mark.slow
 def test_errors_name_the_file():
-    broken = source().replace("__device__ __forceinline__ int whole(float", "oops whole(float")
+    broken = source().replace(
+        "__device__ __forceinline__ int round_to_int(float", "oops round_to_int(float"
+    )
     done, log, _ = compiled(broken, "sm_90")
     assert not done
     line = (ROOT / "kernels" / "cuda" / "table.cuh").read_text("utf-8").split("\n")
-    number = next(k for k, text in enumerate(line, 1) if "int whole(float" in text)
+    number = next(k for k, text in enumerate(line, 1) if "int round_to_int(float" in text)
     assert log.startswith(f"table.cuh({number})")
 
 
@@ -129,6 +132,14 @@ def test_every_file_is_in_the_source_and_in_the_package():
     assert "*.cuh" in project["tool"]["setuptools"]["package-data"]["fastgram.kernels.cuda"]
     for name in SOURCES:
         assert "#include" not in (ROOT / "kernels" / "cuda" / name).read_text("utf-8")
+
+
+def test_numbers_that_python_knows_are_written_once():
+    names = re.findall(r"#define (\w+)", constants.text())
+    assert len(names) == len(set(names)) > 15
+    assert set(constants.__all__) - {"text"} <= set(names)
+    for name in names:  # a kernel that has a number of its own would disagree some day
+        assert len(re.findall(rf"(?:\bint|#define) {name}\b", source())) == 1
 
 
 @pytest.mark.parametrize("option", OPTIONS)

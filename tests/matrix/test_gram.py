@@ -29,7 +29,8 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
-from fastgram.matrix.traversal import Store, each_tile
+from fastgram.matrix.consumers import Store
+from fastgram.matrix.traversal import each_tile
 from fastgram.support import progress
 
 TILE = 8
