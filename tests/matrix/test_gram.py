@@ -435,6 +435,7 @@ def test_free_norms_in_float32_and_in_a_rectangle(device):
     assert np.max(np.abs(single - exact)) <= 1e-4 * np.max(np.abs(exact))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard_tanh", "relu6"])
 def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     name, kind, device, monkeypatch
@@ -451,6 +452,7 @@ def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     assert G[1, 1] == G[5, 5] == G[1, 5]
 
 
+@pytest.mark.slow
 def test_close_pairs_of_free_norms_with_kinks_away_from_zero(device):
     """K(1) − K(ρ) of E[f'f'] falls like the angle: a cosine's rounding would leave 1e-8."""
     angle = 1e-7
