@@ -7,7 +7,6 @@ import fastgram as fg
 from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.problem import as_problem
-from fastgram.support import threads as support_threads
 
 
 def some_rows(n=500):
@@ -45,7 +44,7 @@ def test_the_same_on_any_threads_and_whatever_is_kept(dtype, monkeypatch):
     X = fg.datasets.sphere(900, 3, 0)
     found = []
     for threads, memory in ((1, 0), (2, None), (3, 1_000_000)):
-        monkeypatch.setattr(support_threads, "thread_count", lambda count=threads: count)
+        monkeypatch.setattr("fastgram.support.threads.thread_count", lambda count=threads: count)
         found.append(close_pairs(fg.GramOperator(X, "relu", dtype=dtype, memory=memory), 8))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
