@@ -1,6 +1,5 @@
 """Densities of matrices that are off by 0.25: bounds and sums hold all they may be."""
 
-import importlib
 import math
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 import fastgram as fg
 from fastgram.bracket import Bracket
 from fastgram.density import quadrature
+from fastgram.density import spectral_density as density
 from fastgram.density.quadrature import Envelope, envelope
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.density.spectral_density import _logarithm_scaled
@@ -20,7 +20,6 @@ from fastgram.eigenvalues.problem import as_problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.support.rounding import gamma
 
-density = importlib.import_module("fastgram.density.spectral_density")
 EPS = float(np.finfo(np.float64).eps)
 
 N, LOW, HIGH, SLACK = 400, 2.0, 10.0, 0.25

@@ -253,6 +253,7 @@ def _expectations(formula, records, derivative, bits):
     return formula.expectations(pairs, derivative, bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "erf", "relu", "swish"])
 def test_deep_entries_against_mpmath(activation):
     checked = 0
@@ -284,6 +285,7 @@ def test_deep_entries_against_mpmath(activation):
     assert checked >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [60, 200, 350])
 @pytest.mark.parametrize("variance", [0.25, 1.5])
 def test_the_quadrature_encloses_the_closed_form_of_erf(bits, variance):

@@ -174,6 +174,7 @@ def test_tables_of_too_low_a_degree(monkeypatch, way):
     assert over_bound(op, X, name, rows=(0,)) <= 1.0
 
 
+@pytest.mark.slow
 def test_tables_of_too_few_norms(monkeypatch):
     """Between the probes too."""
     monkeypatch.setattr(separable_table, "_COUNTS", (4,))

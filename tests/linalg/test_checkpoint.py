@@ -168,6 +168,7 @@ def test_too_little_room_is_refused_before_any_product():
         run_lanczos(problem, plain_request(basis_bytes=1000))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
     matrix, _ = matrix_and_vectors(HIGH)
     calls = []

@@ -152,6 +152,7 @@ def test_measures_go_through_stages(outward):
         np.testing.assert_allclose(sigma, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_everything_beyond_the_edge_is_below_the_level():
     for seed in range(60):
         run = random_blocks(seed)

@@ -287,6 +287,7 @@ print(json.dumps(taken))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's /proc")
 def test_the_high_water_mark_stays_within_the_budget():
     done = subprocess.run(
