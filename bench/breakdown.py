@@ -47,7 +47,7 @@ NETWORKS: tuple[tuple[str, Kind, int], ...] = (  # activation, kind, depth
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What was measured of one pass or build; `floor` is that of a build."""
+    """Figures of one pass or build; `floor` is that of a build."""
 
     name: str
     entries: int  # of the tiles of the upper triangle
@@ -61,7 +61,7 @@ class Breakdown:
         return {**shares, "rest": median(self.times.whole) - sum(shares.values())}
 
     def figures(self) -> list[Figure]:
-        """Return what is saved."""
+        """Return the figures to save."""
         ratios = [
             Figure.of(self.name, "/ sum of the parts", self.times.to_sum, "ratio"),
             Figure.of(self.name, "/ GEMM of the tiles by BLAS", self.times.to_gemm, "ratio"),

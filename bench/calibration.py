@@ -25,7 +25,7 @@ __all__ = ["instructions", "run_loop"]
 
 
 def instructions() -> str:
-    """Return what the tile kernel is compiled for: "avx512", "avx2" or "any"."""
+    """Return the vectors that the tile kernel is compiled for: "avx512", "avx2" or "any"."""
     found = features(cpu_target.target_context)
     if "avx512f" in found:
         return "avx512"

@@ -1,4 +1,4 @@
-"""What fastgram is measured against: the floor that no tile engine can beat, and peers."""
+"""Rivals of fastgram: the floor that no tile engine can beat, and peers."""
 
 from __future__ import annotations
 

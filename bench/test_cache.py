@@ -50,7 +50,7 @@ def check(op: Any, V: Any) -> None:
 
 
 def by_tiles(n: int, V: Any, both: bool) -> Callable[[], Callable[[], Any]]:
-    """Return what returns the product of tiles in memory by BLAS, and nothing else."""
+    """Return a function for the product of tiles in memory by BLAS, and nothing else."""
 
     def prepare() -> Callable[[], Any]:
         tiles = tiles_in_memory(n)
@@ -60,7 +60,7 @@ def by_tiles(n: int, V: Any, both: bool) -> Callable[[], Callable[[], Any]]:
 
 
 def by_blas(n: int, V: Any) -> Callable[[], Callable[[], Any]]:
-    """Return what returns BLAS's own symmetric product, on its own threads: it reads a triangle."""
+    """Return a function for BLAS's symmetric product, on its own threads: it reads a triangle."""
 
     def prepare() -> Callable[[], Any]:
         A = np.ones((n, n), order="F")

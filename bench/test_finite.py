@@ -18,8 +18,8 @@ import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
 from fastgram.devices.cpu import CPU
-from fastgram.finite_width.features import blocks
 from fastgram.kernels.cpu import bit_products
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.float64]

@@ -24,7 +24,7 @@ ROOT = Path(fastgram.__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """What mypy says of the files, as (file, line, message)."""
+    """The errors of mypy in the files, as (file, line, message)."""
     folder = tmp_path_factory.mktemp("mypy")
     (folder / "mypy.ini").write_text(f"[mypy]\nmypy_path = {ROOT}\nfollow_imports = silent\n")
     words = ["-m", "mypy", "--strict", "--config-file", folder / "mypy.ini"]

@@ -52,8 +52,8 @@ FAULTS = [
     *_in(
         "support/rounding",
         "linalg/test_error_terms_certificate.py",
-        ("rounding = count * _EPS / 2.0", "rounding = _EPS / 2.0"),
-        ("rounding = count * _EPS / 2.0", "rounding = count * _EPS / 20.0"),
+        ("rounding = count * eps / 2.0", "rounding = _EPS / 2.0"),
+        ("rounding = count * eps / 2.0", "rounding = count * _EPS / 20.0"),
         ("return rounding / (1.0 - rounding)", "return rounding"),
         ("error = 2.0 * gamma(2 * n + 8) * size", "error = 2.0 * gamma(2 + 8) * size"),
         ("error = 2.0 * gamma(2 * n + 8) * size", "error = 0.2 * gamma(2 * n + 8) * size"),

@@ -1,4 +1,4 @@
-"""What is timed: cuBLAS, passes, builds and brackets. Each part takes a run and a `Scale`."""
+"""The timed cases: cuBLAS, passes, builds and brackets. Each part takes a run and a `Scale`."""
 
 from __future__ import annotations
 

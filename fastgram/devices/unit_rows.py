@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.support.validation import refuse_overflow
+
 __all__ = ["UnitRows"]
 
 Array = npt.NDArray[np.float64]
@@ -48,10 +50,7 @@ class UnitRows:
         rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
         with np.errstate(over="ignore"):
             norms = largest * lengths
-            overflows = ~np.isfinite(norms * norms)
-        if np.any(overflows):
-            row = int(np.flatnonzero(overflows)[0])
-            raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
+            refuse_overflow(norms * norms, name)
         return UnitRows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
 
     @functools.cached_property

@@ -20,17 +20,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.finite_width.features import Features, Pair, blocks
+from fastgram.finite_width.features import Features, Pair
+from fastgram.support.arrays import Array, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order
 
 __all__ = ["FactoredProduct", "Factors"]
-
-Array = npt.NDArray[np.float64]
 
 # Bytes that a thread's columns of B take at most, unless that were fewer than 32 columns.
 _NEURON_BYTES = 2**27
@@ -89,7 +87,7 @@ class Factors:
         ValueError
             For a network of several layers whose inputs do not fit in the memory that is free.
         """
-        inputs, lower = self._hold(threads)
+        inputs, lower = self.materialise_features(threads)
         size = _absolute if absolute else _as_is
         V = size(V)
         forward = size(device.device_copy(inputs))
@@ -99,9 +97,9 @@ class Factors:
         ]
         for pair in lower:
             assert pair.backward is not None
-            own = size(device.device_copy(pair.forward))
+            inputs_below = size(device.device_copy(pair.forward))
             tasks += [
-                _Lower(pair.backward, own, V, neurons, size)
+                _Lower(pair.backward, inputs_below, V, neurons, size)
                 for neurons in blocks(self.features.width, self._neurons())
             ]
         out: Array = device.xp.zeros_like(V)
@@ -114,7 +112,7 @@ class Factors:
             out += part
         return out
 
-    def _hold(self, threads: int | None) -> tuple[Array, list[Pair]]:
+    def materialise_features(self, threads: int | None) -> tuple[Array, list[Pair]]:
         """Return the inputs of the last layer and the pairs of those below, computed once."""
         network, n = self.features.network, self.rows.shape[0]
         if network.depth == 1:
@@ -137,11 +135,11 @@ class Factors:
                     return
                 _, top, *found = self.features.pairs(self.rows[rows])
                 last[rows] = top.forward
-                for pair, own in zip(pairs, found, strict=True):
+                for pair, part in zip(pairs, found, strict=True):
                     assert pair.backward is not None
-                    pair.backward[rows] = own.backward
+                    pair.backward[rows] = part.backward
                     if pair.forward is not self.rows:
-                        pair.forward[rows] = own.forward
+                        pair.forward[rows] = part.forward
 
             for _ in in_order(fill, blocks(n, self.features.block_rows), threads):
                 pass
@@ -249,7 +247,7 @@ class _Lower:
     size: Callable[[Any], Any]
 
     def columns(self) -> _Columns:
-        """Return its columns of B, which are held."""
+        """Return its columns of B, which are there."""
         return _Columns(self.size(self.backward[:, self.neurons]), None)
 
     def product(self, columns: _Columns, device: Device) -> Any:
@@ -270,9 +268,9 @@ def _hadamard(device: Device, backward: Any, forward: Any, V: Any) -> Any:
     """Return ((B Bᵀ) ∘ (F Fᵀ)) V."""
     columns = V.shape[1]
     out = device.xp.zeros_like(V)
-    together = min(columns, 32)
-    for vectors in blocks(columns, together):
-        for f in blocks(forward.shape[1], max(1, _WIDE // together)):
+    width = min(columns, 32)
+    for vectors in blocks(columns, width):
+        for f in blocks(forward.shape[1], max(1, _WIDE // width)):
             _add_product(device, backward, forward[:, f], V[:, vectors], out[:, vectors])
     return out
 
@@ -282,8 +280,8 @@ def _add_product(device: Device, backward: Any, forward: Any, V: Any, out: Any) 
     xp, rows = device.xp, device.row_block
     inner = xp.zeros((backward.shape[1], V.shape[1] * forward.shape[1]))
     for r in blocks(V.shape[0], rows):
-        spread = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])
-        inner += backward[r].T @ spread
+        scaled = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])
+        inner += backward[r].T @ scaled
     for r in blocks(V.shape[0], rows):
         product = (backward[r] @ inner).reshape(shape)
         out[r] += xp.einsum("rbf,rf->rb", product, forward[r])

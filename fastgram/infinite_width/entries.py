@@ -99,7 +99,7 @@ class Entries:
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute: a product of rows, and what a table takes as long as."""
+        """The flops of an entry, as of a matrix product: two rows' product and a table's value."""
         return float(_PRODUCT_FLOPS * self.rows.unit.shape[1] + _TABLE_FLOPS)
 
     @property

@@ -109,7 +109,7 @@ class IntegratedEntries(_RootScaledEntries):
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute: a product of rows, and its quadrature."""
+        """The cost of an entry in flops of a matrix product: two rows' product and a quadrature."""
         return float(self.rows.unit.shape[1] + _QUADRATURE_FLOPS)
 
     def _steepest(self, norms: Array) -> float:

@@ -71,7 +71,15 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES)
+# Tables and integrals that take seconds.
+SLOW = ("deep", "norms separated", "one by one outside a table", "finite, deep")
+
+
+def marked(case, *others):
+    return pytest.param(case, *others, marks=[pytest.mark.slow] * (case in SLOW))
+
+
+@pytest.fixture(params=[marked(case) for case in CASES])
 def case(request):
     """Rows and a network of each way that entries come about."""
     name, rows, options = CASES[request.param]
@@ -86,7 +94,7 @@ quiet = pytest.mark.filterwarnings("ignore:.*integrated one by one")
 
 # A device evaluates a table of whatever kind; of finite networks it multiplies other features.
 MATRICES = [
-    (case, kind)
+    marked(case, kind)
     for case, kind in itertools.product(CASES, ("gradient", "nngp", "ntk"))
     if kind == "gradient" or case == "one norm" or case.startswith("finite")
 ]
@@ -136,7 +144,7 @@ def test_out_is_written_into(gpu):
 
 # Entries that are integrated one by one come from the host whatever is kept, milliseconds each.
 PRODUCTS = [
-    (case, memory)
+    marked(case, memory)
     for case, memory in itertools.product(CASES, (None, 0, 4 * 16 * 16 * 8, 10**9))
     if memory is None or not case.startswith("one by one")
 ]

@@ -64,7 +64,7 @@ def test_slopes_of_all_layers_that_are_off(monkeypatch):
 
 def test_products_of_rows_and_weights_that_are_off(monkeypatch):
     """As far as sums of so many products may be, in the worst order."""
-    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "gamma", lambda count, eps=0.0: count * OFF)
     network = fg.Network("softplus", width=1, seed=1)
     X = 2.0 + alike(12, 1) ** 2
     op = fg.GramOperator(X, network, kind="nngp")
@@ -74,7 +74,7 @@ def test_products_of_rows_and_weights_that_are_off(monkeypatch):
 
 @pytest.mark.parametrize(("kind", "products"), [("nngp", 50), ("gradient", 52), ("ntk", 50)])
 def test_products_of_features_that_are_off(monkeypatch, kind, products):
-    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "gamma", lambda count, eps=0.0: count * OFF)
     block = FiniteEntries.block
 
     def worse(self, i, j, device, scratch, out):

@@ -11,7 +11,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.cases import DTYPES, KINDS
+from helpers.cases import DTYPES
 from helpers.cuda_host import host_kernels, needs_compiler
 from helpers.tolerances import FEW, TABLE, eps, reference
 
@@ -29,14 +29,18 @@ NEARER, ONE, MINUS_ONE, COSINE = PieceVariable
 
 pytestmark = needs_compiler
 
+QUICK = ("relu", "tanh", "hard_tanh", "step")
+# A kernel sees a table, of whatever kind.
 CASES = [
-    *((name, 1, kind) for name in fg.activation_names() for kind in KINDS),
-    ("relu", 30, "ntk"),
-    ("tanh", 3, "ntk"),
-    ("hard_tanh", 2, "nngp"),
+    pytest.param(*case, marks=[pytest.mark.slow] * (case[0] not in QUICK))
+    for case in [
+        *((name, 1, "gradient") for name in fg.activation_names() if name != "step"),
+        *((name, 1, "nngp") for name in QUICK),
+        ("relu", 30, "ntk"),
+        ("tanh", 3, "ntk"),
+        ("hard_tanh", 2, "nngp"),
+    ]
 ]
-ZERO = "step", "gradient"  # has no table
-CASES = [case for case in CASES if case[::2] != ZERO]
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
@@ -117,7 +121,9 @@ def test_tables_of_many_pieces_against_the_cpu(dtype, kernels):
     assert np.all(error <= allowed(arguments, table))
 
 
-@pytest.mark.parametrize(("name", "kind"), [case for case in naive.CLOSED_FORMS if case != ZERO])
+@pytest.mark.parametrize(
+    ("name", "kind"), [case for case in naive.CLOSED_FORMS if case != ("step", "gradient")]
+)
 def test_against_the_reference(name, kind, dtype, kernels):
     """Rows of length 1 that are equal, opposite, or far from both."""
     angles = np.pi * (np.arange(16) + 0.25) / 16
@@ -225,7 +231,9 @@ def test_a_table_that_shared_memory_does_not_hold(dtype, out):
 # --- separable pieces -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "kind"), [("tanh", "gradient"), ("elu", "ntk")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [pytest.param("tanh", "gradient", marks=pytest.mark.slow), ("elu", "ntk")]
+)
 def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
     """Each alone, and only where it holds; together they fill the tile."""
     cosines, x, y, *weights = tile(dtype)

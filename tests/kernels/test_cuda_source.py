@@ -59,8 +59,15 @@ def compiled(text, architecture, *more):
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
+# The whole source takes seconds to compile for one architecture.
+compiled_for = pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "sm_80")) for name in ARCHITECTURES],
+)
+
+
 @needs_compiler
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@compiled_for
 def test_compiles_without_warnings(architecture):
     done, log, ptx = compiled(source(), architecture)
     assert (done, log) == (True, "")
@@ -69,6 +76,7 @@ def test_compiles_without_warnings(architecture):
     assert len(names) == len(set(names)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_no_kernel_runs_out_of_registers(architecture):
     """What is spilled to memory in an inner loop costs more than the arithmetic.
@@ -99,6 +107,7 @@ def test_a_warning_is_an_error(architecture):
     assert "unused" in log
 
 
+@pytest.mark.slow
 def test_errors_name_the_file():
     broken = source().replace(
         "__device__ __forceinline__ int round_to_int(float", "oops round_to_int(float"

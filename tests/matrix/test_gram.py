@@ -244,6 +244,7 @@ def test_error_bound_on_close_pairs(name, d, kind, device, dtype):
         assert abs(mpf(float(G[i, j])) - exact) <= bound[i, j], (i, j)
 
 
+@pytest.mark.slow
 def test_error_bound_where_entries_are_steep(kind, device, dtype):
     """At a variance of 100 the rounding of long rows counts for more than the table's error."""
     rng = np.random.default_rng(4)
