@@ -272,7 +272,7 @@ FAULTS = [
         ),
     ),
     *_in(
-        "eigenvalues/scale",
+        "support/scaling",
         "eigenvalues/test_error_terms_results.py -k 'ends or denormal or near'",
         ("return math.nextafter(result, -math.inf)", "return result"),
         ("return math.nextafter(result, -math.inf)", "return math.nextafter(result, math.inf)"),
@@ -281,11 +281,15 @@ FAULTS = [
             "if value < 0.0 else float(np.finfo(np.float64).max)",
             "",
         ),
+        ("max(math.frexp(size)[1], -_FAR)", "0"),
+    ),
+    *_in(
+        "eigenvalues/brackets",
+        "eigenvalues/test_error_terms_results.py -k 'ends or denormal or near'",
         (
             "lower_end(found.lower, exponent), upper_end(found.upper, exponent)",
             "lower_end(found.lower, exponent), lower_end(found.upper, exponent)",
         ),
-        ("max(math.frexp(size)[1], -_FAR)", "0"),
     ),
     *_in(
         "bracket",

@@ -22,17 +22,18 @@ from fastgram.density.quadrature import Envelope, block_rule, envelope
 from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
 from fastgram.density.results import SpectralDensity
 from fastgram.density.sums import Sums, known_trace, sums_of
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.extreme import default_block
 from fastgram.eigenvalues.methods.lanczos import brackets_now, brackets_of, missed_by, reached_words
 from fastgram.eigenvalues.problem import Problem, as_problem
 from fastgram.eigenvalues.request import Until
-from fastgram.eigenvalues.scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.lanczos_bound import share_quantile
 from fastgram.support.memory import require_memory
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
+from fastgram.support.scaling import lower_end, scaled, upper_end
 from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 

@@ -23,10 +23,10 @@ from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import block_rule
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.scale import scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.matrix.operator import GramOperator
 from fastgram.support.rounding import gamma
+from fastgram.support.scaling import scaled
 
 __all__ = ["Sums", "known_trace", "sums_of"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgram.bracket import Bracket, condition_of
+from fastgram.eigenvalues.brackets import bracket_scaled, pairs_scaled
 from fastgram.eigenvalues.methods.arpack import run_arpack
 from fastgram.eigenvalues.methods.dense import run_dense
 from fastgram.eigenvalues.methods.hybrid import run_auto, run_certified
@@ -17,11 +18,11 @@ from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem, as_problem
 from fastgram.eigenvalues.request import Answer, Request, Until
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.literals import AnsweringMethod, Method
 from fastgram.support.progress import stage
+from fastgram.support.scaling import lower_end, upper_end
 from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
 

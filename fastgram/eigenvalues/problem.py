@@ -15,13 +15,13 @@ from fastgram.devices.device import CPU, Device
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.foreign_operator import products_of
 from fastgram.eigenvalues.one_pass_bound import tail_bound
-from fastgram.eigenvalues.scale import DENORMAL, exponent_of, lower_end, scaled, upper_end
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.infinite_width.entries import Entries
 from fastgram.linalg.certificate import Visit, Visitor, visit_array
 from fastgram.matrix.operator import GramOperator
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
-from fastgram.support.rounding import gamma
+from fastgram.support.rounding import noise_floor
+from fastgram.support.scaling import DENORMAL, exponent_of, lower_end, scaled, upper_end
 from fastgram.support.validation import as_real_array
 
 __all__ = ["Problem", "as_problem"]
@@ -130,7 +130,7 @@ class Problem:
         if row_sum is None:
             # somebody else's operator: take its products to be as accurate as a plain sum
             return together * (self.n + _FOREIGN) * _EPS * largest
-        return self.entry_error + together * gamma(self.depth()) * row_sum
+        return noise_floor(self.entry_error, row_sum, self.depth(), min(columns, self.n))
 
 
 def as_problem(A: Any) -> Problem:

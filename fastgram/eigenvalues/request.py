@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastgram.bracket import Bracket
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.results import RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled
 from fastgram.support.literals import AnsweringMethod
 from fastgram.support.validation import as_number
 

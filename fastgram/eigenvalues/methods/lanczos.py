@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.exclusion import LOOSE, Missed, settled
