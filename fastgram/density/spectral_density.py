@@ -22,10 +22,11 @@ from fastgram.density.quadrature import Envelope, block_rule, envelope
 from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
 from fastgram.density.results import SpectralDensity
 from fastgram.density.sums import Sums, known_trace, sums_of
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.extreme import default_block
 from fastgram.eigenvalues.methods.lanczos import brackets_now, brackets_of, missed_by, reached_words
-from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Until
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
@@ -132,7 +133,7 @@ def spectral_density(
     columns = min(most * (block + block // 2), n)  # what may be appended included
     require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
     # as `extreme_eigenvalues` does, so that one run serves both
-    appended = problem.appended(block // 2) if problem.rank_bound == n else None
+    appended = problem.extra_start_vectors(block // 2) if problem.rank_bound == n else None
     run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
     chance = 1.0 - confidence
     law = rank_law(n, run.block, _ORDER * chance)
@@ -151,7 +152,7 @@ def spectral_density(
 
     with progress_bar(progress, most, "passes", "pass") as tick:
         seen, stopped = _iterate(run, step, until, law, most, passes is not None, tick)
-    return _result(A, problem, run, law, seen, stopped, confidence, until.started)
+    return _result(problem, run, law, seen, stopped, confidence, until.started)
 
 
 def _iterate(
@@ -182,7 +183,6 @@ def _iterate(
 
 
 def _result(
-    A: Any,
     problem: Problem,
     run: BlockLanczos,
     law: RankLaw,
@@ -208,7 +208,7 @@ def _result(
     ranks = (np.arange(n) + 0.5) / n
     places = np.minimum(np.searchsorted(np.cumsum(weights), ranks), nodes.size - 1)
     estimates = np.clip(nodes[places], lower, upper)
-    trace = known_trace(A, problem)
+    trace = known_trace(problem)
     sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
     parts = [_what_was_done(run, law, seen, n)]
     if stopped:

@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import block_rule
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.matrix.operator import GramOperator
 from fastgram.support.rounding import gamma
-from fastgram.support.scaling import scaled
 
 __all__ = ["Sums", "known_trace", "sums_of"]
 
@@ -46,14 +42,11 @@ class Sums:
     effective_rank: Bracket | None
 
 
-def known_trace(A: Any, problem: Problem) -> Bracket | None:
+def known_trace(problem: Problem) -> Bracket | None:
     """Return the trace where the diagonal can be had."""
-    if isinstance(A, GramOperator):
-        diagonal = scaled(A.diagonal(), -problem.exponent)
-    elif isinstance(A, LinearOperator) or problem.dense is None:
+    if not problem.has_entries:
         return None
-    else:
-        diagonal = np.diagonal(problem.dense())
+    diagonal = problem.diagonal()
     value, size = float(np.sum(diagonal)), float(np.sum(np.abs(diagonal)))
     error = gamma(problem.n) * size + problem.n * problem.entry_error
     return bracket_around(value - error, value + error, value, "certified")

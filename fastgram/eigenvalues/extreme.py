@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from fastgram.bracket import Bracket, condition_of
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.brackets import bracket_scaled, pairs_scaled
 from fastgram.eigenvalues.methods.arpack import run_arpack
 from fastgram.eigenvalues.methods.dense import run_dense
 from fastgram.eigenvalues.methods.hybrid import run_auto, run_certified
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request, Until
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
@@ -178,10 +179,10 @@ def extreme_eigenvalues(
     )
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
-    if method == "dense" and problem.dense is None:
+    if method == "dense" and not problem.has_entries:
         raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
     why = ""
-    if method == "auto" and problem.n <= DENSE_LIMIT and problem.dense is not None:
+    if method == "auto" and problem.n <= DENSE_LIMIT and problem.has_entries:
         method, why = "dense", f"n ≤ {DENSE_LIMIT}"
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
     used = answer.method or method
@@ -283,7 +284,7 @@ def _hint(
     if not converged:
         return "more passes"
     narrower = "a smaller rtol"
-    if "probabilistic" in guarantees and problem.visit is not None:
+    if "probabilistic" in guarantees and problem.has_entries:
         size = packed_bytes(problem.n)
         return f'{narrower}; method="certified" would prove it, in {size / 2**30:.2g} GiB'
     return narrower

@@ -59,9 +59,9 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
         reason = f"but for the rounding of the norms the rank is at most {r}: {reason}"
     if not 0 < r < n:
         return None, ""
-    if problem.dense is not None and n <= dense_limit:
+    if problem.has_entries and n <= dense_limit:
         A, error = problem.dense(), problem.entry_error
-    elif problem.factor_square is not None and (problem.factor_columns or n) <= dense_limit:
+    elif problem.factor_columns is not None and problem.factor_columns <= dense_limit:
         A = problem.factor_square()
         # roundings of the factor's entries and of sums over all rows, of JᵀJ in the trace norm
         error = problem.entry_error + gamma(n + 16) * 1.01 * float(np.trace(A))

@@ -138,7 +138,7 @@ def test_nothing_is_proven_in_a_pass_where_the_bracket_is_as_asked(network, meth
     def fail(op):
         raise AssertionError("a pass over the entries for nothing")
 
-    monkeypatch.setattr("fastgram.eigenvalues.problem.tail_bound", fail)
+    monkeypatch.setattr("fastgram.eigenvalues.gram_problem.tail_bound", fail)
     op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), network)
     answer = fg.extreme_eigenvalues(op, method=method, rtol=0.2)
     assert answer.converged

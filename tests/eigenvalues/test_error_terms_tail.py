@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import fastgram as fg
+from fastgram.devices.unit_rows import UnitRows
 from fastgram.eigenvalues import one_pass_bound
 from fastgram.eigenvalues.one_pass_bound import _Tails, _tails_of
-from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.infinite_width.entries import Entries
 
 OFF = 1e-6
 N, ORDER = 24, 1
@@ -87,9 +88,9 @@ def test_rows_that_are_off(monkeypatch):
     """Too short by a millionth, and as close as products decide how close."""
     X = np.concatenate([np.ones((N, 1)), 0.0637 * np.eye(N)], axis=1)
     true = tails(X).discs(ORDER)[0]
-    of = Rows.of
-    monkeypatch.setattr(Rows, "unit_error", OFF)
+    of = UnitRows.of
+    monkeypatch.setattr(UnitRows, "unit_error", OFF)
     monkeypatch.setattr(
-        Rows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 - OFF))
+        UnitRows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 - OFF))
     )
     assert_no_further(tails(X), true)

@@ -5,8 +5,8 @@ import pytest
 from helpers.plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.exclusion import Missed

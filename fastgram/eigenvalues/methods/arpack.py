@@ -31,7 +31,7 @@ def run_arpack(problem: Problem, request: Request) -> Answer:
     floor = problem.noise_floor(size) + gamma(2 * problem.n + 64) * size
     smallest = _one_sided(found.low, found.low_bound, floor, problem, sign=1.0)
     largest = _one_sided(found.high, found.high_bound, floor, problem, sign=-1.0)
-    if problem.dense is not None and problem.n <= request.dense_limit and found.converged:
+    if problem.has_entries and problem.n <= request.dense_limit and found.converged:
         A = problem.dense()
         smallest, _ = certified_bracket(A, found.low, problem, sign=1.0)
         largest, _ = certified_bracket(A, found.high, problem, sign=-1.0)
@@ -92,7 +92,7 @@ def _search(problem: Problem, request: Request) -> _Found:
             passes += 1
             if tick is not None:
                 tick(1)
-            return problem.multiply(np.reshape(v, (-1, 1)))[:, 0]
+            return np.asarray(problem.multiply(np.reshape(v, (-1, 1)))[:, 0])
 
         operator = LinearOperator((n, n), matvec=multiply, dtype=np.float64)
         start = np.random.default_rng(np.random.SeedSequence([request.seed, n])).standard_normal(n)

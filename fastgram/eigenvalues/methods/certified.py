@@ -53,7 +53,6 @@ def _is_settled(found: Bracket, request: Request) -> bool:
 
 def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> Bracket:
     """Prove the outer end of one bracket: the lower one of λ_min for sign 1, of λ_max for −1."""
-    assert problem.visit is not None
     inner = sign * (found.upper if sign > 0.0 else found.lower)
     outer = sign * (found.lower if sign > 0.0 else found.upper)
     near = inner - INNER * request.rtol * abs(inner)

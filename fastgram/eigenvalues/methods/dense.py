@@ -22,7 +22,6 @@ Array = npt.NDArray[np.float64]
 
 def run_dense(problem: Problem, request: Request) -> Answer:
     """Eigenvalues by LAPACK, bracketed by a Rayleigh quotient and a certificate."""
-    assert problem.dense is not None
     A = problem.dense()
     low = _dense_pairs(A, request.k, largest=False)
     high = _dense_pairs(A, request.k, largest=True)

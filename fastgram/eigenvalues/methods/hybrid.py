@@ -56,7 +56,7 @@ def run_certified(problem: Problem, request: Request) -> Answer:
         If the matrix cannot be had entry by entry, or the memory that is free does not hold half
         of it.
     """
-    if problem.visit is None:
+    if not problem.has_entries:
         raise ValueError(
             "the certified method needs an array or a GramOperator, not a LinearOperator"
         )
@@ -74,7 +74,7 @@ def _means(problem: Problem, request: Request) -> _Means:
     by_itself = problem.product_flops(request.block)
     speed = problem.device.speed
     costs = Costs(problem.n, request.block, 1.0 - stored, problem.entry_flops, by_itself, speed)
-    if problem.visit is None or size > budget:
+    if not problem.has_entries or size > budget:
         return _Means(costs, False, "")
     free = free_memory()
     if size > free:

@@ -84,7 +84,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     Parameters
     ----------
     problem : Problem
-        With `visit`.
+        With entries.
     request : Request
     shift : float
         A likely lower bound of λ_min, tried for s; what follows is further out, by what rounding
@@ -95,7 +95,6 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     Inverse or None
         None where no factorisation runs through.
     """
-    assert problem.visit is not None
     with stage(request.progress, "factorisation"):
         factor, slack = shifted_factor(problem.visit, problem.n, shift)
         for widths in _FURTHER:
@@ -216,7 +215,6 @@ def _rayleigh(problem: Problem, vectors: Array) -> tuple[RitzPairs, float, float
     least, image = vectors[:, 0], images[:, 0]
     square = float(least @ least)
     row_sum = problem.absolute_row_sum()
-    assert row_sum is not None  # as wherever there is a factorisation
     floor = problem.noise_floor(float(np.max(np.abs(values))), k)
     # vector and image are combinations of k, and their product a sum over n
     rounding = 2.0 * math.sqrt(k) * gamma(k + 4) * row_sum

@@ -42,7 +42,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     appended = None
     if not singular:
         with stage(request.progress, "close pairs"):
-            appended = problem.appended(request.block // 2)
+            appended = problem.extra_start_vectors(request.block // 2)
     run = BlockLanczos(
         problem.multiply, problem.n, request.block, request.seed, appended, problem.device
     )

@@ -1,0 +1,137 @@
+"""Problem: the symmetric matrix that every method is given, whatever it was made of."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.devices.device import CPU, Device
+from fastgram.linalg.certificate import Visitor
+from fastgram.support.rounding import noise_floor
+
+__all__ = ["Problem"]
+
+Array = npt.NDArray[np.float64]
+
+
+class Problem(Protocol):
+    """A symmetric matrix whose eigenvalues are asked for, times a power of two: of size about 1.
+
+    A method that only some matrices have an answer to says here what the others answer.
+
+    Attributes
+    ----------
+    n : int
+        The order of the matrix.
+    exponent : int
+        The matrix that was given is 2**exponent times the one that all else here speaks of. Of
+        somebody else's operator it is known from the first product on.
+    has_entries : bool
+        Whether entries can be had: `dense`, `visit`, `diagonal` and `absolute_row_sum`.
+    entry_error : float
+        Bound on the spectral norm of (matrix as computed − matrix that is spoken of).
+    semidefinite : bool
+        Whether the matrix that is spoken of is known to have no negative eigenvalue.
+    rank_bound : int
+        From exact facts; n where there are none.
+    rank_reason : str
+        The fact; empty where there is none.
+    memory : int or None
+        Bytes that were allowed for keeping entries, where that was said.
+    entry_flops : float
+        What an entry costs to compute anew; 0 where all are stored.
+    factor_columns : int or None
+        Columns of a factor J with A = JJᵀ, where there is one.
+    device : Device
+        Where the blocks of a Lanczos run live.
+    """
+
+    n: int
+    exponent: int
+    has_entries: bool
+    entry_error: float
+    semidefinite: bool
+    rank_bound: int
+    rank_reason: str
+    memory: int | None = None
+    entry_flops: float = 0.0
+    factor_columns: int | None = None
+    device: Device = CPU
+
+    def multiply(self, V: Any) -> Any:
+        """Return the product with an (n, b) block, both arrays of the device."""
+
+    def noise_floor(self, largest: float, columns: int = 1) -> float:
+        """Bound the spectral norm of (computed products − exact ones of the ideal matrix).
+
+        Parameters
+        ----------
+        largest : float
+            The largest |Ritz value| so far, all that is known of an operator of unknown entries.
+        columns : int
+            Unit vectors that were multiplied.
+        """
+        row_sum = self.absolute_row_sum()
+        return noise_floor(self.entry_error, row_sum, self.summands(), min(columns, self.n))
+
+    def summands(self) -> int:
+        """Return the n of γₙ: the terms that an entry of the products so far adds up."""
+
+    # --- where there are entries ---
+
+    def dense(self) -> Array:
+        """Return the matrix as computed, (n, n) float64 on the host.
+
+        Raises
+        ------
+        TypeError
+            As `visit`, `diagonal` and `absolute_row_sum` do, where `has_entries` is False.
+        """
+
+    def visit(self, visitor: Visitor) -> None:
+        """Hand the matrix as computed to a visitor, in blocks that cover its lower triangle."""
+
+    def diagonal(self) -> Array:
+        """Return the diagonal, (n,) float64."""
+
+    def absolute_row_sum(self) -> float:
+        """Return the largest sum of |entries| along a row, as products so far add them up."""
+
+    # --- what is known of a Gram matrix alone ---
+
+    def forget(self) -> None:
+        """Drop what is kept of the matrix between products, to make room."""
+        return None
+
+    def extra_start_vectors(self, count: int) -> Array | None:
+        """Return so many known directions of small Rayleigh quotients, (n, ≤ count), or None."""
+        return None
+
+    def one_pass(self) -> float | None:
+        """Return a proven lower bound of λ_min from one pass over the entries, or None."""
+        return None
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what multiplying so many columns takes without entries; None where it needs them.
+
+        In floating-point operations.
+        """
+        return None
+
+    def factor_square(self) -> Array:
+        """Return JᵀJ, of order `factor_columns`."""
+        raise TypeError("the matrix has no factor")
+
+    def numerical_rank(self) -> tuple[int, str] | None:
+        """Return a bound on the rank but for the rounding of the rows' norms, and why, or None."""
+        return None
+
+    def exact_call(self) -> str:
+        """Return the call that finds the same eigenvalues in ball arithmetic, or ""."""
+        return ""
+
+    def note(self, columns: int) -> str:
+        """Return how a block of so many columns is multiplied, in words, or ""."""
+        return ""
