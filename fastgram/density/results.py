@@ -13,7 +13,7 @@ from fastgram.bracket import Bracket, Brackets, bracket_around, bracket_table, p
 from fastgram.support.equality import ComparedByParts
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from fastgram.plotting.figure import Axes
 
 __all__ = ["SpectralDensity"]
 

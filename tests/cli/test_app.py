@@ -30,7 +30,7 @@ from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.matrix import operator
 from fastgram.network.network import KINDS, READOUTS
-from fastgram.plotting import extremes
+from fastgram.plotting import extremes, sweeps
 
 ROOT = Path(fastgram.__file__).parent.parent
 X = fg.datasets.sphere(12, 3, seed=0)
@@ -945,14 +945,14 @@ def test_a_figure_is_written(run, rows, answers, tmp_path):
 )
 def test_a_sweep_is_drawn_as_lines(run, rows, answers, tmp_path, monkeypatch, words, drawn):
     calls = []
-    for name in ("plot_extremes", "plot_sweep"):
-        real = getattr(extremes, name)
+    for module, name in ((extremes, "plot_extremes"), (sweeps, "plot_sweep")):
+        real = getattr(module, name)
 
         def noting(*args, name=name, real=real, **options):
             calls.append(name)
             return real(*args, **options)
 
-        monkeypatch.setattr(extremes, name, noting)
+        monkeypatch.setattr(module, name, noting)
     answers(GOOD, ZERO, GOOD, OPEN)
     path = tmp_path / "out.svg"
     assert run("spectrum", rows, "-a", "relu", "-a", "tanh", *words, "--plot", path)[0] == 0
