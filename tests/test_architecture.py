@@ -23,7 +23,8 @@ FLOORS = (
     ("finite_width", "infinite_width", "linalg", "exact", "plotting"),
     ("devices", "network", "datasets"),
     ("kernels",),
-    ("bracket", "support"),
+    ("bracket",),
+    ("support",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where each heavy library may be imported: a room, or one file of it.
