@@ -25,7 +25,7 @@ from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Request
-from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.linalg.start_block import random_columns
 
 __all__ = ["inverse", "lanczos"]
@@ -54,7 +54,7 @@ class Setting:
     def matrix(self) -> Array:
         """Return the matrix, whose wanted eigenvector has exactly the quantile as overlap."""
         start, _ = random_columns(self.n, self.block, self.seed)
-        quantile = share_quantile(self.chance, self.block, self.n) * (1.0 + 1e-9)
+        quantile = overlap_quantile(self.chance, self.block, self.n) * (1.0 + 1e-9)
         inside = start @ (self.direction / np.linalg.norm(self.direction))
         outside = self.basis[:, 0] - start @ (start.T @ self.basis[:, 0])
         outside /= np.linalg.norm(outside)

@@ -30,7 +30,7 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Until
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
-from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.support.memory import require_memory
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
@@ -137,7 +137,7 @@ def spectral_density(
     run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
     chance = 1.0 - confidence
     law = rank_law(n, run.block, _ORDER * chance)
-    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
+    quantile = overlap_quantile(_ENDS * chance / 2.0, run.block, n)
     advance = run.advance if checkpoint is None else Checkpoint(checkpoint, run, seed).advance
 
     def step() -> bool:
@@ -196,7 +196,7 @@ def _result(
     # all eigenvalues of T, and its basis, are granted so many roundings beside
     size = float(np.max(np.abs(nodes)))
     slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
-    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
+    quantile = overlap_quantile(_ENDS * chance / 2.0, run.block, n)
     smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
     if problem.semidefinite:

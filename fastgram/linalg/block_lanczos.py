@@ -1,7 +1,7 @@
 """Block Lanczos with full reorthogonalisation: A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁.
 
-It starts from random columns and, if wished, directions appended to them. A run that is short of
-memory goes on from its residual block with Ritz vectors appended, and forgets the rest of the
+It starts from random columns and, if wished, extra vectors after them. A run that is short of
+memory goes on from its residual block with Ritz vectors beside it, and forgets the rest of the
 basis: a new stage.
 
 The run keeps what the brackets of `fastgram.linalg.lanczos_bound` are made of: the blocks Aⱼ and
@@ -26,7 +26,7 @@ import scipy.linalg
 
 from fastgram.devices.device import CPU, Device
 from fastgram.linalg.krylov_basis import basis_on, factored, frobenius_norm
-from fastgram.linalg.start_block import random_columns, with_appended
+from fastgram.linalg.start_block import augment, random_columns
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import one_blas_thread
 
@@ -47,7 +47,7 @@ class BlockLanczos:
     n, block : int
         Order of the matrix, and random columns of the start block.
     seed : int
-    appended : (n, p) array, optional
+    extra_start_vectors : (n, p) array, optional
         Directions that the start block holds after its random columns: any at all; a NumPy array.
     device : Device
         Where the vectors live. The start block is drawn on the CPU and is the same on all.
@@ -84,7 +84,7 @@ class BlockLanczos:
         n: int,
         block: int,
         seed: int,
-        appended: Array | None = None,
+        extra_start_vectors: Array | None = None,
         device: Device = CPU,
         basis_bytes: int | None = None,
     ) -> None:
@@ -102,8 +102,8 @@ class BlockLanczos:
         self.norm = 0.0
         with self._working():
             start, self.start_factor = random_columns(n, self.block, seed)
-            if appended is not None:
-                start = with_appended(start, appended)
+            if extra_start_vectors is not None:
+                start = augment(start, extra_start_vectors)
             self._begin(device.put(start))
 
     @contextmanager
@@ -127,7 +127,7 @@ class BlockLanczos:
         ]
         with self._working():
             vectors = np.hstack([part for part in kept if part is not None])
-            start = with_appended(self._device.get(self._current), vectors)
+            start = augment(self._device.get(self._current), vectors)
             self._go_on(start)
 
     def _go_on(self, start: Array) -> None:
@@ -253,11 +253,11 @@ class BlockLanczos:
 
     def _split(self, residual: Any) -> tuple[Any, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
-        room = self.n - self._basis.columns
+        max_columns = self.n - self._basis.columns
         block, triangle = factored(self._device, residual)
         left, sizes, right = np.linalg.svd(triangle)
         small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
-        keep = min(int(np.count_nonzero(sizes > small)), room)
+        keep = min(int(np.count_nonzero(sizes > small)), max_columns)
         if keep == residual.shape[1]:
             return block, triangle
         # sizes above `small` are dropped only where the basis fills the space: rounding again
@@ -308,7 +308,7 @@ class BlockLanczos:
         return np.concatenate(result)
 
     def leaving(self, small: Array) -> Array:
-        """Return what a vector of T's has in the residual block: BₖEₖᵀ times it."""
+        """Return BₖEₖᵀ times a vector of T's: its part in the residual block."""
         return np.asarray(self.couplings[-1] @ small[-self.diagonals[-1].shape[0] :])
 
     def residual_part(self, vector: Array) -> Array:

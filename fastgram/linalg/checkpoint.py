@@ -37,7 +37,7 @@ class Checkpoint:
     ------
     ValueError
         If the folder holds a run on another matrix, or with another order, block, seed or number
-        of appended directions.
+        of extra start vectors.
     OSError
         If the folder cannot be made or written.
     """

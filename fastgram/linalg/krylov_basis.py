@@ -29,9 +29,9 @@ _SLICE_ROWS = 8192
 
 
 class Basis:
-    """Orthonormal columns of length n: what the bases of all devices have in common."""
+    """Orthonormal columns of length n: the base of the bases on all devices."""
 
-    spilled = 0  # bytes kept in host memory for want of room on the device
+    spilled = 0  # bytes kept in host memory because the device has no more
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -118,13 +118,13 @@ class HostBasis(Basis):
 
 
 class DeviceBasis(Basis):
-    """A basis on another device, and in host memory where it outgrows its room there.
+    """A basis on another device, and in host memory where it outgrows its budget there.
 
     Parameters
     ----------
     device : Device
     n : int
-    room : int
+    byte_budget : int
         Bytes that the chunks on the device may take.
 
     Attributes
@@ -133,17 +133,17 @@ class DeviceBasis(Basis):
         Bytes of the chunks in host memory.
     """
 
-    def __init__(self, device: Device, n: int, room: int) -> None:
+    def __init__(self, device: Device, n: int, byte_budget: int) -> None:
         super().__init__(n)
         self._device = device
-        self._room = room
+        self._bytes_left = byte_budget
         self._resident = 0  # the first so many chunks are on the device
 
     def _new_chunk(self, width: int) -> Any:
         size = 8 * self._n * width
-        if self._resident == len(self._chunks) and size <= self._room:
+        if self._resident == len(self._chunks) and size <= self._bytes_left:
             self._resident += 1
-            self._room -= size
+            self._bytes_left -= size
             return self._device.xp.empty((width, self._n)).T
         self.spilled += size
         return np.empty((width, self._n)).T
@@ -163,7 +163,7 @@ class DeviceBasis(Basis):
             block -= chunk @ (chunk.T @ block)
 
     def combine(self, coefficients: Array) -> Array:
-        """Return the basis times coefficients, a chunk's width at a time: the room is for them."""
+        """Return the basis times coefficients, a chunk's width at a time: memory is for chunks."""
         total = np.empty((self._n, coefficients.shape[1]))
         with self._device.context():
             for start in range(0, coefficients.shape[1], _CHUNK_COLUMNS):
@@ -183,9 +183,9 @@ class DeviceBasis(Basis):
         return total
 
 
-def basis_on(device: Device, n: int, room: int) -> Basis:
-    """Return an empty basis; `room` is of no account on the CPU."""
-    return HostBasis(n) if device.on_host else DeviceBasis(device, n, room)
+def basis_on(device: Device, n: int, byte_budget: int) -> Basis:
+    """Return an empty basis; the budget is of no account on the CPU."""
+    return HostBasis(n) if device.on_host else DeviceBasis(device, n, byte_budget)
 
 
 def factored(device: Device, block: Any) -> tuple[Any, Array]:

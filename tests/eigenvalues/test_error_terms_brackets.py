@@ -19,7 +19,7 @@ from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.lanczos_bound import inner_end, share_quantile
+from fastgram.linalg.lanczos_bound import inner_end, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.linalg.start_block import random_columns
 from fastgram.support.rounding import gamma
@@ -278,7 +278,7 @@ class TestTheRecurrence:
         n, block, chance = 80, 2, 0.05
         start, _ = random_columns(n, block, seed)
         others = np.linalg.qr(np.hstack([start, np.random.default_rng(seed).normal(size=(n, n))]))
-        quantile = share_quantile(chance, block, n)
+        quantile = overlap_quantile(chance, block, n)
         wanted = math.sqrt(quantile) * start[:, 0] + math.sqrt(1 - quantile) * others[0][:, 5]
         basis = np.linalg.qr(
             np.column_stack([wanted, np.random.default_rng(9).normal(size=(n, n))])

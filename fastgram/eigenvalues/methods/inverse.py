@@ -36,8 +36,8 @@ from fastgram.eigenvalues.request import Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.certificate import below, shifted_factor
-from fastgram.linalg.exclusion import LOOSE, Missed, settled
-from fastgram.linalg.lanczos_bound import furthest, share_quantile
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
+from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
@@ -106,7 +106,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         return None
     solve = _Solve(factor, conventional_blas())
     run = BlockLanczos(solve, problem.n, request.block, request.seed)
-    quantile = share_quantile(request.chance, run.block, problem.n)
+    quantile = overlap_quantile(request.chance, run.block, problem.n)
     proven = below(shift, slack)
     lower = proven
     with progress_bar(request.progress, None, "products with the inverse", "product") as tick:
@@ -187,8 +187,8 @@ def _reaches(
     """Whether the smallest eigenvalue is so far from the shift, by one look: cheap, not final."""
     if distance <= 0.0:
         return True
-    room = (1.0 / distance - top) / (1.0 + 2.0 * LOOSE)
-    return room > 0.0 and settled(run, top, 1.0, room, quantile, missed)
+    room = (1.0 / distance - top) / (1.0 + 2.0 * EDGE_RTOL)
+    return room > 0.0 and excludes(run, top, 1.0, room, quantile, missed)
 
 
 def _lower(
@@ -197,7 +197,7 @@ def _lower(
     """Return the lower end of λ_min of the matrix as computed, or −∞ where nothing is proven."""
     size = _size(run, top)
     excluded = (0.999 * math.sqrt(quantile) - missed.growth) / size
-    edge = furthest(run, top, 1.0, quantile, top, missed)
+    edge = outer_bound(run, top, 1.0, quantile, top, missed)
     if slack > excluded or edge <= 0.0:
         return -math.inf
     return shift + (1.0 - 8.0 * _EPS) / edge - 4.0 * _EPS * abs(shift)

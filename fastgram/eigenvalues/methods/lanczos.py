@@ -15,8 +15,8 @@ from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
-from fastgram.linalg.exclusion import LOOSE, Missed, settled
-from fastgram.linalg.lanczos_bound import furthest, inner_end, share_quantile
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
+from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
 from fastgram.support.progress import progress_bar, stage
 
 __all__ = ["brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
@@ -49,7 +49,7 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     steps: BlockLanczos | Checkpoint = run
     if request.checkpoint is not None:
         steps = Checkpoint(request.checkpoint, run, request.seed)
-    quantile = share_quantile(request.chance, run.block, problem.n)
+    quantile = overlap_quantile(request.chance, run.block, problem.n)
     impatient = asked = False
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         next_check = 1
@@ -206,8 +206,8 @@ def _close_enough(
     """Whether brackets of width rtol would hold, by one look at each end: cheap and not final."""
     missed = Missed(slack)
     for theta, outward in ends:
-        room = (rtol * abs(theta) - slack) / (1.0 + 2.0 * LOOSE)
-        if room <= 0.0 or not settled(run, theta, outward, room, quantile, missed):
+        room = (rtol * abs(theta) - slack) / (1.0 + 2.0 * EDGE_RTOL)
+        if room <= 0.0 or not excludes(run, theta, outward, room, quantile, missed):
             return False
     return True
 
@@ -228,10 +228,10 @@ def brackets_of(
 ) -> tuple[Bracket, Bracket]:
     """Bracket λ_min and λ_max from a run, its Ritz values and what products and recurrence miss."""
     low, high = float(ritz[0]), float(ritz[-1])
-    spread = max(high - low, abs(high), abs(low), _NOTHING)
+    spectral_scale = max(high - low, abs(high), abs(low), _NOTHING)
     # what products and recurrence miss is part of the proof at the outer ends
-    bottom = furthest(run, low, -1.0, quantile, spread, Missed(slack))
-    top = furthest(run, high, 1.0, quantile, spread, Missed(slack))
+    bottom = outer_bound(run, low, -1.0, quantile, spectral_scale, Missed(slack))
+    top = outer_bound(run, high, 1.0, quantile, spectral_scale, Missed(slack))
     least, least_error = inner_end(run, False, slack)
     most, most_error = inner_end(run, True, slack)
     upper, lower = least + least_error, most - most_error
