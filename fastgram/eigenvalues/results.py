@@ -1,4 +1,4 @@
-"""What `extreme_eigenvalues` answers with."""
+"""ExtremeEigenvalues and RitzPairs: the result of `extreme_eigenvalues`."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     bracket : Bracket or None
         Certified; None where r is 0 or n, or both orders are beyond the limit.
     message : str
-        What there is to say of it; empty where there is nothing.
+        For the result; empty where there is nothing to say.
     """
     n, r = problem.n, problem.rank_bound
     reason = ""

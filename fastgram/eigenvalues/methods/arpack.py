@@ -56,7 +56,7 @@ def _one_sided(
 
 @dataclass(frozen=True)
 class _Found:
-    """What ARPACK found at each end; no values where it did not converge."""
+    """The Ritz pairs of each end; no values where ARPACK did not converge."""
 
     low: RitzPairs
     high: RitzPairs

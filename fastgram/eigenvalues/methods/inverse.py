@@ -58,7 +58,7 @@ _FURTHER = (8.0, 64.0)
 
 @dataclass(frozen=True)
 class Inverse:
-    """What an inverse run found of the smallest eigenvalue.
+    """The smallest eigenvalue, by an inverse run.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Inverse:
     pairs : RitzPairs
         Of A, at its low end.
     floor : float
-        What rounding may have moved the ends by.
+        Bound on what rounding moves the ends by.
     products : int
         With C.
     """
@@ -116,12 +116,12 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
                 tick(1)
             top = float(run.ritz_values()[-1])
             upper = shift + 1.0 / top
-            room = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
-            over = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()
+            allowed_width = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
+            done = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()
             missed = _missed(run, top, slack, solve.error)
-            if over or _reaches(run, top, upper - room - shift, missed, quantile):
+            if done or _reaches(run, top, upper - allowed_width - shift, missed, quantile):
                 lower = max(_lower(run, top, shift, slack, missed, quantile), proven)
-                if over or upper - lower <= room:
+                if done or upper - lower <= allowed_width:
                     break
     vectors = run.ritz_pairs(request.k, largest=True, vectors=True)[2]
     assert vectors is not None
@@ -187,8 +187,8 @@ def _reaches(
     """Whether the smallest eigenvalue is so far from the shift, by one look: cheap, not final."""
     if distance <= 0.0:
         return True
-    room = (1.0 / distance - top) / (1.0 + 2.0 * EDGE_RTOL)
-    return room > 0.0 and excludes(run, top, 1.0, room, quantile, missed)
+    slack_left = (1.0 / distance - top) / (1.0 + 2.0 * EDGE_RTOL)
+    return slack_left > 0.0 and excludes(run, top, 1.0, slack_left, quantile, missed)
 
 
 def _lower(
