@@ -132,7 +132,7 @@ class Sample:
 def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
     """Return a sample of each shape that the tiles of the upper triangle have."""
     entries, n = entries_of(op), op.shape[0]
-    unit, spans = entries.rows.unit, entries.row_spans.astype(entries.dtype)
+    unit, spans = entries.rows.unit, entries.row_scales.astype(entries.dtype)
     heights = {i.stop - i.start for i in slices(n, CPU.tile)}
     found = {}
     for shape in ((height, width) for height in heights for width in heights if height >= width):
@@ -218,7 +218,7 @@ def check(op: fg.GramOperator, V: Array, product: Array) -> None:
     X, chosen = op.given_rows, chosen_rows(n)
     expected = fg.gram(X[chosen], X, op.network, kind=op.kind) @ V
     entries = entries_of(op)
-    spans = entries.row_spans
+    spans = entries.row_scales
     # both sides are as exact as their entries, and add n terms
     allowed = (2.0 * entries.error + n * eps) * np.outer(spans[chosen], spans @ np.abs(V))
     assert np.all(np.abs(product - expected) <= allowed), "the product is wrong"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +12,7 @@ from threadpoolctl import threadpool_limits
 import fastgram as fg
 from fastgram.__main__ import main
 from fastgram.exact import solve
-from fastgram.matrix import operator
+from fastgram.matrix import gram, operator
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
 
@@ -69,9 +68,9 @@ def tiles(monkeypatch):
     """A function that sets the size of tiles and the threads of gram and GramOperator."""
 
     def use(size, threads=None):
-        for module in ("fastgram.matrix.gram", "fastgram.matrix.operator"):
-            traverse = functools.partial(each_tile, tile=size, threads=threads)
-            monkeypatch.setattr(importlib.import_module(module), "each_tile", traverse)
+        traverse = functools.partial(each_tile, tile=size, threads=threads)
+        for module in (gram, operator):
+            monkeypatch.setattr(module, "each_tile", traverse)
 
     return use
 

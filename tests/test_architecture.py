@@ -1,12 +1,14 @@
 """The house stands: every import goes down, every file has a floor, heavy libraries their place.
 
 Rooms and directions are those of CONTRIBUTING.md. Imports are read from the source: those within
-functions and for type checkers count too.
+functions and for type checkers count too. Each rule is a function of the files, which returns what
+is wrong, a line each; that each of them sees what it forbids is tested with a file planted.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -43,143 +45,231 @@ MOST_FILES = 12
 MOST_LINES = 400
 
 
-def modules(root):
-    """Return every module of the package, by its name without "fastgram.", and its path."""
+def read_files(root=ROOT):
+    """Return the text of every file of the package, by its path within fastgram/."""
     found = {}
-    for top, prefix in ((root / "fastgram", ()), (root / "kernels", ("kernels",))):
-        for path in sorted(top.rglob("*.py")):
-            parts = path.relative_to(top).with_suffix("").parts
-            if prefix or parts[0] != "kernels":  # the symlink
-                name = ".".join(prefix + parts).removesuffix(".__init__")
-                found[name] = path
+    for top, prefix in ((root / "fastgram", ""), (root / "kernels", "kernels/")):
+        for path in sorted([*top.rglob("*.py"), *top.rglob("*.cuh")]):
+            relative = path.relative_to(top).as_posix()
+            if prefix or not relative.startswith("kernels/"):  # the symlink
+                found[prefix + relative] = path.read_text("utf-8")
     return found
 
 
-def imported(path, name, known):
-    """Return what a module imports: (modules of fastgram, top names of other libraries)."""
-    ours, others = set(), set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name}: imports are written in full"
-            targets = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            if not (node.args and isinstance(node.args[0], ast.Constant)):
-                continue
-            targets = [node.args[0].value]
-        else:
-            continue
-        for target in targets:
-            top, _, rest = target.partition(".")
-            if top != "fastgram":
-                others.add(top)
-                continue
-            while rest and rest not in known:  # a name within a module
-                rest = rest.rpartition(".")[0]
-            ours.add(rest)
-    return ours - {name}, others
-
-
-def graph(root=ROOT):
-    known = modules(root)
-    return {name: imported(path, name, known) for name, path in known.items()}
+def module_of(path):
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def room_of(module):
     return module.partition(".")[0]
 
 
-def misplaced(imports):
-    """Return what is wrong with the imports of a package, a line each."""
+def modules(files):
+    return {module_of(path): text for path, text in files.items() if path.endswith(".py")}
+
+
+@functools.cache
+def homes(text):
+    """Return the modules of the public names, as fastgram/__init__.py has them."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
+            return ast.literal_eval(node.value)
+    raise AssertionError("fastgram/__init__.py has no _HOMES")
+
+
+@functools.cache
+def targets(text):
+    """Return the full names of what a module imports: modules, or names within them."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            found += [f"{module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call):
+            function = ast.unparse(node.func)
+            if function.rpartition(".")[2] in ("import_module", "__import__"):
+                name = node.args[0]
+                if isinstance(name, ast.Constant):
+                    found.append(name.value)
+                elif not ast.unparse(name).startswith("f'{__name__}."):  # of its own room
+                    found.append("?")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("fastgram", "fg"):
+            found.append(f"fastgram.{node.attr}")  # a public name by way of the package
+    return tuple(found)
+
+
+def imports(files):
+    """Return what each module imports: (modules of fastgram, top names of other libraries)."""
+    known = modules(files)
+    public = homes(files["__init__.py"])
+    found = {}
+    for name, text in known.items():
+        ours, others = set(), set()
+        for target in targets(text):
+            top, _, rest = target.partition(".")
+            if top != "fastgram":
+                others.add(top)
+                continue
+            rest = public.get(rest, rest)
+            while rest and rest not in known:  # a name within a module
+                rest = rest.rpartition(".")[0]
+            ours.add(rest)
+        found[name] = ours - {"", "__init__", name}, others
+    found.pop("__init__")  # whose public names are loaded at first use
+    return found
+
+
+# --- the rules -----------------------------------------------------------------------------------
+
+
+def without_a_floor(files):
+    return [name for name in imports(files) if room_of(name) not in FLOOR_OF]
+
+
+def upward_imports(files):
     wrong = []
-    for name, (ours, others) in imports.items():
-        for library in others & PLACES.keys():
-            if not any(f"{name}.".startswith(f"{place}.") for place in PLACES[library]):
-                wrong.append(f"{name} imports {library}")
-        if name == "__init__":  # whose public names are loaded at first use
-            continue
-        for other in ours - {"", "__init__"}:
+    for name, (ours, _) in imports(files).items():
+        for other in ours:
             here, there = room_of(name), room_of(other)
-            if here != there and FLOOR_OF[there] <= FLOOR_OF[here]:
+            if here != there and FLOOR_OF.get(there, -1) <= FLOOR_OF.get(here, -1):
                 wrong.append(f"{name} imports {other}")
     return sorted(wrong)
 
 
-def circle(imports):
-    """Return modules that import one another, or an empty list."""
-    below = {name: ours - {"", "__init__"} for name, (ours, _) in imports.items()}
-    below.pop("__init__")
+def out_of_place(files):
+    """Return imports of heavy libraries elsewhere, and those that this file could not read."""
+    wrong = []
+    for name, (_, others) in imports(files).items():
+        if "" in others or "?" in others:
+            wrong.append(f"{name}: imports are written in full")
+        for library in others & PLACES.keys():
+            if not any(f"{name}.".startswith(f"{place}.") for place in PLACES[library]):
+                wrong.append(f"{name} imports {library}")
+    return sorted(wrong)
+
+
+def circles(files):
     try:
-        TopologicalSorter(below).prepare()
+        TopologicalSorter({name: ours for name, (ours, _) in imports(files).items()}).prepare()
     except CycleError as error:
-        return error.args[1]
+        return [" → ".join(error.args[1])]
     return []
 
 
+def hiding(files):
+    """Return modules that would hide a public name when they are loaded."""
+    return [name for name in modules(files) if name in homes(files["__init__.py"])]
+
+
+def too_large(files):
+    wrong = [path for path, text in files.items() if len(text.splitlines()) > MOST_LINES]
+    folders = [path.rpartition("/")[0] for path in files]
+    return wrong + [name for name in dict.fromkeys(folders) if folders.count(name) > MOST_FILES]
+
+
+def silent_rooms(files):
+    """Return the rooms that do not say what they are."""
+    return [
+        path
+        for path, text in files.items()
+        if path.endswith("__init__.py") and not ast.get_docstring(ast.parse(text))
+    ]
+
+
+RULES = (
+    without_a_floor,
+    upward_imports,
+    out_of_place,
+    circles,
+    hiding,
+    too_large,
+    silent_rooms,
+)
+
+
 @pytest.fixture(scope="module")
-def imports():
-    return graph()
+def files():
+    return read_files()
 
 
-def test_every_file_has_a_room(imports):
-    assert {room_of(name) for name in imports} - {"__init__"} == FLOOR_OF.keys()
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_house(rule, files):
+    assert rule(files) == []
 
 
-def test_imports_go_down(imports):
-    assert misplaced(imports) == []
-
-
-def test_no_circles(imports):
-    assert circle(imports) == []
-
-
-def folders():
-    return {path.parent for top in ("fastgram", "kernels") for path in (ROOT / top).rglob("*.py")}
-
-
-@pytest.mark.parametrize("folder", sorted(folders()), ids=lambda path: path.name)
-def test_rooms_are_small_and_say_what_they_are(folder):
-    files = [path for path in folder.iterdir() if path.suffix in (".py", ".cuh")]
-    assert len(files) <= MOST_FILES
-    assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8")))
-    for path in files:
-        assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES, path
+# --- the rules see what they forbid --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "told"),
+    ("rule", "file", "text", "told"),
     [
-        ("linalg/planted.py", "from fastgram.matrix.operator import GramOperator", "matrix"),
-        ("support/planted.py", "def f():\n    from fastgram import network", "network"),
+        (without_a_floor, "attic/planted.py", "", "attic.planted"),
+        (without_a_floor, "planted.py", "", "planted"),
         (
+            upward_imports,
+            "linalg/planted.py",
+            "from fastgram.matrix.operator import GramOperator",
+            "matrix.operator",
+        ),
+        (
+            upward_imports,
+            "support/planted.py",
+            "def f():\n    from fastgram import network",
+            "network",
+        ),
+        (
+            upward_imports,
             "network/planted.py",
             "import typing as t\nif t.TYPE_CHECKING:\n    import fastgram.devices.device",
             "devices.device",
         ),
-        ("finite_width/planted.py", "import fastgram.infinite_width.entries", "infinite_width"),
         (
-            "linalg/planted.py",
-            "from importlib import import_module as f\n"
-            "import importlib\nimportlib.import_module('fastgram.eigenvalues.extreme')",
-            "extreme",
+            upward_imports,
+            "finite_width/planted.py",
+            "import fastgram.infinite_width.entries",
+            "infinite_width.entries",
         ),
-        ("density/planted.py", "import numba", "numba"),
-        ("devices/planted.py", "def f():\n    import cupy", "cupy"),
+        (
+            upward_imports,
+            "linalg/planted.py",
+            "import importlib\nimportlib.import_module('fastgram.eigenvalues.extreme')",
+            "eigenvalues.extreme",
+        ),
+        (upward_imports, "support/planted.py", "from fastgram import gram", "matrix.gram"),
+        (upward_imports, "linalg/planted.py", "import fastgram\nfastgram.gram", "matrix.gram"),
+        (upward_imports, "kernels/cpu/planted.py", "import fastgram.devices.device", "device"),
+        (out_of_place, "density/planted.py", "import numba", "numba"),
+        (out_of_place, "devices/planted.py", "def f():\n    import cupy.linalg", "cupy"),
+        (out_of_place, "plotting/planted.py", "from rich.table import Table", "rich"),
+        (out_of_place, "matrix/planted.py", "from . import operator", "written in full"),
+        (out_of_place, "matrix/planted.py", "from .operator import X", "written in full"),
+        (out_of_place, "matrix/planted.py", "import_module(f'fastgram.{x}')", "written in full"),
+        (hiding, "gram.py", "", "gram"),
+        (too_large, "linalg/planted.py", "x = 1\n" * (MOST_LINES + 1), "linalg/planted.py"),
+        (too_large, "kernels/cuda/planted.cuh", "\n" * (MOST_LINES + 1), "planted.cuh"),
+        (silent_rooms, "linalg/planted/__init__.py", "x = 1", "linalg/planted/__init__.py"),
     ],
 )
-def test_a_planted_import_is_seen(file, line, told, tmp_path):
-    for name, path in modules(ROOT).items():
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(path.read_text("utf-8"), "utf-8")
-        assert name is not None
-    (tmp_path / "fastgram" / file).write_text(line, "utf-8")
-    found = set(misplaced(graph(tmp_path))) - set(misplaced(graph()))
+def test_what_a_rule_forbids_is_seen(rule, file, text, told, files):
+    found = set(rule(files | {file: text})) - set(rule(files))
     assert len(found) == 1
     assert told in found.pop()
 
 
-def test_a_planted_circle_is_seen():
-    imports = {"__init__": (set(), set()), "a.b": ({"a.c"}, set()), "a.c": ({"a.b"}, set())}
-    assert set(circle(imports)) == {"a.b", "a.c"}
+def test_a_circle_is_seen(files):
+    pair = {
+        "support/one.py": "from fastgram.support.other import x",
+        "support/other.py": "def f():\n    import fastgram.support.one",
+    }
+    innocent = {path: text for path, text in files.items() if path == "__init__.py"}
+    assert circles(innocent) == []
+    assert "support.one → support.other" in circles(innocent | pair)[0] * 2
+
+
+def test_a_full_room_is_seen(files):
+    planted = {f"attic/{k}.py": "" for k in range(MOST_FILES + 1)}
+    assert "attic" in too_large(files | planted)
+    planted.popitem()
+    assert "attic" not in too_large(files | planted)

@@ -166,10 +166,7 @@ def test_type_hints_are_shipped():
 COMPUTE = """
 import json
 import fastgram as fg
-from fastgram.kernels.cpu import evaluate
-G = fg.gram([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-stats = evaluate._evaluate.stats
-print(json.dumps([G.tolist(), sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
+print(json.dumps(fg.gram([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]).tolist()))
 """
 
 
@@ -180,16 +177,20 @@ def copy_of_the_package(target):
     return target
 
 
+@pytest.mark.slow
 def test_compiled_kernels_are_cached_on_disk(tmp_path):
-    """The second process compiles nothing."""
+    """The second process compiles nothing: Numba would write what it compiles."""
     cache = tmp_path / "cache"
-    first, hits, misses = run(COMPUTE, NUMBA_CACHE_DIR=str(cache))
-    assert (hits, misses) == (0, 1)
-    assert list(cache.rglob("*.nbi"))
-    assert list(cache.rglob("*.nbc"))
-    second, hits, misses = run(COMPUTE, NUMBA_CACHE_DIR=str(cache))
-    assert (hits, misses) == (1, 0)
-    assert second == first
+
+    def kept():
+        files = (path for path in cache.rglob("*") if path.suffix in (".nbi", ".nbc"))
+        return {path.relative_to(cache): path.stat().st_mtime_ns for path in files}
+
+    first = run(COMPUTE, NUMBA_CACHE_DIR=str(cache))
+    compiled = kept()
+    assert {path.suffix for path in compiled} == {".nbi", ".nbc"}
+    assert run(COMPUTE, NUMBA_CACHE_DIR=str(cache)) == first
+    assert kept() == compiled
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_kernels_work_where_nothing_can_be_cached(tmp_path):
         if folder.is_dir():
             (folder / "__pycache__").write_text("in the way")
     nowhere = str(blocked / "cache")
-    entries, hits, _ = run(
+    entries = run(
         COMPUTE,
         root,
         NUMBA_CACHE_DIR=nowhere,
@@ -216,7 +217,6 @@ def test_kernels_work_where_nothing_can_be_cached(tmp_path):
         PYTHONDONTWRITEBYTECODE="1",
     )
     assert entries == fg.gram([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]).tolist()
-    assert hits == 0
     assert not list(tmp_path.rglob("*.nbi"))
 
 

@@ -19,6 +19,7 @@ from scipy.sparse.linalg import LinearOperator
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
+from fastgram.infinite_width.kernel_function import table_of_norm
 
 N, D = 40, 5
 
@@ -66,7 +67,7 @@ WAYS = {
 def test_networks_and_activations(name, way):
     network = NETWORKS[name]()
     network.homogeneity()
-    network.table("nngp", 1.0, "float64") if network.width is None else None
+    table_of_norm(network, "nngp", 1.0, "float64") if network.width is None else None
     for other in way(network):
         assert other == network
         assert hash(other) == hash(network)
@@ -147,7 +148,7 @@ def test_tiles_and_tables_stay():
 def test_rows_of_many_norms():
     X = sphere() * np.linspace(1.0, 2.0, N)[:, None]
     op = fg.GramOperator(X, "tanh")
-    assert op.entries.separated is not None
+    assert op.entries.table is None
     assert np.array_equal(pickle.loads(pickle.dumps(op)) @ X, op @ X)
 
 

@@ -33,7 +33,7 @@ def error_over_bound(case: Case, dtype: str = "float64") -> tuple[float, float]:
     computed = fg.gram(case.X, network=case.network, kind=case.kind, dtype=dtype)
     op = fg.GramOperator(case.X, case.network, kind=case.kind, dtype=dtype)
     stated: Any = op.entries
-    spans = np.asarray(stated.row_spans)
+    spans = np.asarray(stated.row_scales)
     bound = float(stated.error) * np.outer(spans, spans)
     worst, scale = Fraction(0), Fraction(0)
     n = len(case.X)

@@ -15,6 +15,7 @@ import fastgram as fg
 from bench.attacks.answers import everything
 from bench.attacks.checks import Check
 from bench.attacks.truth import Interval, eigenvalues, scale_of
+from fastgram.exact.built_in import formula_of
 from fastgram.exact.entries import gram_balls, row_geometry
 from fastgram.network.network import KINDS
 from fastgram.support.literals import Kind
@@ -136,13 +137,12 @@ def ball_matrix(case: Case, bits: int | None = None) -> arb_mat:
         If that takes too many terms.
     """
     known = case.network.activation
-    assert known.ball is not None
     if bits is None:
         series = known.name.split("(")[0] in SERIES
         bits = 72 if series else 256 + 4 * case.network.depth
     with ctx.workprec(bits + 64):
         geometry = row_geometry(case.X, False)
-        return gram_balls(geometry, case.network, case.kind, known.ball(), bits)
+        return gram_balls(geometry, case.network, case.kind, formula_of(known), bits)
 
 
 def truths(case: Case) -> tuple[arb_mat, list[Interval], Fraction] | None:

@@ -69,7 +69,7 @@ class Problem:
 
     def _spans_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
         entries = entries_of(op)
-        return entries.row_spans, 2.0 * entries.error  # ours and the CPU's
+        return entries.row_scales, 2.0 * entries.error  # ours and the CPU's
 
 
 def refuse(shares: Array, what: str) -> None:
@@ -105,7 +105,7 @@ def check_matrix(
     op = fg.GramOperator(X, network, kind=kind, device="gpu", dtype=dtype, memory=0)
     units = np.abs(op.dense_on_host() - fg.gram(X, network=network, kind=kind))
     if isinstance(op.entries, Entries):
-        units /= op.entries.error * np.outer(op.entries.row_spans, op.entries.row_spans)
+        units /= op.entries.error * np.outer(op.entries.row_scales, op.entries.row_scales)
     else:
         units /= op.entries.norm_error  # in the spectral norm: no entry is further off
     runs.add(case, f"of the stated error, {dtype}", [float(np.max(units))], "ratio")

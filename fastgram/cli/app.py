@@ -1,4 +1,4 @@
-"""The commands, on typer and rich: `fastgram.__main__` runs them and words their errors.
+"""The commands, on typer and rich: `command` runs them and words their errors.
 
 Options are checked by the library's own functions, so that a command and a call of Python refuse
 the same input in the same words, and all of it before any long work.
@@ -10,9 +10,8 @@ import importlib.metadata
 import itertools
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +24,10 @@ from fastgram.cli.data_files.reading import ENDINGS, Sample, read_rows, rows_of_
 from fastgram.cli.density import DENSITY
 from fastgram.cli.exact import EXACT, exact_names
 from fastgram.cli.extremes import EXTREMES
-from fastgram.cli.report import (
-    FAILURES,
-    Failure,
-    Report,
-    Task,
-    check_writable,
-    csv_text,
-    json_text,
-    network_name,
-    records,
-    write_whole,
-)
+from fastgram.cli.report import Task, check_writable, csv_text, json_text
+from fastgram.cli.sweep import run_sweep
 from fastgram.cli.text_table import house_table, text_console
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
 
 __all__ = ["app"]
 
@@ -214,7 +200,7 @@ def spectrum(
     taken = sample.columns, sample.told, sample.lines
     task = Task(X, sample.source, rows, operator, request, *taken)
     failures = report.check(task, networks)
-    return _run(report, task, networks, failures, texts, plot_file)
+    return run_sweep(report, task, networks, failures, texts, plot_file)
 
 
 def _device_of(name: str) -> str:
@@ -232,11 +218,11 @@ def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
     if density and exact:
         raise ValueError("--density and --exact are different questions: ask one at a time")
     if density:
-        options.refuse_given(context, ("rtol", "method"), "to --density")
+        options.reject_options(context, ("rtol", "method"), "to --density")
     if exact:
-        options.refuse_given(context, _NOT_EXACT, "to --exact")
+        options.reject_options(context, _NOT_EXACT, "to --exact")
     else:
-        options.refuse_given(context, ("digits",), "without --exact")
+        options.reject_options(context, ("digits",), "without --exact")
 
 
 def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
@@ -254,8 +240,9 @@ def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | 
             continue
         place = name if name == "-" else Path(name).resolve()
         if place in taken:
-            what = "the data are" if place == taken[0] and data is not None else "another output is"
-            raise ValueError(f"cannot write {name}: {what} there")
+            is_data = place == taken[0] and data is not None
+            whose = "the data are" if is_data else "another output is"
+            raise ValueError(f"cannot write {name}: {whose} there")
         taken.append(place)
         if name != "-":
             check_writable(name)
@@ -279,55 +266,9 @@ def _refuse_zeros(sample: Sample) -> None:
 
 
 def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    from fastgram import datasets
+    from fastgram.datasets.rows import scale_to_unit_norm
 
-    return datasets._unit(np.array(rows, dtype=np.float64, order="C"))
-
-
-def _run(
-    report: Report,
-    task: Task,
-    networks: Sequence[Network],
-    failures: Mapping[int, Exception],
-    texts: Mapping[str, Callable[[list[dict[str, Any]]], str]],
-    plot_file: str | None,
-) -> int:
-    """Compute one network after the other; what is done is shown even where the run is cut short.
-
-    Of several, one that fails does not keep the others: its row says why. `texts` are the files to
-    write anew after each, and what makes their text of the records. Returns the exit status: 1 if
-    any failed.
-    """
-    live = sys.stderr.isatty()
-    results: list[Any] = []
-    try:
-        for place, network in enumerate(networks):
-            name = network_name(network, networks)
-            if live:
-                print(f"{name} ({place + 1} of {len(networks)})", file=sys.stderr)
-            try:
-                if place in failures:
-                    raise failures[place]
-                results.append(report.solve(task, network, live))
-            except FAILURES as error:
-                if len(networks) == 1:
-                    raise task.worded(error) from None
-                results.append(Failure(task.words(error)))
-                print(f"fastgram: error: {name}: {results[-1].reason}", file=sys.stderr)
-            for file, text in texts.items():
-                if file != "-":
-                    write_whole(file, text(records(task, networks, results)))
-    finally:
-        if results and "-" in texts:
-            print(texts["-"](records(task, networks, results)), end="")
-        elif results:
-            report.show(task, networks, results)
-        sys.stdout.flush()
-    done = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
-    if plot_file is not None and done:
-        drawn = [networks[place] for place in done], [results[place] for place in done]
-        report.draw(plot_file, task, *drawn)
-    return 0 if len(done) == len(networks) else 1
+    return scale_to_unit_norm(np.array(rows, dtype=np.float64, order="C"))
 
 
 @app.command()

@@ -26,9 +26,9 @@ _HEADERS = ("λ_min", "λ_max", "condition", "bits", "seconds")
 
 def exact_names(names: Sequence[str]) -> list[str]:
     """Return the activations that have a formula in balls."""
-    from fastgram.network.activations import get_activation
+    from fastgram.exact.built_in import has_formula
 
-    return [name for name in names if get_activation(name).ball is not None]
+    return [name for name in names if has_formula(name)]
 
 
 def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:

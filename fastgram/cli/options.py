@@ -43,7 +43,7 @@ __all__ = [
     "Widths",
     "as_bytes",
     "as_width",
-    "refuse_given",
+    "reject_options",
 ]
 
 ACTIVATIONS = ("relu", "elu", "selu", "tanh", "swish", "polynomial")
@@ -196,7 +196,7 @@ def as_bytes(text: str) -> int:
     return int(number * 1024**power)
 
 
-def refuse_given(context: typer.Context, names: tuple[str, ...], question: str) -> None:
+def reject_options(context: typer.Context, names: tuple[str, ...], question: str) -> None:
     """Refuse options that were given, be it with their defaults, to a question they are not of."""
     sources = {name: context.get_parameter_source(name) for name in names}
     given = [

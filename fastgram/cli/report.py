@@ -180,7 +180,7 @@ def network_name(network: Network, networks: Sequence[Network]) -> str:
 
 # --- JSON --------------------------------------------------------------------------------------
 
-_TOLD = ("rtol", "confidence", "seed", "digits")
+_REPORTED = ("rtol", "confidence", "seed", "digits")
 
 
 def records(
@@ -192,7 +192,7 @@ def records(
 
     Of a failure it has "error", which is None elsewhere, and nothing that a result would say.
     """
-    request = {key: task.request[key] for key in _TOLD if key in task.request}
+    request = {key: task.request[key] for key in _REPORTED if key in task.request}
     found = []
     for network, result in zip(networks, results, strict=False):
         failed = isinstance(result, Failure)

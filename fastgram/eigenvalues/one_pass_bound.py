@@ -34,6 +34,7 @@ import numpy.typing as npt
 from fastgram.devices.device import CPU, Device
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
 from fastgram.kernels import Table
@@ -194,7 +195,7 @@ class _Tails:
         np.fill_diagonal(among, 0.0)
         closest[even] = np.max(among, axis=1)
         near = np.argsort(-closest, kind="stable")[:_SAMPLE]
-        return np.union1d(near, [np.argmin(self.entries.row_spans)])
+        return np.union1d(near, [np.argmin(self.entries.row_scales)])
 
     def _least(self, orders: Sequence[int], chosen: Places) -> list[float]:
         """Return the bound that the chosen rows alone would give, for each order."""
@@ -211,7 +212,7 @@ class _Tails:
                 for table, own in zip(tables, sums, strict=True):
                     CPU.evaluate(cosines, x, y, *scales, table, out)
                     own += np.sum(np.abs(out), axis=1)
-        weights = self.entries.row_spans[chosen] ** 2
+        weights = self.entries.row_scales[chosen] ** 2
         return [
             float(np.min(weights * (self._margins(table, own) - self._entry_slack(table))))
             for table, own in zip(tables, sums, strict=True)
@@ -230,7 +231,7 @@ class _Tails:
         n = self.entries.shape[0]
         entry_slack = self._entry_slack(table)
         sums = self._sums(table, entry_slack)
-        margins, weights = self._margins(table, sums), self.entries.row_spans**2
+        margins, weights = self._margins(table, sums), self.entries.row_scales**2
         # spans are powers of norms
         power = max(self.entries.network.homogeneity() or 1, 1)
         spans = 2.0 * power * self.entries.weight_error() + 4.0 * _EPS
@@ -293,7 +294,7 @@ class _TailBlocks:
 @functools.lru_cache(maxsize=8)
 def _parts(network: Network, kind: str, norm: float, orders: int) -> tuple[Profile, Array]:
     """Return K as a function of the angle, and its series up to so many orders."""
-    return network.profile_of_norm(kind, norm), power_series(network, kind, norm, orders)
+    return profile_of_norm(network, kind, norm), power_series(network, kind, norm, orders)
 
 
 @functools.lru_cache(maxsize=64)

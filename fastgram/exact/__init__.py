@@ -1,8 +1,9 @@
 """Extreme eigenvalues in ball arithmetic: proven digits, for up to a thousand rows or so.
 
-Entries are enclosed by `formulas` and `entries`, eigenvalues by `enclosures`; `solve` raises the
-precision until the digits stand. python-flint is imported in this room alone, and loaded when it is
-needed. It imports `network` and what is below it. Start with `solve`.
+`built_in` finds the formula of an activation, `formulas` and `entries` enclose entries,
+`enclosures` eigenvalues; `solve` raises the precision until the digits stand. python-flint is
+imported in this room alone, and loaded when it is needed. It imports `network` and what is below
+it. Start with `solve`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name.startswith("Strip"):
-        from fastgram.exact.solve import require_flint
+        from fastgram.exact.built_in import require_flint
 
         require_flint()
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

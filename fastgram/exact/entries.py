@@ -15,11 +15,13 @@ import numpy.typing as npt
 from flint import arb, arb_mat, fmpq, fmpz, fmpz_mat
 
 from fastgram.exact.formulas import Formula, Pairs
+from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
 
 __all__ = ["Geometry", "gram_balls", "row_geometry"]
 
 Rows = npt.NDArray[np.float64]
+Balls = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -105,45 +107,75 @@ def gram_balls(
     geometry: Geometry, network: Network, kind: str, formula: Formula, bits: int
 ) -> arb_mat:
     """Enclose the Gram matrix to about 2**-bits of its scale, at the precision of `flint.ctx`."""
-    count = len(geometry.first)
     squares = geometry.squares()
     # the diagonal of each norm goes along, for the variances of the next layer
-    places = range(len(squares))
-    first, second = [*geometry.first, *places], [*geometry.second, *places]
-    cosines = [*geometry.cosines(), *(arb(1) for _ in places)]
+    norms = range(len(squares))
+    first, second = [*geometry.first, *norms], [*geometry.second, *norms]
+    cosines = [*geometry.cosines(), *(arb(1) for _ in norms)]
     covariances = [
         cosine * (squares[i] if i == j else (squares[i] * squares[j]).sqrt())
         for i, j, cosine in zip(first, second, cosines, strict=True)
     ]
     weight, bias = arb(network.weight_variance), arb(network.bias_variance)
     covariances = [weight * covariance + bias for covariance in covariances]
-    pairs = _pairs(first, second, cosines, covariances, count)
+    pairs = _pairs(first, second, cosines, covariances, len(geometry.first))
     if bias.is_zero():  # −1 is exact too
         pairs = replace(pairs, cosines=cosines)
-    factor = _normalisation(formula, bits) if network.normalize else arb(1)
-
-    def expectations(derivative: bool) -> list[arb]:
-        values = formula.expectations(pairs, derivative, bits)
-        return [factor * value for value in values] if network.normalize else values
-
-    tangents = pairs.covariances
-    result = tangents
-    for layer in range(1, network.depth + 1):
-        last = layer == network.depth
-        if last and kind == "gradient":
-            result = _product(pairs.covariances, expectations(True))
-            break
-        values = expectations(False)
-        through = _product(tangents, expectations(True)) if kind == "ntk" else []
-        if last:
-            result = _sum(values, through) if through else values
-            break
-        values = [weight * value + bias for value in values]
-        if through:
-            tangents = [value + weight * t for value, t in zip(values, through, strict=True)]
-        pairs = _pairs(first, second, pairs.cosines, values, count)
+    recursion = _BallRecursion(network, kind, formula, bits, pairs, len(geometry.first))
+    result = recursion.entry(_array(pairs.covariances))
     n = geometry.n
     return arb_mat(n, n, [result[place] for place in geometry.index.ravel().tolist()])
+
+
+class _BallRecursion(LayerRecursion):
+    """Entries of distinct pairs of rows, as arrays of balls; their cosines go along.
+
+    Parameters
+    ----------
+    network : Network
+    kind : {"gradient", "nngp", "ntk"}
+    formula : Formula
+    bits : int
+    pairs : Pairs
+        Of the first layer's inputs.
+    count : int
+        How many of the pairs are the matrix's: one for each distinct norm follows.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        kind: str,
+        formula: Formula,
+        bits: int,
+        pairs: Pairs,
+        count: int,
+    ) -> None:
+        super().__init__(network, kind)
+        self.weight, self.bias = arb(network.weight_variance), arb(network.bias_variance)
+        self._formula, self._bits, self._pairs, self._count = formula, bits, pairs, count
+        self._factor = _normalisation(formula, bits) if network.normalize else None
+
+    def expectation(self, layer: int, derivative: bool, covariance: Balls) -> Balls:
+        values = self._formula.expectations(self._pairs, derivative, self._bits)
+        if self._factor is not None:
+            values = [self._factor * value for value in values]
+        return _array(values)
+
+    def covariance(self, layer: int, value: Balls) -> Balls:
+        pairs = self._pairs
+        values = [self.weight * x + self.bias for x in value]
+        self._pairs = _pairs(pairs.first, pairs.second, pairs.cosines, values, self._count)
+        return _array(values)
+
+    def through(self, tangent: Balls, slope: Balls) -> Balls:
+        return _array([self.weight * x for x in tangent * slope])
+
+
+def _array(balls: list[arb]) -> Balls:
+    array = np.empty(len(balls), dtype=object)
+    array[:] = balls
+    return array
 
 
 def _pairs(
@@ -168,11 +200,3 @@ def _pairs(
 def _normalisation(formula: Formula, bits: int) -> arb:
     one = Pairs([arb(1)], [0], [0], [arb(1)], [arb(1)])
     return 1 / formula.expectations(one, False, bits)[0]
-
-
-def _product(left: list[arb], right: list[arb]) -> list[arb]:
-    return [a * b for a, b in zip(left, right, strict=True)]
-
-
-def _sum(left: list[arb], right: list[arb]) -> list[arb]:
-    return [a + b for a, b in zip(left, right, strict=True)]

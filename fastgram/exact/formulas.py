@@ -1,7 +1,7 @@
 """Activations in ball arithmetic: what encloses E[f(u)f(v)] and E[f'(u)f'(v)].
 
-An activation's `ball` is a callable without arguments that returns one of the formulas below. It
-is called at the first exact request, so that nothing loads python-flint before. Every formula
+A built-in activation's formula is made of its family's parameters by a function below, as
+`fastgram.exact.built_in` says; one of a user's own returns its formula from `ball`. Every formula
 answers `expectations`; balls hold the exact value whatever the precision of `flint.ctx` is.
 
 - `StripFormula`: analytic on a strip about the real line; Hermite coefficients enclosed by a
@@ -191,14 +191,35 @@ class ClosedFormula:
 # --- the built-in activations ------------------------------------------------------------------
 
 
-def homogeneous(power: int, right: float, left: float) -> Formula:
-    """Return the formula of the ReLU family."""
-    return HomogeneousFormula(power, right, left)
+def relu() -> Formula:
+    """Return the formula of max(z, 0)."""
+    return HomogeneousFormula(1, 1.0, 0.0)
+
+
+def leaky_relu(negative_slope: float) -> Formula:
+    """Return the formula of z above 0, negative_slope·z below."""
+    return HomogeneousFormula(1, 1.0, negative_slope)
+
+
+def absolute_value() -> Formula:
+    """Return the formula of |z|."""
+    return HomogeneousFormula(1, 1.0, -1.0)
+
+
+def step() -> Formula:
+    """Return the formula of 1 above 0, 0 below."""
+    return HomogeneousFormula(0, 1.0, 0.0)
+
+
+def identity() -> Formula:
+    """Return the formula of z."""
+    return PolynomialFormula((0.0, 1.0))
 
 
 def polynomial(coefficients: Sequence[float]) -> Formula:
     """Return the formula of a polynomial with ascending coefficients."""
-    return PolynomialFormula(tuple(coefficients))
+    degree = max((k for k, c in enumerate(coefficients) if c != 0.0), default=0)
+    return PolynomialFormula(tuple(coefficients[: degree + 1]))
 
 
 def error_function() -> Formula:

@@ -8,7 +8,6 @@ at the first call.
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from fractions import Fraction
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.bracket import Bracket
+from fastgram.exact.built_in import formula_of
 from fastgram.exact.results import (
     ExactEigenvalues,
     as_fraction,
@@ -25,7 +25,7 @@ from fastgram.exact.results import (
     outward_condition,
     proven_digits,
 )
-from fastgram.network.activations import Activation, activation_names, get_activation
+from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
 from fastgram.support.literals import Kind, RowScaling
@@ -42,7 +42,6 @@ __all__ = [
     "ExactEigenvalues",
     "check_exact",
     "exact_extreme_eigenvalues",
-    "require_flint",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -153,15 +152,6 @@ def check_exact(
     _checked(X, network, kind, rows, digits)
 
 
-def require_flint() -> None:
-    """Raise ImportError, with what to install, where python-flint is missing."""
-    try:
-        importlib.import_module("flint")
-    except ImportError:
-        message = "exact eigenvalues need python-flint: pip install 'fastgram[exact]'"
-        raise ImportError(message) from None
-
-
 def _checked(
     X: Any, network: Any, kind: str, rows: str, digits: int
 ) -> tuple[Array, Network, Formula]:
@@ -173,7 +163,7 @@ def _checked(
     if known.width is not None:
         raise ValueError("exact eigenvalues are of infinitely wide networks: width must be None")
     array = np.asarray(as_rows(X), dtype=np.float64)
-    formula = _formula(known.activation)
+    formula = formula_of(known.activation)
     zero = np.flatnonzero(~np.any(array, axis=1))
     if zero.size and (rows == "unit" or known.bias_variance == 0.0):
         why = "cannot be scaled to norm 1" if rows == "unit" else "has no direction"
@@ -188,23 +178,6 @@ def _checked(
                     f"{known.activation.name} takes a series for each: scale rows by rows='unit'"
                 )
     return array, known, formula
-
-
-def _formula(activation: Activation) -> Formula:
-    require_flint()
-    if activation.ball is None:
-        have = [name for name in activation_names() if get_activation(name).ball is not None]
-        raise ValueError(
-            f"{activation.name} has no formula in ball arithmetic (those that have: "
-            f"{', '.join(have)}; your own: Activation(..., ball=...))"
-        )
-    formula = activation.ball()
-    if not hasattr(formula, "expectations"):
-        raise TypeError(
-            f"activation {activation.name!r}: ball() must return a fastgram.exact.StripFormula, "
-            f"not {type(formula).__name__}"
-        )
-    return formula  # type: ignore[no-any-return]
 
 
 def _exact_square(row: Array) -> Fraction:

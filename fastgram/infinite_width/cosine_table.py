@@ -11,19 +11,20 @@ from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.piecewise import (
     POWERS,
+    Interval,
     Piece,
     Profile,
     check_width,
+    halve,
     largest,
     sample_chords,
 )
 from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
+from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.validation import as_dtype
 
 __all__ = ["Profile", "build_table"]
 
-Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Truncation allowed, relative to the table's scale, by the dtype of the tiles.
@@ -78,20 +79,20 @@ def build_table(
         scale = float(largest(profile)[0])
     # the samples themselves carry the rounding of all layers
     tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
-    spans = _cut(profile, tolerance, kind)
-    # found: every span fits at the last
+    pieces = _cut(profile, tolerance, kind)
+    # found: every piece fits at the last
     degrees = range(1, _DEGREE[kind] + 1)
-    degree = next(d for d in degrees if all(span.fits(d, tolerance) for span in spans))
+    degree = next(d for d in degrees if all(piece.fits(d, tolerance) for piece in pieces))
     # one or two more, so that near the ends rounding alone is left
     for _ in range(2):
-        if not all(span.fits(degree, tolerance / 8.0) for span in spans):
+        if not all(piece.fits(degree, tolerance / 8.0) for piece in pieces):
             degree += 1
-    return _assemble(spans, degree, profile, scale, kind)
+    return _assemble(pieces, degree, profile, scale, kind)
 
 
 @dataclass(frozen=True)
-class _Span:
-    """A piece of a table: what its cells are counted in, from where to where, and the cells."""
+class _PieceOfCells:
+    """A piece of a table: the variable that its cells are counted in, its range, and the cells."""
 
     mode: int
     low: float
@@ -102,37 +103,33 @@ class _Span:
         return all(cell.fit(degree)[1][0] <= tolerance for cell in self.cells)
 
 
-def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_Span]:
+def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_PieceOfCells]:
     """One piece for all cosines where that is enough; else a middle one, and the ends halved."""
-    waiting = [(FROM_NEARER, -1.0, 1.0)]
-    spans: list[_Span] = []
-    while waiting:
-        mode, low, high = waiting.pop()
-        span = _span(profile, mode, low, high, tolerance, kind)
-        if span is not None:
-            spans.append(span)
-        elif (mode, high) == (FROM_NEARER, 1.0):
+
+    def piece_of(interval: Interval) -> _PieceOfCells | None:
+        return _sample_cells(profile, interval, tolerance, kind)
+
+    def parts_of(interval: Interval) -> list[Interval]:
+        mode, low, high = interval
+        if (mode, high) == (FROM_NEARER, 1.0):
             # most entries are in the middle, and kinks are felt near the ends
-            waiting += [(m, 0.0, _END) for m in (FROM_MINUS_ONE, FROM_ONE)]
-            waiting.append((FROM_NEARER, -_MIDDLE, _MIDDLE))
-        elif mode == FROM_NEARER:
-            waiting += [(m, _END, _FARTHEST) for m in (FROM_MINUS_ONE, FROM_ONE)]
-        else:
-            check_width(profile, low, high, relative_to=high)
-            middle = (low + high) / 2.0
-            waiting += [(mode, middle, high), (mode, low, middle)]
-    return sorted(spans, key=lambda span: (span.mode, span.low))
+            ends = [(m, 0.0, _END) for m in (FROM_MINUS_ONE, FROM_ONE)]
+            return [*ends, (FROM_NEARER, -_MIDDLE, _MIDDLE)]
+        if mode == FROM_NEARER:
+            return [(m, _END, _FARTHEST) for m in (FROM_MINUS_ONE, FROM_ONE)]
+        check_width(profile, low, high, relative_to=high)
+        middle = (low + high) / 2.0
+        return [(mode, middle, high), (mode, low, middle)]
+
+    pieces = halve([(FROM_NEARER, -1.0, 1.0)], piece_of, parts_of)
+    return sorted(pieces, key=lambda piece: (piece.mode, piece.low))
 
 
-def _span(
-    profile: Profile,
-    mode: int,
-    low: float,
-    high: float,
-    tolerance: float,
-    kind: np.dtype[np.floating],
-) -> _Span | None:
-    """Return a piece, or None where its cells are too wide."""
+def _sample_cells(
+    profile: Profile, interval: Interval, tolerance: float, kind: np.dtype[np.floating]
+) -> _PieceOfCells | None:
+    """Return the piece of an interval, or None where its cells are too wide."""
+    mode, low, high = interval
     edges = np.linspace(low, high, CELLS[kind] + 1)
     if mode != FROM_NEARER:
         cells = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
@@ -144,30 +141,34 @@ def _span(
         ]
     # the outermost are the roughest as a rule: where they do not fit the others need no samples
     outer = sample_chords(profile, [cells[0], cells[-1]], _NODES[kind])
-    if not _Span(mode, low, high, outer).fits(_DEGREE[kind], tolerance):
+    if not _PieceOfCells(mode, low, high, outer).fits(_DEGREE[kind], tolerance):
         return None
     inner = sample_chords(profile, cells[1:-1], _NODES[kind])
-    span = _Span(mode, low, high, [outer[0], *inner, outer[1]])
-    return span if span.fits(_DEGREE[kind], tolerance) else None
+    piece = _PieceOfCells(mode, low, high, [outer[0], *inner, outer[1]])
+    return piece if piece.fits(_DEGREE[kind], tolerance) else None
 
 
-def _squares(span: _Span) -> tuple[float, float]:
+def _squares(piece: _PieceOfCells) -> tuple[float, float]:
     """Return the range of s² that a piece holds for."""
-    if span.mode == FROM_NEARER:
-        return (0.0 if span.high == 1.0 else _END**2), 1.0
+    if piece.mode == FROM_NEARER:
+        return (0.0 if piece.high == 1.0 else _END**2), 1.0
     # nothing is beyond the outermost: rounding may put an s² just above ½
-    return span.low**2, 1.0 if span.high == _FARTHEST else span.high**2
+    return piece.low**2, 1.0 if piece.high == _FARTHEST else piece.high**2
 
 
 def _assemble(
-    spans: list[_Span], degree: int, profile: Profile, scale: float, kind: np.dtype[np.floating]
+    pieces: list[_PieceOfCells],
+    degree: int,
+    profile: Profile,
+    scale: float,
+    kind: np.dtype[np.floating],
 ) -> Table:
-    cells = np.zeros((len(spans), 2 + degree + 1, CELLS[kind]))
+    cells = np.zeros((len(pieces), 2 + degree + 1, CELLS[kind]))
     slopes, residuals, roundings = [], [], []
     # t is −1 and 1 at the ends of the widest cell, and keeps to that slope in the others
-    scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in spans])
-    for p, span in enumerate(spans):
-        for c, cell in enumerate(span.cells):
+    scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in pieces])
+    for p, piece in enumerate(pieces):
+        for c, cell in enumerate(piece.cells):
             series, error = cell.fit(degree)
             power = (POWERS[: degree + 1, : degree + 1] @ series)[:, 0]
             ratio = 2.0 / (cell.high - cell.low) / scales[p]
@@ -179,11 +180,11 @@ def _assemble(
     # beside the polynomial: two weights, rounded to the dtype, their products, and the result
     unit = float(np.finfo(kind).eps) / 2.0
     bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error + 6.0 * unit * scale
-    steps = np.array([CELLS[kind] / (span.high - span.low) for span in spans])
-    lows = np.array([span.low for span in spans])
-    ranges = np.array([_squares(span) for span in spans])
+    steps = np.array([CELLS[kind] / (piece.high - piece.low) for piece in pieces])
+    lows = np.array([piece.low for piece in pieces])
+    ranges = np.array([_squares(piece) for piece in pieces])
     return Table(
-        modes=np.array([span.mode for span in spans], dtype=np.int64),
+        modes=np.array([piece.mode for piece in pieces], dtype=np.int64),
         lows=ranges[:, 0].astype(kind),
         highs=ranges[:, 1].astype(kind),
         counts=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
@@ -197,7 +198,7 @@ def _assemble(
     )
 
 
-def _rounding(cell: Tile, scale: float, piece: Piece, series: Array) -> float:
+def _rounding(cell: FloatArray, scale: float, piece: Piece, series: Array) -> float:
     """Measure what the Horner scheme of a cell rounds, the tiles' dtype as its arithmetic.
 
     Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings

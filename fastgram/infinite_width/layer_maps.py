@@ -14,21 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial import chebyshev
 
+from fastgram.infinite_width.piecewise import DEGREE, NODES, basis_at, fit, halve, points_of
 from fastgram.network.activations import Activation
 from fastgram.network.duals import chord_matrices, dual_matrices
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["Distances", "Layer", "Pairs"]
 
-Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _EPS = float(np.finfo(np.float64).eps)
-_DEGREE = 31
-_NODES = chebyshev.chebpts1(48)
-_BASIS = chebyshev.chebvander(_NODES, _DEGREE)
+_DEGREE = DEGREE
 _TOLERANCE = 5e-15  # of the largest distance over s**(order − 1)
 _NARROWEST = 2.0**-14
 _MANY = 8  # variances, from which on quadratures are worth a thread each
@@ -209,44 +207,69 @@ def _series(
     activation: Activation, derivative: bool, variances: tuple[float, ...]
 ) -> tuple[_Series, _Series]:
     """Fit the distances from both ends, on common pieces."""
-    pairs = Pairs.of(len(variances))
-    q = np.asarray(variances)
-    order = 1 if _jumps(activation, derivative) else 2
-    chords = functools.partial(_quadrature, activation, derivative, q)
-    edges, found = [0.0], []
-    missed = np.zeros(2 * pairs.first.size)
-    spans = [(0.0, _TOP)]
-    scale: Array | None = None
-    while spans:
-        low, high = spans.pop(0)
-        s = (low + high) / 2.0 + _NODES * (high - low) / 2.0
-        samples = pairs.take(np.array(_each(chords, 2.0 * np.arcsin(s), q.size)))
-        samples = samples / s[:, None, None] ** (order - 1)
-        flat = samples.reshape(s.size, -1)
-        # of s·G and not of G, whose samples carry the rounding of the distances over s
-        weighted = s[:, None] * _BASIS
-        series = np.linalg.lstsq(weighted, flat, rcond=None)[0]
-        if scale is None:
-            scale = np.max(np.abs(flat), axis=0)
-            floor = _EPS * float(np.max(scale))
-        miss = np.max(np.abs(weighted @ series - flat), axis=0)
-        if np.all(miss <= _TOLERANCE * scale + floor):
-            edges.append(high)
-            missed = np.maximum(missed, miss)
-            found.append(np.asarray(series, dtype=np.float64).reshape(_DEGREE + 1, 2, -1))
-        elif high - low < _NARROWEST:
-            raise ValueError(
-                f"activation {activation.name!r}: too rough a function of the angle at variances"
-                f" from {q[0]:g} to {q[-1]:g}: declare every kink in kinks="
-            )
-        else:
-            middle = (low + high) / 2.0
-            spans = [(low, middle), (middle, high), *spans]
-    left = missed.reshape(2, -1)
+    fitter = _Fitter(activation, derivative, np.asarray(variances))
+    pieces = halve([(0.0, _TOP)], fitter.piece_of, fitter.halves)[::-1]
+    edges = np.array([0.0, *(piece.high for piece in pieces)])
     near, far = (
-        _Series(order, np.asarray(edges), [piece[:, k] for piece in found], left[k]) for k in (0, 1)
+        _Series(
+            fitter.order,
+            edges,
+            [piece.series[:, side] for piece in pieces],
+            np.max([piece.missed[side] for piece in pieces], axis=0),
+        )
+        for side in (0, 1)
     )
     return near, far
+
+
+@dataclass(frozen=True)
+class _FittedPiece:
+    """Series up to one s of all pairs, at both ends, and what the fits miss at the nodes."""
+
+    high: float
+    series: Array  # (degree + 1, 2, pairs)
+    missed: Array  # (2, pairs)
+
+
+class _Fitter:
+    """Fits of the distances from both ends over s**(order − 1), one function a pair and end."""
+
+    def __init__(self, activation: Activation, derivative: bool, variances: Array) -> None:
+        self.order = 1 if _jumps(activation, derivative) else 2
+        self._activation, self._variances = activation, variances
+        self._pairs = Pairs.of(variances.size)
+        self._chords = functools.partial(_quadrature, activation, derivative, variances)
+        self._scale: Array | None = None  # of each function, on the first and widest interval
+
+    def piece_of(self, interval: tuple[float, float]) -> _FittedPiece | None:
+        """Return the fit on an interval of s, or None where that misses too much."""
+        s = points_of(*interval, NODES)
+        chords = _each(self._chords, 2.0 * np.arcsin(s), self._variances.size)
+        samples = self._pairs.take(np.array(chords))
+        samples = samples / s[:, None, None] ** (self.order - 1)
+        flat = samples.reshape(s.size, -1)
+        # of s·G and not of G, whose samples carry the rounding of the distances over s
+        weighted = s[:, None] * basis_at(NODES, _DEGREE)
+        series = fit(weighted, flat)
+        if self._scale is None:
+            self._scale = np.max(np.abs(flat), axis=0)
+        floor = _EPS * float(np.max(self._scale))
+        miss = np.max(np.abs(weighted @ series - flat), axis=0)
+        if not np.all(miss <= _TOLERANCE * self._scale + floor):
+            return None
+        return _FittedPiece(interval[1], series.reshape(_DEGREE + 1, 2, -1), miss.reshape(2, -1))
+
+    def halves(self, interval: tuple[float, float]) -> list[tuple[float, float]]:
+        """Return both halves of an interval, unless it is too narrow for that."""
+        low, high = interval
+        if high - low < _NARROWEST:
+            raise ValueError(
+                f"activation {self._activation.name!r}: too rough a function of the angle at"
+                f" variances from {self._variances[0]:g} to {self._variances[-1]:g}: declare every"
+                " kink in kinks="
+            )
+        middle = (low + high) / 2.0
+        return [(low, middle), (middle, high)]
 
 
 def _jumps(activation: Activation, derivative: bool) -> bool:

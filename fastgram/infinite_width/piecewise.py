@@ -4,6 +4,8 @@ The variable is s, half the chord to the nearer end of [−1, 1]. In s a Gram en
 the end, kinks or not, and what is fitted is the end value minus s times a polynomial, so that the
 error vanishes with s. Away from the ends the cosine itself serves, without a square root. Pieces
 are halved until a polynomial of the largest degree reaches the tolerance.
+
+`fit`, `points_of` and `halve` are the fitter that layers, tables and separated tables share.
 """
 
 from __future__ import annotations
@@ -11,30 +13,38 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+from fastgram.support.arrays import Array
 
 __all__ = [
     "DEGREE",
+    "NODES",
     "POWERS",
+    "Interval",
     "Piece",
     "Profile",
+    "basis_at",
     "check_width",
     "cut",
+    "fit",
+    "halve",
     "largest",
+    "points_of",
     "sample_chords",
-    "whole",
+    "three_intervals",
 ]
 
-Array = npt.NDArray[np.float64]
-Span = tuple[int, float, float]  # mode, and the range of its variable
+Interval = tuple[int, float, float]  # mode, and the range of its variable
+T = TypeVar("T")
+U = TypeVar("U")
 
 DEGREE = 31
-_NODES = chebyshev.chebpts1(48)
+NODES = 48
 # Powers of t from Chebyshev polynomials: column k is T_k.
 POWERS = np.zeros((DEGREE + 1, DEGREE + 1))
 for _k in range(DEGREE + 1):
@@ -42,6 +52,65 @@ for _k in range(DEGREE + 1):
 _JOIN = 0.4  # where the middle ends: degrees there and outside are then equal for relu
 _NARROWEST = 2.0**-12
 _SHORTEST = 2.0**-400
+
+
+# --- the fitter -----------------------------------------------------------------------------------
+
+
+def points_of(low: float, high: float, nodes: int) -> Array:
+    """Return the Chebyshev nodes of an interval, ascending: (nodes,)."""
+    return np.asarray((low + high) / 2.0 + _nodes(nodes) * (high - low) / 2.0)
+
+
+def basis_at(nodes: int, degree: int) -> Array:
+    """Return the Chebyshev polynomials at so many nodes, (nodes, degree + 1)."""
+    return _basis(nodes)[:, : degree + 1]
+
+
+def fit(weighted_basis: Array, weighted_values: Array) -> Array:
+    """Return Chebyshev coefficients by least squares, (degree + 1, functions).
+
+    Parameters
+    ----------
+    weighted_basis : (nodes, degree + 1) array
+        Each node's weight times `basis_at`.
+    weighted_values : (nodes, functions) array
+        The same weight times the functions there.
+    """
+    series = np.linalg.lstsq(weighted_basis, weighted_values, rcond=None)[0]
+    return np.asarray(series, dtype=np.float64)
+
+
+def halve(
+    intervals: Sequence[T], piece_of: Callable[[T], U | None], parts_of: Callable[[T], Sequence[T]]
+) -> list[U]:
+    """Return a piece for each interval or, where that is None, for each of its parts.
+
+    The last interval is the first to be worked on, and an interval's parts come before the rest.
+    """
+    waiting, pieces = list(intervals), []
+    while waiting:
+        interval = waiting.pop()
+        piece = piece_of(interval)
+        if piece is None:
+            waiting += parts_of(interval)
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+@functools.cache
+def _nodes(count: int) -> Array:
+    return np.asarray(chebyshev.chebpts1(count))
+
+
+@functools.cache
+def _basis(nodes: int) -> Array:
+    """Return the Chebyshev polynomials up to DEGREE at so many nodes, (nodes, DEGREE + 1)."""
+    return np.asarray(chebyshev.chebvander(_nodes(nodes), DEGREE))
+
+
+# --- entries as functions of the angle ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -91,7 +160,7 @@ class Piece:
     """Samples of all functions on a piece, and the polynomials that fit them.
 
     The fit is by least squares in K itself: near an end the samples are (K(±1) − K)/s, whose
-    rounding grows like 1/s, and an interpolant would spread that rounding over the whole piece.
+    rounding grows like 1/s, and an interpolant would carry that rounding all over the piece.
 
     Attributes
     ----------
@@ -116,11 +185,10 @@ class Piece:
 
     def fit(self, degree: int) -> tuple[Array, Array]:
         """Return Chebyshev coefficients on [low, high] and each K's largest error at the nodes."""
-        basis = _basis(len(self.samples))[:, : degree + 1]
-        weights = self.weights[:, None]
-        series = np.asarray(np.linalg.lstsq(weights * basis, weights * self.samples, rcond=None)[0])
+        basis, weights = basis_at(len(self.samples), degree), self.weights[:, None]
+        series = fit(weights * basis, weights * self.samples)
         errors = np.abs(weights * (basis @ series - self.samples))
-        return series.astype(np.float64), np.max(errors, axis=0)
+        return series, np.max(errors, axis=0)
 
     def edges(self) -> tuple[float, float]:
         """Return the piece's range of cosines, lower end first."""
@@ -143,7 +211,7 @@ class Piece:
         return np.asarray(1.25 * np.max(np.abs(by_chord), axis=-1))
 
 
-def whole() -> list[Span]:
+def three_intervals() -> list[Interval]:
     """Return the three pieces to start from: the middle, and the two ends."""
     top = float(np.sqrt((1.0 - _JOIN) / 2.0))
     return [(IN_COSINE, -_JOIN, _JOIN), (FROM_ONE, 0.0, top), (FROM_MINUS_ONE, 0.0, top)]
@@ -155,27 +223,27 @@ def largest(profile: Profile) -> Array:
     return np.asarray(np.max(np.abs(profile.at_cosines(grid)), axis=0))
 
 
-def cut(profile: Profile, spans: list[Span], tolerance: Array) -> list[Piece]:
-    """Halve spans until each function's error is within its tolerance; from ρ = 1 downwards.
+def cut(profile: Profile, intervals: list[Interval], tolerance: Array) -> list[Piece]:
+    """Halve intervals until each function's error is within its tolerance; from ρ = 1 downwards.
 
     Raises
     ------
     ValueError
         If a function is too rough for any number of pieces: an undeclared kink.
     """
-    pieces: list[Piece] = []
-    spans = list(spans)
-    while spans:
-        mode, low, high = spans.pop()
-        piece = _sample(profile, mode, low, high)
-        if np.all(piece.fit(DEGREE)[1] <= tolerance):
-            pieces.append(piece)
-            continue
+
+    def piece_of(interval: Interval) -> Piece | None:
+        piece = _sample(profile, *interval)
+        return piece if np.all(piece.fit(DEGREE)[1] <= tolerance) else None
+
+    def halves(interval: Interval) -> list[Interval]:
+        mode, low, high = interval
         # a deep network may have a scale of its own in each octave of s
         check_width(profile, low, high, relative_to=1.0 if mode == IN_COSINE else high)
         middle = (low + high) / 2.0
-        spans += [(mode, low, middle), (mode, middle, high)]
-    return sorted(pieces, key=lambda piece: -piece.edges()[0])
+        return [(mode, low, middle), (mode, middle, high)]
+
+    return sorted(halve(intervals, piece_of, halves), key=lambda piece: -piece.edges()[0])
 
 
 def check_width(profile: Profile, low: float, high: float, relative_to: float) -> None:
@@ -192,35 +260,24 @@ def check_width(profile: Profile, low: float, high: float, relative_to: float) -
 
 
 def sample_chords(
-    profile: Profile, spans: Sequence[tuple[bool, float, float]], nodes: int
+    profile: Profile, ranges: Sequence[tuple[bool, float, float]], nodes: int
 ) -> list[Piece]:
     """Sample pieces, each on the side of −1 or not and from one s to another."""
-    points = chebyshev.chebpts1(nodes)
-    result: list[Piece | None] = [None] * len(spans)
+    result: list[Piece | None] = [None] * len(ranges)
     for far in (False, True):
-        here = [k for k, span in enumerate(spans) if span[0] == far]
+        here = [k for k, (side, _, _) in enumerate(ranges) if side == far]
         if not here:
             continue
-        s = np.concatenate(
-            [(spans[k][1] + spans[k][2] + points * (spans[k][2] - spans[k][1])) / 2.0 for k in here]
-        )
-        chords = profile.chords(far, 2.0 * np.arcsin(s))
+        s = [points_of(*ranges[k][1:], nodes) for k in here]
+        chords = profile.chords(far, 2.0 * np.arcsin(np.concatenate(s)))
         mode = FROM_MINUS_ONE if far else FROM_ONE
-        for k, v, drop in zip(
-            here, np.split(s, len(here)), np.split(chords, len(here)), strict=True
-        ):
-            result[k] = Piece(mode, *spans[k][1:], profile.end(far), drop / v[:, None], v)
+        for k, v, drop in zip(here, s, np.split(chords, len(here)), strict=True):
+            result[k] = Piece(mode, *ranges[k][1:], profile.end(far), drop / v[:, None], v)
     return [piece for piece in result if piece is not None]
 
 
-@functools.cache
-def _basis(nodes: int) -> Array:
-    """Return the Chebyshev polynomials up to DEGREE at so many nodes, (nodes, DEGREE + 1)."""
-    return np.asarray(chebyshev.chebvander(chebyshev.chebpts1(nodes), DEGREE))
-
-
 def _sample(profile: Profile, mode: int, low: float, high: float) -> Piece:
-    v = (low + high) / 2.0 + _NODES * (high - low) / 2.0
+    v = points_of(low, high, NODES)
     if mode == IN_COSINE:
         values = profile.at_cosines(v)
         return Piece(mode, low, high, np.zeros(values.shape[1]), values, np.ones_like(v))

@@ -11,13 +11,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.infinite_width.kernel_function import row_scale
 from fastgram.infinite_width.recursion import variances
 from fastgram.network.activations import Activation
+from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 
 __all__ = ["power_series"]
 
-Array = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 
 # The normal density at 13 is 1e-37: what lies beyond is nothing beside the rest.
@@ -30,7 +32,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 def power_series(network: Network, kind: str, norm: float, order: int) -> Array:
-    """Return the coefficients of entry/(span·span) as a series of the cosine of two rows.
+    """Return the coefficients of an entry over two row scales as a series of the rows' cosine.
 
     Parameters
     ----------
@@ -54,30 +56,37 @@ def power_series(network: Network, kind: str, norm: float, order: int) -> Array:
     points = 8 * (order + 1)
     radius = float(np.finfo(np.float64).eps) ** (1.0 / points)
     rho = radius * np.exp(2j * np.pi * np.arange(points) / points)
-    sigma: Complex = inputs[0] * rho
-    tangent, value, slope = sigma, np.zeros_like(rho), np.zeros_like(rho)
-    for layer, q in enumerate(inputs, 1):
-        last = layer == network.depth
-        if not last or kind != "gradient":
-            value = _dual_series(network, False, q, order, sigma / q)
-        if kind == "ntk" or (last and kind == "gradient"):
-            slope = _dual_series(network, True, q, order, sigma / q)
-        if last:
-            break
-        sigma = network.weight_variance * value + network.bias_variance
-        tangent = sigma + network.weight_variance * tangent * slope if kind == "ntk" else sigma
-    total = {"gradient": tangent * slope, "nngp": value, "ntk": value + tangent * slope}[kind]
+    total = _Series(network, kind, inputs, order).entry(inputs[0] * rho)
     folded = np.fft.fft(total).real / points / radius ** np.arange(points)
-    span = float(network.spans(kind, norms)[0])
-    return np.asarray(np.maximum(folded[: order + 1], 0.0) / span**2)
+    scale = float(row_scale(network, kind, norms)[0])
+    return np.asarray(np.maximum(folded[: order + 1], 0.0) / scale**2)
 
 
-def _dual_series(
-    network: Network, derivative: bool, variance: float, order: int, rho: Complex
-) -> Complex:
-    """Return Σ cₖ²ρᵏ up to an order, at complex points of the unit disc."""
-    squares = hermite_coefficients(network.activation, derivative, variance, order) ** 2
-    return np.asarray(network.normalisation() * np.polynomial.polynomial.polyval(rho, squares))
+class _Series(LayerRecursion):
+    """Series up to an order, as their values at complex points of the unit disc.
+
+    Parameters
+    ----------
+    network : Network
+    kind : {"gradient", "nngp", "ntk"}
+    variances : (depth) floats
+        Of the layers' inputs.
+    order : int
+    """
+
+    def __init__(self, network: Network, kind: str, variances: list[float], order: int) -> None:
+        super().__init__(network, kind)
+        self._variances, self._order = variances, order
+
+    def expectation(self, layer: int, derivative: bool, covariance: Complex) -> Complex:
+        """Return Σ cₖ²ρᵏ."""
+        network, q = self.network, self._variances[layer - 1]
+        squares = hermite_coefficients(network.activation, derivative, q, self._order) ** 2
+        values = np.polynomial.polynomial.polyval(covariance / q, squares)
+        return np.asarray(network.normalisation() * values)
+
+    def through(self, tangent: Complex, slope: Complex) -> Complex:
+        return np.asarray(self.weight * tangent * slope)  # in this order: its last bits are kept
 
 
 def hermite_coefficients(

@@ -12,30 +12,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.infinite_width.layer_maps import Distances, Layer, Pairs
-from fastgram.network.duals import dual_entries, mean_squares, normal_rule, pair_distances
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.network.duals import mean_squares, normal_rule
+from fastgram.network.layers import LayerRecursion
+from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 
 __all__ = [
     "Evaluation",
     "Recursion",
     "Step",
     "diagonal_entries",
-    "direct_entries",
     "second_moments",
     "variances",
 ]
 
-Array = npt.NDArray[np.float64]
-
 _TINY = float(np.finfo(np.float64).tiny)
+
+
+class _Variances(LayerRecursion):
+    """Rows with themselves: Σ is the variance of a layer's input, of each row."""
+
+    def __init__(self, network: Network, kind: str, norms: Array) -> None:
+        super().__init__(network, kind)
+        self.norms = norms
+
+    def expectation(self, layer: int, derivative: bool, covariance: Array) -> Array:
+        return second_moments(self.network, derivative, covariance)
+
+    def covariance(self, layer: int, value: Array) -> Array:
+        with np.errstate(over="ignore"):
+            current: Array = super().covariance(layer, value)
+        _check_variance(self.network, layer, current, self.norms)
+        return current
 
 
 def variances(network: Network, norms: Array) -> list[Array]:
@@ -46,14 +58,18 @@ def variances(network: Network, norms: Array) -> list[Array]:
     ValueError
         If one vanishes or overflows, with the layer.
     """
-    result = [np.square(norms)]
-    for layer in range(1, network.depth):
-        moment = second_moments(network, False, result[-1])
-        with np.errstate(over="ignore"):
-            current = network.weight_variance * moment + network.bias_variance
-        _check_variance(network, layer, current, norms)
-        result.append(current)
-    return result
+    return list(_Variances(network, "nngp", norms).covariances(np.square(norms)))
+
+
+def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:
+    """Return the entries of rows of these norms with themselves, one-dimensional integrals.
+
+    Raises
+    ------
+    ValueError
+        If a variance vanishes or overflows in some layer.
+    """
+    return np.asarray(_Variances(network, kind, norms).entry(np.square(norms)))
 
 
 def second_moments(network: Network, derivative: bool, variance: Array) -> Array:
@@ -67,25 +83,6 @@ def second_moments(network: Network, derivative: bool, variance: Array) -> Array
     if power == 0 and not derivative:
         value[variance == 0.0] = float(activation.f(np.zeros(1))[0]) ** 2
     return np.asarray(network.normalisation() * value)
-
-
-def diagonal_entries(network: Network, kind: str, norms: Array) -> Array:
-    """Return the entries of rows of these norms with themselves, one-dimensional integrals."""
-    inputs = variances(network, norms)
-    tangent = inputs[0]
-    for layer, q in enumerate(inputs, 1):
-        if kind == "ntk" and layer < network.depth:
-            slope = second_moments(network, True, q)
-            tangent = inputs[layer] + network.weight_variance * slope * tangent
-        elif kind == "gradient":
-            tangent = q
-    last = inputs[-1]
-    result = np.zeros_like(norms)
-    if kind != "gradient":
-        result += second_moments(network, False, last)
-    if kind != "nngp":
-        result += tangent * second_moments(network, True, last)
-    return result
 
 
 def _check_variance(network: Network, layer: int, current: Array, norms: Array) -> None:
@@ -262,8 +259,8 @@ class Recursion:
         def half(sign: float, flipped: bool) -> Array:
             other = (minus, plus) if flipped else (plus, minus)
             total = np.zeros(first.size)
-            for own, its in zip((plus, minus), other, strict=True):
-                total += ((own[first] + sign * its[second]) ** 2) @ weight
+            for left, right in zip((plus, minus), other, strict=True):
+                total += ((left[first] + sign * right[second]) ** 2) @ weight
             constant = (1.0 / size[first, 0] + sign / size[second, 0]) ** 2
             return np.asarray(0.5 * (gain * total + network.bias_variance * constant))
 
@@ -282,58 +279,3 @@ class Recursion:
         one_minus = np.where(less <= more, smaller, larger)
         one_plus = np.where(less <= more, larger, smaller)
         return np.asarray(2.0 * np.arctan2(np.sqrt(one_minus), np.sqrt(one_plus)))
-
-
-def direct_entries(network: Network, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
-    """Return entries one by one, each layer a quadrature of its own; equal shapes.
-
-    Parameters
-    ----------
-    theta : array
-        Angles between augmented rows, in [0, π].
-    q1, q2 : arrays
-        Their squared norms.
-    """
-    first, second = (_variances_of_each(network, q) for q in (q1, q2))
-    result = np.empty(theta.size)
-    sizes = zip(theta.flat, zip(*first, strict=True), zip(*second, strict=True), strict=True)
-    for k, (angle, own, its) in enumerate(sizes):
-        result[k] = _direct_entry(network, kind, float(angle), own, its)
-    return result.reshape(theta.shape)
-
-
-def _variances_of_each(network: Network, q: Array) -> list[Array]:
-    distinct, places = np.unique(q.ravel(), return_inverse=True)
-    return [values[places] for values in variances(network, np.sqrt(distinct))]
-
-
-def _direct_entry(
-    network: Network, kind: str, theta: float, own: tuple[float, ...], its: tuple[float, ...]
-) -> float:
-    weight, bias, scale = network.weight_variance, network.bias_variance, network.normalisation()
-    sigma = float(np.sqrt(own[0]) * np.sqrt(its[0]) * np.cos(theta))
-    tangent = sigma
-    for layer in range(network.depth):
-        last = layer == network.depth - 1
-        q = own[layer], its[layer]
-        at = (np.array([theta]), np.array([q[0]]), np.array([q[1]]))
-        value = slope = 0.0
-        if not last or kind != "gradient":
-            value = scale * float(dual_entries(network.activation, False, *at)[0])
-        if kind == "ntk" or (kind == "gradient" and last):
-            slope = scale * float(dual_entries(network.activation, True, *at)[0])
-        if last:
-            break
-        sigma = weight * value + bias
-        tangent = sigma + weight * slope * tangent if kind == "ntk" else sigma
-        size = float(np.sqrt(own[layer + 1])), float(np.sqrt(its[layer + 1]))
-        if 0.0 in size:  # one of the two is constant: any angle will do
-            continue
-        minus, plus = pair_distances(network.activation, theta, q, size)
-        constant = 1.0 / size[0], 1.0 / size[1]
-        minus = weight * scale * minus + 0.5 * bias * (constant[0] - constant[1]) ** 2
-        plus = weight * scale * plus + 0.5 * bias * (constant[0] + constant[1]) ** 2
-        theta = 2.0 * float(np.arctan2(np.sqrt(minus), np.sqrt(plus)))
-    if kind == "nngp":
-        return value
-    return tangent * slope + (value if kind == "ntk" else 0.0)

@@ -1,6 +1,6 @@
 """Entries between rows of many norms: functions of the angle and of two norms, separated.
 
-On each piece of the angle an entry over its spans is a polynomial whose coefficients are smooth
+On each piece of the angle an entry over its scales is a polynomial whose coefficients are smooth
 functions of the two norms. They are interpolated at Chebyshev nodes of the norm; the matrices of
 their values there have one row space of few dimensions, found by a singular value decomposition of
 all of them together. The entry is then a sum of few terms, each a polynomial whose coefficients
@@ -17,21 +17,20 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.conditioning import errors_between_norms
-from fastgram.infinite_width.piecewise import DEGREE, POWERS, Piece, Profile, cut, whole
+from fastgram.infinite_width.kernel_function import diagonal_entries, profile_of_norms
+from fastgram.infinite_width.piecewise import DEGREE, POWERS, Piece, Profile, cut, three_intervals
 from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array, FloatArray
 
 __all__ = ["Separated", "separate"]
 
-Array = npt.NDArray[np.float64]
-Tile = npt.NDArray[np.floating]
-
 _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
-# Truncation in the angle, in the norm, and of the ranks, relative to entries over their spans,
+# Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
 # which are at most 1.
 _TOLERANCE = {np.dtype(np.float64): 6e-15, np.dtype(np.float32): 4e-9}
 _COSINES = np.array([1.0, 0.99, 0.9, 0.5, 0.0, -0.5, -0.9, -0.99, -1.0])
-_WORST = 1e-13  # of the tail, with the most nodes
+_WORST = 1e-13  # of the truncation in the norm, with the most nodes
 # An eigenvector goes where all that goes from a coefficient is below this many tolerances: below
 # it there is little but the rounding of the samples.
 _SHARE = 2.0
@@ -41,21 +40,21 @@ _MARGIN = 4.0  # of a bound over what was measured at the probes
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece, and what its coefficients are made of, as Chebyshev series of the norm's place."""
+    """A piece, and the factors of its coefficients as Chebyshev series of the norm's coordinate."""
 
     mode: int
     low: float
     high: float
     edges: tuple[float, float]
-    chains: npt.NDArray[np.int64]
-    coefficients: Array  # (nodes, 2·sum(chains))
+    horner_lengths: npt.NDArray[np.int64]
+    coefficients: Array  # (nodes, 2·sum(horner_lengths))
     bases: Array  # (nodes, rank)
     weights: Array  # (nodes, rank)
 
 
 @dataclass(frozen=True)
 class Separated:
-    """Entries over their spans, separated.
+    """Entries over their scales, separated.
 
     Attributes
     ----------
@@ -78,14 +77,14 @@ class Separated:
     by_norm: float = 0.0
 
     @property
-    def whole(self) -> bool:
+    def holds_everywhere(self) -> bool:
         """Whether they hold for all cosines."""
         return self.bottom <= -2.0 and self.top >= 2.0
 
-    def places(self, norms: Array) -> Array:
-        """Return the Chebyshev polynomials at the places of the norms, (n, nodes)."""
+    def chebyshev_rows(self, norms: Array) -> Array:
+        """Return the Chebyshev polynomials in the norm, a row a norm: (n, nodes)."""
         middle, half = (self.low + self.high) / 2.0, (self.high - self.low) / 2.0
-        t = np.clip((_place(norms) - middle) / half, -1.0, 1.0)
+        t = np.clip((_coordinate(norms) - middle) / half, -1.0, 1.0)
         return np.asarray(chebyshev.chebvander(t, self.count - 1))
 
     def values(self, cosines: Array, norms: Array, dtype: npt.DTypeLike = np.float64) -> Array:
@@ -93,7 +92,7 @@ class Separated:
 
         In the arithmetic of a dtype, from factors that are rounded to it, as tiles are.
         """
-        places = self.places(norms)
+        at_norms = self.chebyshev_rows(norms)
         result = np.zeros((cosines.size, norms.size, norms.size), dtype)
         for part in self.parts:
             here = (cosines >= part.edges[0]) & (cosines < part.edges[1])
@@ -105,29 +104,33 @@ class Separated:
                 v, sign = np.sqrt(np.maximum((1.0 - side * rho) / 2.0, 0.0)), -1.0
             t = ((2.0 * v - part.low - part.high) / (part.high - part.low)).astype(dtype)
             coefficients, bases, weights = (
-                (places @ factors).astype(dtype)
+                (at_norms @ factors).astype(dtype)
                 for factors in (part.coefficients, part.bases, part.weights)
             )
             factor = (np.ones_like(v) if part.mode == IN_COSINE else sign * v).astype(dtype)
             start = 0
-            for r, chain in enumerate(part.chains):
-                even, odd = np.split(coefficients[:, start : start + 2 * chain], 2, axis=1)
-                start += 2 * chain
+            for r, length in enumerate(part.horner_lengths):
+                even, odd = np.split(coefficients[:, start : start + 2 * length], 2, axis=1)
+                start += 2 * length
                 series = _horner(even, t * t) + t[:, None] * _horner(odd, t * t)  # (k, m)
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
         return np.asarray(result, dtype=np.float64)
 
-    def touched(
-        self, cosines: Tile, rows: Array, columns: Array, kept: dict[int, tuple[Tile, Tile]]
+    def pieces_for(
+        self,
+        cosines: FloatArray,
+        rows: Array,
+        columns: Array,
+        kept: dict[int, tuple[FloatArray, FloatArray]],
     ) -> list[SeparablePiece]:
-        """Return the pieces that a tile of cosines touches, with its rows' and columns' factors.
+        """Return the pieces that a tile of cosines needs, with its rows' and columns' factors.
 
         Parameters
         ----------
         cosines : (m, n) array
         rows, columns : (m, nodes) and (n, nodes) arrays
-            Their places.
+            Their `chebyshev_rows`.
         kept : dict
             What has been worked out for these rows and other columns, to be used and added to.
         """
@@ -148,7 +151,7 @@ class Separated:
                     mode=part.mode,
                     slope=2.0 / (part.high - part.low),
                     offset=-(part.high + part.low) / (part.high - part.low),
-                    chains=part.chains,
+                    chains=part.horner_lengths,
                     coefficients=kept[index][0],
                     bases=kept[index][1],
                     weights=np.ascontiguousarray((columns @ part.weights).T, dtype=kind),
@@ -157,7 +160,7 @@ class Separated:
         return result
 
 
-def _horner(coefficients: Tile, t: Tile) -> Tile:
+def _horner(coefficients: FloatArray, t: FloatArray) -> FloatArray:
     """Return polynomials (m, degree + 1), descending, at points (k,): (k, m)."""
     total = np.zeros((t.size, coefficients.shape[0]), t.dtype)
     for column in coefficients.T:
@@ -165,14 +168,14 @@ def _horner(coefficients: Tile, t: Tile) -> Tile:
     return total
 
 
-def _place(norm: Array) -> Array:
+def _coordinate(norm: Array) -> Array:
     # smooth activations are analytic in the norm off the imaginary axis, beyond it like its
     # logarithm and below it like the norm itself
     return np.asarray(np.arcsinh(2.0 * norm))
 
 
-def _norm(place: Array) -> Array:
-    return np.asarray(np.sinh(place) / 2.0)
+def _norm(coordinate: Array) -> Array:
+    return np.asarray(np.sinh(coordinate) / 2.0)
 
 
 def _nodes(low: float, high: float, count: int) -> Array:
@@ -199,20 +202,20 @@ def separate(
 def _separate(
     network: Network, kind: str, least: float, most: float, dtype: str
 ) -> Separated | None:
-    low, high = (float(_place(np.array(norm))) for norm in (least, most))
+    low, high = (float(_coordinate(np.array(norm))) for norm in (least, most))
     tolerance = _TOLERANCE[np.dtype(dtype)]
     reach = (0.0, 0.0)
     for count in _COUNTS:
         profile = _profile(network, kind, _nodes(low, high, count))
         allowed = tolerance / 2.0 if count < _COUNTS[-1] else max(tolerance / 2.0, _WORST)
-        reach = _reach(_tails_of(profile.at_cosines(_COSINES), count), allowed)
+        reach = _reach(_truncations(profile.at_cosines(_COSINES), count), allowed)
         if reach == (-2.0, 2.0):
             break
     if 0.0 in reach:
         return None
-    start = [span for span in whole() if reach[1] == 2.0 or span[0] != FROM_ONE]
-    start = [span for span in start if reach[0] == -2.0 or span[0] != FROM_MINUS_ONE]
-    middle = next(span[2] for span in start if span[0] == IN_COSINE)
+    start = [part for part in three_intervals() if reach[1] == 2.0 or part[0] != FROM_ONE]
+    start = [part for part in start if reach[0] == -2.0 or part[0] != FROM_MINUS_ONE]
+    middle = next(high for mode, _, high in start if mode == IN_COSINE)
     if middle < reach[1] < 2.0:
         start.append((IN_COSINE, middle, reach[1]))
     if -2.0 < reach[0] < -middle:
@@ -221,38 +224,38 @@ def _separate(
     probe = _profile(network, kind, _norm(np.linspace(max(low, high / 64.0), high, 3)))
     try:
         rough = cut(probe, start, np.full(probe.at_one.size, tolerance))
-        spans = [(piece.mode, piece.low, piece.high) for piece in rough]
-        pieces = cut(profile, spans, np.full(profile.at_one.size, 2.0 * tolerance))
+        intervals = [(piece.mode, piece.low, piece.high) for piece in rough]
+        pieces = cut(profile, intervals, np.full(profile.at_one.size, 2.0 * tolerance))
     except ValueError:
         return None
     parts = [_part(piece, count, tolerance) for piece in pieces]
     # rounding may put a cosine just outside [−1, 1]
     parts[0] = replace(parts[0], edges=(parts[0].edges[0], reach[1]))
     parts[-1] = replace(parts[-1], edges=(reach[0], parts[-1].edges[1]))
-    places = low + _PROBES * (high - low)
+    probes = low + _PROBES * (high - low)
     separated = Separated(parts, low, high, count, *reach, 0.0, 0.0)
-    probe = _profile(network, kind, _norm(places))
+    probe = _profile(network, kind, _norm(probes))
     cosines = np.cos(np.linspace(0.0, np.pi, 49))
     cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
-    exact = _square(probe.at_cosines(cosines), places.size)
-    miss = float(np.max(np.abs(separated.values(cosines, _norm(places)) - exact)))
+    exact = _square(probe.at_cosines(cosines), probes.size)
+    miss = float(np.max(np.abs(separated.values(cosines, _norm(probes)) - exact)))
     if miss > 10.0 * max(_WORST, tolerance):
         return None
     if dtype != "float64":  # tiles' own arithmetic rounds more than that
-        found = separated.values(cosines, _norm(places), dtype)
+        found = separated.values(cosines, _norm(probes), dtype)
         miss = max(miss, float(np.max(np.abs(found - exact))))
     stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
-    own = errors_between_norms(network, kind, stand_ins)
-    # values are entries over two spans, which are roots of diagonal entries, and times two others
-    error = _MARGIN * (miss + tolerance) + 3.0 * own.base
+    stated = errors_between_norms(network, kind, stand_ins)
+    # values are entries over two scales, which are roots of diagonal entries, and times two others
+    error = _MARGIN * (miss + tolerance) + 3.0 * stated.base
     error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
-    return replace(separated, error=error, slope=1.5 * slope, by_norm=own.by_norm)
+    return replace(separated, error=error, slope=1.5 * slope, by_norm=stated.by_norm)
 
 
 def _profile(network: Network, kind: str, norms: Array) -> Profile:
-    spans = np.sqrt(network.diagonal(kind, norms))
-    return network.profile(kind, norms, spans)
+    scales = np.sqrt(diagonal_entries(network, kind, norms))
+    return profile_of_norms(network, kind, norms, scales)
 
 
 def _square(values: Array, count: int) -> Array:
@@ -271,19 +274,19 @@ def _transform(count: int) -> Array:
     return np.asarray(vandermonde.T * weights[:, None])
 
 
-def _tails_of(values: Array, count: int) -> Array:
-    """Return the size of the last coefficients of interpolation in a norm, at each cosine."""
+def _truncations(values: Array, count: int) -> Array:
+    """Return what interpolation in the norm truncates, at each cosine: its last coefficients."""
     coefficients = _transform(count) @ _square(values, count)
     return np.asarray(np.max(np.abs(coefficients[..., -2:, :]), axis=(-2, -1)))
 
 
-def _reach(tails: Array, allowed: float) -> tuple[float, float]:
+def _reach(truncations: Array, allowed: float) -> tuple[float, float]:
     """Return the range of cosines around 0 where interpolation holds; 0 for an end without one.
 
     A kinked activation in a deeper layer is not smooth in the norms near ρ = 1: there the angle
     that reaches it is proportional to the distance of the rows, and |x − y| has a cone at x = y.
     """
-    good = tails <= allowed
+    good = truncations <= allowed
     if np.all(good):
         return -2.0, 2.0
     ends = []
@@ -306,36 +309,36 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     functions = np.linalg.svd(stack, full_matrices=False)[2]
     rows = matrices @ functions.T  # (degree + 1, count, rank)
     sizes = np.max(np.abs(rows), axis=1) * np.max(np.abs(functions), axis=1)
-    # what goes from a polynomial's tail, or with a whole term, is below the tolerance; noise that
+    # what a polynomial is truncated by, or goes with a term, is below the tolerance; noise that
     # goes adds up as noise does
-    tails = _tails(sizes)
+    remainders = _remainders(sizes)
     base_rows = base @ functions.T
     base_sizes = np.max(np.abs(base_rows), axis=0) * np.max(np.abs(functions), axis=1)
-    rest = _tails(tails[0] + base_sizes)
+    rest = _remainders(remainders[0] + base_sizes)
     rank = max(int(np.count_nonzero(rest > allowed)), 1)
-    chains, coefficients = [], []
+    lengths, coefficients = [], []
     for r in range(rank):
-        degree = max(int(np.count_nonzero(tails[:, r] > allowed / np.sqrt(rank))) - 1, 0)
-        chain = max(degree // 2 + 1, LEAST_CHAIN)
-        size = 2 * chain
+        degree = max(int(np.count_nonzero(remainders[:, r] > allowed / np.sqrt(rank))) - 1, 0)
+        length = max(degree // 2 + 1, LEAST_CHAIN)
+        size = 2 * length
         series = np.zeros((size, count))
         kept = min(size, DEGREE + 1)
         series[:kept] = rows[:kept, :, r]
         power = POWERS[:size, :size] @ series
         coefficients.append(transform @ np.concatenate([power[0::2][::-1], power[1::2][::-1]]).T)
-        chains.append(chain)
+        lengths.append(length)
     return _Part(
         mode=piece.mode,
         low=piece.low,
         high=piece.high,
         edges=piece.edges(),
-        chains=np.asarray(chains, dtype=np.int64),
+        horner_lengths=np.asarray(lengths, dtype=np.int64),
         coefficients=np.concatenate(coefficients, axis=1),
         bases=transform @ base_rows[:, :rank],
         weights=transform @ functions[:rank].T,
     )
 
 
-def _tails(sizes: Array) -> Array:
-    """Return the root of the sum of the squares from each place on, along the first axis."""
+def _remainders(sizes: Array) -> Array:
+    """Return the root of the sum of the squares from each index on, along the first axis."""
     return np.asarray(np.sqrt(np.cumsum((sizes**2)[::-1], axis=0)[::-1]))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
 from fastgram.support.threads import one_blas_thread
 
@@ -64,4 +64,4 @@ def blocks_of(
     rows = UnitRows.of(network.augmented(X), dtype)
     columns = rows if Y is None else UnitRows.of(network.augmented(Y), dtype, "Y")
     with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
-        return Entries(network, kind, rows, columns, dtype)
+        return entries_between(network, kind, rows, columns, dtype)

@@ -1,30 +1,22 @@
-"""The table of activations: an activation is data, f, f' and its kinks.
-
-Nothing else in the library knows an activation by name. To add one, write its f and f' below
-and its record into ``_FAMILIES``; the tests walk the table.
-"""
+"""Activations: an activation is data, f, f' and its kinks; the built-in ones are found by name."""
 
 from __future__ import annotations
 
 import ast
 import functools
-import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import erf, expit, ndtr
 
-from fastgram.network.functions import guarded, probe
-from fastgram.support.validation import as_flag, as_number, suggestion
+from fastgram.network import elementwise
+from fastgram.network.families import ALIASES, FAMILIES, as_coefficients
+from fastgram.network.functions import Function, guarded, probe
+from fastgram.support.validation import as_flag, as_number, as_numbers, suggestion
 
-__all__ = ["Activation", "activation_names", "get_activation"]
-
-Array = npt.NDArray[np.float64]
-Function = Callable[[Array], Array]
+__all__ = ["Activation", "activation_names", "family_of", "get_activation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +36,8 @@ class Activation:
         accuracy: fastgram checks that its quadrature converges and refuses where it does not.
     ball : callable, optional
         For `exact_extreme_eigenvalues`: called without arguments, it returns the function in ball
-        arithmetic, as `fastgram.exact.StripFormula` says.
+        arithmetic, as `fastgram.exact.StripFormula` says. Built-in activations have none: their
+        formulas are those of `fastgram.exact`.
     description : str, optional
         One line: what it is.
     parity : {1, -1, 0}
@@ -96,10 +89,10 @@ class Activation:
                 raise TypeError(f"activation {self.name!r}: {role} must be callable")
         if self.ball is not None and not callable(self.ball):
             raise TypeError(f"activation {self.name!r}: ball must be callable")
-        kinks = _numbers(f"activation {self.name!r}: kinks", self.kinks, "numbers")
+        kinks = as_numbers(f"activation {self.name!r}: kinks", self.kinks, "numbers")
         parts = {
-            "f": guarded(self.f, __name__),
-            "df": guarded(self.df, __name__),
+            "f": guarded(self.f, elementwise.__name__),
+            "df": guarded(self.df, elementwise.__name__),
             "kinks": tuple(sorted(set(kinks))),
             "flat": as_flag(f"activation {self.name!r}: flat", self.flat),
             "powers": None if self.powers is None else tuple(map(operator.index, self.powers)),
@@ -182,290 +175,7 @@ def _of_parts(
     return Activation(name, f, df, kinks, ball, **dict(zip(keys, facts, strict=True)))
 
 
-def _numbers(role: str, values: Any, what: str) -> tuple[float, ...]:
-    """Return a sequence of finite numbers as a tuple; text is no sequence of digits."""
-    try:
-        if isinstance(values, (str, bytes)):
-            raise TypeError
-        return tuple(as_number(role, value) for value in values)
-    except TypeError:
-        raise TypeError(f"{role} must be {what}, not {values!r}") from None
-
-
-# --- the functions -----------------------------------------------------------------------------
-
-
-def _leaky_relu(z: Array, negative_slope: float) -> Array:
-    return np.where(z > 0, z, negative_slope * z)
-
-
-def _leaky_relu_derivative(z: Array, negative_slope: float) -> Array:
-    return np.where(z > 0, 1.0, negative_slope)
-
-
-def _clip(z: Array, low: float, high: float) -> Array:
-    return np.clip(z, low, high)
-
-
-def _clip_derivative(z: Array, low: float, high: float) -> Array:
-    return ((z > low) & (z < high)).astype(np.float64)
-
-
-def _elu(z: Array, alpha: float, scale: float) -> Array:
-    return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
-
-
-def _elu_derivative(z: Array, alpha: float, scale: float) -> Array:
-    return scale * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0.0)))
-
-
-def _celu(z: Array, alpha: float) -> Array:
-    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0) / alpha))
-
-
-def _celu_derivative(z: Array, alpha: float) -> Array:
-    return np.exp(np.minimum(z, 0.0) / alpha)
-
-
-def _tanh_derivative(z: Array) -> Array:
-    # 1 - tanh² loses every digit in the tails; this form keeps them all
-    decay = np.exp(-2.0 * np.abs(z))
-    return 4.0 * decay / (1.0 + decay) ** 2
-
-
-def _sigmoid_derivative(z: Array) -> Array:
-    return np.asarray(expit(z) * expit(-z))
-
-
-def _softplus(z: Array) -> Array:
-    return np.logaddexp(0.0, z)
-
-
-def _swish(z: Array, beta: float) -> Array:
-    return np.asarray(z * expit(beta * z))
-
-
-def _swish_derivative(z: Array, beta: float) -> Array:
-    gate = expit(beta * z)
-    return np.asarray(gate * (1.0 + beta * z * expit(-beta * z)))
-
-
-def _gelu(z: Array) -> Array:
-    return np.asarray(z * ndtr(z))
-
-
-def _gelu_derivative(z: Array) -> Array:
-    return np.asarray(ndtr(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))
-
-
-def _mish(z: Array) -> Array:
-    return z * np.tanh(_softplus(z))
-
-
-def _mish_derivative(z: Array) -> Array:
-    softplus = _softplus(z)
-    return np.asarray(np.tanh(softplus) + z * _tanh_derivative(softplus) * expit(z))
-
-
-def _erf_derivative(z: Array) -> Array:
-    return (2.0 / math.sqrt(math.pi)) * np.exp(-z * z)
-
-
-def _minus_sin(z: Array) -> Array:
-    return -np.sin(z)
-
-
-def _step(z: Array) -> Array:
-    return (z > 0).astype(np.float64)
-
-
-def _polynomial(z: Array, coefficients: tuple[float, ...]) -> Array:
-    value = np.full_like(z, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        value = value * z + coefficient
-    return value
-
-
-# --- the table ---------------------------------------------------------------------------------
-
-_Parts = dict[str, Any]
-
-
-def _formula(name: str, **parameters: Any) -> Any:
-    """Return a formula of `fastgram.exact.formulas`, which loads python-flint."""
-    from fastgram.exact import formulas
-
-    return getattr(formulas, name)(**parameters)
-
-
-def _ball(name: str, **parameters: Any) -> Callable[[], Any]:
-    return functools.partial(_formula, name, **parameters)
-
-
-def _elu_parts(alpha: float = 1.0) -> _Parts:
-    return {
-        "f": functools.partial(_elu, alpha=alpha, scale=1.0),
-        "df": functools.partial(_elu_derivative, alpha=alpha, scale=1.0),
-        "kinks": (0.0,),
-    }
-
-
-def _selu_parts() -> _Parts:
-    # Klambauer et al., Self-Normalizing Neural Networks, 2017, equation (14)
-    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-    return {
-        "f": functools.partial(_elu, alpha=alpha, scale=scale),
-        "df": functools.partial(_elu_derivative, alpha=alpha, scale=scale),
-        "kinks": (0.0,),
-    }
-
-
-def _celu_parts(alpha: float = 1.0) -> _Parts:
-    if alpha <= 0:
-        raise ValueError(f"celu: alpha must be above 0, not {alpha:g}")
-    return {
-        "f": functools.partial(_celu, alpha=alpha),
-        "df": functools.partial(_celu_derivative, alpha=alpha),
-        "kinks": (0.0,),
-    }
-
-
-def _leaky_relu_parts(negative_slope: float = 0.01) -> _Parts:
-    return {
-        "f": functools.partial(_leaky_relu, negative_slope=negative_slope),
-        "df": functools.partial(_leaky_relu_derivative, negative_slope=negative_slope),
-        "kinks": (0.0,),
-        "ball": _ball("homogeneous", power=1, right=1.0, left=negative_slope),
-    }
-
-
-def _clip_parts(low: float, high: float, parity: int) -> _Parts:
-    return {
-        "f": functools.partial(_clip, low=low, high=high),
-        "df": functools.partial(_clip_derivative, low=low, high=high),
-        "kinks": (low, high),
-        "parity": parity,
-    }
-
-
-def _swish_parts(beta: float = 1.0) -> _Parts:
-    return {
-        "f": functools.partial(_swish, beta=beta),
-        "df": functools.partial(_swish_derivative, beta=beta),
-        "ball": _ball("swish", beta=beta),
-    }
-
-
-def _coefficients(values: Any) -> tuple[float, ...]:
-    try:
-        ascending = _numbers("polynomial: coefficients", values, "a list of numbers")
-    except ValueError:
-        ascending = ()
-    if not ascending:
-        raise ValueError(f"polynomial: needs one or more finite coefficients, not {values!r}")
-    return ascending
-
-
-def _polynomial_parts(coefficients: Sequence[float] = (0.0, 1.0, 1.0)) -> _Parts:
-    ascending = _coefficients(coefficients)
-    degree = max((k for k, c in enumerate(ascending) if c != 0.0), default=0)
-    ascending = ascending[: degree + 1]
-    slopes = tuple(k * c for k, c in enumerate(ascending))[1:] or (0.0,)
-    powers = tuple(k for k, c in enumerate(ascending) if c != 0.0)
-    odd = any(k % 2 == 1 for k in powers)
-    even = any(k % 2 == 0 for k in powers)
-    return {
-        "f": functools.partial(_polynomial, coefficients=ascending),
-        "df": functools.partial(_polynomial, coefficients=slopes),
-        "ball": _ball("polynomial", coefficients=ascending),
-        "powers": powers,
-        "flat": degree == 0,
-        "parity": int(even and not odd) - int(odd and not even),
-    }
-
-
-def _fixed(f: Function, df: Function, kinks: tuple[float, ...] = (), **facts: Any) -> Any:
-    """Return the parts of an activation that has no parameter."""
-
-    def parts() -> _Parts:
-        return {"f": f, "df": df, "kinks": kinks, **facts}
-
-    return parts
-
-
-@dataclass(frozen=True)
-class _Family:
-    """What it is, and how its parameters (keywords of `parts`, with defaults) make its parts."""
-
-    description: str
-    parts: Callable[..., _Parts]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-
-_FAMILIES: dict[str, _Family] = {
-    "relu": _Family(
-        "rectified linear unit, max(z, 0)",
-        functools.partial(_leaky_relu_parts, negative_slope=0.0),
-    ),
-    "leaky_relu": _Family(
-        "z above 0, negative_slope·z below", _leaky_relu_parts, {"negative_slope": 0.01}
-    ),
-    "relu6": _Family(
-        "z clipped to [0, 6]", functools.partial(_clip_parts, low=0.0, high=6.0, parity=0)
-    ),
-    "elu": _Family("z above 0, alpha·(exp z − 1) below", _elu_parts, {"alpha": 1.0}),
-    "selu": _Family("elu with the self-normalising alpha and scale", _selu_parts),
-    "celu": _Family("z above 0, alpha·(exp(z/alpha) − 1) below", _celu_parts, {"alpha": 1.0}),
-    "tanh": _Family(
-        "hyperbolic tangent",
-        _fixed(np.tanh, _tanh_derivative, parity=-1, ball=_ball("hyperbolic_tangent")),
-    ),
-    "hard_tanh": _Family(
-        "z clipped to [−1, 1]", functools.partial(_clip_parts, low=-1.0, high=1.0, parity=-1)
-    ),
-    "sigmoid": _Family(
-        "1/(1 + exp(−z))", _fixed(expit, _sigmoid_derivative, ball=_ball("sigmoid"))
-    ),
-    "softplus": _Family("log(1 + exp z)", _fixed(_softplus, expit, ball=_ball("softplus"))),
-    "swish": _Family("z·sigmoid(beta·z)", _swish_parts, {"beta": 1.0}),
-    "gelu": _Family(
-        "z·Φ(z), Φ the normal distribution, exact",
-        _fixed(_gelu, _gelu_derivative, ball=_ball("gelu")),
-    ),
-    "mish": _Family("z·tanh(softplus(z))", _fixed(_mish, _mish_derivative, ball=_ball("mish"))),
-    "erf": _Family(
-        "error function", _fixed(erf, _erf_derivative, parity=-1, ball=_ball("error_function"))
-    ),
-    "sin": _Family("sine", _fixed(np.sin, np.cos, parity=-1, ball=_ball("sine"))),
-    "cos": _Family("cosine", _fixed(np.cos, _minus_sin, parity=1, ball=_ball("cosine"))),
-    "abs": _Family(
-        "absolute value",
-        _fixed(
-            np.abs,
-            np.sign,
-            (0.0,),
-            parity=1,
-            ball=_ball("homogeneous", power=1, right=1.0, left=-1.0),
-        ),
-    ),
-    "step": _Family(
-        "1 above 0, 0 below; its derivative is zero almost everywhere",
-        _fixed(
-            _step,
-            np.zeros_like,
-            (0.0,),
-            flat=True,
-            ball=_ball("homogeneous", power=0, right=1.0, left=0.0),
-        ),
-    ),
-    "linear": _Family("z itself", functools.partial(_polynomial_parts, coefficients=(0.0, 1.0))),
-    "polynomial": _Family(
-        "sum of coefficients[k]·z**k, ascending",
-        _polynomial_parts,
-        {"coefficients": (0.0, 1.0, 1.0)},
-    ),
-}
-_ALIASES = {"silu": "swish"}
+# --- built-in activations ----------------------------------------------------------------------
 
 
 def activation_names() -> tuple[str, ...]:
@@ -476,7 +186,7 @@ def activation_names() -> tuple[str, ...]:
     tuple of str
         In the table's order, "silu" (another name of "swish") last.
     """
-    return (*_FAMILIES, *_ALIASES)
+    return (*FAMILIES, *ALIASES)
 
 
 def get_activation(name: str | Activation, **parameters: Any) -> Activation:
@@ -513,10 +223,10 @@ def get_activation(name: str | Activation, **parameters: Any) -> Activation:
     if twice := sorted(written.keys() & parameters.keys()):
         raise TypeError(f"{name!r}: {twice[0]} is given twice")
     parameters = written | parameters
-    base = _ALIASES.get(base, base)
-    if base not in _FAMILIES:
+    base = ALIASES.get(base, base)
+    if base not in FAMILIES:
         raise ValueError(f"unknown activation {base!r}{suggestion(base, activation_names())}")
-    family = _FAMILIES[base]
+    family = FAMILIES[base]
     for key in parameters:
         if key not in family.defaults:
             known = ", ".join(family.defaults) or "none"
@@ -526,10 +236,27 @@ def get_activation(name: str | Activation, **parameters: Any) -> Activation:
     )
 
 
+def family_of(activation: Activation) -> tuple[str, dict[str, Any]] | None:
+    """Return the family of a built-in activation and all its parameters; None for others.
+
+    A built-in one is recognised by its functions: a record that is like it in name alone is none.
+    """
+    try:
+        base, written = _parse(activation.name)
+        known = get_activation(activation.name)
+    except (TypeError, ValueError):
+        return None
+    if known.f is not activation.f or known.df is not activation.df:
+        return None
+    base = ALIASES.get(base, base)
+    parameters = {key: _as_parameter(base, key, value) for key, value in written.items()}
+    return base, {**FAMILIES[base].defaults, **parameters}
+
+
 @functools.cache
 def _build(base: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
     # cached so that equal calls give one object: tables are kept by activation
-    family = _FAMILIES[base]
+    family = FAMILIES[base]
     written = ", ".join(
         f"{key}={list(value) if isinstance(value, tuple) else value!r}"
         for key, value in parameters
@@ -540,7 +267,7 @@ def _build(base: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
 
 
 def _as_parameter(base: str, key: str, value: Any) -> float | tuple[float, ...]:
-    return _coefficients(value) if key == "coefficients" else as_number(f"{base}: {key}", value)
+    return as_coefficients(value) if key == "coefficients" else as_number(f"{base}: {key}", value)
 
 
 def _parse(text: str) -> tuple[str, dict[str, Any]]:

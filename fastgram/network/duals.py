@@ -19,7 +19,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.network.activations import Activation, Function, get_activation
+from fastgram.network.activations import Activation, get_activation
+from fastgram.network.functions import Function
 from fastgram.support.validation import as_flag, as_real_array
 
 __all__ = ["dual"]

@@ -1,4 +1,4 @@
-"""Network: what a Gram matrix is the Gram matrix of, and the tables of its entries.
+"""Network: the network whose Gram matrix is meant, as data.
 
 Everything here speaks of the *augmented* rows (√σw²·x, √σb²): their inner products are Σ⁰, so
 that the weight and bias variances of the first layer need no formula of their own.
@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.infinite_width.conditioning import errors_of_norm
-from fastgram.infinite_width.cosine_table import Profile, build_table
-from fastgram.infinite_width.recursion import Recursion, diagonal_entries, direct_entries
-from fastgram.kernels import Table
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.duals import dual_matrices
+from fastgram.support.arrays import Array
 from fastgram.support.html import table
 from fastgram.support.literals import Kind, Readout
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
 
 __all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
-
-Array = npt.NDArray[np.float64]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 READOUTS: tuple[Readout, ...] = get_args(Readout)
@@ -185,70 +180,12 @@ class Network:
         return kind == "gradient" and self.activation.flat
 
     def normalisation(self) -> float:
-        """Return what squares of the activation are multiplied by: 1 without `normalize`."""
+        """Return 1/E φ(z)², what squares of φ and φ' are multiplied by; 1 without `normalize`."""
         return 1.0 / self._second_moment if self.normalize else 1.0
 
     @functools.cached_property
     def _second_moment(self) -> float:
         return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
-
-    def diagonal(self, kind: str, norms: Array) -> Array:
-        """Return the entries of rows of these norms with themselves."""
-        return diagonal_entries(self, kind, norms)
-
-    def spans(self, kind: str, norms: Array) -> Array:
-        """Return what entries are divided by, row and column, in a table of one norm."""
-        return norms.copy() if kind == "gradient" and self.depth == 1 else np.ones_like(norms)
-
-    def table(self, kind: str, norm: float, dtype: npt.DTypeLike) -> Table:
-        """Return the table of entry/(span·span) between rows of one norm.
-
-        Parameters
-        ----------
-        kind : {"gradient", "nngp", "ntk"}
-        norm : float
-            Of augmented rows.
-        dtype : {float64, float32}
-
-        Raises
-        ------
-        ValueError
-            If a variance vanishes or overflows in some layer, or a kink was not declared.
-        """
-        return _table(self, kind, norm, np.dtype(dtype).name)
-
-    def profile(self, kind: str, norms: Array, spans: Array) -> Profile:
-        """Return entry/(span·span) as functions of the angle, one for each pair of norms."""
-        recursion = Recursion(self, kind, norms)
-        divisor = recursion.pairs.product(spans)
-
-        def chords(far: bool, offsets: Array) -> Array:
-            return recursion.distances(far, offsets)[1] / divisor
-
-        start = np.zeros(1)
-        ends = [recursion.distances(far, start)[0] / divisor for far in (False, True)]
-        return Profile(ends[0], ends[1], chords, self.depth)
-
-    def profile_of_norm(self, kind: str, norm: float) -> Profile:
-        """Return entry/(span·span) between rows of one norm, and bounds of its errors."""
-        norms = np.array([norm])
-        spans = self.spans(kind, norms)
-        errors = errors_of_norm(self, kind, norm)
-        diagonal = float((self.diagonal(kind, norms) / spans**2)[0])
-        profile = self.profile(kind, norms, spans)
-        return replace(profile, error=errors.base * diagonal, by_norm=errors.by_norm * diagonal)
-
-    def entries(self, kind: str, theta: Array, q1: Array, q2: Array) -> Array:
-        """Return entries for rows at angles θ in [0, π] of squared norms q1, q2, one by one.
-
-        Two quadratures an entry and layer (milliseconds): for what no table holds.
-        """
-        return direct_entries(self, kind, theta, q1, q2)
-
-
-@functools.lru_cache(maxsize=64)
-def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
-    return build_table(network.profile_of_norm(kind, norm), dtype)
 
 
 def as_network(network: str | Activation | Network) -> Network:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-__all__ = ["late_stage", "progress_bar", "stage"]
+__all__ = ["LATE_SECONDS", "late_stage", "progress_bar", "stage"]
 
-# Seconds after which work that is mostly quick is worth a line.
-_LATE = 1.0
+# After which work that is mostly quick is worth a line.
+LATE_SECONDS = 1.0
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def late_stage(show: bool, title: str) -> Iterator[None]:
             if not over.is_set():
                 shown.enter_context(stage(True, title))
 
-    timer = threading.Timer(_LATE, begin)
+    timer = threading.Timer(LATE_SECONDS, begin)
     timer.daemon = True
     timer.start()
     try:

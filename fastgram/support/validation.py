@@ -17,6 +17,7 @@ __all__ = [
     "as_flag",
     "as_integer",
     "as_number",
+    "as_numbers",
     "as_real_array",
     "as_rows",
     "as_vectors",
@@ -105,6 +106,19 @@ def as_number(
     if below is not None and number >= below:
         raise ValueError(f"{role} must be below {below:g}, not {number:g}")
     return number
+
+
+def as_numbers(role: str, values: Any, meant: str) -> tuple[float, ...]:
+    """Return a sequence of finite numbers as a tuple; text is no sequence of digits.
+
+    `meant` says in the error what it should have been.
+    """
+    try:
+        if isinstance(values, (str, bytes)):
+            raise TypeError
+        return tuple(as_number(role, value) for value in values)
+    except TypeError:
+        raise TypeError(f"{role} must be {meant}, not {values!r}") from None
 
 
 def as_rows(X: Any, name: str = "X", *, own: bool = False) -> npt.NDArray[np.floating]:

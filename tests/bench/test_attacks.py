@@ -46,6 +46,7 @@ def test_every_part_is_here():
     assert list(CASES) == list(PARTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", CASES)
 def test_part(part):
     hold(found for number in CASES[part] for found in case(part, 1, number, quick=True))
@@ -63,6 +64,7 @@ DEEP = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth", "normalize", "kind"), DEEP)
 def test_entries_of_deep_networks(name, depth, normalize, kind):
     found = Case(unit(2, 3, 1), fg.Network(name, depth, normalize=normalize), kind, "unit")
@@ -77,6 +79,7 @@ def test_norms_within_roundings(kind):
     hold([entries.judged(Case(X, cubic, kind, "roundings"))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "depth", "normalize", "kind"),
     [("swish", 30, True, "gradient"), ("polynomial", 6, False, "nngp")],

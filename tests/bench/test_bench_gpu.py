@@ -61,6 +61,7 @@ def measured(gpu, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_all_of_it(measured):
     status, found, about, printed = measured()
     assert status == 0, printed
@@ -95,6 +96,7 @@ def test_all_of_it(measured):
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_product_is_not_timed(measured, monkeypatch):
     right = fg.GramOperator._product
 
@@ -113,6 +115,7 @@ def test_a_wrong_product_is_not_timed(measured, monkeypatch):
     assert set(PASSES[6:]) <= timed  # of the larger order
 
 
+@pytest.mark.slow
 def test_no_number_is_a_wrong_product(measured, monkeypatch):
     monkeypatch.setattr(
         fg.GramOperator, "_product", lambda op, block, absolute=False: block * np.nan
@@ -122,6 +125,7 @@ def test_no_number_is_a_wrong_product(measured, monkeypatch):
     assert not [case for case, _ in found if case.startswith("pass")]
 
 
+@pytest.mark.slow
 def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     right = fg.gram
 
@@ -140,6 +144,7 @@ def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     assert not [case for case in timed if case.startswith("build")]
 
 
+@pytest.mark.slow
 def test_wrong_entries_end_it(measured, monkeypatch):
     right = fg.GramOperator.dense_on_host
 

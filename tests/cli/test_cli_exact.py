@@ -184,7 +184,7 @@ def test_the_default_activations_are_those_with_a_formula(run, rows, answers):
 
 
 def test_progress_is_for_terminals(run, rows, answers, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     calls = answers(made_up())
     _, _, err = run("spectrum", rows, "--exact", "-a", "relu")
     assert calls[0][2]["progress"]
@@ -279,7 +279,7 @@ def test_a_piped_table_is_whole(run, rows, answers, digits):
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_narrow_terminal_cuts_no_digit(monkeypatch, capsys, columns):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     networks = [fg.Network("leaky_relu(negative_slope=0.25)", depth=3)]

@@ -268,10 +268,10 @@ def test_what_a_cell_and_a_header_mean(tmp_path, content, rows):
 
 
 def test_a_long_row_is_one_row(tmp_path):
-    row = np.random.default_rng(0).standard_normal(30_000)
+    row = np.random.default_rng(0).standard_normal(7000)  # longer than a field of csv may be
     for separator in (",", ";", "\t", " "):
         read = read_rows(write(tmp_path / "x.csv", savetxt([row], delimiter=separator))).rows
-        assert read.shape == (1, 30_000)
+        assert read.shape == (1, 7000)
         assert np.array_equal(read[0], row)
 
 

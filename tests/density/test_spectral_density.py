@@ -12,6 +12,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse.linalg
 from helpers.commands import strict
+from helpers.matrices import matrix_and_vectors
 from matplotlib.figure import Figure
 
 import fastgram as fg
@@ -35,12 +36,6 @@ SPECTRA = {
     "gap": np.concatenate([np.linspace(0.1, 0.2, 100), np.linspace(3.0, 4.0, 140)]),
     "repeated": np.concatenate([np.full(100, 0.5), np.full(100, 1.0), np.full(40, 3.0)]),
 }
-
-
-def matrix_with(values, seed=0):
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2, basis
 
 
 def run_on(matrix, block, passes, seed=0):
@@ -73,7 +68,7 @@ def entropy_rank(values):
 @pytest.mark.parametrize(("block", "passes"), [(1, 6), (1, 40), (3, 12), (8, 5), (8, 20)])
 def test_envelope_holds_what_the_probes_see(name, block, passes):
     values = np.sort(SPECTRA[name])
-    matrix, basis = matrix_with(values)
+    matrix, basis = matrix_and_vectors(values)
     run = run_on(matrix, block, passes)
     seen = envelope(run)
     slack = 1e-12 * values[-1]
@@ -92,7 +87,7 @@ def test_envelope_holds_what_the_probes_see(name, block, passes):
 
 
 def test_envelope_narrows_like_one_over_the_passes():
-    matrix, _ = matrix_with(np.linspace(1.0, 2.0, 1000))
+    matrix, _ = matrix_and_vectors(np.linspace(1.0, 2.0, 1000))
     widths = [envelope(run_on(matrix, 2, passes)).mean_width() for passes in (10, 20, 40)]
     for passes, width in zip((10, 20, 40), widths, strict=True):
         assert 1.2 / passes < width < 1.46 / passes
@@ -101,14 +96,14 @@ def test_envelope_narrows_like_one_over_the_passes():
 def test_deflation_spares_the_probes_what_the_block_has_found():
     # fifty eigenvalues apart from the rest: a probe alone would need fifty passes for them
     values = np.concatenate([np.linspace(1.0, 2.0, 950), np.geomspace(10.0, 1e4, 50)])
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     assert envelope(run_on(matrix, 8, 30)).mean_width() < 3.0 / 20
 
 
 @pytest.mark.parametrize("passes", [20, 30])
 def test_deflated_probes_keep_their_moments(passes):
     values = np.concatenate([np.linspace(1.0, 2.0, 350), np.geomspace(10.0, 1e4, 50)])
-    matrix, basis = matrix_with(values)
+    matrix, basis = matrix_and_vectors(values)
     run = run_on(matrix, 8, passes)
     full = _assemble(run)
     order = full.shape[1]
@@ -136,7 +131,7 @@ def test_deflated_probes_keep_their_moments(passes):
 @pytest.mark.parametrize("name", ["even", "decades", "spikes", "gap"])
 def test_block_rules_enclose_logarithm_and_entropy(name):
     values = np.sort(SPECTRA[name])
-    matrix, basis = matrix_with(values)
+    matrix, basis = matrix_and_vectors(values)
     run = run_on(matrix, 4, 12)
     measure = seen_by(run, basis)
     gauss, radau = block_rule(run), block_rule(run, 0.9 * values[0])
@@ -206,10 +201,11 @@ def test_deviations_of_weighted_means():
     assert np.mean(means > above / 3.0) > chance / 5.0  # not idly wide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECTRA)
 def test_coverage_of_all_bounds_together(name):
     values = np.sort(SPECTRA[name])
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     trace, logarithm = float(np.sum(values)), float(np.sum(np.log(values)))
     rank = entropy_rank(values)
     held = runs = 0
@@ -233,7 +229,7 @@ def test_coverage_of_all_bounds_together(name):
 
 def test_trace_of_an_operator_is_estimated_within_its_bracket():
     values = SPECTRA["spikes"]
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     operator = scipy.sparse.linalg.aslinearoperator(matrix)
     truth = float(np.sum(values))
     held = 0
@@ -287,7 +283,7 @@ def test_gram_matrices_against_dense_spectra(activation, d, n, passes, widest):
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
 def test_small_matrices_are_known_whole(n):
     values = np.linspace(1.0, 3.0, n)
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     result = spectral_density(matrix)
     np.testing.assert_allclose(result.lower, values, atol=1e-12)
     np.testing.assert_allclose(result.upper, values, atol=1e-12)
@@ -323,7 +319,7 @@ def test_repeated_rows_are_exact_zeros():
 
 def test_indefinite_matrices_have_no_logarithm():
     values = np.linspace(-1.0, 2.0, 150)
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     result = spectral_density(matrix, probes=4, passes=15)
     assert holds(result, values)
     assert result.log_determinant is None
@@ -334,7 +330,7 @@ def test_indefinite_matrices_have_no_logarithm():
 
 def test_what_is_below_the_noise_floor_is_said_to_be():
     values = np.concatenate([np.full(30, 1e-20), np.linspace(1.0, 2.0, 90)])
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     result = spectral_density(matrix, probes=4)
     assert holds(result, values)
     assert result.log_determinant.lower == -math.inf
@@ -352,7 +348,7 @@ def test_zero_matrix():
 
 
 def test_scale_is_of_no_account():
-    matrix, _ = matrix_with(SPECTRA["spikes"])
+    matrix, _ = matrix_and_vectors(SPECTRA["spikes"])
     plain, scaled = (spectral_density(s * matrix, probes=4, passes=12) for s in (1.0, 2.0**-40))
     np.testing.assert_allclose(scaled.upper * 2.0**40, plain.upper, rtol=1e-6)
     assert scaled.effective_rank.lower == pytest.approx(plain.effective_rank.lower, rel=1e-4)
@@ -363,7 +359,7 @@ def test_scale_is_of_no_account():
 
 @pytest.fixture(scope="module")
 def result():
-    matrix, _ = matrix_with(SPECTRA["spikes"])
+    matrix, _ = matrix_and_vectors(SPECTRA["spikes"])
     return spectral_density(matrix, probes=4, passes=20)
 
 
@@ -430,7 +426,7 @@ def test_words(result):
 
 
 def test_same_seed_same_answer():
-    matrix, _ = matrix_with(SPECTRA["decades"])
+    matrix, _ = matrix_and_vectors(SPECTRA["decades"])
     first, again, other = (spectral_density(matrix, probes=3, seed=s) for s in (1, 1, 2))
     assert np.array_equal(first.lower, again.lower)
     assert np.array_equal(first.upper, again.upper)
@@ -440,7 +436,7 @@ def test_same_seed_same_answer():
 
 
 def test_checkpoint_is_shared_with_the_extremes(tmp_path):
-    matrix, _ = matrix_with(SPECTRA["decades"])
+    matrix, _ = matrix_and_vectors(SPECTRA["decades"])
     columns = []
 
     def multiply(V):
@@ -484,7 +480,7 @@ def test_plot_returns_axes_and_writes(result, tmp_path):
 
 
 def test_plot_of_an_indefinite_matrix_is_linear(refuses, tmp_path):
-    matrix, _ = matrix_with(np.linspace(-1.0, 1.0, 60))
+    matrix, _ = matrix_and_vectors(np.linspace(-1.0, 1.0, 60))
     negative = spectral_density(matrix, probes=4, passes=6)
     assert negative.plot().get_xscale() == "linear"
     with refuses(ValueError, ".gif", ".png"):
@@ -493,7 +489,7 @@ def test_plot_of_an_indefinite_matrix_is_linear(refuses, tmp_path):
 
 def test_plot_marks_what_the_floor_hides():
     values = np.concatenate([np.full(30, 1e-20), np.linspace(1.0, 2.0, 90)])
-    hidden = spectral_density(matrix_with(values)[0], probes=4)
+    hidden = spectral_density(matrix_and_vectors(values)[0], probes=4)
     labels = [text.get_text() for text in hidden.plot().get_legend().get_texts()]
     assert "noise floor" in labels
     assert spectral_density(np.zeros((3, 3))).plot() is not None

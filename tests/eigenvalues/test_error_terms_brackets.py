@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
+from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
 from helpers.stated_problem import stated
 from scipy.sparse.linalg import LinearOperator
@@ -25,13 +26,6 @@ from fastgram.linalg.start_block import random_columns
 from fastgram.support.rounding import gamma
 
 EPS = float(np.finfo(np.float64).eps)
-
-
-def matrix_with(values, seed=0):
-    n = len(values)
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2, basis
 
 
 def holds(bracket, low, high, width=math.inf):
@@ -59,7 +53,7 @@ class TestErrorsOfEntries:
     @pytest.mark.parametrize("method", ["dense", "lanczos", "certified", "arpack"])
     def test_every_method(self, method, as_stated):
         as_stated(entry_error=ERROR)
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         answer = fg.extreme_eigenvalues(matrix, method=method, rtol=1e-2)
         holds(answer.smallest, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.02)
         holds(answer.largest, 5.0 - 0.999 * ERROR, 5.0 + 0.999 * ERROR, 0.06)
@@ -68,7 +62,7 @@ class TestErrorsOfEntries:
     def test_a_factorisation_between_the_eigenvalue_and_the_least_it_may_be(self, as_stated):
         # at 1.0005·(1 − 0.4·rtol), where passes have left [0.9995, 1.0005]
         as_stated(entry_error=ERROR / 2)
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         answer = fg.extreme_eigenvalues(matrix, method="certified", rtol=1.6e-3)
         assert answer.smallest.guarantee == answer.largest.guarantee == "certified"
         holds(answer.smallest, 1.0 - 0.499 * ERROR, 1.0 + 0.499 * ERROR)
@@ -78,7 +72,7 @@ class TestErrorsOfEntries:
     def test_arpack_without_a_proof(self, as_stated, monkeypatch):
         as_stated(entry_error=ERROR)
         monkeypatch.setattr(extreme, "DENSE_LIMIT", 10)
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         answer = fg.extreme_eigenvalues(matrix, method="arpack")
         assert 1.0 + 0.999 * ERROR <= answer.smallest.upper <= 1.01
         assert 5.0 - 0.999 * ERROR >= answer.largest.lower >= 4.99
@@ -86,7 +80,7 @@ class TestErrorsOfEntries:
     @pytest.mark.parametrize("chance", [5e-4, 1e-300])
     def test_inverse(self, chance):
         # at the least chance the factorisation alone is what proves the lower end
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         problem = stated(as_problem(matrix), entry_error=ERROR)
         found = run_inverse(problem, plain_request(chance=chance, rtol=1e-4), 1.0 - 1e-9)
         assert found is not None
@@ -102,7 +96,7 @@ class TestErrorsOfEntries:
         X = fg.datasets.sphere(60, 6, 0) * math.sqrt(scale)
         op = fg.GramOperator(X, "relu", kind="nngp")
         values = np.linalg.eigvalsh(op.dense() / scale)
-        op.entries.error = ERROR / (float(np.sum(op.entries.row_spans**2)) / scale) / 1.0
+        op.entries.error = ERROR / (float(np.sum(op.entries.row_scales**2)) / scale) / 1.0
         error = 0.999 * op.entries.norm_error / scale
         assert error == pytest.approx(0.999 * ERROR)
         answer = fg.extreme_eigenvalues(op, method=method, rtol=0.3)
@@ -113,12 +107,12 @@ class TestErrorsOfEntries:
 
     def test_the_smallest_nonzero_eigenvalue(self):
         # rank 10 of 40
-        matrix, _ = matrix_with(np.concatenate([np.zeros(30), np.linspace(1, 2, 10)]))
+        matrix, _ = matrix_and_vectors(np.concatenate([np.zeros(30), np.linspace(1, 2, 10)]))
         facts = {"rank_bound": 10, "semidefinite": True, "entry_error": ERROR}
         found, _ = smallest_nonzero(stated(as_problem(matrix), **facts), 100)
         holds(found, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
         # and by a factor of 10 columns, from JᵀJ
-        square = matrix_with(np.linspace(1, 2, 10))[0]
+        square = matrix_and_vectors(np.linspace(1, 2, 10))[0]
         factor = {"has_entries": False, "factor_columns": 10, "factor_square": lambda: square}
         found, _ = smallest_nonzero(stated(as_problem(matrix), **facts, **factor), 20)
         holds(found, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
@@ -170,7 +164,7 @@ class TestErrorsOfProducts:
         n = 300
         # no entry is much larger than others
         values = np.concatenate([[-1.0], np.linspace(-0.85, 0.85, n - 2), [1.0]])
-        matrix, basis = matrix_with(values)
+        matrix, basis = matrix_and_vectors(values)
         assert np.max(np.abs(matrix)) < 0.05 * np.max(np.sum(np.abs(matrix), axis=1))
         problem, asked = as_problem(matrix), plain_request(rtol=1e-12, block=2, max_passes=40)
         u = basis[:, end]
@@ -220,7 +214,7 @@ class TestErrorsOfProducts:
 
     def test_of_the_inverse_runs_last_product(self):
         n = 200
-        matrix, basis = matrix_with(np.concatenate([[1.0], np.linspace(2, 3, n - 1)]))
+        matrix, basis = matrix_and_vectors(np.concatenate([[1.0], np.linspace(2, 3, n - 1)]))
         problem = stated(as_problem(matrix), summands=lambda: 10**7)
         most = gamma(10**7) * problem.absolute_row_sum()
         noisy = with_noise(problem.multiply, basis[:, 0], -0.99 * most, most)
@@ -252,7 +246,7 @@ class TestTheRecurrence:
 
     @pytest.mark.parametrize("passes", [3, 1000])
     def test_defects_of_all_passes(self, wrong_factors, passes):
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         wrong_factors(passes)
         answer = fg.extreme_eigenvalues(matrix, method="lanczos", rtol=1e-9, block=4)
         holds(answer.smallest, 1.0, 1.0, 1e-2)
@@ -260,7 +254,7 @@ class TestTheRecurrence:
         assert answer.largest.estimate > 5.0 + 1e-9  # the Ritz value is wrong
 
     def test_defects_outlive_the_process(self, wrong_factors, tmp_path):
-        matrix, _ = matrix_with(VALUES)
+        matrix, _ = matrix_and_vectors(VALUES)
         wrong_factors(3)
         asked = {"method": "lanczos", "rtol": 1e-9, "block": 4, "checkpoint": tmp_path}
         fg.extreme_eigenvalues(matrix, **asked, max_passes=4)
@@ -402,7 +396,7 @@ class TestTheSmallestNonzero:
     def test_yyt_rounds(self, monkeypatch):
         # with a factorisation that is as wrong as its proof admits, and a LAPACK as wrong
         n, r = 60, 10
-        matrix, _ = matrix_with(np.concatenate([np.zeros(n - r), np.linspace(1, 2, r)]))
+        matrix, _ = matrix_and_vectors(np.concatenate([np.zeros(n - r), np.linspace(1, 2, r)]))
         values, vectors = np.linalg.eigh(matrix)
 
         def lenient(self):

@@ -80,7 +80,7 @@ def test_spans_that_are_off(sphere, monkeypatch, network, power):
     true = found.discs(ORDER)[0]
     assert np.max(true) > 0.0
     monkeypatch.setattr(Entries, "weight_error", lambda _: OFF)
-    found.entries.row_spans = found.entries.row_spans * (1.0 + OFF) ** power
+    found.entries.row_scales = found.entries.row_scales * (1.0 + OFF) ** power
     assert_no_further(found, true)
 
 

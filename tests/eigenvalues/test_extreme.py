@@ -44,11 +44,18 @@ def assert_holds(answer, values, slack, where=""):
         assert bracket.lower <= bracket.estimate <= bracket.upper, where
 
 
-@pytest.mark.parametrize("n", [40, 121])
-def test_no_bracket_misses(n):
-    # several hundred brackets at 0.999, none missing the truth
+@pytest.mark.parametrize(
+    ("n", "seeds"),
+    [
+        (40, 1),
+        pytest.param(40, 6, marks=pytest.mark.slow),
+        pytest.param(121, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_no_bracket_misses(n, seeds):
+    # up to a hundred and more brackets at 0.999, none missing the truth
     count = 0
-    for seed in range(6):
+    for seed in range(seeds):
         for name, values in spectra(n, seed):
             matrix, slack = with_spectrum(values, seed)
             for block in (1, 4, 16):
@@ -58,9 +65,10 @@ def test_no_bracket_misses(n):
                 assert_holds(answer, values, slack, f"{name}, seed {seed}, block {block}")
                 assert answer.converged or name in ("zeros", "decay"), name
                 count += 1
-    assert count == 6 * 8 * 3
+    assert count == seeds * 8 * 3
 
 
+@pytest.mark.slow
 def test_coverage_is_at_least_what_is_asked_for():
     # λ_min's bracket alone may miss half of 1 − confidence; a wide rtol stops as soon as it may
     misses = runs = 0
@@ -131,7 +139,14 @@ def circulant_spectrum(n, network):
     return np.fft.fft(fg.gram(points[:1], points, network=network)[0]).real
 
 
-@pytest.mark.parametrize("network", ["relu", "abs", "leaky_relu"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        "relu",
+        pytest.param("abs", marks=pytest.mark.slow),
+        pytest.param("leaky_relu", marks=pytest.mark.slow),
+    ],
+)
 def test_circle_is_circulant(network):
     n = 2501
     values = circulant_spectrum(n, network)

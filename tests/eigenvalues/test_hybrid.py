@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.matrices import matrix_with
 from helpers.plain_request import plain_request
 from helpers.tolerances import EPS
 from scipy.sparse.linalg import aslinearoperator
@@ -15,13 +16,6 @@ from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.request import Answer
 from fastgram.eigenvalues.results import RitzPairs
-
-
-def matrix_with(values, seed=0):
-    n = len(values)
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2
 
 
 def request(**changes):
@@ -158,6 +152,7 @@ def test_a_shift_that_is_too_far_in_gives_way():
     assert proven.largest.upper >= 2.0 * (1 - 4 * EPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.05, 0.0005])
 def test_coverage_of_the_inverse(chance):
     # wide brackets, so that a miss would show: few products, and a flat edge

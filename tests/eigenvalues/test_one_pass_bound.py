@@ -14,6 +14,7 @@ from mpmath import mp
 import fastgram as fg
 from fastgram.eigenvalues import one_pass_bound
 from fastgram.eigenvalues.one_pass_bound import ORDERS, _tails_of, tail_bound
+from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries, row_scale
 from fastgram.infinite_width.power_series import power_series
 from fastgram.matrix.traversal import each_tile
 
@@ -120,12 +121,12 @@ def test_series_add_up_to_the_entries(name, depth, kind):
     series = power_series(network, kind, 1.3, 400)
     assert np.all(series >= 0.0)
     angles = np.linspace(np.pi / 3, 2 * np.pi / 3, 7)
-    values = network.entries(kind, angles, *(np.full(7, 1.3**2),) * 2)
-    span = network.spans(kind, np.array([1.3]))[0]
+    values = direct_entries(network, kind, angles, *(np.full(7, 1.3**2),) * 2)
+    span = row_scale(network, kind, np.array([1.3]))[0]
     added = np.polynomial.polynomial.polyval(np.cos(angles), series)
     assert (
         np.max(np.abs(added - values / span**2))
-        < 200 * EPS * network.diagonal(kind, np.array([1.3]))[0]
+        < 200 * EPS * diagonal_entries(network, kind, np.array([1.3]))[0]
     )
 
 

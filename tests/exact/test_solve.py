@@ -16,6 +16,7 @@ from mpmath import mp, mpf
 
 import fastgram as fg
 from fastgram.exact import solve as exact
+from fastgram.exact.built_in import formula_of, has_formula
 from fastgram.exact.results import outward_bracket, proven_digits
 
 flint = pytest.importorskip("flint")
@@ -28,7 +29,7 @@ from fastgram.exact.hermite import StripFunction, hermite_series, series_values 
 arb, arb_mat, ctx = flint.arb, flint.arb_mat, flint.ctx
 DATA = Path(__file__).parents[1] / "data"
 WITH_BALLS = [
-    name for name in fg.activation_names() if fg.get_activation(name).ball is not None
+    name for name in fg.activation_names() if has_formula(name)
 ]  # fmt: skip
 DUALS = json.loads((DATA / "dual_values.json").read_text())
 DEPTHS = json.loads((DATA / "depth_values.json").read_text())["records"]
@@ -64,7 +65,7 @@ def ideal_circle(n):
 def solve(geometry, activation, digits):
     network = fg.Network(activation)
     start, n = time.perf_counter(), geometry.n
-    formula = network.activation.ball()
+    formula = formula_of(network.activation)
     return exact._solve(geometry, network, "gradient", formula, digits, (n, ""), start)
 
 
@@ -72,7 +73,7 @@ def circulant_ends(n, activation, bits):
     """The extreme eigenvalues of an ideal circle by a discrete cosine sum, in balls."""
     network = fg.Network(activation)
     with ctx.workprec(bits + 64):
-        A = gram_balls(ideal_circle(n), network, "gradient", network.activation.ball(), bits)
+        A = gram_balls(ideal_circle(n), network, "gradient", formula_of(network.activation), bits)
         sums = [
             sum((A[0, j] * (arb(2 * (j * m % n)) / n).cos_pi() for j in range(n)), arb(0))
             for m in range(n // 2 + 1)
@@ -120,6 +121,7 @@ def test_ideal_circles_against_their_cosine_sums(n, activation, bits):
         assert bracket.guarantee == "certified"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["unit", "raw"])
 def test_erf_on_sixty_one_points_against_mpmath(rows):
     X = fg.datasets.circle(61)
@@ -175,7 +177,7 @@ def test_layers_agree_with_the_tables(activation, kind, options):
     X[1] = -X[0]
     X[2] = X[0]
     network = fg.Network(activation, weight_variance=1.5, **options)
-    formula = network.activation.ball()
+    formula = formula_of(network.activation)
     with ctx.workprec(160):
         A = gram_balls(row_geometry(X, True), network, kind, formula, 96)
         radius = max(float(entry.rad()) for entry in A.entries())
@@ -186,6 +188,7 @@ def test_layers_agree_with_the_tables(activation, kind, options):
     assert np.allclose(mine, other, rtol=0, atol=200 * EPS * np.max(np.abs(other)))
 
 
+@pytest.mark.slow
 def test_unequal_norms_in_deep_layers():
     X = fg.datasets.sphere(6, 4, 1) * 0.5
     X[2:4] = X[:2] * 2.0
@@ -194,7 +197,7 @@ def test_unequal_norms_in_deep_layers():
         network = fg.Network(activation, depth=2, bias_variance=0.1)
         with ctx.workprec(160):
             geometry = row_geometry(X, False)
-            A = gram_balls(geometry, network, "ntk", network.activation.ball(), 80)
+            A = gram_balls(geometry, network, "ntk", formula_of(network.activation), 80)
             mine = np.array([float(entry.mid()) for entry in A.entries()]).reshape(6, 6)
         other = fg.gram(X, network=network, kind="ntk")
         assert np.allclose(mine, other, rtol=0, atol=200 * EPS * np.max(other))
@@ -211,9 +214,9 @@ def _parameters(record):
 def test_duals_against_mpmath(case):
     name, parameters = json.loads(case)
     activation = fg.get_activation(name, **parameters)
-    if activation.ball is None:
+    if not has_formula(activation):
         pytest.skip("no formula in balls")
-    formula = activation.ball()
+    formula = formula_of(activation)
     # a variance of 100 takes 100 times the terms: fewer bits then
     for large in (False, True):
         records = [
@@ -271,7 +274,7 @@ def test_deep_entries_against_mpmath(activation):
             lambda thetas=thetas: [arb(1), *(arb(t).cos() for t in thetas)],
         )  # fmt: skip
         with ctx.workprec(144):
-            A = gram_balls(geometry, network, record["kind"], network.activation.ball(), 80)
+            A = gram_balls(geometry, network, record["kind"], formula_of(network.activation), 80)
             for i, value in enumerate(values):
                 ball = A[0, i + 1]
                 assert abs(ball.mid() - arb(value)) <= ball.rad() + 1e-17 * abs(arb(value))
@@ -350,7 +353,7 @@ def test_rounding_that_is_set_aside_is_accounted_for(monkeypatch):
 
 
 def test_wrapping_stays_small_over_thousands_of_terms():
-    function = fg.get_activation("tanh").ball().derivative
+    function = formula_of(fg.get_activation("tanh")).derivative
     with ctx.workprec(300):
         series = hermite_series(function, arb(1), 200)
     assert len(series.coefficients) > 2000

@@ -20,6 +20,7 @@ from mpmath import mpf
 from fastgram import Activation, Network, get_activation
 from fastgram.devices.device import as_devices
 from fastgram.infinite_width.cosine_table import Profile, build_table
+from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE
 from fastgram.network.duals import dual_entries, dual_matrices
 
@@ -51,7 +52,7 @@ CASES = cases(RECORDS)
 
 @functools.cache
 def table_of(name, kind, q, dtype="float64"):
-    return Network(name).table(kind, float(np.sqrt(q)), dtype)
+    return table_of_norm(Network(name), kind, float(np.sqrt(q)), dtype)
 
 
 def ideal(activation, kind, theta, q1, q2=None):
@@ -166,7 +167,7 @@ def test_error_bound_holds_whatever_the_size_of_f(scale, kind):
     scaled = Activation(
         f"{scale:g}·tanh", lambda z: scale * np.tanh(z), lambda z: scale / np.cosh(z) ** 2
     )
-    table = Network(scaled).table(kind, 1.0, "float64")
+    table = table_of_norm(Network(scaled), kind, 1.0, "float64")
     theta = np.linspace(0.0, np.pi, 25)
     exact = scale**2 * ideal(get_activation("tanh"), kind, theta, np.float64(1.0))
     error = np.abs(value(table, theta) - exact)
@@ -267,8 +268,8 @@ def test_the_form_that_the_kernels_are_promised(name, kind, q):
 
 
 def test_normalize_scales_the_table():
-    plain = Network("tanh").table("nngp", 1.0, "float64")
-    scaled = Network("tanh", normalize=True).table("nngp", 1.0, "float64")
+    plain = table_of_norm(Network("tanh"), "nngp", 1.0, "float64")
+    scaled = table_of_norm(Network("tanh", normalize=True), "nngp", 1.0, "float64")
     assert scaled.at_one == pytest.approx(1.0, abs=FEW * EPS)
     for theta in (0.1, 1.5, 3.0):
         expected = value(plain, theta) / plain.at_one

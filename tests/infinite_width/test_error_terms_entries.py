@@ -16,8 +16,9 @@ from mpmath import mp
 
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width import conditioning, cosine_table, separable_table
-from fastgram.infinite_width import entries as _entries
+from fastgram.infinite_width import conditioning, cosine_table, entry_choice, separable_table
+from fastgram.infinite_width.entries import TabledEntries
+from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels import CLOSE, FROM_ONE
 from fastgram.network import duals
@@ -45,7 +46,7 @@ def turned(cosines, norms):
 def over_bound(op, X, name, rows=None):
     """The largest error of some entries over what is stated of them."""
     A, entries = op.dense(), op.entries
-    bound = entries.error * np.outer(entries.row_spans, entries.row_spans)
+    bound = entries.error * np.outer(entries.row_scales, entries.row_scales)
     worst = 0.0
     for i in range(len(X)) if rows is None else rows:
         for j in range(len(X)):
@@ -89,9 +90,8 @@ WAYS = {
 def operator(way, kind="nngp", size=1.0):
     name, X = WAYS[way]
     op = fg.GramOperator(X, fg.Network(fresh(name, size)), kind=kind)
-    entries = op.entries
-    assert (entries.separated is not None) == (way == "separated")
-    assert entries.direct == (way == "direct")
+    classes = {"separated": SeparatedEntries, "direct": IntegratedEntries}
+    assert type(op.entries) is classes.get(way, TabledEntries)
     return op, X, name
 
 
@@ -108,7 +108,7 @@ def test_norms_that_are_off(norms_off, way):
 
 
 def test_norms_that_are_taken_for_one(monkeypatch):
-    monkeypatch.setattr(_entries, "_ONE_NORM", 1e-5)
+    monkeypatch.setattr(entry_choice, "_ONE_NORM", 1e-5)
     X = turned(COSINES, 1.0 + OFF * np.array([-1.0, 1.0, -1.0, 1.0, -1.0, -1.0]))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
     assert op.entries.table is not None

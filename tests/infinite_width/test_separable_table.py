@@ -10,8 +10,9 @@ from helpers.tolerances import EPS, EPS32, FREE_NORMS
 
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.entries import Entries
-from fastgram.infinite_width.recursion import direct_entries
+from fastgram.infinite_width.entry_choice import entries_between
+from fastgram.infinite_width.integrated_entries import SeparatedEntries
+from fastgram.infinite_width.kernel_function import direct_entries
 from fastgram.infinite_width.separable_table import separate
 
 FLOAT = np.dtype(np.float64)
@@ -79,8 +80,8 @@ def test_against_quadratures_of_each_entry(name, depth, kind, options, spread, d
     """Relative to the square roots of the diagonal, and within the bound that is stated."""
     network, X = network_of(name, depth, options), norms_of(spread)
     G = fg.gram(X, network=network, kind=kind, device=device)
-    entries = Entries(network, kind, *[UnitRows.of(network.augmented(X), FLOAT)] * 2, FLOAT)
-    assert entries.separated is not None
+    entries = entries_between(network, kind, *[UnitRows.of(network.augmented(X), FLOAT)] * 2, FLOAT)
+    assert isinstance(entries, SeparatedEntries)
     assert (entries.separated.bottom, entries.separated.top) == (-2.0, 2.0)
     wanted = exact(X[:8], X, network, kind)
     spans = np.sqrt(np.outer(np.diag(G)[:8], np.diag(G)))

@@ -17,6 +17,7 @@ from helpers.tolerances import FEW, TABLE, eps, reference
 
 import fastgram as fg
 from fastgram import Network
+from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.infinite_width.separable_table import separate
 from fastgram.kernels import CELLS, CLOSE, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, IN_COSINE, Table
 from fastgram.kernels import reference as naive
@@ -43,7 +44,7 @@ def kernels(request):
 
 @functools.cache
 def table_of(name, depth, kind, dtype):
-    return Network(name, depth=depth).table(kind, 1.0, dtype)
+    return table_of_norm(Network(name, depth=depth), kind, 1.0, dtype)
 
 
 @functools.cache
@@ -273,7 +274,7 @@ def test_counts_against_the_cpu(m, rows, columns, dtype, kernels):
 
 def test_a_packed_table_lives_as_long_as_its_table():
     kernels = Kernels(np, lambda *launch: None, 3)
-    table = Network("relu").table("gradient", 1.0, "float64")
+    table = table_of_norm(Network("relu"), "gradient", 1.0, "float64")
     copy = type(table)(**vars(table))
     first = kernels.packed(copy)[0]
     assert kernels.packed(copy)[0] is first

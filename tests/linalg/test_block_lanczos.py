@@ -3,18 +3,13 @@
 import mpmath
 import numpy as np
 import pytest
+from helpers.matrices import matrix_with
 
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile, start_block_overlap
 from fastgram.support.rounding import gamma, rayleigh_bounds
 
 EPS = np.finfo(float).eps
-
-
-def matrix_with(values, seed=0):
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2
 
 
 def run_on(matrix, block, passes, seed=0):

@@ -3,18 +3,12 @@
 import mpmath
 import numpy as np
 import pytest
+from helpers.matrices import matrix_with
 from helpers.tolerances import EPS
 
 from fastgram.kernels.cpu.residual import subtract_product
 from fastgram.linalg import certificate
 from fastgram.linalg.certificate import certify_below, shifted_factor, visit_array
-
-
-def matrix_with(values, seed=0):
-    n = len(values)
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2
 
 
 def certified(matrix, shift, sign=1.0):
@@ -28,6 +22,7 @@ def proof(request, monkeypatch):
     return request.param
 
 
+@pytest.mark.slow
 def test_certificate_never_accepts_what_is_not_there(proof):
     # λ_min planted just below the shift: a certificate of the shift itself would be false
     accepted = 0

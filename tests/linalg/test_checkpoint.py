@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
@@ -14,12 +15,6 @@ from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
 from fastgram.linalg.start_block import augment, random_columns
 
 EPS = np.finfo(float).eps
-
-
-def matrix_with(values, seed=0):
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2, basis
 
 
 def test_random_columns_stay_as_they_are():
@@ -65,6 +60,7 @@ def adversaries(basis, start, matrix):
     yield np.linalg.eigh(matrix)[1][:, :2] + 1e-3 * start[:, :1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.1, 1e-3])
 def test_brackets_hold_as_often_as_promised(chance):
     runs = missed = 0
@@ -78,7 +74,7 @@ def test_brackets_hold_as_often_as_promised(chance):
             generator.standard_normal(n),
         )
         values = np.sort(kinds[seed % 4])
-        matrix, basis = matrix_with(values, seed)
+        matrix, basis = matrix_and_vectors(values, seed)
         start, _ = random_columns(n, block, seed)
         quantile = overlap_quantile(chance, block, n)
         for which, appended in enumerate(adversaries(basis, start, matrix)):
@@ -112,7 +108,7 @@ ENDS = np.r_[np.geomspace(0.05, 1, 20), np.linspace(1, 2, 270), np.geomspace(2, 
     ("values", "part"), [(FLAT, 0.5), (FLAT, 0.4), (HIGH, 0.5), (HIGH, 0.4), (ENDS, 0.75)]
 )
 def test_a_run_short_of_memory_finds_the_same(values, part):
-    matrix, _ = matrix_with(values)
+    matrix, _ = matrix_and_vectors(values)
     widest = []
 
     def multiply(V):
@@ -138,7 +134,7 @@ def test_a_run_short_of_memory_finds_the_same(values, part):
 
 
 def test_the_basis_keeps_to_its_room(monkeypatch):
-    matrix, _ = matrix_with(HIGH)
+    matrix, _ = matrix_and_vectors(HIGH)
     seen = []
     original = BlockLanczos.advance
 
@@ -152,7 +148,7 @@ def test_the_basis_keeps_to_its_room(monkeypatch):
 
 
 def test_ritz_vectors_outlive_a_restart():
-    matrix, basis = matrix_with(HIGH)
+    matrix, basis = matrix_and_vectors(HIGH)
     answer = run_lanczos(
         as_problem(matrix), plain_request(basis_bytes=8 * 300 * 60, k=3, vectors=True)
     )
@@ -173,7 +169,7 @@ def test_too_little_room_is_refused_before_any_product():
 
 
 def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
-    matrix, _ = matrix_with(HIGH)
+    matrix, _ = matrix_and_vectors(HIGH)
     calls = []
 
     def multiply(V):
@@ -214,7 +210,7 @@ def test_a_checkpoint_of_another_start_block_is_refused(tmp_path):
 def test_appended_directions_save_passes_and_change_no_promise():
     # ten small eigenvalues near each other: without their vectors, the run has to find them
     values = np.r_[1e-3 * np.linspace(1, 1.5, 10), np.linspace(1, 2, 190)]
-    matrix, basis = matrix_with(values)
+    matrix, basis = matrix_and_vectors(values)
     quantile = overlap_quantile(1e-3, 2, 200)
     passes = []
     for appended in (None, basis[:, :10]):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.matrices import matrix_with
 from helpers.other_device import FUNCTIONS, LINALG, OtherArray, OtherDevice, kernel, transfers
 from helpers.plain_request import plain_request
 from helpers.stated_problem import stated
@@ -18,12 +19,6 @@ ROUNDING = 1000 * EPS  # of couplings of size 1, some passes in
 CHUNK = 8 * N * 128  # bytes of the basis that go to a device at a time
 
 FLAT = np.linspace(1.0, 2.0, N)
-
-
-def matrix_with(values, seed=0):
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
-    matrix = (basis * values) @ basis.T
-    return (matrix + matrix.T) / 2
 
 
 def on_other(matrix, block, seed=0, appended=None, device=None, basis_bytes=None):

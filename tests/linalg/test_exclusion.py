@@ -201,6 +201,7 @@ def matrix_and_run(seed, noise=0.0):
     return values, basis, start, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 1e-8, 1e-3])
 def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
     # the vectors are those of the matrix without the noise: `rounding` is what makes up for it

@@ -25,10 +25,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastgram as fg
 from fastgram import Activation, Network
-from fastgram.infinite_width.entries import Entries, Rows
+from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
 from fastgram.matrix.traversal import Store, each_tile
+from fastgram.support import progress
 
 TILE = 8
 SIZES = (1, 2, TILE - 1, TILE, TILE + 1, 3 * TILE + 5)
@@ -63,16 +65,16 @@ def rows_for(name, n, d):
 
 def entries_of(X, network, kind, dtype="float64", Y=None):
     net, dtype = Network(network) if isinstance(network, str) else network, np.dtype(dtype)
-    rows = Rows.of(np.asarray(X, float), net, dtype)
-    columns = rows if Y is None else Rows.of(np.asarray(Y, float), net, dtype)
-    return Entries(net, kind, rows, columns, dtype)
+    rows = UnitRows.of(net.augmented(np.asarray(X, float)), dtype)
+    columns = rows if Y is None else UnitRows.of(net.augmented(np.asarray(Y, float)), dtype, "Y")
+    return entries_between(net, kind, rows, columns, dtype)
 
 
 def allowed(X, network, kind, dtype="float64", Y=None):
     """What the library says of its own error, and the naive reference's rounding."""
     entries = entries_of(X, network, kind, dtype, Y)
     scale = entries.table.scale if entries.table is not None else 1.0
-    spans = np.outer(entries.row_spans, entries.column_spans)
+    spans = np.outer(entries.row_scales, entries.column_scales)
     return spans * (entries.error + reference(np.shape(X)[1]) * max(scale, 1.0))
 
 
@@ -235,7 +237,7 @@ def test_error_bound_on_close_pairs(name, d, kind, device, dtype):
     X = with_close_pairs(d)
     entries = entries_of(X, name, kind, dtype)
     G = fg.gram(X, network=name, kind=kind, device=device, dtype=dtype)
-    bound = entries.error * np.outer(entries.row_spans, entries.column_spans)
+    bound = entries.error * np.outer(entries.row_scales, entries.column_scales)
     for i, j in [(0, 1), *((i, i % 4) for i in range(4, 28)), *((i, i - 4) for i in range(8, 28))]:
         exact = pair_entry(name, kind, X[i], X[j])
         assert abs(mpf(float(G[i, j])) - exact) <= bound[i, j], (i, j)
@@ -250,7 +252,7 @@ def test_error_bound_where_entries_are_steep(kind, device, dtype):
     X *= 10.0 / np.linalg.norm(X, axis=1, keepdims=True)
     entries = entries_of(X, "erf", kind, dtype)
     G = fg.gram(X, network="erf", kind=kind, device=device, dtype=dtype)
-    bound = entries.error * np.outer(entries.row_spans, entries.column_spans)
+    bound = entries.error * np.outer(entries.row_scales, entries.column_scales)
     for i in range(len(X)):
         for j in range(i % 4, i, 4):
             exact = pair_entry("erf", kind, X[i], X[j])
@@ -393,8 +395,8 @@ def test_free_norms(name, kind, spread, device):
 
 
 def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
-    monkeypatch.setattr("fastgram.infinite_width.entries._FEW", 0)
-    monkeypatch.setattr("fastgram.infinite_width.entries.separate", lambda *_: None)
+    monkeypatch.setattr("fastgram.infinite_width.entry_choice._FEW", 0)
+    monkeypatch.setattr("fastgram.infinite_width.entry_choice.separate", lambda *_: None)
     X = separated(4, 3) * np.geomspace(1e-2, 1e2, 4)[:, None]
     with pytest.warns(RuntimeWarning, match="elu on rows with norms so far apart.* one by one"):
         G = fg.gram(X, network="elu", device=device)
@@ -432,7 +434,7 @@ def test_free_norms_in_float32_and_in_a_rectangle(device):
 def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     name, kind, device, monkeypatch
 ):
-    monkeypatch.setattr("fastgram.infinite_width.entries._FEW", 0)
+    monkeypatch.setattr("fastgram.infinite_width.entry_choice._FEW", 0)
     X = separated(4, 3) * np.array([0.5, 1.0, 1.5, 3.0])[:, None]
     X = np.concatenate([X, -X[:1], X[1:2]])
     with pytest.warns(RuntimeWarning, match=f"{name} has kinks away from 0.* one by one") as told:
@@ -510,7 +512,7 @@ def test_making_tables_has_a_line_where_it_takes_long(network, title, slow, caps
 
     blocks_of = module.blocks_of
     monkeypatch.setattr(module, "blocks_of", made)
-    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1 if slow else 100.0)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.1 if slow else 100.0)
     fg.gram(separated(40, 3), network=network, progress=True)
     assert (title in capsys.readouterr().err) == slow
     fg.gram(separated(40, 3), network=network)
@@ -522,7 +524,7 @@ def test_an_error_in_making_tables_leaves_no_line_behind(capsys, monkeypatch):
         raise ValueError("no table")
 
     monkeypatch.setattr(module, "blocks_of", made)
-    monkeypatch.setattr("fastgram.support.progress._LATE", 0.1)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.1)
     with pytest.raises(ValueError, match="no table"):
         fg.gram(separated(40, 3), progress=True)
     time.sleep(0.3)

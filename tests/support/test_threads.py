@@ -16,7 +16,7 @@ import pytest
 import fastgram as fg
 from fastgram.matrix import traversal
 from fastgram.support import threads
-from fastgram.support.limits import memory_limits, processor_limits, processor_quotas
+from fastgram.support.limits import processor_quotas
 from fastgram.support.threads import one_blas_thread, share_of_threads, thread_limit
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -79,8 +79,7 @@ def free(monkeypatch):
     ("environment", "source"),
     [
         ({"NUMBA_NUM_THREADS": "1"}, "NUMBA_NUM_THREADS"),
-        ({"OMP_NUM_THREADS": "1"}, "OMP_NUM_THREADS"),
-        ({"OMP_NUM_THREADS": "1,4"}, "OMP_NUM_THREADS"),
+        pytest.param({"OMP_NUM_THREADS": "1"}, "OMP_NUM_THREADS", marks=pytest.mark.slow),
         ({"FASTGRAM_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}, "FASTGRAM_NUM_THREADS"),
     ],
 )
@@ -89,6 +88,7 @@ def test_variables(environment, source):
 
 
 @needs_two
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "source"),
     [
@@ -110,12 +110,15 @@ def test_nothing_set_is_all_processors(free):
     assert thread_limit().value == min([CORES, *quotas])
 
 
-def test_what_says_more_counts_for_nothing(free, monkeypatch):
+def test_the_least_counts_and_what_is_no_number_does_not(free, monkeypatch):
     usual = thread_limit()
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         for word in ("64", "", "many", "0", "-1"):
             monkeypatch.setenv(name, word)
             assert thread_limit() == usual
+    monkeypatch.setenv("OMP_NUM_THREADS", "1,4")  # a list, one a level
+    assert thread_limit() == (1, "OMP_NUM_THREADS")
+    monkeypatch.delenv("OMP_NUM_THREADS")
     # of BLAS alone
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     for library in one_blas_thread.libraries():
@@ -149,6 +152,7 @@ def test_a_number_of_threads_that_is_none(wrong, error, refuses):
 
 
 @needs_two
+@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_bits():
     """In processes of their own, for tables are kept."""
     code = """
@@ -254,115 +258,6 @@ def test_processes_of_joblib(jobs, options, most, tmp_path):
         [sys.executable, script], capture_output=True, text=True, env=clean(), check=True
     )
     assert json.loads(result.stdout) == [most, most]
-
-
-# --- control groups -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tree(tmp_path):
-    """A function that lays out control groups: lines of /proc/self/cgroup, and files."""
-
-    def lay(lines, files):
-        for name, content in files.items():
-            file = tmp_path / "root" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content + "\n")
-        groups = tmp_path / "cgroup"
-        groups.write_text("".join(f"{line}\n" for line in lines))
-        return groups, tmp_path / "root"
-
-    return lay
-
-
-V2 = ["0::/user.slice/job"]
-V1 = ["12:cpu,cpuacct:/user.slice/job", "7:memory:/user.slice/job", "0::/"]
-
-
-@pytest.mark.parametrize(
-    ("lines", "files", "values"),
-    [
-        (V2, {"user.slice/job/cpu.max": "150000 100000"}, [2]),
-        (V2, {"user.slice/job/cpu.max": "max 100000"}, []),
-        (V2, {"user.slice/job/cpu.max": "max 100000", "user.slice/cpu.max": "100000 100000"}, [1]),
-        (V2, {"user.slice/job/cpu.max": "400000 100000", "cpu.max": "20000 100000"}, [1, 4]),
-        (["0::/"], {"cpu.max": "300000 100000"}, [3]),
-        (["0::/../other"], {"cpu.max": "300000 100000"}, [3]),
-        (["0::/", "1:name=systemd:/x"], {"unified/cpu.max": "300000 100000"}, [3]),
-        (
-            V1,
-            {
-                "cpu,cpuacct/user.slice/job/cpu.cfs_quota_us": "-1",
-                "cpu,cpuacct/user.slice/job/cpu.cfs_period_us": "100000",
-                "cpu,cpuacct/user.slice/cpu.cfs_quota_us": "50000",
-                "cpu,cpuacct/user.slice/cpu.cfs_period_us": "100000",
-            },
-            [1],
-        ),
-        (
-            V1,
-            {  # a container sees its own group at the top
-                "cpu/cpu.cfs_quota_us": "250000",
-                "cpu/cpu.cfs_period_us": "100000",
-            },
-            [3],
-        ),
-        ([], {}, []),
-        (V2, {"user.slice/job/cpu.max": "nonsense"}, []),
-    ],
-)
-def test_quotas_of_processors(lines, files, values, tree):
-    assert sorted(limit.value for limit in processor_quotas(*tree(lines, files))) == values
-
-
-@pytest.mark.parametrize(
-    ("lines", "files", "least"),
-    [
-        (V2, {"user.slice/job/memory.max": "5000", "user.slice/job/memory.current": "2000"}, 3000),
-        (
-            V2,
-            {
-                "user.slice/job/memory.max": "max",
-                "user.slice/job/memory.current": "2000",
-                "user.slice/memory.max": "7000",
-                "user.slice/memory.current": "3000",
-            },
-            4000,
-        ),
-        (V2, {"user.slice/memory.high": "700", "user.slice/memory.current": "900"}, 0),
-        (
-            V2,
-            {
-                "user.slice/memory.max": "7000",
-                "user.slice/memory.current": "6000",
-                "user.slice/memory.stat": "anon 1\ninactive_file 500\nactive_file 100",
-            },
-            1500,
-        ),
-        (
-            V1,
-            {
-                "memory/user.slice/memory.limit_in_bytes": "9000",
-                "memory/user.slice/memory.usage_in_bytes": "8000",
-                "memory/user.slice/memory.stat": "inactive_file 1\ntotal_inactive_file 200",
-                "memory/user.slice/job/memory.limit_in_bytes": "9223372036854771712",
-                "memory/user.slice/job/memory.usage_in_bytes": "10",
-            },
-            1200,
-        ),
-    ],
-)
-def test_limits_of_memory(lines, files, least, tree):
-    limit = min(memory_limits(*tree(lines, files)))
-    assert limit.value == least
-    assert "memory." in limit.source
-
-
-def test_without_control_groups(tmp_path):
-    nothing = tmp_path / "none", tmp_path / "none"
-    assert processor_quotas(*nothing) == []
-    assert len(memory_limits(*nothing)) >= 1
-    assert processor_limits()[0].value == CORES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is counted on Linux")

@@ -6,123 +6,31 @@ Nothing is asked: files are as spreadsheets, pandas, R and `numpy.savetxt` write
 from __future__ import annotations
 
 import csv
-import gzip
 import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-__all__ = [
-    "Layout",
-    "Number",
-    "find_layout",
-    "is_date",
-    "is_figure",
-    "is_missing",
-    "readable",
-    "records",
-]
+from fastgram.cli.data_files.cells import Number, comma_is_decimal, is_missing, is_value
+from fastgram.cli.data_files.lines import (
+    BLANKS,
+    Lines,
+    find_encoding,
+    first_lines,
+    open_text,
+    readable,
+    refuse_web_page,
+    split,
+)
+
+__all__ = ["Layout", "find_layout", "records"]
 
 Record = tuple[int, list[str]]  # the line on which it ends, and its cells
 
-_BLANKS = " "  # stands for any run of blanks and tabs
-_SEPARATORS = ("\t", ";", ",", "|", _BLANKS)  # the first of equals is taken
-_SAMPLE, _FEW, _LETTERS = 200, 10, 2**18  # lines, and of long ones fewer
-_COMMENT = ("#", "%")
-_WORD = re.compile(r'"([^"]*)"|(\S+)')
-# A number by one convention or the other.
-_NUMERIC = re.compile(
-    r"[+-]?(?:\d+[.,]?\d*|[.,]\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:\.\d{3})+(?:,\d*)?)"
-    r"(?:[eE][+-]?\d+)?(?<!,)"
-)
-_THOUSANDS = {
-    mark: re.compile(rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in (",", ".")
-}
-_MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", ".", "*", "***"}
-_TRUTH = {"true": 1.0, "false": 0.0}
-_TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)?\s?(?:[AaPp][Mm])?(?:Z|[+-]\d{2}:?\d{2})?"
-_MONTH = r"[A-Za-z]{3,9}"
-_DATE = re.compile(
-    rf"(?:\d{{8}}T\d{{4,6}}|\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
-    rf"|\d{{1,2}}[- ]{_MONTH}[- ]\d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{4}}|{_MONTH}[- ]\d{{2,4}}"
-    rf"|\d{{4}}-?[Qq][1-4])(?:[T ]+{_TIME})?|{_TIME}"
-)
-# What a person reads as a number and `Number` does not: amounts, per cent, (negative) ones.
-_FIGURE = re.compile(r"[-+\u2212(]?\s?[$€£¥]?\s?\d[\d.,' \u00a0]*(?:%|[$€£¥])?\)?")
-_FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))[dD]([+-]?\d+)")
+_SEPARATORS = ("\t", ";", ",", "|", BLANKS)  # the first of equals is taken
 _INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*|rownames")
-# What other files begin with whose name says that they are text.
-_OTHER = (
-    (b"PK\x03\x04", "a zip archive or a spreadsheet: save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "a spreadsheet: save it as CSV"),
-    (b"\x1f\x8b", "compressed by gzip: let its name end in .gz"),
-    (b"PAR1", "a Parquet file: save it as CSV or .npy"),
-    (b"\x89HDF", "an HDF5 file: save its array as .npy"),
-)
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass(frozen=True)
-class Number:
-    """How a cell is read as a number.
-
-    Attributes
-    ----------
-    comma : bool
-        Whether the decimal mark is a comma; the other mark then separates thousands.
-    """
-
-    comma: bool = False
-
-    def read(self, cell: str) -> float:
-        """Return the number, nan for a missing one; 1 and 0 for True and False.
-
-        Raises
-        ------
-        ValueError
-            If the cell is neither.
-        """
-        if is_missing(cell):
-            return float("nan")
-        text = _FORTRAN.sub(r"\1e\2", cell.strip().replace("\u2212", "-"))
-        mark, other = (",", ".") if self.comma else (".", ",")
-        whole, point, part = text.partition(mark)
-        if _THOUSANDS[other].fullmatch(whole):
-            whole = whole.replace(other, "")
-        word = whole.lower()
-        if word in _TRUTH:
-            return _TRUTH[word]
-        if other in whole or other in part:
-            raise ValueError(cell)
-        return float(f"{whole}.{part}" if point else whole)
-
-    def is_number(self, cell: str) -> bool:
-        """Whether the cell is a number that is not missing."""
-        if is_missing(cell):
-            return False
-        try:
-            self.read(cell)
-        except ValueError:
-            return False
-        return True
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell stands for a value that is not there."""
-    return cell.strip().lower() in _MISSING
-
-
-def is_figure(cell: str) -> bool:
-    """Whether a cell looks like a number, and is neither a word nor a date."""
-    return _FIGURE.fullmatch(cell.strip()) is not None and not is_date(cell)
-
-
-def is_date(cell: str) -> bool:
-    """Whether a cell is a date, a time or both."""
-    return _DATE.fullmatch(cell.strip()) is not None
 
 
 @dataclass(frozen=True)
@@ -159,64 +67,12 @@ class Layout:
     sample: list[list[str]]
 
 
-# --- lines and records -------------------------------------------------------------------------
-
-
-class _Lines:
-    """The lines of a file but blank ones and comments; `number` is that of the last one."""
-
-    def __init__(self, text: Iterable[str]) -> None:
-        self.text = text
-        self.number = 0
-        self.comment = ""  # the last before the first line
-
-    def __iter__(self) -> Iterator[str]:
-        first = True
-        for number, line in enumerate(self.text, 1):
-            self.number = number
-            bare = line.strip()
-            if bare.startswith(_COMMENT):
-                self.comment = bare if first else self.comment
-            elif bare:
-                first = False
-                yield line
-
-
-def _open(file: Path, encoding: str) -> IO[Any]:
-    # what is not UTF-8 can only be in names and words, which are not computed with
-    options: dict[str, Any] = {"encoding": encoding, "errors": "surrogateescape", "newline": ""}
-    opened: Any = gzip.open if _compressed(file) else open
-    text: IO[Any] = opened(file, "rt", **options)
-    return text
-
-
-def _compressed(file: Path) -> bool:
-    return file.suffix.lower() == ".gz"
-
-
 def records(file: Path, layout: Layout) -> Iterator[Record]:
     """Return the rows of the table, each with the line on which it ends."""
-    with _open(file, layout.encoding) as text:
-        lines = _Lines(text)
-        for cells in itertools.islice(_split(lines, layout.separator), layout.skipped, None):
+    with open_text(file, layout.encoding) as text:
+        lines = Lines(text)
+        for cells in itertools.islice(split(lines, layout.separator), layout.skipped, None):
             yield lines.number, cells
-
-
-def _split(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    if separator == "":
-        return ([line.strip()] for line in lines)
-    if separator == _BLANKS:
-        return (_words(line) for line in lines)
-    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
-
-
-def _words(line: str) -> list[str]:
-    if '"' not in line:
-        return line.split()
-    return [quoted or bare for quoted, bare in _WORD.findall(line)]
-
-
-# --- what the layout is ------------------------------------------------------------------------
 
 
 def find_layout(file: Path) -> Layout:
@@ -227,25 +83,24 @@ def find_layout(file: Path) -> Layout:
     ValueError
         If it is no text, or there is no row.
     """
-    encoding = _encoding(file)
-    with _open(file, encoding) as text:
-        lines = _Lines(text)
-        sample, cut = _first(lines)
+    encoding = find_encoding(file)
+    with open_text(file, encoding) as text:
+        lines = Lines(text)
+        sample, cut = first_lines(lines)
     if not sample:
         raise ValueError(f"{file} holds no rows")
-    _refuse_web_page(file, sample[0])
+    refuse_web_page(file, sample[0])
     given = re.fullmatch(r"sep=(.)\s*", sample[0])  # as spreadsheets write it
     separator = given[1] if given else _separator(sample)
-    found = list(_split(sample, separator))
+    found = list(split(sample, separator))
     if cut and len(found) > 1:
         found.pop()  # a cell of which may go on
     columns = _usual(map(len, found[1:] or found))
-    number = Number(_comma_is_decimal(separator, found))
-    titles = 1 if given else 0
-    titles += _titles(found[titles:], columns, number)
+    number = Number(comma_is_decimal(separator, found))
+    first = 1 if given else 0
+    titles = first + _titles(found[first:], columns, number)
     names, header = _header(found[titles:], columns, number)
-    if names is None:
-        names = _names_in_comment(lines.comment, separator, columns, number)
+    names = names or _names_in_comment(lines.comment, separator, columns, number)
     if names is not None:
         names = [readable(name.strip()) for name in names]
         columns = len(names)
@@ -260,48 +115,9 @@ def find_layout(file: Path) -> Layout:
         names=None if names is None else tuple(names),
         index=_index(names),
         skipped=skipped,
-        titles=titles - bool(given),
+        titles=titles - first,
         sample=[cells for cells in found[skipped:] if len(cells) == columns],
     )
-
-
-def _first(lines: Iterable[str]) -> tuple[list[str], bool]:
-    """Return the first lines, and whether there may be more."""
-    sample: list[str] = []
-    letters = 0
-    for line in lines:
-        sample.append(line)
-        letters += len(line)
-        if len(sample) == _SAMPLE or (len(sample) >= _FEW and letters > _LETTERS):
-            return sample, True
-    return sample, False
-
-
-def _encoding(file: Path) -> str:
-    with gzip.open(file) if _compressed(file) else file.open("rb") as raw:
-        head = raw.read(4096)
-    for magic, what in _OTHER:
-        if head.startswith(magic):
-            raise ValueError(f"{file} is {what}")
-    if head.startswith(_UTF16):
-        return "utf-16"
-    if b"\0" in head:
-        raise ValueError(f"{file} is not text")
-    return "utf-8-sig"
-
-
-def _refuse_web_page(file: Path, line: str) -> None:
-    if re.match(r"\s*<(?:!doctype|html|\?xml)", line, re.IGNORECASE):
-        raise ValueError(f"{file} is a web page or XML, not a table")
-
-
-def readable(name: str) -> str:
-    """Return a name without what was not UTF-8."""
-    raw = name.encode("utf-8", "surrogateescape")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _usual(counts: Iterable[int]) -> int:
@@ -313,7 +129,7 @@ def _separator(sample: Sequence[str]) -> str:
     best, best_score = "", 0.0
     for separator in _SEPARATORS:
         try:
-            found = [cells for cells in _split(sample, separator) if cells]
+            found = [cells for cells in split(sample, separator) if cells]
         except csv.Error:  # a line is one field, and too long for that
             continue
         sizes = [len(cells) for cells in found if len(cells) > 1]
@@ -324,29 +140,11 @@ def _separator(sample: Sequence[str]) -> str:
         share = len(alike) / len(found)
         if share < 0.5:
             continue
-        values = sum(_is_value(cell) for cells in alike for cell in cells)
+        values = sum(is_value(cell) for cells in alike for cell in cells)
         score = share * (0.1 + values / (columns * len(alike)))
         if score > best_score:
             best, best_score = separator, score
     return best
-
-
-def _is_value(cell: str) -> bool:
-    return bool(_NUMERIC.fullmatch(cell.strip())) or is_missing(cell) or is_date(cell)
-
-
-def _comma_is_decimal(separator: str, found: Sequence[Sequence[str]]) -> bool:
-    """Decide by the numbers that can be read in one way only, else by the separator."""
-    cells = [cell.strip() for row in found for cell in row if "," in cell or "." in cell]
-    numbers = [cell for cell in cells if _NUMERIC.fullmatch(cell)]
-    if any("," in cell and "." in cell for cell in numbers):
-        return all(
-            cell.rfind(",") > cell.rfind(".") for cell in numbers if "," in cell and "." in cell
-        )
-    commas = [cell for cell in numbers if "," in cell]
-    if not commas or any("." in cell and not _THOUSANDS["."].fullmatch(cell) for cell in numbers):
-        return False
-    return separator == ";" or not all(map(_THOUSANDS[","].fullmatch, commas))
 
 
 def _titles(found: Sequence[Sequence[str]], columns: int, number: Number) -> int:
@@ -365,7 +163,7 @@ def _names_in_comment(
     comment: str, separator: str, columns: int, number: Number
 ) -> list[str] | None:
     """Return the names that a comment above the table gives, as `numpy.savetxt` writes a header."""
-    cells = next(_split([comment.lstrip("#%")], separator), []) if comment else []
+    cells = next(split([comment.lstrip("#%")], separator), []) if comment else []
     if len(cells) != columns or any(map(number.is_number, cells)):
         return None
     return [cells[0].strip() or comment[0], *cells[1:]]

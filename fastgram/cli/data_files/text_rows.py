@@ -14,22 +14,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.cli.data_files.cells import is_date, is_figure, is_missing
 from fastgram.cli.data_files.columns import Choice, Selection, column_words, option_words, select
-from fastgram.cli.data_files.layout import (
-    Layout,
-    find_layout,
-    is_date,
-    is_figure,
-    is_missing,
-    readable,
-    records,
-)
+from fastgram.cli.data_files.layout import Layout, find_layout, records
+from fastgram.cli.data_files.lines import readable
 
 __all__ = ["TextRows", "read_text"]
 
 Array = npt.NDArray[np.float64]
 
-_TOLD = 6  # columns that are described in a message; of more, how many
+_DESCRIBED = 6  # columns that are described in a message; of more, how many
 
 
 @dataclass(frozen=True)
@@ -278,9 +272,9 @@ def _gaps(values: Array, lines: npt.NDArray[np.int64]) -> str:
 
 
 def _refusal(names: Sequence[str] | None, bad: dict[int, str], good: Sequence[int]) -> str:
-    told = [f"{column_words(column, names)} {what}" for column, what in bad.items()]
-    if len(told) > _TOLD:
-        told[_TOLD - 1 :] = [f"{len(told) - _TOLD + 1} more columns likewise"]
+    told = [f"{column_words(column, names)} {problem}" for column, problem in bad.items()]
+    if len(told) > _DESCRIBED:
+        told[_DESCRIBED - 1 :] = [f"{len(told) - _DESCRIBED + 1} more columns likewise"]
     them = "it" if len(bad) == 1 else "them"
     drop, keep = option_words(bad, names), option_words(good, names)
     if not good:

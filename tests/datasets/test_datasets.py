@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from fastgram import datasets
 from fastgram.datasets import circle, digits, separation, smoothed, sphere, subspace
+from fastgram.datasets.nearest_pair import NearestPair
 
 EPS = np.finfo(np.float64).eps
 
@@ -271,12 +272,10 @@ def test_separation_where_products_underflow():
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7])
-def test_separation_does_not_depend_on_blocks(block, monkeypatch):
+def test_separation_does_not_depend_on_blocks(block):
     X = sphere(22, 5, 0)
     X[19] = X[4] + 1e-9
-    expected = separation(X)
-    monkeypatch.setattr(datasets, "_BLOCK", block)
-    assert separation(X) == expected
+    assert NearestPair(X, block).distance() == separation(X)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -303,10 +302,10 @@ def test_separation_of_tiny_and_huge_rows(X):
 
 
 @pytest.mark.parametrize("block", [2, 512])
-def test_separation_beyond_float64_is_infinite(block, monkeypatch):
-    monkeypatch.setattr(datasets, "_BLOCK", block)
-    assert separation(np.eye(5) * 1.7e308) == math.inf
-    assert separation([[1.7e308] * 4, [1.7e308, 1.7e308, -1.7e308, -1.7e308]]) == math.inf
+def test_separation_beyond_float64_is_infinite(block):
+    opposite = np.array([[1.7e308] * 4, [1.7e308, 1.7e308, -1.7e308, -1.7e308]])
+    for X in (np.eye(5) * 1.7e308, opposite):
+        assert NearestPair(X, block).distance() == separation(X) == math.inf
 
 
 def test_separation_of_the_circle():

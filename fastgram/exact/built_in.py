@@ -1,0 +1,90 @@
+"""Which built-in activations have a formula in ball arithmetic, and the formula of an activation.
+
+python-flint is loaded when a formula is made, and not to say which there are.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from fastgram.network.activations import Activation, activation_names, family_of, get_activation
+
+if TYPE_CHECKING:
+    from fastgram.exact.formulas import Formula
+
+__all__ = ["formula_of", "has_formula", "require_flint"]
+
+# Each family that has one, and the function of `fastgram.exact.formulas` that makes it of the
+# family's parameters.
+_FORMULAS = {
+    "relu": "relu",
+    "leaky_relu": "leaky_relu",
+    "tanh": "hyperbolic_tangent",
+    "sigmoid": "sigmoid",
+    "softplus": "softplus",
+    "swish": "swish",
+    "gelu": "gelu",
+    "mish": "mish",
+    "erf": "error_function",
+    "sin": "sine",
+    "cos": "cosine",
+    "abs": "absolute_value",
+    "step": "step",
+    "linear": "identity",
+    "polynomial": "polynomial",
+}
+
+
+def require_flint() -> None:
+    """Raise ImportError, with what to install, where python-flint is missing."""
+    try:
+        importlib.import_module("flint")
+    except ImportError:
+        message = "exact eigenvalues need python-flint: pip install 'fastgram[exact]'"
+        raise ImportError(message) from None
+
+
+def has_formula(activation: str | Activation) -> bool:
+    """Whether an activation has a formula: its own `ball`, or that of its family."""
+    activation = get_activation(activation)
+    family = family_of(activation)
+    return activation.ball is not None or (family is not None and family[0] in _FORMULAS)
+
+
+def formula_of(activation: Activation) -> Formula:
+    """Return the formula of an activation: its own `ball` first, else that of its family.
+
+    Raises
+    ------
+    ImportError
+        If python-flint is missing.
+    ValueError
+        If there is no formula.
+    TypeError
+        If the activation's own `ball` returns something else.
+    """
+    require_flint()
+    if not has_formula(activation):
+        have = [name for name in activation_names() if has_formula(name)]
+        raise ValueError(
+            f"{activation.name} has no formula in ball arithmetic (those that have: "
+            f"{', '.join(have)}; your own: Activation(..., ball=...))"
+        )
+    formula = _of_family(activation) if activation.ball is None else activation.ball()
+    if not hasattr(formula, "expectations"):
+        raise TypeError(
+            f"activation {activation.name!r}: ball() must return a fastgram.exact.StripFormula, "
+            f"not {type(formula).__name__}"
+        )
+    return formula
+
+
+def _of_family(activation: Activation) -> Formula:
+    from fastgram.exact import formulas
+
+    family = family_of(activation)
+    assert family is not None
+    name, parameters = family
+    formula: Formula = getattr(formulas, _FORMULAS[name])(**parameters)
+    return formula

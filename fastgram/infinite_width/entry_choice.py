@@ -1,0 +1,150 @@
+"""Which class of entries takes which rows, chosen once, before any entry is computed.
+
+- Entries that are zero everywhere: nothing.
+- Homogeneous activations: one table, scales |x|**p.
+- Rows of one norm: one table of that norm.
+- Rows of several norms: separated tables, scales the square roots of the diagonal.
+
+What none of these holds is integrated entry by entry, and so are very few entries. An activation
+with kinks away from 0 on rows of several norms has no table (its entries depend on the larger of
+the two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+
+import numpy as np
+
+from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.entries import Entries, TabledEntries, ZeroEntries
+from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
+from fastgram.infinite_width.kernel_function import diagonal_entries
+from fastgram.infinite_width.separable_table import separate
+from fastgram.network.network import Network
+from fastgram.support.arrays import Array
+
+__all__ = ["entries_between"]
+
+# Norms no further apart than this are one norm: a few roundings of a norm.
+_ONE_NORM = 32 * float(np.finfo(np.float64).eps)
+# So few entries are integrated sooner than a table for any two norms is made.
+_FEW = 1024
+
+
+def entries_between(
+    network: Network,
+    kind: str,
+    rows: UnitRows,
+    columns: UnitRows,
+    dtype: np.dtype[np.floating],
+) -> Entries:
+    """Return the entries between rows and columns, one and the same for a symmetric matrix.
+
+    Parameters
+    ----------
+    network : Network
+        Of infinite width.
+    kind : {"gradient", "nngp", "ntk"}
+    rows, columns : UnitRows
+        Of augmented rows.
+    dtype : {float64, float32}
+        Of the tiles.
+
+    Raises
+    ------
+    ValueError
+        If an entry overflows in the dtype of the tiles, if a variance vanishes or overflows in
+        some layer, or if a kink was not declared.
+
+    Warns
+    -----
+    RuntimeWarning
+        If entries are integrated one by one where other rows would have a table.
+    """
+    sides = network, kind, rows, columns, dtype
+    norms = np.unique(np.concatenate([rows.norms, columns.norms]))
+    middle, width = float(np.mean(norms)), float(norms[-1] - norms[0])
+    one_norm = width <= _ONE_NORM * norms[-1]
+    # of the very norm that tables are made for: a level of the quadrature is found once
+    _refuse_overflow(network, kind, middle if one_norm else float(norms[-1]), dtype)
+    if network.is_zero(kind):
+        return ZeroEntries(*sides)
+    power = network.homogeneity()
+    if power == 0 and network.depth > 1 and norms[0] == 0.0 and _at_zero(network) != 0.0:
+        # a zero row leaves the first layer as a constant, which is no multiple of a table
+        return IntegratedEntries(*sides, norms)
+    if power is not None:
+        return TabledEntries(*sides)
+    if norms[-1] == 0.0 and not np.any(diagonal_entries(network, kind, norms)):
+        return ZeroEntries(*sides)  # all rows are zero
+    if one_norm:
+        return TabledEntries(*sides, middle, width / middle if middle else 0.0)
+    if rows.norms.size * columns.norms.size <= _FEW:
+        return IntegratedEntries(*sides, norms)
+    return _of_many_norms(network, kind, rows, columns, dtype, norms)
+
+
+def _of_many_norms(
+    network: Network,
+    kind: str,
+    rows: UnitRows,
+    columns: UnitRows,
+    dtype: np.dtype[np.floating],
+    norms: Array,
+) -> Entries:
+    """Return separated entries where there are tables; warn where not."""
+    name, sides = network.activation.name, (network, kind, rows, columns, dtype)
+    if any(network.activation.kinks):
+        integrated = IntegratedEntries(*sides, norms)
+        _warn_slow(f"{name} has kinks away from 0 and the rows have different norms: its entries")
+        return integrated
+    least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
+    separated = separate(network, kind, least, float(norms[-1]), dtype)
+    if separated is None:
+        integrated = IntegratedEntries(*sides, norms)
+        _warn_slow(f"{name} on rows with norms so far apart has no table: its entries")
+        return integrated
+    entries = SeparatedEntries(*sides, separated)
+    outside = entries.fraction_outside()
+    if outside > 0.0:
+        _warn_slow(
+            f"{name} at depth {network.depth} on rows of different norms has a table for cosines"
+            f" from {max(separated.bottom, -1.0):g} to {min(separated.top, 1.0):g} only; about"
+            f" {outside:.2g} of the pairs are outside: these entries"
+        )
+    return entries
+
+
+def _refuse_overflow(
+    network: Network, kind: str, norm: float, dtype: np.dtype[np.floating]
+) -> None:
+    """Refuse entries that the dtype of tiles does not hold; the norm is the largest."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = float(diagonal_entries(network, kind, np.array([norm]))[0])
+    # a factor for what is added and multiplied on the way; norms are scales
+    if not max(largest, norm) <= float(np.finfo(dtype).max) / 16.0:
+        remedy = 'use dtype="float64"' if dtype.name == "float32" else "lower the depth"
+        raise ValueError(
+            f"an entry of rows of norm {norm:.3g} overflows in {dtype.name}: {remedy}, or scale"
+            " the rows"
+        )
+
+
+def _at_zero(network: Network) -> float:
+    return float(network.activation.f(np.zeros(1))[0])
+
+
+def _warn_slow(entries: str) -> None:
+    message = (
+        f"{entries} are integrated one by one, milliseconds each and layer;"
+        " rows of one norm are thousands of times faster"
+    )
+    ours = (os.path.dirname(os.path.dirname(__file__)), contextlib.__file__, "<")
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(ours):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, stacklevel=level)  # at the caller's own line
