@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.eigenvalues.close_pairs import close_pairs
-from fastgram.eigenvalues.one_pass_bound import tail_bound
+from fastgram.eigenvalues.one_pass_bound import one_pass_bound
 from fastgram.eigenvalues.problem import Problem
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.infinite_width.entries import Entries
@@ -88,7 +88,7 @@ class GramProblem(Problem):
 
     def one_pass(self) -> float | None:
         """Return a proven lower bound of λ_min from one pass over the entries, or None."""
-        found = tail_bound(self._op)
+        found = one_pass_bound(self._op)
         return None if found is None else lower_end(found.lower, -self.exponent)
 
     def product_flops(self, columns: int) -> float | None:
