@@ -1,4 +1,4 @@
-"""What a block Lanczos run proves of the measure that its probes see.
+"""The measure that random probes see, and its bounds from a block Lanczos run.
 
 The probe g has the measure μ(x) = gᵀ1(A ≤ x)g, and the run, of k passes, knows it through T.
 
@@ -40,16 +40,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse
 
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Envelope", "block_rule", "envelope"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Last diagonal entries tried for each probe: between two nodes, the envelope stands at so many x.

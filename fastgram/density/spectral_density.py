@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import Envelope, block_rule, envelope
@@ -39,8 +38,6 @@ from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 
 __all__ = ["SpectralDensity", "spectral_density"]
-
-Array = npt.NDArray[np.float64]
 
 # How the chance of a miss is divided.
 _ORDER, _ENDS, _SUMS = 0.5, 0.25, 0.25
@@ -210,7 +207,7 @@ def _result(
     estimates = np.clip(nodes[places], lower, upper)
     trace = known_trace(problem)
     sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
-    parts = [_what_was_done(run, law, seen, n)]
+    parts = [_account(run, law, seen, n)]
     if stopped:
         parts.append(stopped)
     if zeros:
@@ -253,7 +250,7 @@ def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket |
     return bracket_around(low, high, found.estimate + added, found.guarantee)
 
 
-def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:
+def _account(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:
     done = f"{run.passes} {'pass' if run.passes == 1 else 'passes'} with {run.block} probes"
     order = sum(diagonal.shape[0] for diagonal in run.diagonals)
     if order == n:

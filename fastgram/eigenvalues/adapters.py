@@ -13,12 +13,11 @@ from fastgram.eigenvalues.gram_problem import GramProblem
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.certificate import Visitor, visit_array
 from fastgram.matrix.operator import GramOperator
+from fastgram.support.arrays import Array
 from fastgram.support.scaling import DENORMAL, exponent_of, scaled
 from fastgram.support.validation import as_real_array
 
 __all__ = ["ArrayProblem", "as_problem"]
-
-Array = npt.NDArray[np.float64]
 
 
 def as_problem(A: Any) -> Problem:

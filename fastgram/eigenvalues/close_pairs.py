@@ -12,14 +12,12 @@ import threading
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.matrix.operator import GramOperator
+from fastgram.support.arrays import Array
 
 __all__ = ["close_pairs"]
-
-Array = npt.NDArray[np.float64]
 
 # How close |cᵢⱼ| has to be to 1: closer than pairs are that stand out by nothing.
 _CLOSE = 0.1

@@ -16,12 +16,11 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.certificate import Visitor
+from fastgram.support.arrays import Array
 from fastgram.support.scaling import exponent_of, scaled
 from fastgram.support.validation import as_real_array
 
 __all__ = ["ForeignProblem", "products_of"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Additions of somebody else's product beyond the n of a plain sum.

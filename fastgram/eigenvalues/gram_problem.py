@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.one_pass_bound import one_pass_bound
@@ -15,11 +14,10 @@ from fastgram.infinite_width.entries import Entries
 from fastgram.linalg.certificate import Visitor
 from fastgram.matrix.operator import GramOperator
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
+from fastgram.support.arrays import Array
 from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
 
 __all__ = ["GramProblem"]
-
-Array = npt.NDArray[np.float64]
 
 # Norms that are 1 to so much are 1 but for rounding.
 _ONE = 32 * float(np.finfo(np.float64).eps)

@@ -42,12 +42,12 @@ from fastgram.kernels import Table
 from fastgram.matrix.operator import GramOperator
 from fastgram.matrix.traversal import Multiply, each_tile, one_blas_thread
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.validation import as_integer
 
 __all__ = ["ORDERS", "OnePassBound", "one_pass_bound"]
 
-Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
 Places = npt.NDArray[np.intp]
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from fastgram.devices.device import CPU, Device
 from fastgram.linalg.certificate import Visitor
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import noise_floor
 
 __all__ = ["Problem"]
-
-Array = npt.NDArray[np.float64]
 
 
 class Problem(Protocol):

@@ -19,16 +19,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.methods.dense import prove_below
 from fastgram.eigenvalues.problem import Problem
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
 __all__ = ["smallest_nonzero"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 

@@ -21,18 +21,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.devices.device import CPU, Device
 from fastgram.linalg.krylov_basis import basis_on, factored, frobenius_norm
 from fastgram.linalg.start_block import augment, random_columns
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["BlockLanczos"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 

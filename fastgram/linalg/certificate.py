@@ -30,12 +30,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.linalg.packed_cholesky import PANEL, LowerTriangle
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import conventional_blas
 
 __all__ = ["Visit", "Visitor", "certify_below", "shifted_factor", "visit_array"]
 
-Array = npt.NDArray[np.float64]
 # Told of blocks of a symmetric matrix that cover its lower triangle, each with its rows and
 # columns, on any thread.
 Visitor = Callable[[slice, slice, npt.NDArray[np.floating]], None]

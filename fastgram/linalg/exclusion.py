@@ -57,12 +57,12 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import scipy.special
+
+from fastgram.support.arrays import Array
 
 __all__ = ["EDGE_RTOL", "Missed", "excludes", "measure", "proven_edge"]
 
-Array = npt.NDArray[np.float64]
 Measures = tuple[Array, Array, Array]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -14,15 +14,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.devices.device import Device
+from fastgram.support.arrays import Array
 from fastgram.support.threads import thread_count
 
 __all__ = ["Basis", "DeviceBasis", "HostBasis", "basis_on", "factored", "frobenius_norm"]
-
-Array = npt.NDArray[np.float64]
 
 _CHUNK_COLUMNS = 128
 _SLICE_ROWS = 8192

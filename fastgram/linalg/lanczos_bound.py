@@ -37,16 +37,14 @@ such a matrix, whose g rises by half before it falls. So where g(x) = q is no bo
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import betaincinv
 
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.exclusion import Missed, measure, proven_edge
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
 __all__ = ["EXACT", "inner_end", "outer_bound", "overlap_quantile", "start_block_overlap"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 EXACT = Missed(0.0)  # of a recurrence in exact arithmetic

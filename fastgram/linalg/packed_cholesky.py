@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["PANEL", "LowerTriangle", "packed_bytes"]
-
-Array = npt.NDArray[np.float64]
 
 # Rows of a panel: as a tile of the traversal, so that a tile is written in one piece.
 PANEL = 384

@@ -9,12 +9,11 @@ is determined.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
-__all__ = ["augment", "random_columns"]
+from fastgram.support.arrays import Array
 
-Array = npt.NDArray[np.float64]
+__all__ = ["augment", "random_columns"]
 
 # Mixed into the seed of the start block, so that it owes nothing to data drawn from that seed.
 _TAG = int.from_bytes(b"fastgram start block", "big")

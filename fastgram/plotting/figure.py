@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from fastgram.bracket import Bracket
+from fastgram.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes  # for those who may not import matplotlib
@@ -41,8 +41,6 @@ __all__ = [
     "save",
     "why_at_the_edge",
 ]
-
-Array = npt.NDArray[np.float64]
 
 FORMATS = (".png", ".svg", ".pdf")
 

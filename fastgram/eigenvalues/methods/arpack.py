@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from fastgram.bracket import Bracket, bracket_around
@@ -15,12 +14,11 @@ from fastgram.eigenvalues.methods.dense import certified_bracket
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
 
 __all__ = ["run_arpack"]
-
-Array = npt.NDArray[np.float64]
 
 
 def run_arpack(problem: Problem, request: Request) -> Answer:

@@ -28,7 +28,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
@@ -39,13 +38,12 @@ from fastgram.linalg.certificate import below, shifted_factor
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
 from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import conventional_blas, one_blas_thread
 
 __all__ = ["Inverse", "run_inverse"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Products with C at most: where so many do not close the bracket, rounding is in the way.

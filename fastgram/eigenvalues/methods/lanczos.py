@@ -7,7 +7,6 @@ import math
 import os
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.brackets import bracket_scaled
@@ -18,11 +17,10 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 
 __all__ = ["StopReason", "brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
-
-Array = npt.NDArray[np.float64]
 
 
 # Of the columns that the basis may have, the part that a restart keeps as Ritz vectors of each end:
