@@ -166,7 +166,7 @@ def _effective_rank(
     slack: float,
     failure_probability: float | None,
 ) -> Bracket | None:
-    """Bracket it; by the mean over the probes too, where a chance is left and the trace is known."""
+    """Bracket it; by the mean over the probes too, where a chance is left for that."""
     n = bounds[0].size
     mean = trace.estimate / n
     if mean <= 0.0:

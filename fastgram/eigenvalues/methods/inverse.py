@@ -94,12 +94,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         None where no factorisation runs through.
     """
     with stage(request.progress, "factorisation"):
-        factor, slack = shifted_factor(problem.visit, problem.n, shift)
-        for widths in _FURTHER:
-            if factor is not None:
-                break
-            shift -= widths * (slack + problem.entry_error)
-            factor, slack = shifted_factor(problem.visit, problem.n, shift)
+        factor, slack, shift = _factor_near(problem, shift)
     if factor is None:
         return None
     solve = _Solve(factor, conventional_blas())
@@ -136,6 +131,17 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         pairs = RitzPairs(pairs.values, pairs.residuals)
     smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)
     return Inverse(smallest, pairs, floor + 4.0 * slack, products)
+
+
+def _factor_near(problem: Problem, shift: float) -> tuple[LowerTriangle | None, float, float]:
+    """Return the factor of A − sI, its slack, and s: the shift, or a point further out."""
+    factor, slack = shifted_factor(problem.visit, problem.n, shift)
+    for widths in _FURTHER:
+        if factor is not None:
+            break
+        shift -= widths * (slack + problem.entry_error)
+        factor, slack = shifted_factor(problem.visit, problem.n, shift)
+    return factor, slack, shift
 
 
 @dataclass
