@@ -192,15 +192,18 @@ def _effective_rank(
         if highest is not None:
             nodes = np.maximum(highest[0], 0.0) / mean
             high = min(high, n * (float(highest[1] @ ENTROPY.value(nodes)) + below + error))
-    low, high = min(low, high), max(low, high)
+    ends = _rank_ends(n, min(low, high), max(low, high), around)
+    return bracket_around(*ends, math.exp(math.log(n) - estimate / n), "probabilistic")
+
+
+def _rank_ends(n: int, low: float, high: float, around: tuple[float, float]) -> tuple[float, float]:
+    """Return bounds of exp(log τ − E/τ) from those of E, and of τ (around)."""
     # log τ − E/τ falls with E, and as τ grows falls to τ = −E and rises from there
     largest = max(math.log(end) - low / end for end in around)
     bottom = min(max(-high, around[0]), around[1])
     least_exponent = math.log(bottom) - high / bottom
     ends = max(math.exp(least_exponent), 1.0), min(math.exp(largest), float(n))
-    return bracket_around(
-        min(ends), max(ends), math.exp(math.log(n) - estimate / n), "probabilistic"
-    )
+    return min(ends), max(ends)
 
 
 def _radau(run: BlockLanczos, below: float, shift: float) -> tuple[Array, Array] | None:

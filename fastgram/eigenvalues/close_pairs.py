@@ -2,7 +2,7 @@
 
 A pair with entries Aᵢᵢ, Aⱼⱼ and a normalised cᵢⱼ = Aᵢⱼ/√(AᵢᵢAⱼⱼ) near ±1 has a 2×2 minor whose
 least eigenvalue is about (1 − |cᵢⱼ|)·Aᵢᵢ: an upper end of λ_min, and under a kinked activation, on
-data with near-duplicates, most of what λ_min is made of. Their vectors, (eᵢ ∓ eⱼ)/√2, appended to
+data with near-duplicates, most of what λ_min is made of. Their vectors, (eᵢ ∓ eⱼ)/√2, added to
 the start block of a Lanczos run, halve its passes there (`bench/passes.py`).
 """
 
@@ -45,8 +45,8 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     lock = threading.Lock()
 
     def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, own = device.xp, device.held(scales)
-        cosines = block / own[rows, None] / own[columns]
+        xp, lengths = device.xp, device.held(scales)
+        cosines = block / lengths[rows, None] / lengths[columns]
         sizes = abs(cosines)
         if rows == columns:
             sizes = xp.tril(sizes, -1)

@@ -162,8 +162,6 @@ def extreme_eigenvalues(
     until = Until(time_limit, callback, start)
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
     problem = as_problem(A)
-    if k > problem.n:
-        raise ValueError(f"k must be at most the order of the matrix, {problem.n}, not {k}")
     request = Request(
         rtol=rtol,
         chance=(1.0 - confidence) / 2.0,
@@ -178,14 +176,21 @@ def extreme_eigenvalues(
         basis_bytes=BASIS_BYTES,
         until=until,
     )
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
-    if method == "dense" and not problem.has_entries:
-        raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
+    _check(problem, request, method)
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
     used = answer.method or method
     # of the zero matrix, which no method has met, as of the others that need no product
     return _finish(problem, request, answer, "dense" if used == "auto" else used, start)
+
+
+def _check(problem: Problem, request: Request, method: Method) -> None:
+    """Raise what does not fit together."""
+    if request.k > problem.n:
+        raise ValueError(f"k must be at most the order of the matrix, {problem.n}, not {request.k}")
+    if request.checkpoint is not None and not isinstance(request.checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a path, not {request.checkpoint!r}")
+    if method == "dense" and not problem.has_entries:
+        raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
 
 
 def _finish(

@@ -37,7 +37,7 @@ class Problem(Protocol):
     memory : int or None
         Bytes that were allowed for keeping entries, where that was said.
     entry_flops : float
-        What an entry costs to compute anew; 0 where all are stored.
+        Floating-point operations that computing an entry takes; 0 where all are stored.
     factor_columns : int or None
         Columns of a factor J with A = JJᵀ, where there is one.
     device : Device
@@ -98,7 +98,7 @@ class Problem(Protocol):
     # --- what is known of a Gram matrix alone ---
 
     def forget(self) -> None:
-        """Drop what is kept of the matrix between products, to make room."""
+        """Drop what is kept of the matrix between products, and free its memory."""
         return None
 
     def extra_start_vectors(self, count: int) -> Array | None:

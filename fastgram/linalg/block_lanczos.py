@@ -139,7 +139,7 @@ class BlockLanczos:
 
     @property
     def spilled(self) -> int:
-        """Bytes of the basis in host memory because the device has no room for them."""
+        """Bytes of the basis in host memory because the device has no memory for them."""
         return self._basis.spilled
 
     @property

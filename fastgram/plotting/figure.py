@@ -86,7 +86,7 @@ class HasDistribution(HasExtremes, Protocol):
 
     @property
     def noise_floor(self) -> float:
-        """What the arithmetic cannot see."""
+        """An eigenvalue below it is not told from 0."""
 
     @property
     def block(self) -> int:

@@ -35,7 +35,7 @@ _NOTHING = 1e-100
 
 
 class StopReason(enum.Enum):
-    """What ended the passes of a run."""
+    """The end of a run's passes."""
 
     NARROW = enum.auto()  # the brackets are as narrow as asked
     BELOW_NOISE_FLOOR = enum.auto()  # both Ritz values are
@@ -110,14 +110,14 @@ class _Passes:
 
     def judge(self) -> None:
         """Look at what was found where it is time to, and set `stop` where the run is done."""
-        over = self._over()
-        if over is None and self._run.passes < self._next_look:
+        done = self._done()
+        if done is None and self._run.passes < self._next_look:
             return
         self._next_look = self._run.passes + max(1, self._run.passes // 16)
         self._look()
-        self.stop = over or self._settled() or self._ended_early()
+        self.stop = done or self._found_enough() or self._ended_early()
 
-    def _over(self) -> StopReason | None:
+    def _done(self) -> StopReason | None:
         """Return what ends the run whatever it has found."""
         run = self._run
         if run.exhausted:
@@ -162,7 +162,7 @@ class _Passes:
         wanted = self._brackets[1:] if self._only_the_largest else self._brackets
         return all(end.within(self._request.rtol) for end in wanted)
 
-    def _settled(self) -> StopReason | None:
+    def _found_enough(self) -> StopReason | None:
         if self._both_are_lost:
             return StopReason.BELOW_NOISE_FLOOR
         rtol = self._request.rtol
