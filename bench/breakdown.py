@@ -28,8 +28,8 @@ from bench import parts, results
 from bench.floors import gemm_of_tiles, times_in_turn
 from bench.parts import Array, Case, Parts, Tile
 from bench.results import Figure
+from fastgram.matrix.consumers import Store
 from fastgram.matrix.tile_cache import bytes_of_all
-from fastgram.matrix.traversal import Store
 from fastgram.support.literals import Kind
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import thread_count
@@ -47,7 +47,7 @@ NETWORKS: tuple[tuple[str, Kind, int], ...] = (  # activation, kind, depth
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What was measured of one pass or build; `floor` is that of a build."""
+    """Figures of one pass or build; `floor` is that of a build."""
 
     name: str
     entries: int  # of the tiles of the upper triangle
@@ -61,7 +61,7 @@ class Breakdown:
         return {**shares, "rest": median(self.times.whole) - sum(shares.values())}
 
     def figures(self) -> list[Figure]:
-        """Return what is saved."""
+        """Return the figures to save."""
         ratios = [
             Figure.of(self.name, "/ sum of the parts", self.times.to_sum, "ratio"),
             Figure.of(self.name, "/ GEMM of the tiles by BLAS", self.times.to_gemm, "ratio"),

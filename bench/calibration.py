@@ -18,14 +18,14 @@ from numba.core.registry import cpu_target
 import fastgram as fg
 from bench.floors import each_pair
 from bench.parts import Sample, Shape, entries_of
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.kernels.cpu.llvm_vectors import features
 
 __all__ = ["instructions", "run_loop"]
 
 
 def instructions() -> str:
-    """Return what the tile kernel is compiled for: "avx512", "avx2" or "any"."""
+    """Return the vectors that the tile kernel is compiled for: "avx512", "avx2" or "any"."""
     found = features(cpu_target.target_context)
     if "avx512f" in found:
         return "avx512"

@@ -1,4 +1,4 @@
-"""What the first Gram matrix in a new process takes, before and after its code is compiled.
+"""Seconds to the first Gram matrix in a new process, before and after its code is compiled.
 
     python -m bench.cold_start [--rounds 3]
 

@@ -89,7 +89,7 @@ def _peer(name: str, A: Any) -> dict[str, Any]:
 
 
 def _in_a_process(name: str, n: int, d: int, cap: float) -> dict[str, Any] | None:
-    """Return what `solve` does in a new process, None where the time ran out."""
+    """Return the outcome of `solve` in a new process, None where the time ran out."""
     command = [sys.executable, "-m", "bench.eigensolvers", "--one", name, str(n), str(d)]
     free = {key: value for key, value in os.environ.items() if "_NUM_THREADS" not in key}
     try:

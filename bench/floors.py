@@ -1,4 +1,4 @@
-"""What fastgram is measured against: the floor that no tile engine can beat, and peers."""
+"""Rivals of fastgram: the floor that no tile engine can beat, and peers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.matrix.tile_cache import slices
 from fastgram.support.threads import one_blas_thread, thread_count
 

@@ -19,10 +19,12 @@ import numpy.typing as npt
 
 import fastgram as fg
 from bench.floors import Clock, each_pair, gemm_of_tiles, times_in_turn
-from fastgram.devices.device import CPU
-from fastgram.infinite_width.entries import Entries
+from fastgram.devices.cpu import CPU
+from fastgram.infinite_width.entries import TabledEntries
+from fastgram.matrix.consumers import Consumer, Multiply
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.tile_cache import slices
-from fastgram.matrix.traversal import Consumer, Multiply, each_tile
+from fastgram.matrix.traversal import each_tile
 from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
@@ -89,7 +91,7 @@ def multiplier(V: Array) -> Multiply:
 
 def traverse(op: fg.GramOperator, consumer: Consumer, threads: int) -> None:
     """Hand every tile, computed anew, to a consumer."""
-    each_tile(op.entries, consumer, op.devices, threads=threads)
+    each_tile(matrix_of(op).entries, consumer, matrix_of(op).devices, threads=threads)
 
 
 def run_pass(op: fg.GramOperator, V: Array, threads: int) -> Array:
@@ -99,7 +101,7 @@ def run_pass(op: fg.GramOperator, V: Array, threads: int) -> Array:
     return out
 
 
-def entries_of(op: fg.GramOperator) -> Entries:
+def entries_of(op: fg.GramOperator) -> TabledEntries:
     """Return the entries of an operator.
 
     Raises
@@ -107,9 +109,10 @@ def entries_of(op: fg.GramOperator) -> Entries:
     ValueError
         If they are not of one table: the parts are then others.
     """
-    if not isinstance(op.entries, Entries) or op.entries.table is None:
+    found = matrix_of(op).entries.of_one_table
+    if found is None:
         raise ValueError("only a matrix whose entries have one table has these parts")
-    return op.entries
+    return found
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Sample:
 def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
     """Return a sample of each shape that the tiles of the upper triangle have."""
     entries, n = entries_of(op), op.shape[0]
-    unit, spans = entries.rows.unit, entries.row_scales.astype(entries.dtype)
+    unit, scales = entries.rows.unit, entries.row_scales.astype(entries.dtype)
     heights = {i.stop - i.start for i in slices(n, CPU.tile)}
     found = {}
     for shape in ((height, width) for height in heights for width in heights if height >= width):
@@ -140,7 +143,7 @@ def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
         first = min(CPU.tile, n - shape[1])
         j = slice(first, first + shape[1])
         cosines = np.matmul(unit[i], unit[j].T)
-        found[shape] = Sample(cosines, unit[i], unit[j], spans[i], spans[j])
+        found[shape] = Sample(cosines, unit[i], unit[j], scales[i], scales[j])
     return found
 
 
@@ -215,12 +218,12 @@ def chosen_rows(n: int) -> npt.NDArray[np.intp]:
 def check(op: fg.GramOperator, V: Array, product: Array) -> None:
     """Refuse what is not the chosen rows of the matrix times V."""
     n, eps = op.shape[0], float(np.finfo(np.float64).eps)
-    X, chosen = op.given_rows, chosen_rows(n)
+    X, chosen = matrix_of(op).given_rows, chosen_rows(n)
     expected = fg.gram(X[chosen], X, op.network, kind=op.kind) @ V
     entries = entries_of(op)
-    spans = entries.row_scales
+    scales = entries.row_scales
     # both sides are as exact as their entries, and add n terms
-    allowed = (2.0 * entries.error + n * eps) * np.outer(spans[chosen], spans @ np.abs(V))
+    allowed = (2.0 * entries.error + n * eps) * np.outer(scales[chosen], scales @ np.abs(V))
     assert np.all(np.abs(product - expected) <= allowed), "the product is wrong"
 
 

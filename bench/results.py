@@ -1,4 +1,4 @@
-"""What was measured, on which machine and by which versions: one JSON file a run."""
+"""Measurements, their machine and versions: one JSON file a run."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def save(
 
 
 def load(path: str | Path) -> tuple[dict[str, str], list[Figure]]:
-    """Return what `machine` said and the figures of a file that `save` wrote.
+    """Return the facts of `machine` and the figures of a file that `save` wrote.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Curve:
 
     @property
     def title(self) -> str:
-        """What is the same in all cases."""
+        """Settings that all cases share."""
         case = self.cases[0]
         fixed = [f"{name}={getattr(case, name)}" for name in ("n", "d") if name != self.over]
         threads = [] if self.over == "threads" else [f"threads={case.threads}"]

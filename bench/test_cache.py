@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 import fastgram as fg
 from bench.floors import in_turn, products_of_tiles, tiles_in_memory
-from fastgram.matrix.traversal import thread_count
+from fastgram.matrix.operator import matrix_of
+from fastgram.support.threads import thread_count
 
 SIZES = [8192, 16384]
 D = 100
@@ -39,7 +40,9 @@ def check(op: Any, V: Any) -> None:
     """Compare a product with one of a few rows of the stored matrix."""
     n = op.shape[0]
     sample = slice(n // 2, n // 2 + 64)
-    expected = fg.gram(op.given_rows[sample], op.given_rows, network="relu") @ V
+    expected = (
+        fg.gram(matrix_of(op).given_rows[sample], matrix_of(op).given_rows, network="relu") @ V
+    )
     assert np.max(np.abs((op @ V)[sample] - expected)) < AGREEMENT * n
 
 
@@ -47,7 +50,7 @@ def check(op: Any, V: Any) -> None:
 
 
 def by_tiles(n: int, V: Any, both: bool) -> Callable[[], Callable[[], Any]]:
-    """Return what returns the product of tiles in memory by BLAS, and nothing else."""
+    """Return a function for the product of tiles in memory by BLAS, and nothing else."""
 
     def prepare() -> Callable[[], Any]:
         tiles = tiles_in_memory(n)
@@ -57,7 +60,7 @@ def by_tiles(n: int, V: Any, both: bool) -> Callable[[], Callable[[], Any]]:
 
 
 def by_blas(n: int, V: Any) -> Callable[[], Callable[[], Any]]:
-    """Return what returns BLAS's own symmetric product, on its own threads: it reads a triangle."""
+    """Return a function for BLAS's symmetric product, on its own threads: it reads a triangle."""
 
     def prepare() -> Callable[[], Any]:
         A = np.ones((n, n), order="F")

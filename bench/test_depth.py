@@ -1,4 +1,4 @@
-"""What depth costs: depth L against depth 1."""
+"""The cost of depth: L layers against one."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ import pytest
 import fastgram as fg
 from bench.floors import in_turn
 from bench.test_tiles import told
-from fastgram.devices.device import CPU
-from fastgram.finite_width.features import blocks
+from fastgram.devices.cpu import CPU
 from fastgram.kernels.cpu import bit_products
-from fastgram.matrix.traversal import one_blas_thread, thread_count
+from fastgram.support.arrays import blocks
+from fastgram.support.threads import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.float64]
 
@@ -31,6 +31,7 @@ _ALONE = """
 import json, resource, sys, time
 import numpy as np
 import fastgram as fg
+from fastgram.matrix.operator import matrix_of
 activation, n, m, d = sys.argv[1], *map(int, sys.argv[2:])
 X = fg.datasets.sphere(n, d, 0)
 op = fg.GramOperator(X, fg.Network(activation, width=m), memory=0)
@@ -40,11 +41,11 @@ seconds = {}
 for columns in (1, 16):
     V = rng.standard_normal((n, columns))
     start = time.perf_counter()
-    product = op.entries.factored.multiply(V)
+    product = matrix_of(op).entries.factors.multiply(V)
     seconds[columns] = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sample = slice(0, 20)  # rows of the matrix itself, to check the product
-weights = op.entries.features.weights
+weights = matrix_of(op).entries.features.weights
 derivative = op.network.activation.df
 expected = np.zeros((20, 16))
 for first in range(0, n, 5000):

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 import fastgram as fg
 from fastgram.__main__ import main
 from fastgram.exact import solve
-from fastgram.matrix import gram, operator
+from fastgram.matrix import computed_matrix, gram, operator, products
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
 
@@ -69,7 +70,7 @@ def tiles(monkeypatch):
 
     def use(size, threads=None):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
-        for module in (gram, operator):
+        for module in (computed_matrix, gram, products):
             monkeypatch.setattr(module, "each_tile", traverse)
 
     return use
@@ -98,7 +99,7 @@ def watch():
     """A function that has an operator call another function before each tile that it computes."""
 
     def start(op, before):
-        op.devices = tuple(Watching(device, before) for device in op.devices)
+        matrix_of(op).devices = tuple(Watching(device, before) for device in matrix_of(op).devices)
 
     return start
 

@@ -1,4 +1,4 @@
-"""What is public, how light the import is, and where compiled kernels are kept."""
+"""Public names, how light the import is, and where compiled kernels are kept."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 import fastgram
 from fastgram import bracket
-from fastgram.devices import device
+from fastgram.devices import registry
 from fastgram.eigenvalues import extreme
 from fastgram.exact import solve
 from fastgram.network import network
@@ -24,7 +24,7 @@ ROOT = Path(fastgram.__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """What mypy says of the files, as (file, line, message)."""
+    """The errors of mypy in the files, as (file, line, message)."""
     folder = tmp_path_factory.mktemp("mypy")
     (folder / "mypy.ini").write_text(f"[mypy]\nmypy_path = {ROOT}\nfollow_imports = silent\n")
     words = ["-m", "mypy", "--strict", "--config-file", folder / "mypy.ini"]
@@ -65,7 +65,7 @@ def test_types_are_the_words_that_are_taken():
     for words, known in [
         (literals.Kind, network.KINDS),
         (literals.Readout, network.READOUTS),
-        (literals.DeviceName, device.DEVICES),
+        (literals.DeviceName, registry.DEVICES),
         (literals.Method, extreme.METHODS),
         (literals.RowScaling, solve.ROWS),
         (bracket.Guarantee, bracket.GUARANTEES),

@@ -26,7 +26,7 @@ _SHOWN = 12  # misses of a part
 
 
 def line_of(part: str, seed: int, number: int, quick: bool) -> str:
-    """Return what makes a case again."""
+    """Return the command that makes a case again."""
     again = f"python -m bench.attacks {part} --seed {seed} --first {number} --count 1"
     return again + (" --quick" if quick else "")
 
@@ -52,7 +52,7 @@ HEADER = (
 
 
 def figures_of(part: str, checks: Sequence[Check]) -> list[Figure]:
-    """Return what is kept of a part."""
+    """Return the figures of a part that are saved."""
     inside = [check.inside for check in checks if math.isfinite(check.inside)] or [math.nan]
     widths = [check.width for check in checks if math.isfinite(check.width)] or [math.nan]
     made = float(sum(check.weight for check in checks))

@@ -1,4 +1,4 @@
-"""What a bracket is judged by: whether it holds the truth, how far inside, and how wide it is."""
+"""Judgements of a bracket: whether it holds the truth, how far inside, and how wide it is."""
 
 from __future__ import annotations
 

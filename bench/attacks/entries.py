@@ -15,6 +15,7 @@ from bench.attacks.answers import attempt
 from bench.attacks.checks import Check
 from bench.attacks.networks import Case, ball_matrix
 from bench.attacks.truth import Interval
+from fastgram.matrix.operator import matrix_of
 from fastgram.network.network import KINDS
 from fastgram.support.literals import Kind
 
@@ -32,9 +33,9 @@ def error_over_bound(case: Case, dtype: str = "float64") -> tuple[float, float]:
     A = ball_matrix(case)
     computed = fg.gram(case.X, network=case.network, kind=case.kind, dtype=dtype)
     op = fg.GramOperator(case.X, case.network, kind=case.kind, dtype=dtype)
-    stated: Any = op.entries
-    spans = np.asarray(stated.row_scales)
-    bound = float(stated.error) * np.outer(spans, spans)
+    stated: Any = matrix_of(op).entries
+    scales = np.asarray(stated.row_scales)
+    bound = float(stated.error) * np.outer(scales, scales)
     worst, scale = Fraction(0), Fraction(0)
     n = len(case.X)
     for i in range(n):

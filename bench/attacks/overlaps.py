@@ -38,7 +38,7 @@ CHANCES = (0.05, 5e-3, 5e-4)
 
 @dataclass
 class Setting:
-    """What a matrix with the least overlap is made from, and what run it is for."""
+    """The parts of a matrix with the least overlap, and the run that it is for."""
 
     n: int
     block: int
@@ -108,7 +108,7 @@ def moved(setting: Setting, rng: np.random.Generator) -> Setting:
 
 
 def request_of(setting: Setting) -> Request:
-    """Return what the run is asked for."""
+    """Return the request of the run."""
     columns = max(6 * setting.block, 4) + 1
     return Request(
         rtol=1e-12,

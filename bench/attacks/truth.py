@@ -106,7 +106,7 @@ def eigenvalues(A: Matrix, bits: int = 256) -> list[Interval]:
 
 
 def float_size(value: arb) -> Any:
-    """Return what balls are compared by."""
+    """Return the key by which balls are compared."""
     return _fraction(value.mid())
 
 

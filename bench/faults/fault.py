@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""A fault: a file, a text of it, and what takes its place."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from bench.gpu.cases import Scale, brackets, builds, compilation, floors, passes
 from bench.gpu.checks import check_entries
 from bench.gpu.runs import Runs, facts
 from bench.results import RESULTS, Figure, save
-from fastgram.devices.device import gpus
+from fastgram.devices.registry import gpus
 
 MINUTES = 440.0 / 60.0
 # Each part, and the share of the time that it may end at: the largest brackets need the rest.

@@ -1,4 +1,4 @@
-"""What is timed: cuBLAS, passes, builds and brackets. Each part takes a run and a `Scale`."""
+"""The timed cases: cuBLAS, passes, builds and brackets. Each part takes a run and a `Scale`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import fastgram as fg
 from bench.gpu.checks import Problem
 from bench.gpu.runs import LEAST_ROUNDS, Runs, empty_pool, pool_bytes
+from fastgram.matrix.operator import matrix_of
 
 TABLE_FLOPS = 60.0  # about what a table takes, to foresee one pass from another
 RTOL, BLOCK, PASSES = 0.1, 32, 30  # of a bracket; so many passes are foreseen
@@ -51,7 +52,7 @@ def compilation(runs: Runs, scale: Scale) -> None:
         for dtype in ("float64", "float32"):
             op = fg.GramOperator(X, device="gpu", dtype=dtype, memory=0)
             op.matmat(runs.device.put(np.ones((8, 2))))
-            op.dense_on_host()
+            matrix_of(op).dense_on_host()
 
     runs.say("compilation")
     for what in ("first calls", "the same again"):
@@ -139,7 +140,7 @@ def time_passes(runs: Runs, case: str, scale: Scale, n: int, d: int, activation:
 def time_pass(runs: Runs, case: str, problem: Problem, columns: int) -> None:
     """Time a fused pass against the floor."""
     n, d = problem.n, problem.d
-    assert problem.op._by_strips, "the product is not fused"
+    assert problem.op.multiplication(1) == "fused", "the product is not fused"
     seconds, gemm = runs.in_turn(problem.pass_of(columns), runs.multiply_squares)
     runs.foresight.learn("pass", n, pass_work(n, d, columns), float(np.median(seconds)))
     runs.add(case, "", seconds, "s")

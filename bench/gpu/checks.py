@@ -1,4 +1,4 @@
-"""What is checked against the CPU before it is timed: whole matrices, and products by some rows."""
+"""Checks against the CPU before anything is timed: whole matrices, and products by some rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import fastgram as fg
 from bench.gpu.runs import Runs
 from bench.parts import chosen_rows, entries_of
 from fastgram.infinite_width.entries import Entries
+from fastgram.matrix.operator import matrix_of
 from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
@@ -46,7 +47,7 @@ class Problem:
         return fg.GramOperator(self.X, self.activation, device="gpu", dtype=dtype, memory=memory)
 
     def name(self, columns: int) -> str:
-        """Return what a pass is of."""
+        """Return the name of a pass over so many columns."""
         return f"pass n={self.n} d={self.d} b={columns} {self.activation}"
 
     def pass_of(self, columns: int, op: fg.GramOperator | None = None) -> Callable[[], Any]:
@@ -55,19 +56,19 @@ class Problem:
         V = np.random.default_rng(0).standard_normal((self.n, columns))
         block = device.put(V)
         product = device.get(matrix.matmat(block))[self.chosen]
-        spans, error = self._spans_and_error(matrix)
+        scales, error = self._scales_and_error(matrix)
         # both sides are as exact as their entries, and add n terms
-        allowed = np.outer(spans[self.chosen], (error + self.n * EPS) * (spans @ np.abs(V)))
+        allowed = np.outer(scales[self.chosen], (error + self.n * EPS) * (scales @ np.abs(V)))
         refuse(np.abs(product - self.expected @ V) / allowed, "product")
         return lambda: matrix.matmat(block)
 
     def check_rows(self, rows: Array) -> None:
         """Refuse what are not the chosen rows of the matrix."""
-        spans, error = self._spans_and_error(self.op)
-        allowed = error * np.outer(spans[self.chosen], spans)
+        scales, error = self._scales_and_error(self.op)
+        allowed = error * np.outer(scales[self.chosen], scales)
         refuse(np.abs(rows - self.expected) / allowed, "matrix")
 
-    def _spans_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
+    def _scales_and_error(self, op: fg.GramOperator) -> tuple[Array, float]:
         entries = entries_of(op)
         return entries.row_scales, 2.0 * entries.error  # ours and the CPU's
 
@@ -103,10 +104,11 @@ def check_matrix(
 ) -> None:
     """Compare one matrix; each side is within one unit of the truth."""
     op = fg.GramOperator(X, network, kind=kind, device="gpu", dtype=dtype, memory=0)
-    units = np.abs(op.dense_on_host() - fg.gram(X, network=network, kind=kind))
-    if isinstance(op.entries, Entries):
-        units /= op.entries.error * np.outer(op.entries.row_scales, op.entries.row_scales)
+    units = np.abs(matrix_of(op).dense_on_host() - fg.gram(X, network=network, kind=kind))
+    entries = matrix_of(op).entries
+    if isinstance(entries, Entries):
+        units /= entries.error * np.outer(entries.row_scales, entries.row_scales)
     else:
-        units /= op.entries.norm_error  # in the spectral norm: no entry is further off
+        units /= entries.norm_error  # in the spectral norm: no entry is further off
     runs.add(case, f"of the stated error, {dtype}", [float(np.max(units))], "ratio")
     refuse(units / 2.0, "matrix")

@@ -1,4 +1,4 @@
-"""What `bench.gpu` runs its cases with: a clock, a look ahead, and what CuPy alone knows."""
+"""Tools for the cases of `bench.gpu`: a clock, a look ahead, and what CuPy alone knows."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def make_rows() -> dict[str, Matrix]:
 def kernels(
     activation: str, depth: int, weight: float, bias: float, X: Matrix
 ) -> dict[str, Matrix]:
-    """Return what neural-tangents has for nngp and ntk."""
+    """Return the entries of neural-tangents for nngp and ntk."""
     b_std = math.sqrt(bias) if bias else None
     layers = []
     for _ in range(depth):

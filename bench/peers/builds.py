@@ -76,14 +76,14 @@ def _row(activation: str, depth: int, n: int, loop: int, rounds: int, cap: float
             Contender(
                 "neural-tangents",
                 _neural_tangents(activation, depth, n, rounds),
-                lambda said: right(said["entries"], n),
+                lambda reply: right(reply["entries"], n),
             )
         )
     if activation in formulas.LAYERS:  # closed forms that are at hand
 
         def add(peer: str, rows: int, scale: float = 1.0, note: str = "") -> None:
-            def checked(said: dict[str, Any]) -> bool:
-                return right(said["answer"], rows)
+            def checked(reply: dict[str, Any]) -> bool:
+                return right(reply["answer"], rows)
 
             start = command("build", peer, activation, depth, rows, D)
             contenders.append(Contender(peer, start, checked, scale, note))

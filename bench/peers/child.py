@@ -1,4 +1,4 @@
-"""What a peer's process runs: ``python -m bench.peers.child build|product|eigenvalues ...``.
+"""The program of a peer's process: ``python -m bench.peers.child build|product|eigenvalues ...``.
 
 The arguments are those of `prepare` in builds.py, products.py or eigenvalues.py.
 """

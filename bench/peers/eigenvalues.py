@@ -55,14 +55,14 @@ def _row(n: int, d: int, rounds: int, cap: float) -> Row:
     assert answer.converged, answer.message
     bracket = answer.smallest
 
-    def right(said: dict[str, Any]) -> bool:
+    def right(reply: dict[str, Any]) -> bool:
         # asked for 1 %: what is off by more than that from a bracket of 1 % is wrong
-        return bool(bracket.lower * (1.0 - RTOL) <= said["answer"] <= bracket.upper * (1.0 + RTOL))
+        return bool(bracket.lower * (1.0 - RTOL) <= reply["answer"] <= bracket.upper * (1.0 + RTOL))
 
-    def held(said: dict[str, Any]) -> bool:
+    def held(reply: dict[str, Any]) -> bool:
         slack = 1e-12 * n  # LAPACK's own rounding
-        if not bracket.lower - slack <= said["answer"] <= bracket.upper + slack:
-            raise AssertionError(f"{bracket} misses LAPACK's {said['answer']}: fastgram is wrong")
+        if not bracket.lower - slack <= reply["answer"] <= bracket.upper + slack:
+            raise AssertionError(f"{bracket} misses LAPACK's {reply['answer']}: fastgram is wrong")
         return True
 
     contenders = [

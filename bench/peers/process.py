@@ -55,7 +55,7 @@ class Peer:
         self._errors.close()
 
     def answer(self) -> dict[str, Any]:
-        """Return what the process says before it waits for its first run."""
+        """Return the first reply of the process, before it waits for its first run."""
         return self._line(START + self._cap)
 
     def run(self) -> None:
@@ -85,8 +85,8 @@ class Peer:
             raise TimeoutError
         if not line:
             raise self._failed()
-        said: dict[str, Any] = json.loads(line)
-        return said
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     def _failed(self) -> Failed:
         self._process.kill()  # in case that it has only stopped to speak

@@ -50,8 +50,8 @@ def _row(n: int, d: int, rounds: int, cap: float) -> Row:
     op = fg.GramOperator(X, "relu", memory=0)
     expected = (op @ v).ravel()[:: n // SAMPLE]
 
-    def right(said: dict[str, Any]) -> bool:
-        error = np.abs(expected - np.asarray(said["answer"]))
+    def right(reply: dict[str, Any]) -> bool:
+        error = np.abs(expected - np.asarray(reply["answer"]))
         return bool(np.max(error) < AGREEMENT * np.max(np.abs(expected)))
 
     peers = ["KeOps", "NumPy"] if installed("KeOps") else ["NumPy"]

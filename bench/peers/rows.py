@@ -49,7 +49,7 @@ class Row:
 
 
 def command(task: str, *arguments: object) -> list[str]:
-    """Return what starts a peer that lives in this environment."""
+    """Return the command that starts a peer of this environment."""
     return [sys.executable, "-m", "bench.peers.child", task, *map(str, arguments)]
 
 

@@ -10,8 +10,9 @@ import importlib.metadata
 import itertools
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,9 @@ from fastgram.cli.report import Task, check_writable, csv_text, json_text
 from fastgram.cli.sweep import run_sweep
 from fastgram.cli.text_table import house_table, text_console
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
+
+if TYPE_CHECKING:
+    from fastgram.network.network import Network
 
 __all__ = ["app"]
 
@@ -46,6 +50,10 @@ _NOT_EXACT = (
     "device",
     "memory",
 )
+
+
+# The names that `spectral_density` has for options of `extreme_eigenvalues`.
+_OF_DENSITY = {"block": "probes", "max_passes": "passes"}
 
 
 def _print_version(wanted: bool) -> None:
@@ -138,61 +146,33 @@ def spectrum(
     plot_file: options.Plot = None,
 ) -> int:
     """Check everything, then run."""
-    from fastgram.eigenvalues import extreme
-    from fastgram.network.network import KINDS, READOUTS, Network
-
     _check_question(context, density, exact)
-    drawn = as_integer("network-seed", network_seed, 0)  # which --seed is not
-    shapes = itertools.product(
+    networks = _networks(
         activation or (exact_names(options.ACTIVATIONS) if exact else options.ACTIVATIONS),
         depth or [1],
-        map(options.as_width, width or [options.INFINITE]),
+        width or [options.INFINITE],
+        weight_variance=weight_variance,
+        bias_variance=bias_variance,
+        normalize=normalize,
+        readout=readout,
+        seed=network_seed,
     )
-    networks = [
-        Network(
-            name,
-            depth=layers,
-            width=neurons,
-            weight_variance=weight_variance,
-            bias_variance=bias_variance,
-            normalize=normalize,
-            readout=as_choice("readout", readout, READOUTS),
-            seed=drawn,
-        )
-        for name, layers, neurons in dict.fromkeys(shapes)
-    ]
-    operator = {
-        "kind": as_choice("kind", kind, KINDS),
-        "device": _device_of(device),
-        "dtype": as_dtype(dtype).name,
-        "memory": None if memory is None else options.as_bytes(memory),
-    }
-    number = as_number("rtol", rtol, above=0.0)
-    word = as_choice("method", method, extreme.METHODS)
-    vectors = None if block is None else as_integer("block", block, 1)
-    passes = None if max_passes is None else as_integer("max-passes", max_passes, 1)
-    random = {
-        "confidence": as_number("confidence", confidence, above=0.0, below=1.0),
-        "seed": as_integer("seed", seed, 0),
-    }
+    operator = _operator_options(kind, device, dtype, memory)
+    extremes = {"rtol": rtol, "method": method, "block": block, "max_passes": max_passes}
+    request = _request({**extremes, "confidence": confidence, "seed": seed})
     as_choice("rows", rows, ROWS)
-    report, request = (
-        EXTREMES,
-        {"rtol": number, "method": word, "block": vectors, "max_passes": passes, **random},
-    )
+    report = EXTREMES
     if density:
-        report, request = DENSITY, {"probes": vectors, "passes": passes, **random}
+        report = DENSITY
+        request = {_OF_DENSITY.get(name, name): value for name, value in request.items()}
+        del request["rtol"], request["method"]
     if exact:
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
         operator = {"kind": operator["kind"]}
     texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
     _check_outputs(data, (json_file, csv_file, plot_file))
-    choice = Choice(
-        columns=as_words("--columns", columns or []),
-        drop=as_words("--drop", drop or []),
-        label=as_words("--label", label or []),
-    )
-    sample = _sample_of(data, choice)
+    chosen = {"--columns": columns, "--drop": drop, "--label": label}
+    sample = _sample_of(data, Choice(*(as_words(name, chosen[name] or []) for name in chosen)))
     # ball arithmetic scales rows itself, without rounding
     if rows == "unit":
         _refuse_zeros(sample)
@@ -203,13 +183,66 @@ def spectrum(
     return run_sweep(report, task, networks, failures, texts, plot_file)
 
 
+def _networks(
+    activations: Sequence[str],
+    depths: Sequence[int],
+    widths: Sequence[str],
+    *,
+    readout: str,
+    seed: int,
+    **others: Any,
+) -> list[Network]:
+    """Return the networks of all combinations, each once."""
+    from fastgram.network.network import READOUTS, Network
+
+    others["seed"] = as_integer("network-seed", seed, 0)  # which --seed is not
+    shapes = itertools.product(activations, depths, map(options.as_width, widths))
+    return [
+        Network(
+            name,
+            depth=layers,
+            width=neurons,
+            readout=as_choice("readout", readout, READOUTS),
+            **others,
+        )
+        for name, layers, neurons in dict.fromkeys(shapes)
+    ]
+
+
+def _operator_options(kind: str, device: str, dtype: str, memory: str | None) -> dict[str, Any]:
+    """Return the options of a GramOperator, checked."""
+    from fastgram.network.network import KINDS
+
+    return {
+        "kind": as_choice("kind", kind, KINDS),
+        "device": _device_of(device),
+        "dtype": as_dtype(dtype).name,
+        "memory": None if memory is None else options.as_bytes(memory),
+    }
+
+
+def _request(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of `extreme_eigenvalues`, checked."""
+    from fastgram.eigenvalues.extreme import METHODS
+
+    block, passes = given["block"], given["max_passes"]
+    return {
+        "rtol": as_number("rtol", given["rtol"], above=0.0),
+        "method": as_choice("method", given["method"], METHODS),
+        "block": None if block is None else as_integer("block", block, 1),
+        "max_passes": None if passes is None else as_integer("max-passes", passes, 1),
+        "confidence": as_number("confidence", given["confidence"], above=0.0, below=1.0),
+        "seed": as_integer("seed", given["seed"], 0),
+    }
+
+
 def _device_of(name: str) -> str:
     """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
-    from fastgram.devices import device as _devices
+    from fastgram.devices import registry
 
-    chosen = _devices.as_devices(name)[0].name
+    chosen = registry.as_devices(name)[0].name
     if (name, chosen) == ("auto", "cpu"):
-        print(f"fastgram: on the CPU, for {_devices.gpus()[1]}", file=sys.stderr)
+        print(f"fastgram: on the CPU, for {registry.gpus()[1]}", file=sys.stderr)
     return chosen
 
 
@@ -274,21 +307,21 @@ def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 @app.command()
 def info() -> None:
     """Show versions, devices and the table of activations."""
-    from fastgram.devices import device as _devices
+    from fastgram.devices import cpu, registry
     from fastgram.kernels.cpu import llvm_vectors
     from fastgram.network.activations import activation_names, get_activation
     from fastgram.support import memory as memory_of
     from fastgram.support import threads as threads_of
 
     console = text_console()
-    found, reason = _devices.gpus()
+    found, reason = registry.gpus()
     threads, memory = threads_of.thread_limit(), memory_of.memory_limit()
     without = "" if found else f"; no GPU: {reason}"
     facts = {
         "fastgram": fastgram.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
-        "devices": ", ".join(device.label for device in (_devices.CPU, *found)) + without,
+        "devices": ", ".join(device.label for device in (cpu.CPU, *found)) + without,
         "threads": f"{threads.value} ({threads.source})",
         "memory free": f"{memory.value / 2**30:.3g} GiB ({memory.source})",
         "vectors": llvm_vectors.instructions(),

@@ -64,8 +64,8 @@ def _show(
     marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
     print_results(console, networks, _HEADERS, rows, marks, right=2)
     for network, result, mark in zip(networks, results, marks, strict=False):
-        said = failure_words(result) if isinstance(result, Failure) else result.message
-        console.print(f"{mark} {network_name(network, networks)}: {said}".strip())
+        remark = failure_words(result) if isinstance(result, Failure) else result.message
+        console.print(f"{mark} {network_name(network, networks)}: {remark}".strip())
 
 
 def _cells(result: SpectralDensity) -> list[str]:

@@ -105,7 +105,7 @@ def show_table(
 
 
 def _remark(result: ExtremeEigenvalues | Failure) -> str:
-    """Return what a row of numbers does not say, or ""."""
+    """Return the note on a row of the table: what its numbers do not say, or ""."""
     if isinstance(result, Failure):
         return failure_words(result)
     remarks = []

@@ -1,4 +1,4 @@
-"""What the results of the command line share: their networks in words, their JSON, their files."""
+"""Parts of all reports of the command line: networks in words, JSON, CSV, files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Task:
-    """What is computed for each network: checked, and with its data read.
+    """The rows, matrices and question of a command: checked, and with the data read.
 
     Attributes
     ----------
@@ -82,12 +82,12 @@ class Task:
         return error if self.lines is None else ValueError(text).with_traceback(error.__traceback__)
 
     def heading(self, start: str, networks: Sequence[Network], end: str) -> str:
-        """Return what stands above a table: the title within a sentence, and what was taken."""
+        """Return the lines above a table: the title within a sentence, and the columns taken."""
         line = f"{start} {self.title(networks)}, {end}"
         return f"{line}\n{self.told}" if self.told else line
 
     def title(self, networks: Sequence[Network]) -> str:
-        """Return what the matrices are, in a line: of the networks, what they have in common."""
+        """Describe the matrices in a line: of the networks, what they have in common."""
         n, d = self.X.shape
         scaled = "rows scaled to norm 1" if self.rows == "unit" else "rows as they are"
         words = [f"{self.operator['kind']} Gram matrix of {self.source}", f"{n} x {d}", scaled]
@@ -174,7 +174,7 @@ def shape_words(network: Network, networks: Sequence[Network]) -> list[str]:
 
 
 def network_name(network: Network, networks: Sequence[Network]) -> str:
-    """Return what tells a network from the others: "tanh, depth 3, width 100"."""
+    """Return the words that tell a network from the others: "tanh, depth 3, width 100"."""
     return ", ".join([network.activation.name, *shape_words(network, networks)])
 
 
@@ -193,16 +193,17 @@ def records(
     Of a failure it has "error", which is None elsewhere, and nothing that a result would say.
     """
     request = {key: task.request[key] for key in _REPORTED if key in task.request}
+    request["version"] = fastgram.__version__
     found = []
     for network, result in zip(networks, results, strict=False):
         failed = isinstance(result, Failure)
-        said = {"error": result.reason} if failed else {"error": None, **result.to_dict()}
-        found.append({**_head(task, network), **said, **request, "version": fastgram.__version__})
+        outcome = {"error": result.reason} if failed else {"error": None, **result.to_dict()}
+        found.append({**_head(task, network), **outcome, **request})
     return found
 
 
 def _head(task: Task, network: Network) -> dict[str, Any]:
-    """Return what the matrix is."""
+    """Return the fields that describe the matrix."""
     finite = network.width is not None  # else nothing is drawn at random
     return {
         "activation": network.activation.name,

@@ -132,7 +132,7 @@ def failed_cells(headers: Sequence[str]) -> list[str]:
 
 
 def failure_words(failure: Failure) -> str:
-    """Return what a note below the table says of it."""
+    """Return the note below the table on a network that failed."""
     return f"failed: {failure.reason}"
 
 

@@ -1,51 +1,32 @@
-"""What computes tiles: the one place that knows a device by name.
+"""The Protocol of a device: what computes tiles and holds arrays.
 
-A traversal is written once, for arrays of any namespace; a `Device` brings the namespace, the way
-there and back, and the few things that are done by compiled code. On the CPU arrays are NumPy's and
-each thread works for the same device; of GPUs each has one thread that feeds it.
+A traversal is written once, for arrays of any namespace; a device brings the namespace, the way
+there and back, the compiled kernels, and what its library of arrays does its own way. On the CPU
+arrays are NumPy's and each thread works for the same device; of GPUs each has one thread that feeds
+it.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels import Table
-from fastgram.support.literals import DeviceName
-from fastgram.support.memory import free_memory
-from fastgram.support.threads import one_blas_thread
-from fastgram.support.validation import as_choice, on_gpu
+from fastgram.kernels.contract import Table
 
 if TYPE_CHECKING:
     from fastgram.devices.unit_rows import UnitRows
 
-__all__ = [
-    "CPU",
-    "DEVICES",
-    "Device",
-    "Multiplier",
-    "as_devices",
-    "by_products",
-    "gpus",
-    "host_rows",
-]
+__all__ = ["Device", "Multiplier", "multiply_by_blas"]
 
 Array = Any  # of the device's namespace
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 # From a tile, x and y, and two sums: adds tile @ x to the first and tileᵀ @ y to the second.
 Multiplier = Callable[[Array, Array, Array, Array, Array], None]
-
-DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
-
-# Rows and columns of a tile on the CPU. In float64 a tile takes 1.1 MB, about a second-level cache;
-# smaller ones lose time to the interpreter between them, larger ones to memory.
-_CPU_TILE = 384
 
 
 class Device(Protocol):
@@ -58,10 +39,10 @@ class Device(Protocol):
         What it is, for people.
     xp : module
         The namespace of its arrays: NumPy, or CuPy.
-    on_host : bool
-        Whether its arrays are NumPy's.
     tile : int
         Rows and columns of a tile.
+    row_block : int
+        Rows of thin matrices that are multiplied at a time.
     speed : float
         Of products, beside that of the CPU, for the choice between them and a factorisation: a
         constant, so that the choice is one.
@@ -70,9 +51,11 @@ class Device(Protocol):
     name: str
     label: str
     xp: Any
-    on_host: bool
     tile: int
+    row_block: int
     speed: float
+
+    # --- who works, and where ---------------------------------------------------------------------
 
     def context(self) -> AbstractContextManager[None]:
         """Return what a thread that works for the device goes through."""
@@ -80,8 +63,38 @@ class Device(Protocol):
     def finish(self) -> None:
         """Wait until all that was asked for is done."""
 
+    def workers(self, threads: int) -> int:
+        """Return how many threads work for the device at a time, of those that there are."""
+
+    def in_order(
+        self,
+        make: Callable[[Item], Made],
+        use: Callable[[Item, Made], Array],
+        items: Iterable[Item],
+        threads: int | None = None,
+    ) -> Iterator[Array]:
+        """Yield use(item, make(item)) in the order of the items.
+
+        `make` works on the host, on many threads; `use` where arrays of the device may be made.
+        """
+
+    def scratch(self, count: int, dtype: np.dtype[np.floating]) -> AbstractContextManager[Array]:
+        """Lend an array of so many numbers; when it goes back all work with it is done."""
+
+    def release_scratch(self) -> None:
+        """Give back what is kept to be lent again."""
+
     def free_memory(self) -> int:
         """Return the bytes that could be taken."""
+
+    def basis_bytes(self, asked: int | None) -> int | None:
+        """Return the bytes that the basis of a Lanczos run may take of the device's memory.
+
+        Those that were asked for, else half of what is free; None where no other memory is left to
+        keep the rest in.
+        """
+
+    # --- arrays, there and back -------------------------------------------------------------------
 
     def owns(self, value: object) -> bool:
         """Whether this is an array of the device's kind."""
@@ -92,8 +105,33 @@ class Device(Protocol):
     def get(self, array: Array) -> npt.NDArray[Any]:
         """Return an array of the device on the host."""
 
-    def held(self, array: npt.NDArray[Any]) -> Array:
+    def copy_to_host(self, array: Array) -> npt.NDArray[Any]:
+        """Return a NumPy array that shares no memory with this one of the device."""
+
+    def from_gpu(self, vectors: Any) -> Array:
+        """Return vectors that are on a GPU, of any library, as an array of the device.
+
+        Raises
+        ------
+        TypeError
+            If the device is no GPU.
+        """
+
+    def device_copy(self, array: npt.NDArray[Any]) -> Array:
         """Return a host's array on the device: copied once, for as long as the array lives."""
+
+    def assign(self, target: Array, array: Array) -> None:
+        """Write an array of any device to one of this device, from any thread."""
+
+    def add(self, target: Array, part: Array) -> None:
+        """Add an array of any device, its first columns, to one of this one, from any thread."""
+
+    def store_transpose(
+        self, tile: Array, out: npt.NDArray[Any], rows: slice, columns: slice
+    ) -> None:
+        """Set out[columns, rows] to the transpose of a tile; `out` is C-contiguous, on the host."""
+
+    # --- tiles ------------------------------------------------------------------------------------
 
     def unit(self, rows: UnitRows) -> Array:
         """Return the unit rows as `evaluate` takes them, (n, at least d)."""
@@ -103,10 +141,7 @@ class Device(Protocol):
 
     @property
     def evaluate(self) -> Callable[..., None]:
-        """The tile kernel: the contract of `fastgram.kernels`."""
-
-    def fuses(self, table: Table) -> bool:
-        """Whether products by this table go by `fastgram.devices.fused_product`, without tiles."""
+        """The tile kernel: `fastgram.kernels.contract`."""
 
     @property
     def count(self) -> Callable[..., None]:
@@ -115,155 +150,31 @@ class Device(Protocol):
     def mirror(self, tile: Array) -> None:
         """Copy the upper triangle of a diagonal tile to the lower one."""
 
+    def uses_fused_product(self, table: Table) -> bool:
+        """Whether products by this table go by `fastgram.devices.fused_product`, without tiles."""
+
+    # --- vectors ----------------------------------------------------------------------------------
+
     def columns_of(self, V: Array) -> Array:
         """Return a block of vectors in the form that the multiplier takes slices of."""
 
     def multiplier(self, columns: int) -> Multiplier:
         """Return what multiplies tiles with blocks of so many vectors."""
 
+    def qr(self, block: Array) -> tuple[Array, npt.NDArray[np.float64]]:
+        """Return orthonormal columns, on the device, and the triangle that goes with them, here."""
 
-class Cpu:
-    """The CPU: NumPy arrays, Numba kernels and BLAS."""
+    def norm(self, block: Array, scale: float) -> float:
+        """Return the Frobenius norm of a block that is not far larger than a scale."""
 
-    name = label = "cpu"
-    xp: ModuleType = np
-    on_host = True
-    tile = _CPU_TILE
-    speed = 1.0
+    def orthogonalise(self, block: Array, chunks: Iterable[Array]) -> None:
+        """Subtract from the block, in place, its part in the span of each chunk of columns.
 
-    def context(self) -> AbstractContextManager[None]:
-        """Hold BLAS to one thread."""
-        return one_blas_thread()
-
-    def finish(self) -> None:
-        """Nothing is ever under way."""
-
-    def free_memory(self) -> int:
-        """Return the bytes of memory that could be taken."""
-        return free_memory()
-
-    def owns(self, value: object) -> bool:
-        """Whether this is a NumPy array."""
-        return isinstance(value, np.ndarray)
-
-    def put(self, array: Array) -> Array:
-        """Return the array itself."""
-        return array
-
-    def get(self, array: Array) -> npt.NDArray[Any]:
-        """Return the array itself."""
-        return np.asarray(array)
-
-    def held(self, array: npt.NDArray[Any]) -> Array:
-        """Return the array itself."""
-        return array
-
-    def unit(self, rows: UnitRows) -> Array:
-        """Return the unit rows."""
-        return rows.unit
-
-    def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
-        """Fill `out` with the inner products of unit rows i and unit columns j."""
-        rows.cosines(i, columns, j, out)
-
-    @property
-    def evaluate(self) -> Callable[..., None]:
-        """The Numba tile kernel; compiled code is loaded when it is needed."""
-        from fastgram.kernels.cpu.evaluate import evaluate
-
-        return evaluate
-
-    def fuses(self, table: Table) -> bool:
-        """Return False: tiles are in the cache, and BLAS's speed is theirs."""
-        return False
-
-    @property
-    def count(self) -> Callable[..., None]:
-        """Count ones of packed bits, by Numba."""
-        from fastgram.kernels.cpu.bit_products import products
-
-        counted: Callable[..., None] = products
-        return counted
-
-    def mirror(self, tile: Array) -> None:
-        """Copy the upper triangle of a diagonal tile to the lower one."""
-        from fastgram.kernels.cpu.transpose import mirror
-
-        mirror(tile)
-
-    def columns_of(self, V: Array) -> Array:
-        """Return a block in row-major order, of as many columns as the kernel takes together."""
-        from fastgram.kernels.cpu import llvm_vectors, products
-
-        n, columns = V.shape
-        if columns > 1 and llvm_vectors.wide():
-            columns = products.padded(columns)
-        if columns == V.shape[1] and V.flags.c_contiguous:
-            return V
-        block = np.zeros((n, columns))
-        block[:, : V.shape[1]] = V
-        return block
-
-    def multiplier(self, columns: int) -> Multiplier:
-        """Return our own loops for one vector and on wide registers, else BLAS."""
-        from fastgram.kernels.cpu import llvm_vectors, products
-
-        if columns == 1:  # a tile costs what it takes to be read, and BLAS would read it twice
-            return _one_vector
-        wide: Multiplier = products.multiply_block
-        return wide if llvm_vectors.wide() else by_products
+        The columns of a chunk are orthonormal; the chunks are taken one after the other.
+        """
 
 
-def _one_vector(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
-    from fastgram.kernels.cpu.products import multiply_both
-
-    multiply_both(tile, x[:, 0], y[:, 0], row[:, 0], part[:, 0])
-
-
-def by_products(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
+def multiply_by_blas(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:
     """Multiply by two matrix products of the arrays' library."""
     row += tile @ x
     part += tile.T @ y
-
-
-CPU = Cpu()
-
-
-def as_devices(name: str) -> tuple[Device, ...]:
-    """Return what a device's name stands for: the CPU, or every GPU that CuPy sees.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an unknown name, or "gpu" where none can be used. "auto" takes the CPU there.
-    """
-    if as_choice("device", name, DEVICES) == "cpu":
-        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-            importlib.import_module("fastgram.kernels.cpu.jit")  # which says that it cannot be
-        return (CPU,)
-    found, reason = gpus()
-    if not found and name == "gpu":
-        raise ValueError(f"device='gpu': {reason}; device='cpu' works everywhere")
-    return found or (CPU,)
-
-
-def gpus() -> tuple[tuple[Device, ...], str]:
-    """Return the GPUs that can be used, or none and why there is none."""
-    from fastgram.devices import gpu  # what it needs is loaded for those who ask
-
-    try:
-        return gpu.find(), ""
-    except gpu.NoGpuError as reason:
-        return (), str(reason)
-
-
-def host_rows(X: Any, devices: tuple[Device, ...]) -> tuple[Any, bool]:
-    """Return rows where they can be checked, on the host, and whether they came from a GPU."""
-    home = devices[0]
-    if home.on_host or not on_gpu(X):
-        return (
-            X,
-            False,
-        )  # a GPU's, not asked for there, is refused where rows are checked
-    with home.context():
-        return home.get(home.put(X)), True

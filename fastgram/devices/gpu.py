@@ -11,17 +11,18 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import Multiplier, by_products
-from fastgram.kernels import Table
+from fastgram.devices.device import Multiplier, multiply_by_blas
+from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda.fused_product import fits, padded_rows
 from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
+from fastgram.support.threads import in_order
 
 if TYPE_CHECKING:
     from fastgram.devices.unit_rows import UnitRows
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["CupyGpu", "Gpu", "NoGpuError", "find"]
 
 Array = Any
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 # Rows and columns of a tile: in float64 32 MB, which stay in a second-level cache of 40 to 50 MB.
 _TILE = 2048
-# 60 Tflop/s of an H100's tensor cores beside 0.6 of the processors that such a GPU comes with.
+# Rows of thin matrices that are multiplied at a time: fewer leave it idle.
+_ROW_BLOCK = 8192
+# 60 Tflop/s of an H100's tensor cores beside 0.6 of the CPU cores that such a GPU comes with.
 _SPEED = 100.0
 # Shared memory that every kernel may take without asking.
 _SHARED_AT_LEAST = 48 * 1024
@@ -65,14 +70,14 @@ class Gpu:
     """
 
     name = label = "gpu"
-    on_host = False
     tile = _TILE
+    row_block = _ROW_BLOCK
     speed = _SPEED
 
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.xp = xp
         self.kernels = kernels
-        self._held: dict[tuple[int, object], Array] = {}
+        self._copies: dict[tuple[int, object], Array] = {}
         self._lock = threading.RLock()
 
     # --- what a library of arrays does its own way ------------------------------------------------
@@ -102,26 +107,84 @@ class Gpu:
 
     # --- the same for all -------------------------------------------------------------------------
 
-    def held(
+    def workers(self, threads: int) -> int:
+        """Return 1, which feeds it."""
+        return 1
+
+    def in_order(
+        self,
+        make: Callable[[Item], Made],
+        use: Callable[[Item, Made], Array],
+        items: Iterable[Item],
+        threads: int | None = None,
+    ) -> Iterator[Array]:
+        """Yield use(item, make(item)) in order: threads make, and this one feeds the device."""
+        for item, made in in_order(lambda item: (item, make(item)), items, threads):
+            yield use(item, made)
+
+    @contextmanager
+    def scratch(self, count: int, dtype: np.dtype[np.floating]) -> Iterator[Array]:
+        """Lend an array of so many numbers; the library's pool of memory keeps it for the next."""
+        array = self.xp.empty(count, dtype)
+        try:
+            yield array
+        finally:
+            self.finish()  # who gets its memory next may come by another stream
+
+    def release_scratch(self) -> None:
+        """Nothing is kept."""
+
+    def basis_bytes(self, asked: int | None) -> int:
+        """Return what was asked for, else half of what is free: the rest is the host's."""
+        return self.free_memory() // 2 if asked is None else asked
+
+    def copy_to_host(self, array: Array) -> npt.NDArray[Any]:
+        """Return a copy on the host."""
+        return self.get(array)
+
+    def from_gpu(self, vectors: Any) -> Array:
+        """Return vectors that are on some GPU on this one."""
+        with self.context():
+            return self.put(vectors)
+
+    def assign(self, target: Array, array: Array) -> None:
+        """Write an array of any device to one of this GPU."""
+        with self.context():
+            target[...] = self.put(array)
+
+    def add(self, target: Array, part: Array) -> None:
+        """Add an array of any GPU to one of this one."""
+        with self.context():
+            target += self.put(part)
+
+    def store_transpose(
+        self, tile: Array, out: npt.NDArray[Any], rows: slice, columns: slice
+    ) -> None:
+        """Set out[columns, rows], on the host, to the transpose of a tile."""
+        out[columns, rows] = self.get(tile.T)
+
+    def device_copy(
         self, array: npt.NDArray[Any], form: Callable[[Any], npt.NDArray[Any]] | None = None
     ) -> Array:
         """Return a host's array, or what `form` makes of it, on the device.
 
-        It is copied the first time and kept for as long as the array lives.
+        It is copied the first time and kept for as long as the array lives; nothing may write to
+        the array from then on.
         """
         key = id(array), form
         with self._lock:
-            if key not in self._held:
+            if key not in self._copies:
                 with self.context():
-                    self._held[key] = self.put(array if form is None else form(array))
+                    self._copies[key] = self.put(array if form is None else form(array))
                     self.finish()  # who asks next may work on another stream
+                array.flags.writeable = False
                 # no lock: this may run wherever memory is freed, in a thread that holds it
-                weakref.finalize(array, self._held.pop, key, None).atexit = False
-            return self._held[key]
+                weakref.finalize(array, self._copies.pop, key, None).atexit = False
+            return self._copies[key]
 
     def unit(self, rows: UnitRows) -> Array:
         """Return the unit rows, filled up with zeros to whole blocks of the kernels."""
-        return self.held(rows.unit, padded_rows)
+        return self.device_copy(rows.unit, padded_rows)
 
     def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
         """Fill `out` with the inner products of unit rows i and unit columns j."""
@@ -129,10 +192,10 @@ class Gpu:
 
     @property
     def evaluate(self) -> Callable[..., None]:
-        """The tile kernel: the contract of `fastgram.kernels`."""
+        """The tile kernel: the contract of `fastgram.kernels.contract`."""
         return self.kernels.evaluate
 
-    def fuses(self, table: Table) -> bool:
+    def uses_fused_product(self, table: Table) -> bool:
         """Whether the table is one of float64 and fits beside the rest in shared memory."""
         return fits(self.kernels, table)
 
@@ -151,7 +214,23 @@ class Gpu:
 
     def multiplier(self, columns: int) -> Multiplier:
         """Return what multiplies tiles with blocks of so many vectors: cuBLAS."""
-        return by_products
+        return multiply_by_blas
+
+    def qr(self, block: Array) -> tuple[Array, npt.NDArray[np.float64]]:
+        """Return orthonormal columns, on the device, and the triangle that goes with them, here."""
+        columns, triangle = self.xp.linalg.qr(block, mode="reduced")
+        return columns, self.get(triangle)
+
+    def norm(self, block: Array, scale: float) -> float:
+        """Return the Frobenius norm of a block that is not far larger than a scale."""
+        # squares may over- or underflow, unless they are scaled
+        scale = max(scale, float(np.finfo(np.float64).tiny))
+        return scale * float(self.xp.linalg.norm(block / scale))
+
+    def orthogonalise(self, block: Array, chunks: Iterable[Array]) -> None:
+        """Subtract from the block, in place, its part in the span of each chunk of columns."""
+        for chunk in chunks:
+            block -= chunk @ (chunk.T @ block)
 
 
 class CupyGpu(Gpu):
@@ -162,9 +241,9 @@ class CupyGpu(Gpu):
         self._cupy = cupy
         facts = cupy.cuda.runtime.getDeviceProperties(number)
         self.label = f"gpu {number} ({facts['name'].decode()})"
-        processors = int(facts["multiProcessorCount"])
+        multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
-        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), processors, shared))
+        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), multiprocessors, shared))
 
     @contextmanager
     def context(self) -> Iterator[None]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.support.validation import refuse_overflow
+
 __all__ = ["UnitRows"]
 
 Array = npt.NDArray[np.float64]
@@ -48,10 +50,7 @@ class UnitRows:
         rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
         with np.errstate(over="ignore"):
             norms = largest * lengths
-            overflows = ~np.isfinite(norms * norms)
-        if np.any(overflows):
-            row = int(np.flatnonzero(overflows)[0])
-            raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
+            refuse_overflow(norms * norms, name)
         return UnitRows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
 
     @functools.cached_property
@@ -66,12 +65,12 @@ class UnitRows:
         """Fill `out` with the inner products of unit rows i and the unit rows j of others."""
         from fastgram.kernels.cpu.products import multiply_rows, panel
 
-        mine, others, together = self.packed, columns.packed, panel(self.unit.dtype)
+        left, right, side = self.packed, columns.packed, panel(self.unit.dtype)
         # tiles start at multiples of a panel, but for those of a test
-        if mine is None or others is None or i.start % together or j.start % together:
+        if left is None or right is None or i.start % side or j.start % side:
             np.matmul(self.unit[i], columns.unit[j].T, out=out)
         else:
-            multiply_rows(mine, i.start, others, j.start, out)
+            multiply_rows(left, i.start, right, j.start, out)
 
 
 def _sums_of_squares(rows: Array) -> Array:

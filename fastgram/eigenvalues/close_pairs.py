@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgram.devices.device import Device
-from fastgram.matrix.operator import GramOperator
+from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.support.arrays import Array
 
 __all__ = ["close_pairs"]
@@ -45,7 +45,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     lock = threading.Lock()
 
     def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, lengths = device.xp, device.held(scales)
+        xp, lengths = device.xp, device.device_copy(scales)
         cosines = block / lengths[rows, None] / lengths[columns]
         sizes = abs(cosines)
         if rows == columns:
@@ -63,7 +63,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
         with lock:
             found.extend(new)
 
-    op.visit_where_they_are(visitor, keep=True)
+    matrix_of(op).visit_tiles(visitor, keep=True)
     taken: set[int] = set()
     pairs: list[tuple[int, int, float]] = []
     for _, i, j, cosine in sorted(found):

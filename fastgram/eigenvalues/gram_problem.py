@@ -9,10 +9,8 @@ import numpy as np
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.one_pass_bound import one_pass_bound
 from fastgram.eigenvalues.problem import Problem
-from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import Entries
 from fastgram.linalg.certificate import Visitor
-from fastgram.matrix.operator import GramOperator
+from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
 from fastgram.support.arrays import Array
 from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
@@ -30,29 +28,29 @@ class GramProblem(Problem):
     semidefinite = True
 
     def __init__(self, op: GramOperator) -> None:
-        self._op = op
+        self._op, self._matrix = op, matrix_of(op)
+        matrix = self._matrix
         self.n = op.shape[0]
-        self.rank_bound, self.rank_reason = rank_bound(op.given_rows, op.network, op.kind)
+        self.rank_bound, self.rank_reason = rank_bound(matrix.given_rows, op.network, op.kind)
         self.exponent = exponent_of(float(np.max(op.diagonal())))
-        self.entry_error = upper_end(op.entries.norm_error, -self.exponent)
-        self.memory = op.given_memory
-        self.entry_flops = op.entries.entry_flops
-        if isinstance(op.entries, FiniteEntries):
-            self.factor_columns = op.entries.factor_columns
-        self.device = op.devices[0]
+        self.entry_error = upper_end(matrix.entries.norm_error, -self.exponent)
+        self.memory = matrix.given_memory
+        self.entry_flops = matrix.entries.entry_flops
+        self.factor_columns = matrix.entries.factor_columns
+        self.device = matrix.devices[0]
 
     def multiply(self, V: Any) -> Any:
         """Return the product with an (n, b) block, and find out the row sums with the first."""
-        product = self._op.product_and_row_sums(V)
+        product = self._matrix.product_and_row_sums(V)
         return product * 2.0**-self.exponent if self.exponent else product
 
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of the products so far adds up."""
-        return self._op.additions
+        return self._matrix.summands
 
     def dense(self) -> Array:
         """Return the matrix as computed, (n, n) float64 on the host."""
-        return scaled(np.asarray(self._op.dense_on_host(), dtype=np.float64), -self.exponent)
+        return scaled(np.asarray(self._matrix.dense_on_host(), dtype=np.float64), -self.exponent)
 
     def visit(self, visitor: Visitor) -> None:
         """Hand the matrix as computed to a visitor, tile by tile."""
@@ -71,7 +69,7 @@ class GramProblem(Problem):
 
     def absolute_row_sum(self) -> float:
         """Return the largest sum of |entries| along a row, as products so far add them up."""
-        return float(np.max(self._op.absolute_row_sums)) * 2.0**-self.exponent
+        return float(np.max(self._matrix.absolute_row_sums)) * 2.0**-self.exponent
 
     def forget(self) -> None:
         """Drop the tiles that are kept between products."""
@@ -80,7 +78,7 @@ class GramProblem(Problem):
     def extra_start_vectors(self, count: int) -> Array | None:
         """Return close pairs, where they are what small eigenvalues are made of."""
         op = self._op
-        if op.network.activation.smooth or count < 1 or op.multiplication(count) != "tiles":
+        if op.network.activation.smooth or count < 1 or op.multiplication(count) == "factored":
             return None
         return close_pairs(op, count)
 
@@ -94,23 +92,20 @@ class GramProblem(Problem):
 
         In floating-point operations.
         """
-        return self._op.product_flops(columns)
+        return self._matrix.product_flops(columns)
 
     def factor_square(self) -> Array:
         """Return JᵀJ of a network of finite width."""
-        entries = self._op.entries
-        if not isinstance(entries, FiniteEntries):
-            raise TypeError("the matrix has no factor")
-        return scaled(entries.factor_square(), -self.exponent)
+        return scaled(self._matrix.entries.factor_square(), -self.exponent)
 
     def numerical_rank(self) -> tuple[int, str] | None:
         """Bound the rank as if rows whose norms are one to rounding had one norm."""
         op = self._op
-        if op.network.activation.powers is None or not isinstance(op.entries, Entries):
+        if op.network.activation.powers is None or op.network.homogeneity() is not None:
             return None
-        if op.entries.table is None or op.network.homogeneity() is not None:
+        if self._matrix.entries.of_one_table is None:
             return None
-        return rank_bound_on_sphere(op.given_rows, op.network, op.kind)
+        return rank_bound_on_sphere(self._matrix.given_rows, op.network, op.kind)
 
     def exact_call(self) -> str:
         """Return the call that finds the same eigenvalues in ball arithmetic, or ""."""
@@ -121,7 +116,7 @@ class GramProblem(Problem):
             if rows == "unit" and not self._has_unit_rows():
                 return ""
             try:
-                check_exact(op.given_rows, op.network, op.kind, rows)
+                check_exact(self._matrix.given_rows, op.network, op.kind, rows)
             except (ValueError, TypeError):
                 continue
             except ImportError:
@@ -133,8 +128,8 @@ class GramProblem(Problem):
         return ""
 
     def _has_unit_rows(self) -> bool:
-        return bool(np.all(np.abs(np.linalg.norm(self._op.given_rows, axis=1) - 1.0) < _ONE))
+        return bool(np.all(np.abs(np.linalg.norm(self._matrix.given_rows, axis=1) - 1.0) < _ONE))
 
     def note(self, columns: int) -> str:
         """Return how a block of so many columns is multiplied, in words, or ""."""
-        return self._op.multiplication_note(columns)
+        return self._matrix.multiplication_note(columns)

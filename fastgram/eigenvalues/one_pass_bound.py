@@ -28,23 +28,29 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.infinite_width.cosine_table import build_table
-from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
-from fastgram.kernels import Table
-from fastgram.matrix.operator import GramOperator
-from fastgram.matrix.traversal import Multiply, each_tile, one_blas_thread
+from fastgram.kernels.contract import Table
+from fastgram.matrix.operator import GramOperator, matrix_of
+from fastgram.matrix.products import plan
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
+from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_integer
+
+if TYPE_CHECKING:
+    from fastgram.devices.fused_product import FusedProduct
 
 __all__ = ["ORDERS", "OnePassBound", "one_pass_bound"]
 
@@ -131,16 +137,17 @@ def one_pass_bound(op: GramOperator, order: int | None = None) -> OnePassBound |
 
 
 def _remainders_of(op: GramOperator) -> _Remainders | None:
-    if not isinstance(op.entries, Entries) or op.entries.table is None:
+    entries = matrix_of(op).entries.of_one_table
+    if entries is None:
         return None
-    return _Remainders(op.entries, op.entries.table, op.devices)
+    return _Remainders(entries, entries.table, matrix_of(op).devices)
 
 
 @dataclass
 class _Remainders:
     """The series remainders of an operator's entries; `full_table` is the table of K."""
 
-    entries: Entries
+    entries: TabledEntries
     full_table: Table
     devices: tuple[Device, ...]
     norm: float = field(init=False)
@@ -207,7 +214,7 @@ class _Remainders:
         ones = np.ones(max(CPU.tile, chosen.size), unit.dtype)
         with one_blas_thread():
             for start in range(0, unit.shape[0], CPU.tile):
-                y = unit[start : start + CPU.tile]
+                y = np.array(unit[start : start + CPU.tile])  # writable, as Numba compiled for
                 cosines, out = x @ y.T, np.empty((x.shape[0], y.shape[0]))
                 scales = ones[: x.shape[0]], ones[: y.shape[0]]
                 for table, row_sums in zip(tables, sums, strict=True):
@@ -241,28 +248,19 @@ class _Remainders:
 
     def _sums(self, table: Table, entry_slack: float) -> Array:
         """Return the sums of |R| along each row, by one pass."""
-        n, home = self.entries.shape[0], self.devices[0]
+        home = self.devices[0]
+        blocks = _RemainderEntries(self.entries, table, self.entries.dtype, entry_slack)
         with home.context():
-            ones = home.xp.ones((n, 1))
-            if home.fuses(table):
-                from fastgram.devices.fused_product import (
-                    multiply_by_strips,  # what GPUs need, for them
-                )
-
-                rows = self.entries.rows
-                out = multiply_by_strips(rows, np.ones(n), table, self.devices, ones, True)
-            else:
-                out = home.xp.zeros((n, 1))
-                blocks = _RemainderEntries(self.entries, table, self.entries.dtype, entry_slack)
-                each_tile(blocks, Multiply(ones, out, True, self.devices), self.devices)
-            return home.get(out)[:, 0]
+            ones = home.xp.ones((self.entries.shape[0], 1))
+            sums = plan(blocks, 1, None, self.devices).multiply(ones, absolute=True)
+            return home.get(sums)[:, 0]
 
 
 @dataclass
 class _RemainderEntries:
     """The remainders over row scales, as entries that a traversal takes blocks of."""
 
-    entries: Entries
+    entries: TabledEntries
     table: Table
     dtype: np.dtype[np.floating]
     norm_error: float
@@ -277,6 +275,31 @@ class _RemainderEntries:
     def entry_flops(self) -> float:
         """Floating-point operations that an entry takes: no more than one of the matrix."""
         return self.entries.entry_flops
+
+    of_one_table: None = None
+    factor_columns: None = None
+
+    def factor_square(self) -> Array:
+        """Refuse: there is no factor."""
+        raise NotImplementedError
+
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FusedProduct | None:
+        """Return a product that writes no entry to memory, None where it goes by tiles."""
+        if self.keeps_tiles(memory, devices):
+            return None
+        from fastgram.devices.fused_product import FusedProduct  # what GPUs need is for them
+
+        return FusedProduct(self.entries.rows, np.ones(self.shape[0]), self.table, devices)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Whether products go by tiles."""
+        return not devices[0].uses_fused_product(self.table)
+
+    def note(self, way: str) -> str:
+        """Return nothing."""
+        return ""
 
     def diagonal(self) -> Array:
         """Return the remainder of each row with itself."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 from fastgram.linalg.certificate import Visitor
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import noise_floor

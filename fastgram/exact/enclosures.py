@@ -18,17 +18,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from flint import arb, arb_mat, ctx
 from scipy.linalg import eigh
+
+from fastgram.support.arrays import Array
 
 __all__ = ["Enclosure", "enclose_largest", "enclose_smallest", "is_positive_definite"]
 
 _LEAF = 24  # matrices up to this order are factorised entry by entry
 _VECTORS = 12  # carried along, so that a cluster at the edge converges as one
 _STEPS = 40
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Entries of an infinitely wide network's Gram matrix, enclosed in balls.
 
-Rows are float64 numbers, so their inner products are exact rationals: the cosine of two rows is
+Array are float64 numbers, so their inner products are exact rationals: the cosine of two rows is
 ⟨x, y⟩/√(⟨x, x⟩⟨y, y⟩) with one rounding that the ball holds, and which pairs of rows have the same
 entry is decided exactly. Layers then follow the recursion that `fastgram.Network` states.
 """
@@ -17,10 +17,10 @@ from flint import arb, arb_mat, fmpq, fmpz, fmpz_mat
 from fastgram.exact.formulas import Formula, Pairs
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 
 __all__ = ["Geometry", "gram_balls", "row_geometry"]
 
-Rows = npt.NDArray[np.float64]
 Balls = npt.NDArray[np.object_]
 
 
@@ -50,15 +50,17 @@ class Geometry:
         return int(self.index.shape[0])
 
 
-def row_geometry(X: Rows, unit: bool) -> Geometry:
+def row_geometry(X: Array, unit: bool) -> Geometry:
     """Return the geometry of rows (n, d) that are not zero, scaled to norm 1 if `unit`."""
     n = X.shape[0]
     integers, scale = _integers(X)
     matrix = fmpz_mat(n, X.shape[1], integers)
     products = (matrix * matrix.transpose()).tolist()
     norms = [products[i][i] for i in range(n)]
-    places: dict[int, int] = {}
-    classes = [0] * n if unit else [places.setdefault(int(norm), len(places)) for norm in norms]
+    distinct: dict[int, int] = {}
+    classes = [0] * n
+    if not unit:
+        classes = [distinct.setdefault(int(norm), len(distinct)) for norm in norms]
     index = np.empty((n, n), dtype=np.int64)
     found: dict[tuple[int, ...], int] = {}
     exact: list[tuple[fmpz, fmpz]] = []  # ⟨x, y⟩ and ⟨x, x⟩⟨y, y⟩
@@ -74,15 +76,15 @@ def row_geometry(X: Rows, unit: bool) -> Geometry:
                 key = (1 if product > 0 else -1, int(square.p), int(square.q))
             else:
                 key = (*sorted((classes[i], classes[j])), int(product))
-            place = found.setdefault(key, len(exact))
-            if place == len(exact):
+            pair = found.setdefault(key, len(exact))
+            if pair == len(exact):
                 exact.append((product, size))
                 first.append(classes[i])
                 second.append(classes[j])
-            index[i, j] = index[j, i] = place
+            index[i, j] = index[j, i] = pair
 
     def squares() -> list[arb]:
-        return [arb(1)] if unit else [arb(norm) / scale for norm in places]
+        return [arb(1)] if unit else [arb(norm) / scale for norm in distinct]
 
     def cosines() -> list[arb]:
         return [_cosine(product, size) for product, size in exact]
@@ -96,7 +98,7 @@ def _cosine(product: fmpz, size: fmpz) -> arb:
     return arb(product) * arb(size).rsqrt()
 
 
-def _integers(X: Rows) -> tuple[list[int], int]:
+def _integers(X: Array) -> tuple[list[int], int]:
     """Return the entries times one power of two that makes them integers, and its square."""
     ratios = [float(value).as_integer_ratio() for value in X.ravel()]
     common = max(denominator for _, denominator in ratios)

@@ -1,4 +1,4 @@
-"""Activations in ball arithmetic: what encloses E[f(u)f(v)] and E[f'(u)f'(v)].
+"""Activations in ball arithmetic: formulas that enclose E[f(u)f(v)] and E[f'(u)f'(v)].
 
 A built-in activation's formula is made of its family's parameters by a function below, as
 `fastgram.exact.built_in` says; one of a user's own returns its formula from `ball`. Every formula
@@ -49,7 +49,7 @@ class Pairs:
 
 
 class Formula(Protocol):
-    """What an activation's `ball()` returns."""
+    """The formula of an activation, as its `ball()` returns it."""
 
     @property
     def most_variances(self) -> int | None:
@@ -92,7 +92,7 @@ class _SeriesFormula:
 
 @dataclass(frozen=True)
 class StripFormula(_SeriesFormula):
-    """What the `ball` of an activation of one's own returns: f and f', both real on the real line.
+    """The formula that an activation of one's own has: f and f', both real on the real line.
 
     Attributes
     ----------

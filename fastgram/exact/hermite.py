@@ -135,8 +135,8 @@ class _Grid:
     def coefficient_error(self, k: int) -> arb:
         """Bound the quadrature's error in c_0, …, c_k."""
         edges = self.size * (self.width * arb(k).sqrt()).exp() * self.discretisation()
-        tail = arb("1.74") * self.size * (-self.reach * self.reach / 4).exp()
-        return edges + tail
+        truncation = arb("1.74") * self.size * (-self.reach * self.reach / 4).exp()
+        return edges + truncation
 
     def norm_error(self) -> arb:
         X = self.reach

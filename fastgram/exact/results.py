@@ -1,4 +1,4 @@
-"""What `exact_extreme_eigenvalues` answers with: proven numbers in decimal and in float64."""
+"""The answer of `exact_extreme_eigenvalues`: proven numbers in decimal and in float64."""
 
 from __future__ import annotations
 

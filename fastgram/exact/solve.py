@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket
 from fastgram.exact.built_in import formula_of
@@ -28,6 +28,7 @@ from fastgram.exact.results import (
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
+from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind, RowScaling
 from fastgram.support.progress import progress_bar
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_rows
@@ -35,6 +36,9 @@ from fastgram.support.validation import as_choice, as_flag, as_integer, as_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flint import arb_mat
+
+    from fastgram.exact.enclosures import Enclosure
     from fastgram.exact.entries import Geometry
     from fastgram.exact.formulas import Formula
 
@@ -44,7 +48,6 @@ __all__ = [
     "exact_extreme_eigenvalues",
 ]
 
-Array = npt.NDArray[np.float64]
 
 ROWS: tuple[RowScaling, ...] = get_args(RowScaling)
 # An eigenvalue that this many bits do not tell from 0 is left at that.
@@ -187,6 +190,16 @@ def _exact_square(row: Array) -> Fraction:
 # --- precision ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """Both ends as far as they are proven; `small` is None where it is not asked for."""
+
+    small: Enclosure | None
+    large: Enclosure
+    bits: int
+    stuck: str  # why the precision was not raised further; empty where both are proven
+
+
 def _solve(
     geometry: Geometry,
     network: Network,
@@ -198,58 +211,19 @@ def _solve(
     tell: Callable[[int], None] | None = None,
 ) -> ExactEigenvalues:
     """Raise the precision until both ends are proven to these digits."""
-    from flint import ctx
+    n, singular = geometry.n, rank[0] < geometry.n
 
-    from fastgram.exact.enclosures import enclose_largest, enclose_smallest
-    from fastgram.exact.entries import gram_balls
+    def gram(bits: int) -> arb_mat:
+        from fastgram.exact.entries import gram_balls
 
-    def done() -> None:
-        if tell is not None:
-            tell(1)
+        return gram_balls(geometry, network, kind, formula, bits)
 
-    n = geometry.n
-    singular = rank[0] < n
-    least = math.ceil(3.33 * digits) + 2 * n.bit_length() + 16
-    bits = least + (0 if singular else 48)
-    small = large = None
-    stuck = ""
-    while True:
-        with ctx.workprec(bits + 64):
-            try:
-                A = gram_balls(geometry, network, kind, formula, bits)
-            except ValueError as error:
-                if small is None:
-                    raise
-                stuck = str(error)
-                break
-            done()
-            if large is None or large.lower is None:
-                large = enclose_largest(A, digits)
-                done()
-            missing = large.lacking
-            if not singular:
-                small = enclose_smallest(A, digits)
-                done()
-                missing = max(missing, small.lacking)
-        if not missing:
-            break
-        if bits + missing > MOST_BITS:
-            stuck = f"{bits} bits do not tell λ_min from 0"
-            break
-        bits += missing
-    if large is None or large.lower is None:
-        raise ValueError(f"λ_max is not proven at {bits} bits: {stuck}")
+    ends = _enclose(gram, n, singular, digits, tell)
+    large = ends.large
+    if large.lower is None:
+        raise ValueError(f"λ_max is not proven at {ends.bits} bits: {ends.stuck}")
     top = -as_fraction(large.upper), -as_fraction(large.lower)
-    if singular:
-        bottom = Fraction(0), Fraction(0)
-        zeros = n - rank[0]
-        message = f"λ_min is an exact zero, {zeros} times or more: {rank[1]}"
-    elif small is not None and small.lower is not None:
-        bottom = as_fraction(small.lower), as_fraction(small.upper)
-        message = f"every digit is proven: balls of {bits} bits"
-    elif small is not None:
-        bottom = Fraction(0), as_fraction(small.upper)
-        message = f"λ_min is not resolved: {stuck}"
+    bottom, message = _smallest(ends, rank, n)
     ratio = top[0] / bottom[1] if bottom[1] else None, top[1] / bottom[0] if bottom[0] else None
     return ExactEigenvalues(
         smallest=outward_bracket(*bottom),
@@ -260,7 +234,71 @@ def _solve(
         condition_digits="inf" if singular else proven_digits(*ratio, digits),
         rank_bound=rank[0],
         n=n,
-        precision=bits,
+        precision=ends.bits,
         seconds=time.perf_counter() - start,
         message=message,
     )
+
+
+def _smallest(ends: _Ends, rank: tuple[int, str], n: int) -> tuple[tuple[Fraction, Fraction], str]:
+    """Return the ends of λ_min, and in words how far they are proven."""
+    if rank[0] < n:
+        message = f"λ_min is an exact zero, {n - rank[0]} times or more: {rank[1]}"
+        return (Fraction(0), Fraction(0)), message
+    small = ends.small
+    assert small is not None
+    if small.lower is None:
+        message = f"λ_min is not resolved: {ends.stuck}"
+        return (Fraction(0), as_fraction(small.upper)), message
+    message = f"every digit is proven: balls of {ends.bits} bits"
+    return (as_fraction(small.lower), as_fraction(small.upper)), message
+
+
+def _enclose(
+    gram: Callable[[int], arb_mat],
+    n: int,
+    singular: bool,
+    digits: int,
+    tell: Callable[[int], None] | None,
+) -> _Ends:
+    """Enclose both ends of a matrix of order n, given its balls at a precision.
+
+    Raises
+    ------
+    ValueError
+        If the entries cannot be enclosed before both ends have been looked at.
+    """
+    from flint import ctx
+
+    from fastgram.exact.enclosures import enclose_largest, enclose_smallest
+
+    def done() -> None:
+        if tell is not None:
+            tell(1)
+
+    least = math.ceil(3.33 * digits) + 2 * n.bit_length() + 16
+    bits = least + (0 if singular else 48)
+    small: Enclosure | None = None
+    large: Enclosure | None = None
+    while True:
+        with ctx.workprec(bits + 64):
+            try:
+                A = gram(bits)
+            except ValueError as error:
+                if small is None or large is None:
+                    raise
+                return _Ends(small, large, bits, str(error))
+            done()
+            if large is None or large.lower is None:
+                large = enclose_largest(A, digits)
+                done()
+            missing = large.lacking
+            if not singular:
+                small = enclose_smallest(A, digits)
+                done()
+                missing = max(missing, small.lacking)
+        if not missing:
+            return _Ends(small, large, bits, "")
+        if bits + missing > MOST_BITS:
+            return _Ends(small, large, bits, f"{bits} bits do not tell λ_min from 0")
+        bits += missing

@@ -1,6 +1,6 @@
 """The entries of a Gram matrix of finite width, a block at a time, and how to multiply with it.
 
-Tiles need the features of all rows: they are computed when the first tile is asked for, and held.
+Tiles need the features of all rows: they are computed when the first tile is asked for, and kept.
 Where φ' takes two values (relu, abs, …: looked up in the values, not in names) and the readout is
 ±1, one bit holds a neuron's, and B Bᵀ is counted and not multiplied.
 """
@@ -16,16 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
-from fastgram.finite_width.factored_product import Factored
-from fastgram.finite_width.features import Features, Pair, blocks, weights
+from fastgram.finite_width.factored_product import FactoredProduct, Factors
+from fastgram.finite_width.features import Features, Pair, draw_weights
 from fastgram.finite_width.rounding_error import norm_error
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order
+from fastgram.support.validation import refuse_overflow
 
 __all__ = ["FiniteEntries"]
 
-Array = npt.NDArray[np.float64]
 Tile = Any  # of a device, or a host's array
 
 # --- what a product costs, in flops ---------------------------------------------------------------
@@ -44,12 +45,12 @@ _COLUMNS_AT_LEAST = 4
 # Bytes of tiles that are taken to be kept where `memory` is None.
 _KEPT = 2**30
 # Bytes of features beyond which products are left to factors, whatever they cost.
-_MOST_HELD = 2**32
+_MOST_FEATURE_BYTES = 2**32
 
 
 @dataclass
 class _Side:
-    """Augmented rows, and what is held of them for tiles."""
+    """Augmented rows, and their features and bits, which tiles are made of."""
 
     rows: Array
     pairs: list[tuple[Tile | None, Tile]] = field(default_factory=list)
@@ -76,7 +77,7 @@ class FiniteEntries:
     column_side: _Side
     dtype: np.dtype[np.floating]
     in_place: bool = False
-    _held: bool = False
+    _materialised: bool = False
     _packed: bool = False
     _values: tuple[float, float] | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -104,13 +105,17 @@ class FiniteEntries:
             )
         rows = _Side(_augmented(network, X, "X"))
         columns = rows if Y is None else _Side(_augmented(network, Y, "Y"))
-        features = Features(network, kind, weights(network, X.shape[1]))
+        features = Features(network, kind, draw_weights(network, X.shape[1]))
         return FiniteEntries(features, rows, columns, dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the matrix."""
         return self.row_side.rows.shape[0], self.column_side.rows.shape[0]
+
+    @property
+    def of_one_table(self) -> None:
+        """None: entries are no function of the cosine."""
 
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, to rounding."""
@@ -154,24 +159,24 @@ class FiniteEntries:
         return total
 
     @functools.cached_property
-    def factored(self) -> Factored:
-        """Products without tiles, for a symmetric matrix."""
-        return Factored(self.features, self.row_side.rows)
+    def factors(self) -> Factors:
+        """What multiplies without tiles, for a symmetric matrix."""
+        return Factors(self.features, self.row_side.rows)
 
     # --- tiles ------------------------------------------------------------------------------------
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
         """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape."""
-        if not self._held:
-            self._hold()
-        rows, columns, held = self.row_side, self.column_side, device.held
+        if not self._materialised:
+            self.materialise_features()
+        rows, columns, copy = self.row_side, self.column_side, device.device_copy
         for index, pair in enumerate(rows.pairs):
             other = columns.pairs[index]
-            device.xp.matmul(held(pair[1])[i], held(other[1])[j].T, out=scratch)
+            device.xp.matmul(copy(pair[1])[i], copy(other[1])[j].T, out=scratch)
             if rows.bits is not None and index == self.features.gradient_index:
                 scratch *= self._count(i, j, device)
             elif pair[0] is not None and other[0] is not None:
-                scratch *= held(pair[0])[i] @ held(other[0])[j].T
+                scratch *= copy(pair[0])[i] @ copy(other[0])[j].T
             if index == 0:
                 out[...] = scratch
             else:
@@ -185,7 +190,7 @@ class FiniteEntries:
         rows, columns = self.row_side, self.column_side
         out = device.xp.empty((i.stop - i.start, j.stop - j.start), self.dtype)
         bits, ones, others, their_ones = (
-            device.held(array)
+            device.device_copy(array)
             for array in (rows.bits, rows.ones, columns.bits, columns.ones)
             if array is not None
         )
@@ -205,7 +210,7 @@ class FiniteEntries:
 
     @property
     def two_values(self) -> tuple[float, float] | None:
-        """The two values of φ'/√m on all rows, if no more and if a² = 1; the bits are then held."""
+        """The two values of φ'/√m on all rows, if no more and if a² = 1; the bits are then kept."""
         with self._lock:
             if not self._packed:
                 self._values = self._pack()
@@ -246,22 +251,22 @@ class FiniteEntries:
             side.bits, side.ones = bits, ones
         return values
 
-    def _hold(self) -> None:
+    def materialise_features(self) -> None:
         """Compute the features of all rows, unless it has been done."""
         with self._lock:
-            if self._held:
+            if self._materialised:
                 return
             counted = self.two_values is not None
             require_memory(
                 f"features of {sum(side.rows.shape[0] for side in self._sides())} rows at width"
                 f" {self.features.width} for tiles (products by factors do not need them)",
-                sum(self._held_bytes(side.rows.shape[0], counted) for side in self._sides()),
+                sum(self._feature_bytes(side.rows.shape[0], counted) for side in self._sides()),
             )
             for side in self._sides():
                 self._fill(side, counted)
-            self._held = True
+            self._materialised = True
 
-    def _held_bytes(self, n: int, counted: bool) -> int:
+    def _feature_bytes(self, n: int, counted: bool) -> int:
         """Return the bytes of the features of n rows."""
         columns = sum(m + p for m, p in self.features.columns)
         if counted:
@@ -296,23 +301,34 @@ class FiniteEntries:
 
     # --- the choice -------------------------------------------------------------------------------
 
-    def multiplication(self, columns: int, memory: int | None) -> str:
-        """Return "factored" or "tiles": what multiplies a block of so many columns at less cost.
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FactoredProduct | None:
+        """Return what multiplies a block of so many columns at less cost than tiles, or None.
 
         A function of the network, the kind, the rows' number and length, the columns and `memory`
         alone; see the constants of this module.
         """
+        flops = self.factored_flops(columns)
+        fits = self._bytes_for_tiles() <= _MOST_FEATURE_BYTES
+        if fits and flops > self._tile_flops(columns, memory):
+            return None
+        return FactoredProduct(self.factors, devices[0], flops)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Return True: where products go by tiles, these can be kept."""
+        return True
+
+    def _bytes_for_tiles(self) -> int:
+        """Return the bytes of what tiles need of all rows."""
         counted = self._likely_values is not None
-        held = self._held_bytes(self.shape[0], counted)
+        size = self._feature_bytes(self.shape[0], counted)
         if counted:
-            held += self.shape[0] * self.features.width // 8
-        if held > _MOST_HELD:
-            return "factored"
-        by_factors = self.factored_flops(columns)
-        return "factored" if by_factors <= self._tile_flops(columns, memory) else "tiles"
+            size += self.shape[0] * self.features.width // 8
+        return size
 
     def note(self, way: str) -> str:
-        """Return the choice in words."""
+        """Return a way to multiply in words."""
         if way == "tiles":
             return "products by tiles" + (" counted from bits" if self._likely_values else "")
         network, columns = self.features.network, self.features.columns
@@ -323,7 +339,7 @@ class FiniteEntries:
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute, the features being held."""
+        """The flops of an entry of a tile, its features being there."""
         speed = _SINGLE if self.dtype == np.float32 else 1
         entry = 0.0
         for index, (m, p) in enumerate(self.features.columns):
@@ -333,7 +349,7 @@ class FiniteEntries:
         return 2.0 * entry
 
     def factored_flops(self, columns: int) -> float:
-        """Return what a product of so many columns by factors costs."""
+        """Return the flops of a product of so many columns by factors."""
         n, m = self.shape[0], self.features.width
         products = sum(4.0 * max(own, 1) * p for own, p in self.features.columns)
         functions = 2 if self.features.kind == "ntk" else 1
@@ -356,8 +372,5 @@ def _are(slopes: Array, values: tuple[float, float]) -> bool:
 def _augmented(network: Network, X: npt.NDArray[np.floating], name: str) -> Array:
     rows = network.augmented(X)
     with np.errstate(over="ignore"):
-        overflows = np.flatnonzero(~np.isfinite(np.einsum("ij,ij->i", rows, rows)))
-    if overflows.size:
-        row = overflows[0]
-        raise ValueError(f"{name}: the squared norm of row {row} overflows; scale the rows")
+        refuse_overflow(np.einsum("ij,ij->i", rows, rows), name)
     return np.ascontiguousarray(rows)

@@ -17,31 +17,28 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from fastgram.devices.device import CPU, Device
-from fastgram.finite_width.features import Features, Pair, blocks
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
+from fastgram.finite_width.features import Features, Pair
+from fastgram.support.arrays import Array, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order
 
-__all__ = ["Factored"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["FactoredProduct", "Factors"]
 
 # Bytes that a thread's columns of B take at most, unless that were fewer than 32 columns.
 _NEURON_BYTES = 2**27
 _MOST_NEURONS = 256
-# Rows worked on at a time, and columns of their products with V: about a second-level cache; a GPU
-# needs more to be busy.
-_ROWS, _GPU_ROWS = 256, 8192
+# Columns of products with V that are worked on at a time: about a second-level cache.
 _WIDE = 1024
 
 
 @dataclass
-class Factored:
+class Factors:
     """The factors of a Gram matrix of finite width, and products with them.
 
     Attributes
@@ -57,9 +54,9 @@ class Factored:
     _lower: list[Pair] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def additions(self, device: Device = CPU) -> int:
+    def summands(self, device: Device = CPU) -> int:
         """Return how many additions an entry of a product goes through, at most."""
-        n, rows = self.rows.shape[0], _rows_of(device)
+        n, rows = self.rows.shape[0], device.row_block
         worst = 0
         for backward, forward in self.features.columns:
             own = rows + -(-n // rows) + forward  # over rows, then over columns of F
@@ -90,32 +87,32 @@ class Factored:
         ValueError
             For a network of several layers whose inputs do not fit in the memory that is free.
         """
-        inputs, lower = self._hold(threads)
+        inputs, lower = self.materialise_features(threads)
         size = _absolute if absolute else _as_is
         V = size(V)
-        forward = size(device.held(inputs))
+        forward = size(device.device_copy(inputs))
         tasks: list[_Last | _Lower] = [
             _Last(self.features, inputs, forward, V, neurons, size)
             for neurons in blocks(self.features.width, self._neurons())
         ]
         for pair in lower:
             assert pair.backward is not None
-            own = size(device.held(pair.forward))
+            inputs_below = size(device.device_copy(pair.forward))
             tasks += [
-                _Lower(pair.backward, own, V, neurons, size)
+                _Lower(pair.backward, inputs_below, V, neurons, size)
                 for neurons in blocks(self.features.width, self._neurons())
             ]
-        if device.on_host:
-            parts = in_order(lambda task: task.product(task.columns(), device), tasks, threads)
-        else:  # threads make the columns, and this one feeds the device
-            made = in_order(lambda task: (task, task.columns()), tasks, threads)
-            parts = (task.product(columns, device) for task, columns in made)
         out: Array = device.xp.zeros_like(V)
-        for part in parts:
+        for part in device.in_order(
+            lambda task: task.columns(),
+            lambda task, columns: task.product(columns, device),
+            tasks,
+            threads,
+        ):
             out += part
         return out
 
-    def _hold(self, threads: int | None) -> tuple[Array, list[Pair]]:
+    def materialise_features(self, threads: int | None) -> tuple[Array, list[Pair]]:
         """Return the inputs of the last layer and the pairs of those below, computed once."""
         network, n = self.features.network, self.rows.shape[0]
         if network.depth == 1:
@@ -138,11 +135,11 @@ class Factored:
                     return
                 _, top, *found = self.features.pairs(self.rows[rows])
                 last[rows] = top.forward
-                for pair, own in zip(pairs, found, strict=True):
+                for pair, part in zip(pairs, found, strict=True):
                     assert pair.backward is not None
-                    pair.backward[rows] = own.backward
+                    pair.backward[rows] = part.backward
                     if pair.forward is not self.rows:
-                        pair.forward[rows] = own.forward
+                        pair.forward[rows] = part.forward
 
             for _ in in_order(fill, blocks(n, self.features.block_rows), threads):
                 pass
@@ -150,8 +147,37 @@ class Factored:
             return last, pairs
 
 
-def _rows_of(device: Device) -> int:
-    return _ROWS if device.on_host else _GPU_ROWS
+@dataclass(frozen=True)
+class FactoredProduct:
+    """Products with a Gram matrix by its factors, on a device.
+
+    Attributes
+    ----------
+    factors : Factors
+    device : Device
+    flops : float
+        What a product of the planned columns takes.
+    """
+
+    factors: Factors
+    device: Device
+    flops: float
+    name: Literal["factored"] = "factored"
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return G @ V for an (n, b) block of the device, or with the absolute factors."""
+        return self.factors.multiply(V, absolute, device=self.device)
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return G @ V, and the row sums (n, 1) of what the absolute values of the factors make."""
+        with self.device.context():
+            sums = self.multiply(self.device.xp.ones((V.shape[0], 1)), absolute=True)
+            return self.multiply(V), sums
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry of a product goes through, at most."""
+        return self.factors.summands(self.device)
 
 
 def _as_is(array: Array) -> Array:
@@ -187,7 +213,7 @@ class _Last:
         backward = np.empty((n, count)) if features.kind != "nngp" else None
         values = np.empty((n, count)) if features.kind != "gradient" else None
         weights = features.weights.layers[-1][self.neurons]
-        for r in blocks(n, _ROWS):
+        for r in blocks(n, CPU.row_block):
             with np.errstate(over="ignore", invalid="ignore"):
                 z = self.inputs[r] @ weights.T
                 if backward is not None:
@@ -221,7 +247,7 @@ class _Lower:
     size: Callable[[Any], Any]
 
     def columns(self) -> _Columns:
-        """Return its columns of B, which are held."""
+        """Return its columns of B, which are there."""
         return _Columns(self.size(self.backward[:, self.neurons]), None)
 
     def product(self, columns: _Columns, device: Device) -> Any:
@@ -233,7 +259,7 @@ class _Lower:
 def _plain(device: Device, values: Any, V: Any) -> Any:
     """Return F Fᵀ V, summed over blocks of rows."""
     inner = device.xp.zeros((values.shape[1], V.shape[1]))
-    for r in blocks(values.shape[0], _rows_of(device)):
+    for r in blocks(values.shape[0], device.row_block):
         inner += values[r].T @ V[r]
     return values @ inner
 
@@ -242,20 +268,20 @@ def _hadamard(device: Device, backward: Any, forward: Any, V: Any) -> Any:
     """Return ((B Bᵀ) ∘ (F Fᵀ)) V."""
     columns = V.shape[1]
     out = device.xp.zeros_like(V)
-    together = min(columns, 32)
-    for vectors in blocks(columns, together):
-        for f in blocks(forward.shape[1], max(1, _WIDE // together)):
+    width = min(columns, 32)
+    for vectors in blocks(columns, width):
+        for f in blocks(forward.shape[1], max(1, _WIDE // width)):
             _add_product(device, backward, forward[:, f], V[:, vectors], out[:, vectors])
     return out
 
 
 def _add_product(device: Device, backward: Any, forward: Any, V: Any, out: Any) -> None:
     shape = (-1, V.shape[1], forward.shape[1])
-    xp, rows = device.xp, _rows_of(device)
+    xp, rows = device.xp, device.row_block
     inner = xp.zeros((backward.shape[1], V.shape[1] * forward.shape[1]))
     for r in blocks(V.shape[0], rows):
-        spread = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])
-        inner += backward[r].T @ spread
+        scaled = (V[r, :, None] * forward[r, None, :]).reshape(-1, inner.shape[1])
+        inner += backward[r].T @ scaled
     for r in blocks(V.shape[0], rows):
         product = (backward[r] @ inner).reshape(shape)
         out[r] += xp.einsum("rbf,rf->rb", product, forward[r])

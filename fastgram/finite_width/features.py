@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array, blocks
 from fastgram.support.memory import require_memory
 
-__all__ = ["Features", "Pair", "Weights", "blocks", "weights"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["Features", "Pair", "Weights", "draw_weights"]
 
 # Values of a layer that a block of rows has: a few such arrays a thread, in and near its cache.
 _BLOCK_VALUES = 2**21
@@ -42,18 +40,13 @@ class Weights(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What a part of the Gram matrix is made of: (B Bᵀ) ∘ (F Fᵀ), or F Fᵀ where B is None."""
+    """The factors of a part of the Gram matrix: (B Bᵀ) ∘ (F Fᵀ), or F Fᵀ where B is None."""
 
     backward: Array | None
     forward: Array
 
 
-def blocks(count: int, size: int) -> list[slice]:
-    """Return the slices of at most `size` that make up range(count)."""
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def weights(network: Network, d: int) -> Weights:
+def draw_weights(network: Network, d: int) -> Weights:
     """Draw the parameters of a network of finite width for rows of d features.
 
     One `numpy.random.default_rng(seed)` draws in float64, in this order: the first layer's weights
@@ -95,7 +88,7 @@ def _width(network: Network) -> int:
 
 @dataclass(frozen=True)
 class Features:
-    """A drawn network, and what it makes of blocks of augmented rows."""
+    """A drawn network, and the features of blocks of augmented rows."""
 
     network: Network
     kind: str
@@ -108,21 +101,21 @@ class Features:
 
     @property
     def scale(self) -> float:
-        """What φ and φ' are multiplied with: √(1/E φ²) of a normalised network."""
+        """The factor of φ and φ': √(1/E φ²) of a normalised network, else 1."""
         return math.sqrt(self.network.normalisation())
 
     @property
-    def step(self) -> float:
-        """What turns φ(z) into the next layer's input, √(σw²/m)."""
+    def layer_scale(self) -> float:
+        """The factor √(σw²/m) between φ(z) and the next layer's input."""
         return math.sqrt(self.network.weight_variance / self.width)
 
     @property
     def columns(self) -> list[tuple[int, int]]:
         """Columns of the B (0 for none) and of the F of each pair."""
         layers = [layer.shape for layer in reversed(self.weights.layers)]
-        own = [] if self.kind == "gradient" else [(0, self.width)]
+        readout = [] if self.kind == "gradient" else [(0, self.width)]
         gradients = {"nngp": [], "gradient": layers[:1], "ntk": layers}[self.kind]
-        return own + gradients
+        return readout + gradients
 
     @property
     def gradient_index(self) -> int:
@@ -146,9 +139,9 @@ class Features:
         """Return the F of the layer above from the values of the one below."""
         bias = self.network.bias_variance
         if bias == 0.0:
-            return self.step * values
+            return self.layer_scale * values
         column = np.full((values.shape[0], 1), math.sqrt(bias))
-        return np.concatenate([self.step * values, column], axis=1)
+        return np.concatenate([self.layer_scale * values, column], axis=1)
 
     def forward(self, rows: Array) -> tuple[list[Array], list[Array]]:
         """Return the F of every layer, and the z of every layer but the last."""
@@ -173,7 +166,7 @@ class Features:
     def below(self, layer: int, backward: Array, z: Array) -> Array:
         """Return the B of a layer from its z and the B of the layer above it, number `layer`."""
         weights = self.weights.layers[layer][:, : self.width]
-        return self.step * (backward @ weights) * self.slopes(z)
+        return self.layer_scale * (backward @ weights) * self.slopes(z)
 
     def pairs(self, rows: Array) -> list[Pair]:
         """Return the features of a block of augmented rows.
@@ -197,8 +190,8 @@ class Features:
                 for layer in range(self.network.depth - 1, 0, -1):
                     above = found[-1].backward
                     assert above is not None
-                    own = self.below(layer, above, below[layer - 1])
-                    found.append(Pair(own, inputs[layer - 1]))
+                    backward = self.below(layer, above, below[layer - 1])
+                    found.append(Pair(backward, inputs[layer - 1]))
         for pair in found:
             self.require_finite(pair.forward)
             if pair.backward is not None:

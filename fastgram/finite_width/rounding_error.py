@@ -20,26 +20,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fastgram.finite_width.features import Features, blocks
+from fastgram.finite_width.features import Features
+from fastgram.support.arrays import Array, blocks
+from fastgram.support.rounding import gamma
 from fastgram.support.threads import in_order
 
 __all__ = ["norm_error"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Roundings granted to an evaluation of φ or φ', and to a few multiplications.
 _VALUE = 16 * _EPS
 _FEW = 4 * _EPS
-
-
-def _gamma(count: int, eps: float = _EPS) -> float:
-    rounding = count * eps / 2.0
-    if rounding >= 0.5:
-        return math.inf
-    return rounding / (1.0 - rounding)
 
 
 def _norms(array: Array) -> Array:
@@ -91,11 +83,11 @@ def norm_error(
         xi, x = xi + cast * x, x + xi
         exact = counted and index == features.gradient_index
         beta, y = (beta if exact else beta + (cast * y if m else 0.0)), y + beta
-        whole = float(np.linalg.norm(y * x))
-        sums = _gamma(p, eps) + (16 * eps if exact or not m else _gamma(m, eps)) + 4 * eps
-        total += 2.0 * whole * float(np.linalg.norm(beta * x) + np.linalg.norm(y * xi))
-        total += sums * whole**2
-        size += whole**2
+        norm = float(np.linalg.norm(y * x))
+        sums = gamma(p, eps) + (16 * eps if exact or not m else gamma(m, eps)) + 4 * eps
+        total += 2.0 * norm * float(np.linalg.norm(beta * x) + np.linalg.norm(y * xi))
+        total += sums * norm**2
+        size += norm**2
     return 1.01 * (total + len(features.columns) * eps * size)
 
 
@@ -110,14 +102,14 @@ def _off(function: Callable[[Array], Array], z: Array, error: Array) -> tuple[Ar
     return values, np.maximum(np.abs(low - values), np.abs(high - values))
 
 
-def _together(off: Array, delta: Array, whole: Array) -> Array:
-    """Bound the norm of all deviations of a row together.
+def _row_error(off: Array, delta: Array, row_delta: Array) -> Array:
+    """Bound the norm of all deviations of a row.
 
-    Each is at most `off` where its own z is off by `delta`, but all z of a row together are off by
-    `whole` in norm only: where the function has no jump near, its steepest rise does for all.
+    Each is at most `off` where its own z is off by `delta`, but all z of a row are off by
+    `row_delta` in norm only: where the function has no jump near, its steepest rise does for all.
     """
     steepest = np.max(np.divide(off, delta, where=delta > 0.0, out=np.zeros_like(off)), axis=1)
-    return np.asarray(np.minimum(_norms(off), 1.01 * steepest * whole))
+    return np.asarray(np.minimum(_norms(off), 1.01 * steepest * row_delta))
 
 
 def _largest_singular(layer: Array) -> float:
@@ -126,62 +118,99 @@ def _largest_singular(layer: Array) -> float:
     return float(1.01 * np.linalg.norm(square @ square) ** 0.25)
 
 
+@dataclass(frozen=True)
+class _Slopes:
+    """φ'(z) of a layer, how far each may be off, and how far a row of them in norm."""
+
+    values: Array
+    off: Array
+    row_error: Array
+
+
+@dataclass
+class _Forward:
+    """Of a block of rows: norms and errors of each layer's F, its φ', and those of the last φ."""
+
+    inputs: list[tuple[Array, Array]]
+    slopes: list[_Slopes]
+    values: tuple[Array, Array] | None = None
+
+
 def _sizes(features: Features, rows: Array, gains: list[float]) -> list[_Sizes]:
     """Return the norms and errors of a block of rows, in the order of `Features.pairs`."""
+    forward, found = _forward(features, rows, gains), []
+    if forward.values is not None:
+        ones, zeros = np.ones(rows.shape[0]), np.zeros(rows.shape[0])
+        root = math.sqrt(features.width)
+        norms, value_error = forward.values
+        size = norms / root
+        found.append(_Sizes(ones, zeros, size, value_error / root + _FEW * size))
+    return found if features.kind == "nngp" else found + _backward(features, forward, gains)
+
+
+def _forward(features: Features, rows: Array, gains: list[float]) -> _Forward:
     network, layers = features.network, features.weights.layers
     scaled = network.weight_variance != 1.0 or network.bias_variance > 0.0
-    ones, zeros = np.ones(rows.shape[0]), np.zeros(rows.shape[0])
     inputs = rows
     error = (_FEW if scaled else 0.0) * _norms(rows)
-    forwards, slopes, found = [], [], []
-    for layer in layers:
+    found = _Forward([], [])
+    for layer, gain in zip(layers, gains, strict=True):
         last = layer is layers[-1]
         size = _norms(inputs)
-        forwards.append((size, error))
+        found.inputs.append((size, error))
         z = inputs @ layer.T
-        reach = _gamma(inputs.shape[1] + 2) * size + error
+        reach = gamma(inputs.shape[1] + 2) * size + error
         lengths = 1.01 * _norms(layer)
         delta = np.outer(reach, lengths)
         # of all z of a row: the rounding of each, and the inputs' error through the matrix
-        rounding = _gamma(inputs.shape[1] + 2) * size * float(np.linalg.norm(lengths))
-        whole = rounding + gains[len(forwards) - 1] * error
+        rounding = gamma(inputs.shape[1] + 2) * size * float(np.linalg.norm(lengths))
+        row_delta = rounding + gain * error
         if features.kind == "ntk" or (last and features.kind == "gradient"):
             slope, off = _off(features.slopes, z, delta)
-            slopes.append((slope, off, _together(off, delta, whole)))
+            found.slopes.append(_Slopes(slope, off, _row_error(off, delta, row_delta)))
         if last and features.kind == "gradient":
             break
         values, off = _off(features.values, z, delta)
-        value_error = _together(off, delta, whole) + _VALUE * _norms(values)
+        value_error = _row_error(off, delta, row_delta) + _VALUE * _norms(values)
+        if last:
+            found.values = _norms(values), value_error
+            break
         inputs = features.inputs(values)
-        error = features.step * value_error + _FEW * _norms(inputs)
-    if features.kind != "gradient":
-        root = math.sqrt(features.width)
-        size = _norms(values) / root
-        found.append(_Sizes(ones, zeros, size, value_error / root + _FEW * size))
-    if features.kind == "nngp":
-        return found
-    readout = features.weights.readout / math.sqrt(features.width)
-    slope, off, off_norm = slopes[-1]
-    backward = slope * readout
-    beta = np.minimum(_norms(off * np.abs(readout)), off_norm * np.max(np.abs(readout)))
-    beta += (_VALUE + _FEW) * _norms(backward)
-    found.append(_Sizes(_norms(backward), beta, *forwards[-1]))
-    if features.kind == "gradient":
-        return found
-    for index in range(len(layers) - 1, 0, -1):
-        weights = layers[index][:, : features.width]
-        carried = features.step * (backward @ weights)
-        rounding = _gamma(features.width + 4) * _norms(backward)
-        lengths = 1.01 * features.step * _norms(weights.T)
-        spread = np.outer(beta + rounding, lengths)
-        whole = gains[index] * features.step * beta + rounding * float(np.linalg.norm(lengths))
-        slope, off, off_norm = slopes[index - 1]
-        steepest = np.max(np.abs(slope) + off, axis=1)
-        beta = np.minimum(_norms(spread * (np.abs(slope) + off)), steepest * whole)
-        carried_most = np.max(np.abs(carried), axis=1)
-        beta += np.minimum(_norms(np.abs(carried) * off), carried_most * off_norm)
-        backward = carried * slope
-        largest = carried_most * _norms(slope)
-        beta += _VALUE * largest + _FEW * _norms(backward)
-        found.append(_Sizes(_norms(backward), beta, *forwards[index - 1]))
+        error = features.layer_scale * value_error + _FEW * _norms(inputs)
     return found
+
+
+def _backward(features: Features, forward: _Forward, gains: list[float]) -> list[_Sizes]:
+    """Return the norms and errors of the layers whose gradients the kind has, from the last."""
+    readout = features.weights.readout / math.sqrt(features.width)
+    last = forward.slopes[-1]
+    backward = last.values * readout
+    beta = np.minimum(_norms(last.off * np.abs(readout)), last.row_error * np.max(np.abs(readout)))
+    beta += (_VALUE + _FEW) * _norms(backward)
+    found = [_Sizes(_norms(backward), beta, *forward.inputs[-1])]
+    if features.kind == "ntk":
+        for layer in range(len(gains) - 1, 0, -1):
+            slopes, gain = forward.slopes[layer - 1], gains[layer]
+            backward, beta = _below(features, layer, backward, beta, slopes, gain)
+            found.append(_Sizes(_norms(backward), beta, *forward.inputs[layer - 1]))
+    return found
+
+
+def _below(
+    features: Features, layer: int, backward: Array, beta: Array, slopes: _Slopes, gain: float
+) -> tuple[Array, Array]:
+    """Return the B of the layer below number `layer`, and its error; β is that of the layer's."""
+    weights = features.weights.layers[layer][:, : features.width]
+    carried = features.layer_scale * (backward @ weights)
+    rounding = gamma(features.width + 4) * _norms(backward)
+    lengths = 1.01 * features.layer_scale * _norms(weights.T)
+    each = np.outer(beta + rounding, lengths)
+    in_norm = gain * features.layer_scale * beta + rounding * float(np.linalg.norm(lengths))
+    steepest = np.max(np.abs(slopes.values) + slopes.off, axis=1)
+    beta = np.minimum(_norms(each * (np.abs(slopes.values) + slopes.off)), steepest * in_norm)
+    carried_most = np.max(np.abs(carried), axis=1)
+    beta += np.minimum(_norms(np.abs(carried) * slopes.off), carried_most * slopes.row_error)
+    backward = carried * slopes.values
+    largest = carried_most * _norms(slopes.values)
+    beta += _VALUE * largest + _FEW * _norms(backward)
+    return backward, beta

@@ -1,6 +1,8 @@
 """The entries at infinite width, as functions of the angle between rows: from duals to tables.
 
-`recursion` goes from layer to layer by the maps of `layer_maps`, `piecewise` fits what comes out,
-`cosine_table` and `separable_table` make of it what the kernels evaluate, and `conditioning` says
-how far it is off. It imports `network`, `devices` and what is below them. Start with `entries`.
+`kernel_function` is the entry as a function of two rows. `recursion` goes from layer to layer by
+the maps of `layer_maps`, `piecewise` fits polynomials to functions of the angle, `cosine_table` and
+`separable_table` make of these the tables that kernels evaluate, and `conditioning` bounds their
+errors. `entry_choice` picks the class of `entries`. It imports `network`, `devices` and what is
+below them. Start with `kernel_function`, and with `entries` for a block of the matrix.
 """

@@ -43,27 +43,22 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.infinite_width.recursion import Evaluation, Recursion, Step, second_moments
 from fastgram.network.activations import Activation
 from fastgram.network.duals import (
     careful_chords,
     chords_at,
-    common_level,
     parallel_duals,
     values_at,
 )
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.network.network import Network
+from fastgram.network.quadrature import common_level
+from fastgram.support.arrays import Array
 
 __all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 FUNCTION_ERROR = 2.0 * _EPS
@@ -137,7 +132,7 @@ def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryError
 
 @dataclass(frozen=True)
 class _Response:
-    """One function at a variance and at two near it: what a layer's sensitivities are made of."""
+    """One function at a variance and at two near it, for the sensitivities of a layer."""
 
     at_one: Array  # (3,): κ(1) for each variance
     between: Array  # (3, 3): κ(1) for pairs of them
@@ -148,7 +143,7 @@ class _Response:
 
     @property
     def own_error(self) -> float:
-        """What the layer's arithmetic makes of κ, relative to κ(1)."""
+        """The error of κ by the layer's own arithmetic, relative to κ(1)."""
         return 2.0 * FUNCTION_ERROR + _DOUBLED * self.values_missed + _FEW
 
     def change(self) -> float:
@@ -208,8 +203,8 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
         values_missed = max(values_missed, float(np.max(np.abs(differences))))
         both = np.sqrt(np.maximum([found[1, k, 0], finer[0]], 0.0) / (2.0 * size))
         chords_missed = max(chords_missed, abs(float(both[0] - both[1])))
-    whole = values_at(activation, derivative, 0.0, variance, level)
-    values_missed = max(values_missed, float(np.max(np.abs(whole - ends))))
+    parallel = values_at(activation, derivative, 0.0, variance, level)
+    values_missed = max(values_missed, float(np.max(np.abs(parallel - ends))))
     far = at_minus_one[:, None] - found[:, :, 1]
     return _Response(at_one, between, found[:, :, 0], far, values_missed / size, chords_missed)
 

@@ -19,7 +19,7 @@ from fastgram.infinite_width.piecewise import (
     largest,
     sample_chords,
 )
-from fastgram.kernels import CELLS, FROM_MINUS_ONE, FROM_NEARER, FROM_ONE, Table
+from fastgram.kernels.contract import CELLS, PieceVariable, Table
 from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.validation import as_dtype
 
@@ -38,6 +38,7 @@ _DOUBLED = 2.0
 # Off each other by the golden ratio: numbers of few bits would be multiplied without rounding.
 _PLACES = np.append(np.mod(np.arange(1.0, 1024.0) * ((5.0**0.5 - 1.0) / 2.0), 1.0), [0.0, 1.0])
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
+_SIDES = (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
 
@@ -94,7 +95,7 @@ def build_table(
 class _PieceOfCells:
     """A piece of a table: the variable that its cells are counted in, its range, and the cells."""
 
-    mode: int
+    mode: PieceVariable
     low: float
     high: float
     cells: list[Piece]
@@ -111,17 +112,19 @@ def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> lis
 
     def parts_of(interval: Interval) -> list[Interval]:
         mode, low, high = interval
-        if (mode, high) == (FROM_NEARER, 1.0):
+        if (mode, high) == (PieceVariable.FROM_NEARER, 1.0):
             # most entries are in the middle, and kinks are felt near the ends
-            ends = [(m, 0.0, _END) for m in (FROM_MINUS_ONE, FROM_ONE)]
-            return [*ends, (FROM_NEARER, -_MIDDLE, _MIDDLE)]
-        if mode == FROM_NEARER:
-            return [(m, _END, _FARTHEST) for m in (FROM_MINUS_ONE, FROM_ONE)]
+            ends = [(m, 0.0, _END) for m in _SIDES]
+            return [*ends, (PieceVariable.FROM_NEARER, -_MIDDLE, _MIDDLE)]
+        if mode == PieceVariable.FROM_NEARER:
+            return [
+                (m, _END, _FARTHEST) for m in (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
+            ]
         check_width(profile, low, high, relative_to=high)
         middle = (low + high) / 2.0
         return [(mode, middle, high), (mode, low, middle)]
 
-    pieces = halve([(FROM_NEARER, -1.0, 1.0)], piece_of, parts_of)
+    pieces = halve([(PieceVariable.FROM_NEARER, -1.0, 1.0)], piece_of, parts_of)
     return sorted(pieces, key=lambda piece: (piece.mode, piece.low))
 
 
@@ -131,8 +134,8 @@ def _sample_cells(
     """Return the piece of an interval, or None where its cells are too wide."""
     mode, low, high = interval
     edges = np.linspace(low, high, CELLS[kind] + 1)
-    if mode != FROM_NEARER:
-        cells = [(mode == FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
+    if mode != PieceVariable.FROM_NEARER:
+        cells = [(mode == PieceVariable.FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
     else:
         s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
         cells = [
@@ -150,7 +153,7 @@ def _sample_cells(
 
 def _squares(piece: _PieceOfCells) -> tuple[float, float]:
     """Return the range of s² that a piece holds for."""
-    if piece.mode == FROM_NEARER:
+    if piece.mode == PieceVariable.FROM_NEARER:
         return (0.0 if piece.high == 1.0 else _END**2), 1.0
     # nothing is beyond the outermost: rounding may put an s² just above ½
     return piece.low**2, 1.0 if piece.high == _FARTHEST else piece.high**2
@@ -187,7 +190,7 @@ def _assemble(
         modes=np.array([piece.mode for piece in pieces], dtype=np.int64),
         lows=ranges[:, 0].astype(kind),
         highs=ranges[:, 1].astype(kind),
-        counts=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
+        cell_map=np.stack([steps, -lows * steps - 0.5, scales], axis=1).astype(kind),
         cells=cells.astype(kind),
         at_one=float(profile.at_one[0]),
         at_minus_one=float(profile.at_minus_one[0]),

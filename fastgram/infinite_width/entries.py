@@ -12,16 +12,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.kernel_function import diagonal_entries, row_scale, table_of_norm
-from fastgram.kernels import CLOSE, Table
+from fastgram.kernels.contract import CLOSE, Table
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+
+if TYPE_CHECKING:
+    from fastgram.devices.fused_product import FusedProduct
 
 __all__ = ["Entries", "TabledEntries", "ZeroEntries"]
 
@@ -96,7 +99,7 @@ class Entries:
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute: a product of rows, and what a table takes as long as."""
+        """The flops of an entry, as of a matrix product: two rows' product and a table's value."""
         return float(_PRODUCT_FLOPS * self.rows.unit.shape[1] + _TABLE_FLOPS)
 
     @property
@@ -125,6 +128,33 @@ class Entries:
         cosine = rows + count * unit
         return float(cosine / (4.0 * least)) + 2.0 * unit
 
+    @property
+    def of_one_table(self) -> TabledEntries | None:
+        """None: they are no function of the cosine alone."""
+        return None
+
+    @property
+    def factor_columns(self) -> None:
+        """None: the width is infinite."""
+
+    def factor_square(self) -> Array:
+        """Refuse: there is no factor."""
+        raise NotImplementedError
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Return True: products go by tiles."""
+        return True
+
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FusedProduct | None:
+        """Return None: products go by tiles."""
+        return None
+
+    def note(self, way: str) -> str:
+        """Return nothing: what multiplies follows from the device."""
+        return ""
+
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding: (n,) in float64."""
         raise NotImplementedError
@@ -141,8 +171,8 @@ class Entries:
     ) -> None:
         """Fill `out`, where the table or piece holds, from the cosines in `scratch`."""
         x, y = device.unit(self.rows)[i], device.unit(self.columns)[j]
-        row_weights = device.held(self.weights)[i]
-        column_weights = device.held(self._column_weights)[j]
+        row_weights = device.device_copy(self.weights)[i]
+        column_weights = device.device_copy(self._column_weights)[j]
         device.evaluate(scratch, x, y, row_weights, column_weights, table, out)
 
 
@@ -186,6 +216,25 @@ class TabledEntries(Entries):
         self.table = table_of_norm(network, kind, norm, dtype)
         self.error = self.table.error + self.table.slope * self.chord_error()
         self.error += self.table.by_norm * (self.weight_error() + deviation)
+
+    @property
+    def of_one_table(self) -> TabledEntries:
+        """These."""
+        return self
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Whether products go by tiles: on the CPU, and where they are asked for."""
+        return bool(memory) or not devices[0].uses_fused_product(self.table)
+
+    def plan(
+        self, columns: int, memory: int | None, devices: tuple[Device, ...]
+    ) -> FusedProduct | None:
+        """Return a product that writes no entry to memory, None where it goes by tiles."""
+        if self.keeps_tiles(memory, devices):
+            return None
+        from fastgram.devices.fused_product import FusedProduct  # what GPUs need is for them
+
+        return FusedProduct(self.rows, self.weights, self.table, devices)
 
     def _scales(self, norms: Array) -> Array:
         power = self.network.homogeneity()

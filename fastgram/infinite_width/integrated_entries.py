@@ -17,7 +17,7 @@ from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
 from fastgram.infinite_width.separable_table import Separated
-from fastgram.kernels import CLOSE
+from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
@@ -109,7 +109,7 @@ class IntegratedEntries(_RootScaledEntries):
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute: a product of rows, and its quadrature."""
+        """The cost of an entry in flops of a matrix product: two rows' product and a quadrature."""
         return float(self.rows.unit.shape[1] + _QUADRATURE_FLOPS)
 
     def _steepest(self, norms: Array) -> float:

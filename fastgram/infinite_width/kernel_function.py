@@ -16,7 +16,7 @@ from fastgram.infinite_width.conditioning import errors_of_norm
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.recursion import Recursion, diagonal_entries, variances
-from fastgram.kernels import Table
+from fastgram.kernels.contract import Table
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network

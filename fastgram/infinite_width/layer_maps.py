@@ -165,7 +165,7 @@ class Layer:
 
     @property
     def fit_error(self) -> float:
-        """What `at_angles` misses of distances over s**(order − 1), relative to κ(1)."""
+        """The error of `at_angles` in distances over s**(order − 1), relative to κ(1)."""
         near, far = self._fit()
         missed = float(np.max(self._scale * np.maximum(near.missed, far.missed)))
         return missed / max(float(np.max(self.at_one)), float(np.finfo(np.float64).tiny))

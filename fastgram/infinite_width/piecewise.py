@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE
+from fastgram.kernels.contract import PieceVariable
 from fastgram.support.arrays import Array
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
     "three_intervals",
 ]
 
-Interval = tuple[int, float, float]  # mode, and the range of its variable
+Interval = tuple[PieceVariable, float, float]  # mode, and the range of its variable
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -176,7 +176,7 @@ class Piece:
         What the polynomials are multiplied by.
     """
 
-    mode: int
+    mode: PieceVariable
     low: float
     high: float
     bases: Array
@@ -192,9 +192,9 @@ class Piece:
 
     def edges(self) -> tuple[float, float]:
         """Return the piece's range of cosines, lower end first."""
-        if self.mode == IN_COSINE:
+        if self.mode == PieceVariable.IN_COSINE:
             return self.low, self.high
-        if self.mode == FROM_ONE:
+        if self.mode == PieceVariable.FROM_ONE:
             return 1.0 - 2.0 * self.high**2, 1.0 - 2.0 * self.low**2
         return -1.0 + 2.0 * self.low**2, -1.0 + 2.0 * self.high**2
 
@@ -204,7 +204,7 @@ class Piece:
         v = (self.low + self.high) / 2.0 + t * (self.high - self.low) / 2.0
         value = chebyshev.chebval(t, series)
         rate = chebyshev.chebval(t, chebyshev.chebder(series)) * 2.0 / (self.high - self.low)
-        if self.mode == IN_COSINE:
+        if self.mode == PieceVariable.IN_COSINE:
             by_chord = 4.0 * np.sqrt((1.0 - np.abs(v)) / 2.0) * rate  # ρ = ±(1 − 2s²)
         else:
             by_chord = value + v * rate
@@ -214,7 +214,11 @@ class Piece:
 def three_intervals() -> list[Interval]:
     """Return the three pieces to start from: the middle, and the two ends."""
     top = float(np.sqrt((1.0 - _JOIN) / 2.0))
-    return [(IN_COSINE, -_JOIN, _JOIN), (FROM_ONE, 0.0, top), (FROM_MINUS_ONE, 0.0, top)]
+    return [
+        (PieceVariable.IN_COSINE, -_JOIN, _JOIN),
+        (PieceVariable.FROM_ONE, 0.0, top),
+        (PieceVariable.FROM_MINUS_ONE, 0.0, top),
+    ]
 
 
 def largest(profile: Profile) -> Array:
@@ -239,7 +243,9 @@ def cut(profile: Profile, intervals: list[Interval], tolerance: Array) -> list[P
     def halves(interval: Interval) -> list[Interval]:
         mode, low, high = interval
         # a deep network may have a scale of its own in each octave of s
-        check_width(profile, low, high, relative_to=1.0 if mode == IN_COSINE else high)
+        check_width(
+            profile, low, high, relative_to=1.0 if mode == PieceVariable.IN_COSINE else high
+        )
         middle = (low + high) / 2.0
         return [(mode, low, middle), (mode, middle, high)]
 
@@ -270,17 +276,17 @@ def sample_chords(
             continue
         s = [points_of(*ranges[k][1:], nodes) for k in here]
         chords = profile.chords(far, 2.0 * np.arcsin(np.concatenate(s)))
-        mode = FROM_MINUS_ONE if far else FROM_ONE
+        mode = PieceVariable.FROM_MINUS_ONE if far else PieceVariable.FROM_ONE
         for k, v, drop in zip(here, s, np.split(chords, len(here)), strict=True):
             result[k] = Piece(mode, *ranges[k][1:], profile.end(far), drop / v[:, None], v)
     return [piece for piece in result if piece is not None]
 
 
-def _sample(profile: Profile, mode: int, low: float, high: float) -> Piece:
+def _sample(profile: Profile, mode: PieceVariable, low: float, high: float) -> Piece:
     v = points_of(low, high, NODES)
-    if mode == IN_COSINE:
+    if mode == PieceVariable.IN_COSINE:
         values = profile.at_cosines(v)
         return Piece(mode, low, high, np.zeros(values.shape[1]), values, np.ones_like(v))
-    far = mode == FROM_MINUS_ONE
+    far = mode == PieceVariable.FROM_MINUS_ONE
     chords = profile.chords(far, 2.0 * np.arcsin(v))
     return Piece(mode, low, high, profile.end(far), chords / v[:, None], v)

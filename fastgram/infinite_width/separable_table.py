@@ -18,8 +18,16 @@ from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.kernel_function import diagonal_entries, profile_of_norms
-from fastgram.infinite_width.piecewise import DEGREE, POWERS, Piece, Profile, cut, three_intervals
-from fastgram.kernels import FROM_MINUS_ONE, FROM_ONE, IN_COSINE, LEAST_CHAIN, SeparablePiece
+from fastgram.infinite_width.piecewise import (
+    DEGREE,
+    POWERS,
+    Interval,
+    Piece,
+    Profile,
+    cut,
+    three_intervals,
+)
+from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, SeparablePiece
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, FloatArray
 
@@ -42,7 +50,7 @@ _MARGIN = 4.0  # of a bound over what was measured at the probes
 class _Part:
     """A piece, and the factors of its coefficients as Chebyshev series of the norm's coordinate."""
 
-    mode: int
+    mode: PieceVariable
     low: float
     high: float
     edges: tuple[float, float]
@@ -97,17 +105,19 @@ class Separated:
         for part in self.parts:
             here = (cosines >= part.edges[0]) & (cosines < part.edges[1])
             rho = cosines[here]
-            if part.mode == IN_COSINE:
+            if part.mode == PieceVariable.IN_COSINE:
                 v, sign = rho, 1.0
             else:
-                side = 1.0 if part.mode == FROM_ONE else -1.0
+                side = 1.0 if part.mode == PieceVariable.FROM_ONE else -1.0
                 v, sign = np.sqrt(np.maximum((1.0 - side * rho) / 2.0, 0.0)), -1.0
             t = ((2.0 * v - part.low - part.high) / (part.high - part.low)).astype(dtype)
             coefficients, bases, weights = (
                 (at_norms @ factors).astype(dtype)
                 for factors in (part.coefficients, part.bases, part.weights)
             )
-            factor = (np.ones_like(v) if part.mode == IN_COSINE else sign * v).astype(dtype)
+            factor = (np.ones_like(v) if part.mode == PieceVariable.IN_COSINE else sign * v).astype(
+                dtype
+            )
             start = 0
             for r, length in enumerate(part.horner_lengths):
                 even, odd = np.split(coefficients[:, start : start + 2 * length], 2, axis=1)
@@ -132,7 +142,7 @@ class Separated:
         rows, columns : (m, nodes) and (n, nodes) arrays
             Their `chebyshev_rows`.
         kept : dict
-            What has been worked out for these rows and other columns, to be used and added to.
+            Factors of these rows made for other columns, to be used and added to.
         """
         low, high = float(cosines.min()), float(cosines.max())
         kind = cosines.dtype
@@ -151,7 +161,7 @@ class Separated:
                     mode=part.mode,
                     slope=2.0 / (part.high - part.low),
                     offset=-(part.high + part.low) / (part.high - part.low),
-                    chains=part.horner_lengths,
+                    horner_lengths=part.horner_lengths,
                     coefficients=kept[index][0],
                     bases=kept[index][1],
                     weights=np.ascontiguousarray((columns @ part.weights).T, dtype=kind),
@@ -204,26 +214,14 @@ def _separate(
 ) -> Separated | None:
     low, high = (float(_coordinate(np.array(norm))) for norm in (least, most))
     tolerance = _TOLERANCE[np.dtype(dtype)]
-    reach = (0.0, 0.0)
-    for count in _COUNTS:
-        profile = _profile(network, kind, _nodes(low, high, count))
-        allowed = tolerance / 2.0 if count < _COUNTS[-1] else max(tolerance / 2.0, _WORST)
-        reach = _reach(_truncations(profile.at_cosines(_COSINES), count), allowed)
-        if reach == (-2.0, 2.0):
-            break
+    profile, count, reach = _interpolable(network, kind, low, high, tolerance)
     if 0.0 in reach:
         return None
-    start = [part for part in three_intervals() if reach[1] == 2.0 or part[0] != FROM_ONE]
-    start = [part for part in start if reach[0] == -2.0 or part[0] != FROM_MINUS_ONE]
-    middle = next(high for mode, _, high in start if mode == IN_COSINE)
-    if middle < reach[1] < 2.0:
-        start.append((IN_COSINE, middle, reach[1]))
-    if -2.0 < reach[0] < -middle:
-        start.append((IN_COSINE, reach[0], -middle))
+    stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
     # where to cut is found on the pairs of three norms, which are as rough as any
-    probe = _profile(network, kind, _norm(np.linspace(max(low, high / 64.0), high, 3)))
+    probe = _profile(network, kind, stand_ins)
     try:
-        rough = cut(probe, start, np.full(probe.at_one.size, tolerance))
+        rough = cut(probe, _first_intervals(reach), np.full(probe.at_one.size, tolerance))
         intervals = [(piece.mode, piece.low, piece.high) for piece in rough]
         pieces = cut(profile, intervals, np.full(profile.at_one.size, 2.0 * tolerance))
     except ValueError:
@@ -232,25 +230,63 @@ def _separate(
     # rounding may put a cosine just outside [−1, 1]
     parts[0] = replace(parts[0], edges=(parts[0].edges[0], reach[1]))
     parts[-1] = replace(parts[-1], edges=(reach[0], parts[-1].edges[1]))
-    probes = low + _PROBES * (high - low)
     separated = Separated(parts, low, high, count, *reach, 0.0, 0.0)
-    probe = _profile(network, kind, _norm(probes))
-    cosines = np.cos(np.linspace(0.0, np.pi, 49))
-    cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
-    exact = _square(probe.at_cosines(cosines), probes.size)
-    miss = float(np.max(np.abs(separated.values(cosines, _norm(probes)) - exact)))
-    if miss > 10.0 * max(_WORST, tolerance):
+    miss = _measured_miss(separated, network, kind, dtype)
+    if miss is None:
         return None
-    if dtype != "float64":  # tiles' own arithmetic rounds more than that
-        found = separated.values(cosines, _norm(probes), dtype)
-        miss = max(miss, float(np.max(np.abs(found - exact))))
-    stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
     stated = errors_between_norms(network, kind, stand_ins)
     # values are entries over two scales, which are roots of diagonal entries, and times two others
     error = _MARGIN * (miss + tolerance) + 3.0 * stated.base
     error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
     return replace(separated, error=error, slope=1.5 * slope, by_norm=stated.by_norm)
+
+
+def _interpolable(
+    network: Network, kind: str, low: float, high: float, tolerance: float
+) -> tuple[Profile, int, tuple[float, float]]:
+    """Return entries at nodes of the norm, their number, and the cosines where these are enough."""
+    for count in _COUNTS:
+        profile = _profile(network, kind, _nodes(low, high, count))
+        allowed = tolerance / 2.0 if count < _COUNTS[-1] else max(tolerance / 2.0, _WORST)
+        reach = _reach(_truncations(profile.at_cosines(_COSINES), count), allowed)
+        if reach == (-2.0, 2.0):
+            break
+    return profile, count, reach
+
+
+def _first_intervals(reach: tuple[float, float]) -> list[Interval]:
+    """Return the intervals to start from that are within a range of cosines."""
+    start = [
+        part for part in three_intervals() if reach[1] == 2.0 or part[0] != PieceVariable.FROM_ONE
+    ]
+    start = [part for part in start if reach[0] == -2.0 or part[0] != PieceVariable.FROM_MINUS_ONE]
+    middle = next(high for mode, _, high in start if mode == PieceVariable.IN_COSINE)
+    if middle < reach[1] < 2.0:
+        start.append((PieceVariable.IN_COSINE, middle, reach[1]))
+    if -2.0 < reach[0] < -middle:
+        start.append((PieceVariable.IN_COSINE, reach[0], -middle))
+    return start
+
+
+def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str) -> float | None:
+    """Return the largest error at norms off the nodes, tiles' arithmetic included.
+
+    None where it is too large without that.
+    """
+    low, high, reach = separated.low, separated.high, (separated.bottom, separated.top)
+    norms = _norm(low + _PROBES * (high - low))
+    profile = _profile(network, kind, norms)
+    cosines = np.cos(np.linspace(0.0, np.pi, 49))
+    cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
+    exact = _square(profile.at_cosines(cosines), norms.size)
+    miss = float(np.max(np.abs(separated.values(cosines, norms) - exact)))
+    if miss > 10.0 * max(_WORST, _TOLERANCE[np.dtype(dtype)]):
+        return None
+    if dtype != "float64":  # tiles' own arithmetic rounds more than that
+        found = separated.values(cosines, norms, dtype)
+        miss = max(miss, float(np.max(np.abs(found - exact))))
+    return miss
 
 
 def _profile(network: Network, kind: str, norms: Array) -> Profile:
@@ -305,7 +341,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     matrices = _square(piece.fit(DEGREE)[0], count)  # (degree + 1, count, count)
     base = _square(piece.bases, count)
     allowed = _SHARE * tolerance / float(np.max(piece.weights))
-    stack = np.concatenate([*matrices, base * float(piece.mode != IN_COSINE)])
+    stack = np.concatenate([*matrices, base * float(piece.mode != PieceVariable.IN_COSINE)])
     functions = np.linalg.svd(stack, full_matrices=False)[2]
     rows = matrices @ functions.T  # (degree + 1, count, rank)
     sizes = np.max(np.abs(rows), axis=1) * np.max(np.abs(functions), axis=1)
@@ -319,7 +355,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     lengths, coefficients = [], []
     for r in range(rank):
         degree = max(int(np.count_nonzero(remainders[:, r] > allowed / np.sqrt(rank))) - 1, 0)
-        length = max(degree // 2 + 1, LEAST_CHAIN)
+        length = max(degree // 2 + 1, MIN_HORNER_LENGTH)
         size = 2 * length
         series = np.zeros((size, count))
         kept = min(size, DEGREE + 1)

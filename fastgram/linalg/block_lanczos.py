@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from fastgram.devices.device import CPU, Device
-from fastgram.linalg.krylov_basis import basis_on, factored, frobenius_norm
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
+from fastgram.linalg.krylov_basis import Basis
 from fastgram.linalg.start_block import augment, random_columns
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
@@ -90,9 +91,7 @@ class BlockLanczos:
         self.block = min(block, n)
         self._matmat = matmat
         self._device = device
-        if basis_bytes is None and not device.on_host:
-            basis_bytes = device.free_memory() // 2
-        self._basis_bytes = basis_bytes or 0
+        self._basis_bytes = device.basis_bytes(basis_bytes)
         self.passes = 0
         self.multiplied = 0
         self.earlier: list[tuple[list[Array], list[Array]]] = []
@@ -110,7 +109,7 @@ class BlockLanczos:
             yield
 
     def _begin(self, start: Any) -> None:
-        self._basis = basis_on(self._device, self.n, self._basis_bytes)
+        self._basis = Basis(self._device, self.n, self._basis_bytes)
         self._previous: Any = None
         self._current = self._device.xp.ascontiguousarray(start)
         self._basis.append(self._current)
@@ -184,11 +183,11 @@ class BlockLanczos:
         if block.shape[1]:
             # the block is small differences of large numbers: once more, now that it is unit sized
             self._basis.orthogonalise(block)
-            block, correction = factored(device, block)
+            block, correction = device.qr(block)
             coupling = correction @ coupling
             remainder -= block @ device.put(coupling)
         self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
-        missed = frobenius_norm(device, remainder, self.norm)
+        missed = device.norm(remainder, self.norm)
         missed += self._measuring_error(diagonal, coupling)
         self.defect = math.hypot(self.defect, missed)
         self._take(diagonal, coupling, block)
@@ -252,7 +251,7 @@ class BlockLanczos:
     def _split(self, residual: Any) -> tuple[Any, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
         max_columns = self.n - self._basis.columns
-        block, triangle = factored(self._device, residual)
+        block, triangle = self._device.qr(residual)
         left, sizes, right = np.linalg.svd(triangle)
         small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
         keep = min(int(np.count_nonzero(sizes > small)), max_columns)

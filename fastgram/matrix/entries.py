@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.finite_width.entries import FiniteEntries
+from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
 from fastgram.support.threads import one_blas_thread
@@ -40,6 +41,29 @@ class Blocks(Protocol):
     @property
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
+
+    @property
+    def of_one_table(self) -> TabledEntries | None:
+        """The same where entries over their scales are one function of the cosine, else None."""
+
+    @property
+    def factor_columns(self) -> int | None:
+        """Columns of a factor J with the matrix = JJᵀ, where there is one."""
+
+    def factor_square(self) -> Array:
+        """Return JᵀJ."""
+
+    def plan(self, columns: int, memory: int | None, devices: tuple[Device, ...]) -> Any:
+        """Return the `Product` that multiplies so many columns without tiles, None for tiles.
+
+        `memory` is what was asked for to keep tiles in.
+        """
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Whether products may keep tiles."""
+
+    def note(self, way: str) -> str:
+        """Return a way to multiply, a product's name, in words; empty where it goes by itself."""
 
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""

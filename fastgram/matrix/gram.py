@@ -7,9 +7,10 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.devices.device import as_devices, host_rows
+from fastgram.devices.registry import as_devices, host_rows
+from fastgram.matrix.consumers import Store
 from fastgram.matrix.entries import blocks_of
-from fastgram.matrix.traversal import Store, each_tile
+from fastgram.matrix.traversal import each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.literals import DeviceName, Kind

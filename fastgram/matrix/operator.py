@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
-from fastgram.devices.device import Device, as_devices, host_rows
-from fastgram.finite_width.entries import FiniteEntries
-from fastgram.finite_width.factored_product import Factored
-from fastgram.infinite_width.entries import Entries
+from fastgram.devices.device import Device
+from fastgram.devices.registry import as_devices, host_rows
+from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.entries import blocks_of
-from fastgram.matrix.tile_cache import Cache, bytes_of_all
-from fastgram.matrix.traversal import Multiply, Store, Together, Visit, each_tile
+from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
 from fastgram.support.equality import dask_token
@@ -26,7 +24,7 @@ from fastgram.support.scaling import exponent_of, upper_end
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
 
-__all__ = ["GramOperator"]
+__all__ = ["GramOperator", "matrix_of"]
 
 Array = npt.NDArray[np.float64]
 # What a product in float64 on the host comes of; any other is of no known type.
@@ -162,77 +160,37 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     def _set_up(self, devices: tuple[Device, ...], options: dict[str, Any]) -> None:
         """Begin with what makes an operator, which is all that is pickled of it."""
         self._options = options
-        self.devices = devices
         self._home = devices[0]
         self.device = self._home.name
-        self._from_gpu = options["from_gpu"]
         rows = options["rows"]
         rows.flags.writeable = False
-        self.given_rows = rows
         self.network, self.kind = options["network"], options["kind"]
-        self._memory: int | None = options["memory"]
-        self.entries = blocks_of(self.network, self.kind, rows, None, options["dtype"])
-        self._cache = Cache(0 if self._by_strips else self._memory, self._home)
-        self._row_sums: dict[str, Array] = {}
-        super().__init__(np.dtype(np.float64), (rows.shape[0], rows.shape[0]))
+        entries = blocks_of(self.network, self.kind, rows, None, options["dtype"])
+        self._computed = ComputedMatrix(entries, devices, rows, options["memory"])
+        super().__init__(np.dtype(np.float64), entries.shape)
 
     def __repr__(self) -> str:
         n = self.shape[0]
-        words = f"{self.kind} of {self.network}, {self.entries.dtype}, {self.device}"
+        words = f"{self.kind} of {self.network}, {self._options['dtype']}, {self.device}"
         return f"GramOperator({n} × {n}, {words})"
 
     def _repr_html_(self) -> str:
-        n, d = self.given_rows.shape
+        n, d = self._options["rows"].shape
         rows = [
             ("shape", f"{n} × {n}"),
             ("rows", f"{n} × {d}"),
             ("kind", self.kind),
             ("network", str(self.network)),
-            ("dtype of the tiles", str(self.entries.dtype)),
+            ("dtype of the tiles", str(self._options["dtype"])),
             ("device", self.device),
         ]
         return table("GramOperator", rows)
 
     def _matmat(self, V: Any) -> Any:
-        with self._home.context():
-            if V.dtype.kind == "c":
+        if V.dtype.kind == "c":
+            with self._home.context():
                 return self._matmat(V.real) + 1j * self._matmat(V.imag)
-            block = self._block(V)
-            out = self._product(block)
-            return out if self._home.owns(V) else self._home.get(out)
-
-    def _block(self, V: Any) -> Any:
-        """Return vectors as a contiguous float64 block on the first device."""
-        if isinstance(V, np.ndarray):
-            V = self._home.put(np.ascontiguousarray(V, dtype=np.float64))
-        return self._home.xp.ascontiguousarray(V, dtype=np.float64)
-
-    def _product(self, block: Any, absolute: bool = False) -> Any:
-        """Return A @ block, or |A| @ block, for a block on the first device."""
-        if not absolute and self.multiplication(block.shape[1]) == "factored":
-            return self._factored.multiply(block, device=self._home)
-        if self._by_strips:
-            from fastgram.devices.fused_product import (
-                multiply_by_strips,  # what GPUs need is loaded for them
-            )
-
-            entries = self.entries
-            assert isinstance(entries, Entries)
-            assert entries.table is not None
-            return multiply_by_strips(
-                entries.rows, entries.weights, entries.table, self.devices, block, absolute
-            )
-        out = self._home.xp.zeros_like(block)
-        consumer = Multiply(block, out, absolute, self.devices)
-        each_tile(self.entries, consumer, self.devices, cache=self._cache)
-        return out
-
-    @property
-    def _by_strips(self) -> bool:
-        """Whether a GPU multiplies without ever writing an entry to its memory."""
-        if self._memory or not isinstance(self.entries, Entries) or self.entries.table is None:
-            return False
-        return self._home.fuses(self.entries.table)
+        return self._computed.multiply(V)
 
     def _matvec(self, v: Any) -> Any:
         return self._matmat(v.reshape(-1, 1)).reshape(v.shape)
@@ -314,10 +272,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         """Return vectors as an array of the host, or those on a GPU as one of the first device."""
         if not on_gpu(x):
             return as_vectors(x)
-        if self._home.on_host:
-            raise TypeError("the vectors are on a GPU and the operator is not: pass device='gpu'")
-        with self._home.context():
-            return self._home.put(x)
+        return self._home.from_gpu(x)
 
     def _adjoint(self) -> GramOperator:
         return self
@@ -328,30 +283,19 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     @property
     def memory(self) -> int:
         """Bytes of tiles that may be kept between products."""
-        return self._cache.limit
+        return self._computed.cache.limit
 
     @property
     def tile_bytes(self) -> int:
         """Bytes that keeping every tile takes."""
         return bytes_of_all(self.shape[0], self._home.tile)
 
-    @property
-    def given_memory(self) -> int | None:
-        """The `memory` that was asked for."""
-        return self._memory
-
-    def product_flops(self, columns: int) -> float | None:
-        """Return what a product by factors takes, None where products go by tiles."""
-        if isinstance(self.entries, FiniteEntries) and self.multiplication(columns) == "factored":
-            return self.entries.factored_flops(columns)
-        return None
-
     def forget(self) -> None:
         """Drop the tiles that are kept and give their memory back; later products keep new ones.
 
         With memory=None those products take half of what is then free.
         """
-        self._cache.forget()
+        self._computed.forget()
 
     @property
     def noise_floor(self) -> float:
@@ -362,13 +306,13 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
         """
         exponent = exponent_of(float(np.max(self.diagonal())))
-        entry_error = upper_end(self.entries.norm_error, -exponent)
-        row_sum = float(np.max(self.absolute_row_sums)) * 2.0**-exponent
-        return upper_end(noise_floor(entry_error, row_sum, self.additions), exponent)
+        entry_error = upper_end(self._computed.entries.norm_error, -exponent)
+        row_sum = float(np.max(self._computed.absolute_row_sums)) * 2.0**-exponent
+        return upper_end(noise_floor(entry_error, row_sum, self._computed.summands), exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""
-        return self.entries.diagonal()
+        return self._computed.entries.diagonal()
 
     def trace(self) -> float:
         """Return the sum of the diagonal."""
@@ -380,22 +324,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         NumPy's, or CuPy's where the rows were. Tiles that products have kept are read and not
         computed again; no others are kept.
         """
-        if not self._from_gpu:
-            return self.dense_on_host()
-        with self._home.context():
-            return self._store(self._home.xp.empty(self.shape, self.entries.dtype))
-
-    def dense_on_host(self) -> npt.NDArray[np.floating]:
-        """Return the matrix as a NumPy array, wherever the rows were."""
-        return np.asarray(self._store(np.empty(self.shape, self.entries.dtype)))
-
-    def _store(self, out: Any) -> Any:
-        dtype = self.entries.dtype
-        # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
-        cache = self._cache.read_only() if dtype == np.float64 else None
-        consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
-        each_tile(self.entries, consumer, self.devices, cache=cache)
-        return out
+        if self._options["from_gpu"]:
+            return self._computed.dense_on_device()
+        return self._computed.dense_on_host()
 
     def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
         """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
@@ -403,100 +334,21 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         It is called on any thread and in any order, with NumPy arrays that are its own: it may
         keep them, and write to them.
         """
-
-        def on_host(device: Device, rows: slice, columns: slice, block: Any) -> None:
-            own = device.get(block)
-            visitor(rows, columns, own.copy() if device.on_host else own)
-
-        self.visit_where_they_are(on_host, keep=False)
-
-    def visit_where_they_are(
-        self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
-    ) -> None:
-        """Hand the lower triangle to a function of the device, rows, columns and its block.
-
-        With `keep` tiles are kept as in a product.
-        """
-        cache = self._cache if keep else self._cache.read_only()
-        each_tile(self.entries, Visit(visitor), self.devices, cache=cache)
+        self._computed.visit_tiles(
+            lambda device, i, j, block: visitor(i, j, device.copy_to_host(block)), keep=False
+        )
 
     def multiplication(self, columns: int) -> str:
-        """Return how a block of so many columns is multiplied: "tiles" or "factored".
+        """Return how a block of so many columns is multiplied: "tiles", "factored" or "fused".
 
         "factored", by the features of a network of finite width and without any entry, where that
-        costs fewer operations. It depends on the network, the kind, the rows' number and length,
-        the columns and `memory`, and on nothing else: not on the memory that is free.
+        costs fewer operations: it depends on the network, the kind, the rows' number and length,
+        the columns and `memory`, and on nothing else, not on the memory that is free. "fused", on a
+        GPU, with float64 entries of one table that are nowhere kept, unless `memory` asks for it.
         """
-        if isinstance(self.entries, FiniteEntries):
-            return self.entries.multiplication(columns, self._memory)
-        return "tiles"
+        return self._computed.plan(columns).name
 
-    def multiplication_note(self, columns: int) -> str:
-        """Return `multiplication` in words, or nothing for a network of infinite width."""
-        if isinstance(self.entries, FiniteEntries):
-            return self.entries.note(self.multiplication(columns))
-        return ""
 
-    @property
-    def _factored(self) -> Factored:
-        assert isinstance(self.entries, FiniteEntries)
-        return self.entries.factored
-
-    def product_and_row_sums(self, V: Any) -> Any:
-        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well.
-
-        V is on the host or on the first device, and so is what is returned.
-        """
-        way = self.multiplication(V.shape[1])
-        if way in self._row_sums:
-            return self._matmat(V)
-        if way == "factored" or self._by_strips:
-            self._sum_rows(way)
-            return self._matmat(V)
-        with self._home.context():
-            xp = self._home.xp
-            block = self._block(V)
-            out, sums = xp.zeros_like(block), xp.zeros((self.shape[0], 1))
-            both = Together(
-                [
-                    Multiply(block, out, False, self.devices),
-                    Multiply(xp.ones((self.shape[0], 1)), sums, True, self.devices),
-                ]
-            )
-            each_tile(self.entries, both, self.devices, cache=self._cache)
-            self._row_sums[way] = self._home.get(sums)[:, 0]
-            return out if self._home.owns(V) else self._home.get(out)
-
-    def _sum_rows(self, way: str) -> None:
-        with self._home.context():
-            ones = self._home.xp.ones((self.shape[0], 1))
-            if way == "factored":
-                sums = self._factored.multiply(ones, absolute=True, device=self._home)
-            else:
-                sums = self._product(ones, absolute=True)
-            self._row_sums[way] = self._home.get(sums)[:, 0]
-
-    @property
-    def absolute_row_sums(self) -> Array:
-        """What rounding in the products so far scales with: the sums of |entries| along each row.
-
-        (n,) float64. For products by factors, the sums of what the absolute values of the factors
-        make, which are no smaller.
-        """
-        if not self._row_sums:
-            self._sum_rows(self.multiplication(1))
-        return np.asarray(np.max(list(self._row_sums.values()), axis=0))
-
-    @property
-    def additions(self) -> int:
-        """How many additions an entry of the products so far goes through, at most."""
-        n, tile = self.shape[0], self._home.tile
-        # a tile's sum, the sum over the tiles of a row, and the weights
-        counts: dict[str, int] = {"tiles": tile + -(-n // tile) + 8}
-        if self._by_strips:
-            from fastgram.devices.fused_product import additions
-
-            counts["tiles"] = additions(n, self.devices)
-        if "factored" in self._row_sums:
-            counts["factored"] = self._factored.additions(self._home)
-        return max(counts[way] for way in (self._row_sums or counts))
+def matrix_of(op: GramOperator) -> ComputedMatrix:
+    """Return what an operator is made of, for code that proves or chooses something by it."""
+    return op._computed

@@ -6,7 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastgram.devices.device import CPU, Device
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
 
 __all__ = ["Cache", "bytes_of_all", "slices"]
 
@@ -38,7 +39,7 @@ class Cache:
     tiles: dict[tuple[int, int], Array] = field(default_factory=dict)
     _limit: int | None = None
     _rows: list[slice] | None = None
-    _room: Array = None
+    _storage: Array = None
     _places: dict[tuple[int, int], slice] = field(default_factory=dict)  # of tiles still to come
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -62,21 +63,17 @@ class Cache:
             self._places = _spread_evenly(rows, self.limit // 8)
             size = max((place.stop for place in self._places.values()), default=0)
             with self.device.context():
-                self._room = self.device.xp.empty(size)
+                self._storage = self.device.xp.empty(size)
 
     def keep(self, key: tuple[int, int], tile: Tile) -> None:
         """Keep a copy of the tile if it is one of those to keep."""
         if key not in self._places:
             return
         with self._lock:
-            place, room, tiles = self._places.pop(key, None), self._room, self.tiles
+            place, storage, tiles = self._places.pop(key, None), self._storage, self.tiles
         if place is not None:
-            kept = room[place].reshape(tile.shape)
-            if self.device.on_host:
-                kept[...] = tile
-            else:
-                with self.device.context():
-                    kept[...] = self.device.put(tile)
+            kept = storage[place].reshape(tile.shape)
+            self.device.assign(kept, tile)
             tiles[key] = kept
 
     def kept(self, device: Device, key: tuple[int, int]) -> Tile | None:
@@ -96,7 +93,7 @@ class Cache:
             self._limit = None
 
     def _drop(self) -> None:
-        self.tiles, self._places, self._rows, self._room = {}, {}, None, None
+        self.tiles, self._places, self._rows, self._storage = {}, {}, None, None
 
 
 def bytes_of_all(n: int, tile: int = CPU.tile) -> int:

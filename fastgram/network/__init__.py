@@ -1,6 +1,7 @@
 """Activations, their duals, networks, and exact facts about the rank of their Gram matrices.
 
-A network is data: depth, width and variances of a record of `activations`. The dual of any
-activation is one quadrature in `duals`. It imports `kernels`, `bracket` and `support`. Start with
-`network`.
+A network is data: depth, width and variances of a record of `activations`, whose built-in ones
+are the table of `families`. `layers` is the recursion over layers, over numbers of any type; `rank`
+bounds ranks by exact facts. The dual of any activation is one `quadrature`, in `duals`. It imports
+`support` alone. Start with `network`.
 """

@@ -1,257 +1,51 @@
-"""Duals: E[f(u) f(v)] over two correlated normal variables, by quadrature in polar coordinates.
+"""Duals: E[f(u) f(v)] of two correlated normal variables, by the rules of `quadrature`.
 
-With u = √q₁ r cos φ and v = √q₂ r cos(φ − θ), θ = arccos ρ, the density of (r, φ) is
-r exp(−r²/2)/(2π). A kink of f at 0 is a ray and a kink elsewhere a line, so the integrand is
-smooth between rays and, along each ray, between the radii where it crosses the lines: there
-Gauss–Legendre converges geometrically. Two facts halve the work twice: turning φ by π changes the
-signs of u and v, so half a turn with f taken at ±u and ±v is enough, and the same values give the
-dual at ρ and at −ρ. Everything below therefore takes |ρ| and answers for both signs.
+`dual` is the public one. What tables are made of keeps the relative digits of small differences:
+`chord_matrices` and `pair_distances` are sums of products of differences, and none is taken of
+values.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
-from fastgram.network.functions import Function
+from fastgram.network.quadrature import (
+    LEVELS,
+    Rule,
+    batches,
+    both_signs,
+    chords,
+    common_level,
+    half_plane,
+    kink_distances,
+    panels,
+    products,
+    rule_of,
+)
+from fastgram.support.arrays import Array
 from fastgram.support.validation import as_flag, as_real_array
 
-__all__ = ["dual"]
+__all__ = [
+    "careful_chords",
+    "careful_sum",
+    "chord_matrices",
+    "chords_at",
+    "dual",
+    "dual_entries",
+    "dual_matrices",
+    "mean_squares",
+    "normal_rule",
+    "pair_distances",
+    "parallel_duals",
+    "values_at",
+]
 
-Array = npt.NDArray[np.float64]
-
-_EPS = float(np.finfo(np.float64).eps)
-# A level of the quadrature is accepted when the next finer one agrees with it to this, relative
-# to E|f(u)f(v)|.
-_AGREEMENT = 24 * _EPS
-_LEVELS = 7
 _ROWS = 4096  # variances at a time
-_LEAST = 2.0**-200  # variance at which a level is judged
-_WIDE = 1e3  # variance from which on what a function does near 0 might be missed
-_VALUES = 2**16  # of functions at nodes, at a time: they fit a second-level cache
-_PROBES = (0.0, 0.02, 0.4, 1.1, np.pi / 2.0)  # the angles at which a level is judged
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """One level of the quadrature: the pattern that every panel is cut into, and the radii."""
-
-    fractions: Array  # cuts of an angular panel, graded toward both of its ends
-    radii: Array  # cuts of the radius, graded toward 0
-    nodes: Array  # Gauss-Legendre on [0, 1]
-    weights: Array
-
-
-@functools.cache
-def _rule(level: int) -> _Rule:
-    # A sharp activation (tanh at a variance of 100) has its poles within 1/√q of the rays u = 0
-    # and v = 0, and of r = 0: hence the grading, a factor of 4 a cut, deeper at each level.
-    nodes, weights = np.polynomial.legendre.leggauss(12 + 4 * level)
-    toward_zero = 0.25 ** np.arange(level + 1, 0, -1.0)
-    half = np.concatenate([toward_zero * 2.0, [1.0]]) / 2.0
-    fractions = np.concatenate([[0.0], half, 1.0 - half[-2::-1], [1.0]])
-    reach = 9.0 + level
-    outer = np.linspace(1.0, reach, 4 + level)
-    radii = np.concatenate([[0.0], 0.25 ** np.arange(level, 0, -1.0), outer])
-    return _Rule(fractions, radii, (nodes + 1.0) / 2.0, weights / 2.0)
-
-
-def _panels(cuts: Array, rule: _Rule) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on the panels between `cuts` (along the last axis)."""
-    start, length = cuts[..., :-1, None], np.diff(cuts, axis=-1)[..., None]
-    shape = (*cuts.shape[:-1], -1)
-    return (start + length * rule.nodes).reshape(shape), (length * rule.weights).reshape(shape)
-
-
-def _grid(theta: float, lines_u: Array, lines_v: Array, rule: _Rule) -> tuple[Array, Array, Array]:
-    """Nodes (x, y) of the half plane and their weights, for one angle θ in [0, π/2].
-
-    x = r cos φ and y = r cos(φ − θ) are u and v in units of their standard deviations;
-    `lines_u` and `lines_v` are the distances (above 0) at which f has kinks in those units.
-    """
-    # angles are counted from the ray u = 0, so that the sliver between it and the ray v = 0, all
-    # that matters as θ tends to 0, is known to rounding relative to its width θ
-    rays = [0.0, theta, np.pi]
-    if lines_u.size and lines_v.size and theta > 0.0:
-        # where a line x = ±a meets a line y = ±b the order of the radial cuts changes
-        a, b = np.meshgrid(lines_u, np.concatenate([lines_v, -lines_v]), indexing="ij")
-        crossing = np.arctan2((b - a * np.cos(theta)) / np.sin(theta), a).ravel()
-        rays = sorted([*rays, *np.mod(crossing - np.pi / 2.0, np.pi)])
-    edges = np.asarray(rays)
-    widths = np.diff(edges)
-    cuts = np.append((edges[:-1, None] + widths[:, None] * rule.fractions[:-1]).ravel(), edges[-1])
-    angle, angle_weight = _panels(cuts, rule)
-    cos_u, cos_v = -np.sin(angle), -np.sin(angle - theta)
-    if lines_u.size or lines_v.size:
-        with np.errstate(divide="ignore"):
-            crossings = np.concatenate(
-                [lines_u / np.abs(cos_u)[:, None], lines_v / np.abs(cos_v)[:, None]], axis=1
-            )
-        crossings = np.minimum(crossings, rule.radii[-1])
-        fixed = np.broadcast_to(rule.radii, (angle.size, rule.radii.size))
-        radial_cuts = np.sort(np.concatenate([fixed, crossings], axis=1), axis=1)
-    else:
-        radial_cuts = rule.radii[None, :]
-    radius, radius_weight = _panels(radial_cuts, rule)
-    weight = radius_weight * radius * np.exp(-0.5 * radius * radius) / (2.0 * np.pi)
-    return radius * cos_u[:, None], radius * cos_v[:, None], weight * angle_weight[:, None]
-
-
-def _lines(activation: Activation, deviations: Array) -> Array:
-    """Distances of the kinks away from 0, in units of each standard deviation."""
-    distances = {abs(kink) / s for kink in activation.kinks for s in deviations if kink and s > 0}
-    return np.asarray(sorted(distances))
-
-
-def _signed(
-    activation: Activation, derivative: bool, deviations: Array, points: Array
-) -> tuple[Array, Array]:
-    """f(s·points) and f(−s·points), or of f', one row for each standard deviation s."""
-    function = activation.df if derivative else activation.f
-    arguments = deviations[:, None] * points
-    plus = np.broadcast_to(np.asarray(function(arguments), dtype=np.float64), arguments.shape)
-    if activation.parity:  # it is declared, exactly
-        return plus, plus * (-activation.parity if derivative else activation.parity)
-    minus = np.asarray(function(-arguments), dtype=np.float64)
-    return plus, np.broadcast_to(minus, arguments.shape)
-
-
-def _batches(count: int, *grids: Array) -> Iterator[tuple[Array, ...]]:
-    """Yield nodes and weights a batch at a time: `count` functions of a batch stay in cache."""
-    size = max(_VALUES // count, 1)
-    flat = [grid.ravel() for grid in grids]
-    for start in range(0, flat[0].size, size):
-        yield tuple(grid[start : start + size] for grid in flat)
-
-
-def _products(
-    activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array, level: int
-) -> tuple[Array, Array]:
-    """E f(u)f(v) at ρ = cos θ and at −ρ, for standard deviations s1 × s2."""
-    grid = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
-    same, opposite = (np.zeros((s1.size, s2.size)) for _ in range(2))
-    for x, y, weight in _batches(s1.size + s2.size, *grid):
-        up, um = _signed(activation, derivative, s1, x)
-        vp, vm = _signed(activation, derivative, s2, y)
-        wp, wm = up * weight, um * weight
-        same += wp @ vp.T + wm @ vm.T
-        opposite += wp @ vm.T + wm @ vp.T
-    return same, opposite
-
-
-def _judged(
-    activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array, level: int
-) -> tuple[float, float, float]:
-    """E f(u)f(v) at ρ = cos θ and at −ρ, and E|f(u)f(v)|, for two standard deviations."""
-    same, opposite = _products(activation, derivative, theta, s1, s2, level)
-    grid = _grid(theta, _lines(activation, s1), _lines(activation, s2), _rule(level))
-    magnitude = 0.0
-    for x, y, weight in _batches(2, *grid):
-        u, v = _signed(activation, derivative, s1, x), _signed(activation, derivative, s2, y)
-        both = [np.abs(plus) + np.abs(minus) for plus, minus in (u, v)]
-        magnitude += float(np.sum(weight * both[0] * both[1]))
-    return float(same[0, 0]), float(opposite[0, 0]), magnitude
-
-
-def _chords(
-    activation: Activation, derivative: bool, theta: float, s: Array, level: int
-) -> tuple[Array, Array]:
-    """κ(1) − κ(ρ) and κ(−1) − κ(−ρ) for ρ = cos θ ≥ 0, relatively accurate as θ tends to 0.
-
-    For every pair of the standard deviations s. Exchanging u and v gives
-    κ(1) − κ(ρ) = ½E[(f₁(u) − f₁(v))(f₂(u) − f₂(v))] with f₁ = f(s₁ ·), f₂ = f(s₂ ·), which has no
-    cancellation as ρ tends to 1; and the same with f₂(−·) at the other end.
-    """
-    lines = _lines(activation, s)
-    same, opposite = np.zeros((s.size, s.size)), np.zeros((s.size, s.size))
-    for x, y, weight in _batches(2 * s.size, *_grid(theta, lines, lines, _rule(level))):
-        up, um = _signed(activation, derivative, s, x)
-        vp, vm = _signed(activation, derivative, s, y)
-        plus = up - vp
-        weighted_plus = plus * weight
-        if activation.parity:  # minus is plus or its negative
-            same += weighted_plus @ plus.T
-            continue
-        minus = um - vm
-        weighted_minus = minus * weight
-        same += weighted_plus @ plus.T + weighted_minus @ minus.T
-        opposite += weighted_plus @ minus.T + weighted_minus @ plus.T
-    if activation.parity:
-        return same, same * (-activation.parity if derivative else activation.parity)
-    return 0.5 * same, 0.5 * opposite
-
-
-@functools.lru_cache(maxsize=4096)
-def quadrature_level(activation: Activation, derivative: bool, q1: float, q2: float) -> int:
-    """Return the quadrature level at which an activation has converged at two variances.
-
-    Raises
-    ------
-    ValueError
-        If it does not converge: a kink was not declared, or f grows or oscillates too fast.
-    """
-    s1, s2 = np.sqrt([q1]), np.sqrt([q2])
-    role = "f'" if derivative else "f"
-    function = activation.df if derivative else activation.f
-    where = f"activation {activation.name!r}: E[{role}(u){role}(v)] at variances {q1:g} and {q2:g}"
-    previous = None
-    with np.errstate(over="ignore", invalid="ignore"):
-        for level in range(_LEVELS):
-            values = np.array([_judged(activation, derivative, t, s1, s2, level) for t in _PROBES])
-            if not np.all(np.isfinite(values)):
-                raise ValueError(
-                    f"{where} is not finite: {role} must be finite everywhere"
-                    " and grow more slowly than exp(z²/(4·variance))"
-                )
-            if previous is not None:
-                bound = _AGREEMENT * values[:, 2]
-                if np.all(np.abs(values[:, :2] - previous[:, :2]) <= bound[:, None]):
-                    if q1 == q2 and values[0, 0] < (1.0 - 1e-9) * _near_zero(function, q1):
-                        break  # two levels agree on nothing but what lies between their nodes
-                    return level - 1
-            previous = values
-    raise ValueError(
-        f"{where}: the quadrature does not converge: declare every kink of f and f' in kinks=,"
-        " or lower the variance"
-    )
-
-
-def _near_zero(function: Function, variance: float) -> float:
-    """Return the part of E f(√q z)² that comes from |√q z| ≤ 64, by nodes of that very range.
-
-    At a variance of 1e12 it may be all there is, and narrower than any panel of the quadrature.
-    """
-    if variance <= _WIDE:
-        return 0.0
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    starts = np.arange(-64.0, 64.0, 0.25)
-    points = (starts[:, None] + 0.125 * (nodes + 1.0)).ravel()
-    density = np.exp(-0.5 * points * points / variance) / math.sqrt(2.0 * math.pi * variance)
-    squares = np.asarray(function(points), dtype=np.float64) ** 2 * density
-    return float(0.125 * np.sum(np.tile(weights, starts.size) * squares))
-
-
-def common_level(activation: Activation, derivative: bool, variances: Array) -> int:
-    """Return a level that serves all pairs of variances: the largest of the extreme pairs'.
-
-    Without kinks away from 0, whose lines move with the variance, extremes are rounded outwards to
-    half powers of 2: a level costs more to find than to use.
-    """
-    least, most = float(np.min(variances)), float(np.max(variances))
-    if least > 0.0:  # below it an activation is its tangent; squares of denormals would not agree
-        least, most = max(least, _LEAST), max(most, _LEAST)
-    if least > 0.0 and most < np.inf and not any(activation.kinks):
-        least = 2.0 ** (np.floor(2.0 * np.log2(least)) / 2.0)
-        most = 2.0 ** (np.ceil(2.0 * np.log2(most)) / 2.0)
-    pairs = {(least, least), (least, most), (most, most)}
-    return max(quadrature_level(activation, derivative, *pair) for pair in pairs)
 
 
 def dual_matrices(
@@ -260,7 +54,7 @@ def dual_matrices(
     """E f(u)f(v) (or of f') at correlations cos θ and −cos θ, for all pairs of variances."""
     level = common_level(activation, derivative, variances)
     s = np.sqrt(variances)
-    return _products(activation, derivative, theta, s, s, level)
+    return products(activation, derivative, theta, s, s, level)
 
 
 def chord_matrices(
@@ -268,14 +62,14 @@ def chord_matrices(
 ) -> tuple[Array, Array]:
     """κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ), for all pairs of variances, θ in [0, π/2]."""
     level = common_level(activation, derivative, variances)
-    return _chords(activation, derivative, theta, np.sqrt(variances), level)
+    return chords(activation, derivative, theta, np.sqrt(variances), level)
 
 
 def chords_at(
     activation: Activation, derivative: bool, theta: float, variance: float, level: int
 ) -> Array:
     """Return κ(1) − κ(ρ) and κ(−1) − κ(−ρ) as tables are made of them: θ in [0, π/2]."""
-    same, opposite = _chords(activation, derivative, theta, np.sqrt([variance]), level)
+    same, opposite = chords(activation, derivative, theta, np.sqrt([variance]), level)
     return np.array([same[0, 0], opposite[0, 0]])
 
 
@@ -284,7 +78,7 @@ def values_at(
 ) -> Array:
     """Return κ(ρ) and κ(−ρ) by the quadrature of a level: θ in [0, π/2]."""
     s = np.sqrt([variance])
-    same, opposite = _products(activation, derivative, theta, s, s, level)
+    same, opposite = products(activation, derivative, theta, s, s, level)
     return np.array([same[0, 0], opposite[0, 0]])
 
 
@@ -293,11 +87,11 @@ def careful_chords(
 ) -> Array:
     """Return what `chords_at` does, the sums rounded five times and no more."""
     s = np.sqrt([variance])
-    lines = _lines(activation, s)
-    grid = np.broadcast_arrays(*_grid(theta, lines, lines, _rule(level)))
+    lines = kink_distances(activation, s)
+    grid = np.broadcast_arrays(*half_plane(theta, lines, lines, rule_of(level)))
     x, y, weight = (part.ravel() for part in grid)
-    up, um = (side[0] for side in _signed(activation, derivative, s, x))
-    vp, vm = (side[0] for side in _signed(activation, derivative, s, y))
+    up, um = (side[0] for side in both_signs(activation, derivative, s, x))
+    vp, vm = (side[0] for side in both_signs(activation, derivative, s, y))
     same = careful_sum(weight * ((up - vp) ** 2 + (um - vm) ** 2))
     return 0.5 * np.array([same, 2.0 * careful_sum(weight * (up - vp) * (um - vm))])
 
@@ -305,7 +99,7 @@ def careful_chords(
 def parallel_duals(activation: Activation, derivative: bool, variances: Array) -> Array:
     """Return E g(√q z)g(±√p z), z normal, for all pairs of variances, (2, m, m): g is f or f'."""
     # one dimension is cheap: the finest level, without asking which would do
-    z, weight = _normal_panels(_rule(_LEVELS - 1), _lines(activation, np.sqrt(variances)))
+    z, weight = _normal_panels(rule_of(LEVELS - 1), kink_distances(activation, np.sqrt(variances)))
     function = activation.df if derivative else activation.f
     points = np.sqrt(variances)[:, None] * z
     plus, minus = (np.broadcast_to(function(sign * points), points.shape) for sign in (1.0, -1.0))
@@ -329,7 +123,7 @@ def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]
     An expectation is the sum over the nodes of weight times (value at z + value at −z).
     """
     rule = _normal_level(activation, variances)
-    return _normal_panels(rule, _lines(activation, np.sqrt(variances)))
+    return _normal_panels(rule, kink_distances(activation, np.sqrt(variances)))
 
 
 def mean_squares(activation: Activation, derivative: bool, variances: Array) -> Array:
@@ -351,16 +145,16 @@ def mean_squares(activation: Activation, derivative: bool, variances: Array) -> 
     return value[places].reshape(variances.shape)
 
 
-def _normal_level(activation: Activation, variances: Array) -> _Rule:
+def _normal_level(activation: Activation, variances: Array) -> Rule:
     levels = (common_level(activation, derivative, variances) for derivative in (False, True))
-    return _rule(max(levels))
+    return rule_of(max(levels))
 
 
-def _normal_panels(rule: _Rule, lines: Array) -> tuple[Array, Array]:
+def _normal_panels(rule: Rule, lines: Array) -> tuple[Array, Array]:
     """Nodes and weights of the half normal, cut at `lines` (along the last axis)."""
     fixed = np.broadcast_to(rule.radii, (*lines.shape[:-1], rule.radii.size))
     cuts = np.sort(np.concatenate([fixed, np.minimum(lines, rule.radii[-1])], axis=-1), axis=-1)
-    z, weight = _panels(cuts, rule)
+    z, weight = panels(cuts, rule)
     return z, weight * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
 
 
@@ -374,11 +168,11 @@ def pair_distances(
     obtuse = theta > np.pi / 2.0
     s1, s2 = np.sqrt([q[0]]), np.sqrt([q[1]])
     level = common_level(activation, False, np.asarray(q))
-    grid = (_lines(activation, s1), _lines(activation, s2), _rule(level))
+    lines = (kink_distances(activation, s1), kink_distances(activation, s2), rule_of(level))
     minus = plus = 0.0
-    for x, y, weight in _batches(2, *_grid(np.pi - theta if obtuse else theta, *grid)):
-        up, um = (side / size[0] for side in _signed(activation, False, s1, x))
-        vp, vm = (side / size[1] for side in _signed(activation, False, s2, y))
+    for x, y, weight in batches(2, *half_plane(np.pi - theta if obtuse else theta, *lines)):
+        up, um = (side / size[0] for side in both_signs(activation, False, s1, x))
+        vp, vm = (side / size[1] for side in both_signs(activation, False, s2, y))
         if obtuse:
             vp, vm = vm, vp
         minus += float(np.sum(weight * ((up - vp) ** 2 + (um - vm) ** 2)))
@@ -396,7 +190,7 @@ def dual_entries(
     level = common_level(activation, derivative, np.concatenate([q1.ravel(), q2.ravel()]))
     for k, (angle, a, b) in enumerate(zip(theta.flat, q1.flat, q2.flat, strict=True)):
         acute = min(angle, np.pi - angle)
-        pair = _products(activation, derivative, acute, np.sqrt([a]), np.sqrt([b]), level)
+        pair = products(activation, derivative, acute, np.sqrt([a]), np.sqrt([b]), level)
         value[k] = pair[0 if angle <= np.pi / 2.0 else 1][0, 0]
     return value.reshape(theta.shape)
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["guarded", "probe"]
+from fastgram.support.arrays import Array
 
-Array = npt.NDArray[np.float64]
+__all__ = ["Function", "guarded", "probe"]
+
 Function = Callable[[Array], Array]
 
 # Ends of the intervals on which f' is integrated: a few scales on both sides of 0.
@@ -181,7 +182,7 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True)
 class _Comparison:
-    """A function, what is said to be its derivative, and how large that is near 0."""
+    """A function, its declared derivative, and how large that is near 0."""
 
     f: Function
     df: Function
@@ -194,12 +195,12 @@ class _Comparison:
             slopes = self.df(middle[:, None] + half[:, None] * nodes)
             integrals.append(half * (slopes @ weights))
             size = half * (np.abs(slopes) @ weights)
-        spread = np.max(np.abs(np.diff(integrals, axis=0)), axis=0)
+        disagreement = np.max(np.abs(np.diff(integrals, axis=0)), axis=0)
         last, first = self.f(high), self.f(low)
         step = last - first
         rounding = 256.0 * np.finfo(np.float64).eps * (np.abs(last) + np.abs(first))
         bound = _AGREEMENT * (size + np.abs(step)) + _UNSEEN * self.usual * 2.0 * half + rounding
         # elsewhere a kink was forgotten, or f' varies too fast to say
-        known = (spread <= bound) & np.isfinite(step)
-        wrong = known & (np.abs(integrals[-1] - step) > bound + 10.0 * spread)
+        known = (disagreement <= bound) & np.isfinite(step)
+        wrong = known & (np.abs(integrals[-1] - step) > bound + 10.0 * disagreement)
         return _Found(size, integrals[-1], step, wrong)

@@ -1,4 +1,4 @@
-"""What the rank of a Gram matrix is known not to exceed, from exact facts alone.
+"""Upper bounds of the rank of a Gram matrix, from exact facts alone.
 
 Nothing here looks at a computed entry or a numerical rank: only at rows that are equal, opposite
 or proportional bit for bit, columns that are exactly zero, the number of weights, and facts that
@@ -16,10 +16,9 @@ import numpy.typing as npt
 
 from fastgram.network.activations import Activation
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 
 __all__ = ["rank_bound", "rank_bound_on_sphere"]
-
-Rows = npt.NDArray[np.float64]
 
 # Sums of more pairs of degrees than this are not enumerated: all degrees up to the top count then.
 _PAIRS = 20_000
@@ -58,7 +57,7 @@ def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tupl
     return min(bounds, key=lambda bound: bound[0])
 
 
-def rank_bound_on_sphere(X: Rows, network: Network, kind: str) -> tuple[int, str]:
+def rank_bound_on_sphere(X: Array, network: Network, kind: str) -> tuple[int, str]:
     """Return the same of the rows scaled to one norm, without rounding."""
     bound = rank_bound(_representatives(X), network, kind)
     powers = network.activation.powers
@@ -75,16 +74,16 @@ def rank_bound_on_sphere(X: Rows, network: Network, kind: str) -> tuple[int, str
     return min(bound, (count, f"{name} has {count} monomials on the sphere in {d} columns"))
 
 
-def _representatives(X: Rows) -> Rows:
+def _representatives(X: Array) -> Array:
     """Give rows of one direction, compared exactly, the same numbers, and opposite ones minus."""
-    chosen: dict[tuple[int, ...], Rows] = {}
+    chosen: dict[tuple[int, ...], Array] = {}
     rows = []
     for row in X + 0.0:
         ratios = [value.as_integer_ratio() for value in row.tolist()]
         common = max(denominator for _, denominator in ratios)
-        whole = [top * (common // denominator) for top, denominator in ratios]
-        divisor = math.gcd(*whole)
-        key = tuple(value // divisor for value in whole)
+        integers = [top * (common // denominator) for top, denominator in ratios]
+        divisor = math.gcd(*integers)
+        key = tuple(value // divisor for value in integers)
         opposite = tuple(-value for value in key)
         if opposite in chosen:
             rows.append(0.0 - chosen[opposite])
@@ -187,7 +186,7 @@ def _monomials(variables: int, degrees: Iterable[int]) -> int:
 # --- classes of rows ---------------------------------------------------------------------------
 
 
-def _by_classes(rows: Rows, columns: int, network: Network, kind: str) -> tuple[int, str]:
+def _by_classes(rows: Array, columns: int, network: Network, kind: str) -> tuple[int, str]:
     """Rows that give proportional rows of the Gram matrix count once; zero rows not at all."""
     n = rows.shape[0]
     # a bias is one more coordinate, the same in every row: rows are then equal or unrelated
@@ -218,25 +217,33 @@ def _by_classes(rows: Rows, columns: int, network: Network, kind: str) -> tuple[
         rows = _distinct_directions(rows)
         if rows.shape[0] < kept:
             facts.append(f"{kept - rows.shape[0]} rows that are positive multiples of others")
-    rank = rows.shape[0]
+    fewer, fact = _by_opposites(rows, columns, network, kind, power, parity)
+    rank = rows.shape[0] - fewer
+    if fewer:
+        facts.append(fact)
+    return (rank, " and ".join(facts)) if rank < n else (n, "")
+
+
+def _by_opposites(
+    rows: Array, columns: int, network: Network, kind: str, power: int | None, parity: int | None
+) -> tuple[int, str]:
+    """Return by how much opposite ones of distinct rows lower the rank, and the reason."""
     unsigned = _distinct(_unsigned(rows))
     if power is not None:
         unsigned = _distinct_directions(unsigned)
-    pairs = rank - unsigned.shape[0]
+    pairs = rows.shape[0] - unsigned.shape[0]
     if pairs and parity:
         # f even: all that lies above the first layer is even in x, and the first layer's gradient
         # is a product of two odd factors. f odd: forward features are odd, f' is even.
-        rank -= pairs
-        facts.append(f"{pairs} rows opposite to others under an even or odd activation")
-    elif power in (0, 1) and _splits(network, kind, power):
+        return pairs, f"{pairs} rows opposite to others under an even or odd activation"
+    if power in (0, 1) and _splits(network, kind, power):
         # the kernel is one part of small rank, and one that is even or odd in x, whose rank is no
         # more than the number of directions up to sign
         spare = columns if power == 1 else 1
         if pairs > spare:
-            rank -= pairs - spare
             where = f"in {columns} dimensions" if power == 1 else "under a constant and an odd part"
-            facts.append(f"{pairs} pairs of opposite rows {where}")
-    return (rank, " and ".join(facts)) if rank < n else (n, "")
+            return pairs - spare, f"{pairs} pairs of opposite rows {where}"
+    return 0, ""
 
 
 def _value_at_zero(activation: Activation) -> float:
@@ -282,27 +289,27 @@ def _splits(network: Network, kind: str, power: int) -> bool:
     return network.width is None or (power == 1 and kind == "nngp")
 
 
-def _distinct(rows: Rows) -> Rows:
+def _distinct(rows: Array) -> Array:
     """Drop repeated rows. Rows are sorted only where a number made of all their bits is shared."""
     bits = np.ascontiguousarray(rows).view(np.uint64)
     factors = np.random.default_rng(0).integers(2**63, size=rows.shape[1], dtype=np.uint64)
     keys = (bits ^ (bits >> np.uint64(32))) @ (2 * factors + 1)
-    _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    shared = counts[places] > 1
+    _, index, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    shared = counts[index] > 1
     if not np.any(shared):
         return rows
     return np.concatenate([rows[~shared], np.unique(rows[shared], axis=0)])
 
 
-def _unsigned(rows: Rows) -> Rows:
+def _unsigned(rows: Array) -> Array:
     """Turn each row so that its first entry that is not zero is positive."""
     first = np.argmax(rows != 0.0, axis=1)
     signs = np.sign(rows[np.arange(rows.shape[0]), first])
-    turned: Rows = rows * np.where(signs == 0.0, 1.0, signs)[:, None] + 0.0
+    turned: Array = rows * np.where(signs == 0.0, 1.0, signs)[:, None] + 0.0
     return turned
 
 
-def _distinct_directions(rows: Rows) -> Rows:
+def _distinct_directions(rows: Array) -> Array:
     """Drop rows that are exact positive multiples of others, compared as rational numbers.
 
     Rational arithmetic is slow, so only rows whose unit vectors agree to rounding are compared:
@@ -328,7 +335,7 @@ def _distinct_directions(rows: Rows) -> Rows:
     return rows if np.all(kept) else np.asarray(rows[kept])
 
 
-def _direction(row: Rows) -> tuple[Fraction, ...]:
+def _direction(row: Array) -> tuple[Fraction, ...]:
     exact = [Fraction(float(value)) for value in row]
     size = abs(next(value for value in exact if value))
     return tuple(value / size for value in exact)

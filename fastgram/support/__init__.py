@@ -1,4 +1,4 @@
-"""What every room uses: checked arguments, threads and memory, rounding, progress.
+"""Tools of every room: checked arguments, threads and memory, rounding, progress.
 
 It imports nothing of fastgram's. Start with `validation`, for what is refused and in which words.
 """

@@ -32,7 +32,7 @@ class ComparedByParts:
 
 
 def dask_token(kind: type, parts: Any) -> Any:
-    """Return what dask is to hash of a thing, the same of equal ones: called by dask alone.
+    """Return a token of a thing for dask to hash, the same of equal ones: called by dask alone.
 
     By itself dask hashes a pickle, in which equal parts that are one object, or two, differ.
     """

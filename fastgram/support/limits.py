@@ -1,4 +1,4 @@
-"""What this process may take: the limits of processors and memory that others have set for it.
+"""The limits of processors and memory that others have set for this process.
 
 Control groups (cgroup v1 and v2) are nested, and every one that holds the process counts: its own
 and all above it.
@@ -85,7 +85,7 @@ def _machine() -> Limit:
 
 
 def _address_space() -> list[Limit]:
-    """Return what `ulimit -v` leaves."""
+    """Return the bytes that `ulimit -v` leaves."""
     try:
         import resource  # not everywhere
     except ImportError:

@@ -17,8 +17,8 @@ def memory_limit() -> Limit:
     return min(memory_limits())
 
 
-def require_memory(what: str, size: int) -> None:
-    """Refuse in words, before anything is computed, what would not fit.
+def require_memory(purpose: str, size: int) -> None:
+    """Refuse in words, before anything is computed, a purpose whose memory is not free.
 
     Raises
     ------
@@ -27,4 +27,4 @@ def require_memory(what: str, size: int) -> None:
     """
     free = free_memory()
     if size > free:
-        raise ValueError(f"{what}: {size:,} bytes of memory are needed and {free:,} are free")
+        raise ValueError(f"{purpose}: {size:,} bytes of memory are needed and {free:,} are free")

@@ -14,10 +14,14 @@ Array = npt.NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def gamma(count: int) -> float:
-    """Return γ = count·u/(1 − count·u), the relative error of a sum of `count` products."""
-    rounding = count * _EPS / 2.0
-    return rounding / (1.0 - rounding)
+def gamma(count: int, eps: float = _EPS) -> float:
+    """Return γ = count·u/(1 − count·u), the relative error of a sum of `count` products.
+
+    u is half of `eps`. Infinite where count·u is ½ or more: nothing is then left of the sum.
+    Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, lemma 3.1.
+    """
+    rounding = count * eps / 2.0
+    return rounding / (1.0 - rounding) if rounding < 0.5 else math.inf
 
 
 def noise_floor(entry_error: float, row_sum: float, summands: int, vectors: int = 1) -> float:

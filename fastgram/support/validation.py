@@ -22,6 +22,7 @@ __all__ = [
     "as_rows",
     "as_vectors",
     "on_gpu",
+    "refuse_overflow",
     "suggestion",
 ]
 
@@ -144,6 +145,15 @@ def as_rows(X: Any, name: str = "X", *, own: bool = False) -> npt.NDArray[np.flo
     return rows
 
 
+def refuse_overflow(squares: npt.NDArray[np.float64], name: str) -> None:
+    """Refuse rows of which a squared norm, of (n,), is not finite; `name` is the argument's."""
+    overflows = np.flatnonzero(~np.isfinite(squares))
+    if overflows.size:
+        raise ValueError(
+            f"{name}: the squared norm of row {overflows[0]} overflows; scale the rows"
+        )
+
+
 def as_real_array(value: Any, name: str, *, own: bool = False) -> npt.NDArray[np.floating]:
     """Return a real float array of any shape; refuse the rest in words.
 
@@ -163,7 +173,7 @@ def as_real_array(value: Any, name: str, *, own: bool = False) -> npt.NDArray[np
 
 
 def as_vectors(value: Any) -> npt.NDArray[Any]:
-    """Return what an operator is multiplied with as an array of numbers, real or complex.
+    """Return vectors for an operator to multiply, as an array of numbers, real or complex.
 
     Vectors may hold any values, and their shapes are left to scipy.
     """

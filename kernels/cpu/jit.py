@@ -1,15 +1,17 @@
-"""How loops are compiled: one thread a call, the lock released, kept on disk."""
+"""How loops are compiled: one thread a call, the lock released, kept on disk by their sources."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.serialize import dumps
 
 __all__ = ["jit"]
@@ -35,20 +37,30 @@ def jit(fastmath: set[str]) -> Any:
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
-    """Numba's, for which damaged files are as good as none, and so is a disk without room."""
+    """Numba's, for which damaged files are as good as none, and so is a disk without room.
 
-    _said = False
+    Numba looks at the file of a function alone. What is compiled also comes of the functions that
+    it calls, the LLVM generators and the constants of the contract: the index of what is kept is
+    good for the sources of all of them, as they were.
+    """
+
+    _warned = False
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
         self._impl = _Sealed(self._impl)  # type: ignore[has-type]
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self.cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=(self._impl.locator.get_source_stamp(), _sources_digest()),
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is stored, or None."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # what reading other bytes as a pickle ends in may be anything
-            self._say("cannot be read", "it is compiled again", error)
+            self._warn("cannot be read", "it is compiled again", error)
         with contextlib.suppress(OSError):
             self.flush()
         return None
@@ -58,18 +70,29 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         try:
             super().save_overload(sig, data)
         except Exception as error:
-            self._say("cannot be written", "it will be compiled again", error)
+            self._warn("cannot be written", "it will be compiled again", error)
 
-    def _say(self, what: str, then: str, error: Exception) -> None:
-        if _Cache._said:
+    def _warn(self, what: str, then: str, error: Exception) -> None:
+        if _Cache._warned:
             return
-        _Cache._said = True
+        _Cache._warned = True
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         warnings.warn(
             f"compiled code in {self.cache_path} {what} ({reason}): {then}",
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+@functools.cache
+def _sources_digest() -> str:
+    """Return a hash of all sources that compiled code may come of; about a millisecond."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in (here.parent / "contract.py", *sorted(here.glob("*.py"))):
+        with contextlib.suppress(OSError):  # a frozen program has none, and no change in them
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 class _Sealed:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.kernels.cpu.jit import jit
-from fastgram.kernels.cpu.llvm_vectors import wide
+from fastgram.kernels.cpu.llvm_vectors import has_avx512
 from fastgram.kernels.cpu.outer_product import (
     ROWS,
     VECTORS,
@@ -61,16 +61,16 @@ def multiply_both(tile, x, y, row, part):
 def _thin(tile, row, step, rows, steps, x, out):
     """Out += A @ x, A the tile or its transpose: A[r, k] = tile.flat[r·row + k·step]."""
     width = x.shape[1]
-    whole = rows - rows % ROWS
+    full = rows - rows % ROWS
     for left in range(0, width, VECTORS * _LANES):
         pair = left + VECTORS * _LANES <= width
-        for r in range(0, whole, ROWS):
+        for r in range(0, full, ROWS):
             a, place = r * row, r * width + left
             if pair:
                 outer_8_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
             else:
                 outer_8_1(tile, a, row, step, x, left, width, out, place, width, steps, True)
-        for r in range(whole, rows):
+        for r in range(full, rows):
             a, place = r * row, r * width + left
             if pair:
                 outer_one_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
@@ -92,7 +92,7 @@ def padded(columns: int) -> int:
 
 
 def panel(dtype: np.dtype[np.floating]) -> int:
-    """Return how many rows lie together in what `pack` returns."""
+    """Return how many rows lie side by side in what `pack` returns."""
     return VECTORS * 64 // dtype.itemsize
 
 
@@ -104,42 +104,53 @@ def pack(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating] | None:
     (panels, d, panel) array
         The rows of a panel side by side; zeros beyond the last row.
     """
-    if not wide():
+    if not has_avx512():
         return None
     n, d = rows.shape
-    together = panel(rows.dtype)
-    panels = np.zeros((-(-n // together), d, together), rows.dtype)
-    full = n // together
-    panels[:full] = rows[: full * together].reshape(full, together, d).transpose(0, 2, 1)
+    per_panel = panel(rows.dtype)
+    panels = np.zeros((-(-n // per_panel), d, per_panel), rows.dtype)
+    full = n // per_panel
+    panels[:full] = rows[: full * per_panel].reshape(full, per_panel, d).transpose(0, 2, 1)
     if full < len(panels):
-        panels[full, :, : n - full * together] = rows[full * together :].T
+        panels[full, :, : n - full * per_panel] = rows[full * per_panel :].T
     return panels
 
 
 @_compile
 def _multiply_panels(a, i, b, j, out, last):
     height, width = out.shape
-    d, together = a.shape[1], a.shape[2]
-    size = d * together
+    d, per_panel = a.shape[1], a.shape[2]
+    size = d * per_panel
     for first in range(0, d, _STEPS):
         steps = min(_STEPS, d - first)
-        for left in range(0, width, together):
-            b_start = (j + left) // together * size + first * together
-            whole = left + together <= width
+        for left in range(0, width, per_panel):
+            b_start = (j + left) // per_panel * size + first * per_panel
+            full = left + per_panel <= width
             for r in range(0, height, ROWS):
                 place = i + r
-                a_start = place // together * size + first * together + place % together
-                if whole and r + ROWS <= height:
+                a_start = place // per_panel * size + first * per_panel + place % per_panel
+                if full and r + ROWS <= height:
                     outer_8_2(
-                        a, a_start, 1, together, b, b_start, together,
+                        a, a_start, 1, per_panel, b, b_start, per_panel,
                         out, r * width + left, width, steps, first > 0,
                     )  # fmt: skip
                     continue
                 outer_8_2(
-                    a, a_start, 1, together, b, b_start, together, last, 0, together, steps, False
+                    a,
+                    a_start,
+                    1,
+                    per_panel,
+                    b,
+                    b_start,
+                    per_panel,
+                    last,
+                    0,
+                    per_panel,
+                    steps,
+                    False,
                 )
                 for k in range(r, min(r + ROWS, height)):
-                    for c in range(left, min(left + together, width)):
+                    for c in range(left, min(left + per_panel, width)):
                         value = last[k - r, c - left]
                         out[k, c] = out[k, c] + value if first > 0 else value
 

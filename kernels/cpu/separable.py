@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgram.kernels import FROM_ONE, IN_COSINE
+from fastgram.kernels.contract import PieceVariable
 from fastgram.kernels.cpu.jit import jit
-from fastgram.kernels.cpu.llvm_vectors import run_of
-from fastgram.kernels.cpu.separable_terms import at_once, sums_of_terms
+from fastgram.kernels.cpu.llvm_vectors import borrowed_slice
+from fastgram.kernels.cpu.separable_terms import sums_of_terms, unroll_width
 
 __all__ = ["evaluate_separable", "quarter_distance"]
 
 _MOST = 0.75  # the share of a chunk above which all of it is evaluated
-_CHUNK = 512  # a row of a tile, and a multiple of what is done together
+_CHUNK = 512  # a row of a tile, and a multiple of the unroll width
+
+_FROM_ONE, _IN_COSINE = int(PieceVariable.FROM_ONE), int(PieceVariable.IN_COSINE)
 
 _compile = jit({"contract"})
 # a sum only vectorises where its order is free
@@ -35,7 +37,7 @@ def quarter_distance(x, y, sign):
 
 
 @_compile
-def _half_chords(rho, x, columns, first, places, sign, close, s, count, blocks):
+def _half_chords(rho, x, columns, first, positions, sign, close, s, count, blocks):
     """Set s to √((1 − sign·ρ)/2), half the chord; from the rows where its square is small."""
     half = rho.dtype.type(0.5)
     near = 0
@@ -46,18 +48,18 @@ def _half_chords(rho, x, columns, first, places, sign, close, s, count, blocks):
     if near:
         for k in range(count):
             if s[k] < close:
-                y = run_of(columns, (first + places[k]) * x.size, x.size)
+                y = borrowed_slice(columns, (first + positions[k]) * x.size, x.size)
                 s[k] = quarter_distance(x, y, sign)
     for k in range(blocks):
         s[k] = np.sqrt(s[k])
 
 
 @_compile
-def _gather(rho, top, bottom, places, chosen, m):
-    """Bring the cosines on the piece together, and their places."""
+def _gather(rho, top, bottom, positions, chosen, m):
+    """Bring the cosines on the piece together, and their positions."""
     count = 0
     for j in range(m):
-        places[count] = j  # written always, and left where the next one is on the piece too
+        positions[count] = j  # written always, and left where the next one is on the piece too
         chosen[count] = rho[j]
         count += (rho[j] < top) & (rho[j] >= bottom)
 
@@ -76,63 +78,70 @@ def _choose(rho, top, bottom, part, out, m):
 
 
 @_compile
-def _scatter(value, row_scale, column_scale, places, out, count):
+def _scatter(value, row_scale, column_scale, positions, out, count):
     for k in range(count):
-        out[places[k]] = value[k] * (row_scale * column_scale[places[k]])
+        out[positions[k]] = value[k] * (row_scale * column_scale[positions[k]])
 
 
 @_compile
 def evaluate_separable(
     cosines, rows, columns, row_scale, column_scale, close,
-    top, bottom, mode, slope, offset, chains, coefficients, bases, weights, out,
+    top, bottom, mode, slope, offset, lengths, coefficients, bases, weights, out,
 ):  # fmt: skip
     """Fill the entries on the piece: the arguments are a `SeparablePiece`'s, and `evaluate`'s."""
     kind = cosines.dtype.type
-    size, below = at_once(cosines), mode != IN_COSINE
-    sign = kind(1.0) if mode == FROM_ONE else kind(-1.0)
+    size, below = unroll_width(cosines), mode != _IN_COSINE
+    sign = kind(1.0) if mode == _FROM_ONE else kind(-1.0)
     chosen = np.zeros(_CHUNK + 1, cosines.dtype)
-    places, all_places = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
+    positions, all_positions = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
     chord, sums = np.empty(_CHUNK, cosines.dtype), np.empty(_CHUNK, cosines.dtype)
     part = np.empty(_CHUNK, out.dtype)
-    length, width, terms, rank = rows.shape[1], cosines.shape[1], coefficients.shape[1], chains.size
-    flat, own_bases, flat_weights = coefficients.ravel(), bases.ravel(), weights.ravel()
+    length, width, terms, rank = (
+        rows.shape[1],
+        cosines.shape[1],
+        coefficients.shape[1],
+        lengths.size,
+    )
+    flat, flat_bases, flat_weights = coefficients.ravel(), bases.ravel(), weights.ravel()
     for i in range(cosines.shape[0]):
-        x = run_of(rows, i * length, length)
+        x = borrowed_slice(rows, i * length, length)
         for first in range(0, width, _CHUNK):
             m = min(_CHUNK, width - first)
             start = i * width + first
-            rho, into = run_of(cosines, start, m), run_of(out, start, m)
-            scale = run_of(column_scale, first, m)
+            rho, into = borrowed_slice(cosines, start, m), borrowed_slice(out, start, m)
+            scale = borrowed_slice(column_scale, first, m)
             count = 0
             for j in range(m):
                 count += (rho[j] < top) & (rho[j] >= bottom)
             if count == 0:
                 continue
-            whole = count > _MOST * m
-            if whole:
+            full = count > _MOST * m
+            if full:
                 count = m
-                chosen[:m], places[:m] = rho, all_places[:m]
+                chosen[:m], positions[:m] = rho, all_positions[:m]
             else:
-                _gather(rho, top, bottom, places, chosen, m)
+                _gather(rho, top, bottom, positions, chosen, m)
             blocks = (count + size - 1) // size * size
-            chosen[count:blocks], places[count:blocks] = kind(0.0), 0  # beyond the last one
+            chosen[count:blocks], positions[count:blocks] = kind(0.0), 0  # beyond the last one
             v = chosen
             if below:
-                _half_chords(chosen, x, columns, first, places, sign, close, chord, count, blocks)
+                _half_chords(
+                    chosen, x, columns, first, positions, sign, close, chord, count, blocks
+                )
                 v = chord
             for j in range(0, blocks, size):
-                if whole and j + size <= m:
+                if full and j + size <= m:
                     sums_of_terms(
-                        v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
+                        v, j, below, slope, offset, lengths, flat, i * terms, flat_bases, i * rank,
                         flat_weights, width, first, None, sums,
                     )  # fmt: skip
                 else:
                     sums_of_terms(
-                        v, j, below, slope, offset, chains, flat, i * terms, own_bases, i * rank,
-                        flat_weights, width, first, places, sums,
+                        v, j, below, slope, offset, lengths, flat, i * terms, flat_bases, i * rank,
+                        flat_weights, width, first, positions, sums,
                     )  # fmt: skip
-            if whole:
+            if full:
                 _put(sums, row_scale[i], scale, part, m)
                 _choose(rho, top, bottom, part, into, m)
             else:
-                _scatter(sums, row_scale[i], scale, places, into, count)
+                _scatter(sums, row_scale[i], scale, positions, into, count)

@@ -7,24 +7,30 @@ vectors, as in `fastgram.kernels.cpu.table_lookup`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgram.kernels.cpu.llvm_vectors import INT32, INT64
-from fastgram.kernels.cpu.table_lookup import lanes_of
+from fastgram.kernels.cpu.llvm_vectors import (
+    INT32,
+    INT64,
+    Lanes,
+    lanes_of,
+    length_of,
+    operands_of,
+)
 
-__all__ = ["at_once", "sums_of_terms"]
+__all__ = ["sums_of_terms", "unroll_width"]
 
 _VECTORS = 4  # at a time: their sums do not wait for each other
 
 
 @intrinsic
-def at_once(typing, array):
-    """Return how many entries `sums_of_terms` takes: known when a loop is compiled."""
+def unroll_width(typing, array):
+    """Return how many entries `sums_of_terms` takes at a time: known when a loop is compiled."""
     dtype = np.dtype(array.dtype.name)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -34,78 +40,71 @@ def at_once(typing, array):
     return types.intp(array), generate
 
 
+class _Operands(NamedTuple):
+    """Of `sums_of_terms`, in its order."""
+
+    v: Any
+    j: Any
+    below: Any
+    slope: Any
+    offset: Any
+    lengths: Any
+    coefficients: Any
+    first_coefficient: Any
+    bases: Any
+    first_base: Any
+    weights: Any
+    width: Any
+    first: Any
+    columns: Any
+    sums: Any
+
+
 @intrinsic
 def sums_of_terms(
-    typing, v, j, below, slope, offset, chains, coefficients, place, bases, base, weights, width,
-    first, places, sums,
+    typing, v, j, below, slope, offset, lengths, coefficients, first_coefficient, bases, first_base,
+    weights, width, first, columns, sums,
 ):  # fmt: skip
-    """Set `at_once` sums over the terms, from the j-th on.
+    """Set the sums over the terms of `unroll_width` entries, from the j-th on.
 
     Parameters
     ----------
     v : array
         The cosines, or with `below` the chords.
-    chains : int64 array
-        Of all terms.
+    lengths : int64 array
+        `horner_lengths` of all terms.
     coefficients, bases : arrays
-        Flat; those of the row begin at `place` and at `base`.
+        Flat; those of the row begin at `first_coefficient` and at `first_base`.
     weights : array
         Flat, `width` a term; those of the entries begin at `first`.
-    places : int64 array or None
+    columns : int64 array or None
         Where the entries are beyond `first`; None for one after the other.
     sums : array
         Of the dtype of v.
     """
-    arrays = {0: v, 5: chains, 6: coefficients, 8: bases, 10: weights, 14: sums}
-    if places != types.none:
-        arrays[13] = places
-    assert all(array.layout == "C" for array in arrays.values())
+    arrays = [v, lengths, coefficients, bases, weights, sums]
+    if columns != types.none:
+        arrays.append(columns)
+    assert all(array.layout == "C" for array in arrays)
     integer = types.intp
     signature = types.void(
-        v, integer, types.boolean, slope, offset, chains, coefficients, integer, bases, integer,
-        weights, integer, integer, places, sums,
+        v, integer, types.boolean, slope, offset, lengths, coefficients, integer, bases, integer,
+        weights, integer, integer, columns, sums,
     )  # fmt: skip
     dtype = np.dtype(v.dtype.name)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, _ = lanes_of(context, builder, dtype)
-        data = {
-            k: context.make_array(signature.args[k])(context, builder, arguments[k]).data
-            for k in arrays
-        }
-        terms = context.make_array(signature.args[5])(context, builder, arguments[5])
-        count = builder.extract_value(terms.shape, 0)
-        _generate(lanes, data, count, arguments)
+        count = length_of(context, builder, lengths, _Operands(*arguments).lengths)
+        _generate(lanes, operands_of(_Operands, context, builder, signature, arguments), count)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _generate(lanes, data, count, arguments):
-    b, zero, one = lanes.builder, ir.Constant(INT64, 0), ir.Constant(INT64, 1)
-    _, j, below, slope, offset, _, _, place, _, base, _, width, first, _, _ = arguments
-    slope, offset = lanes.spread(slope), lanes.spread(offset)
-    starts = [b.add(j, ir.Constant(INT64, k * lanes.count)) for k in range(_VECTORS)]
-    t, squares, factors = [], [], []
-    for start in starts:
-        value = lanes.load(b.gep(data[0], [start]))
-        t.append(lanes.math("fma", value, slope, offset))
-        squares.append(b.fmul(t[-1], t[-1]))
-        factors.append(b.select(below, b.fneg(value), lanes.constant(1.0)))
-
-    def number(k: int, index: Any) -> Any:  # of an array, in every lane
-        return lanes.spread(b.load(b.gep(data[k], [index])))
-
-    def weight(at: Any, start: Any) -> Any:
-        if 13 not in data:
-            return lanes.load(b.gep(data[10], [b.add(at, start)]))
-        result = lanes.constant(0.0)
-        for lane in range(lanes.count):
-            index = b.load(b.gep(data[13], [b.add(start, ir.Constant(INT64, lane))]))
-            one_weight = b.load(b.gep(data[10], [b.add(at, index)]))
-            result = b.insert_element(result, one_weight, ir.Constant(INT32, lane))
-        return result
-
+def _generate(lanes: Lanes, operands: _Operands, count: Any) -> None:
+    b, one = lanes.builder, ir.Constant(INT64, 1)
+    entries = _entries(lanes, operands)
     before = b.block
     term, horner, close, done = (
         b.append_basic_block(name) for name in ("term", "horner", "close", "done")
@@ -114,47 +113,104 @@ def _generate(lanes, data, count, arguments):
 
     b.position_at_end(term)
     r, even, at = (b.phi(INT64) for _ in range(3))
-    sums = [b.phi(lanes.vector) for _ in starts]
-    chain = b.load(b.gep(data[5], [r]))
-    odd = b.add(even, chain)
-    leading = number(6, even), number(6, odd)
-    b.branch(horner)
-
-    b.position_at_end(horner)
-    power = b.phi(INT64)
-    evens, odds = ([b.phi(lanes.vector) for _ in starts] for _ in range(2))
-    coefficients = number(6, b.add(even, power)), number(6, b.add(odd, power))
-    after = b.add(power, one)
-    power.add_incoming(one, term)
-    power.add_incoming(after, horner)
-    new: list[list[Any]] = []
-    for values, first_one, coefficient in zip((evens, odds), leading, coefficients, strict=True):
-        new.append([])
-        for value, square in zip(values, squares, strict=True):
-            new[-1].append(lanes.math("fma", value, square, coefficient))
-            value.add_incoming(first_one, term)
-            value.add_incoming(new[-1][-1], horner)
-    b.cbranch(b.icmp_signed("<", after, chain), horner, close)
+    sums = [b.phi(lanes.vector) for _ in entries]
+    length = b.load(b.gep(operands.lengths, [r]))
+    odd = b.add(even, length)
+    polynomials = _horner(lanes, operands, entries, (even, odd, length), term, horner, close)
 
     b.position_at_end(close)
-    own = number(8, b.add(base, r))
+    base = _number(lanes, operands.bases, b.add(operands.first_base, r))
     totals = []
-    for k, start in enumerate(starts):
-        polynomial = lanes.math("fma", t[k], new[1][k], new[0][k])
-        value = lanes.math("fma", factors[k], polynomial, own)
-        totals.append(lanes.math("fma", value, weight(at, start), sums[k]))
-        sums[k].add_incoming(lanes.constant(0.0), before)
-        sums[k].add_incoming(totals[k], close)
+    for entry, values, before_it in zip(entries, polynomials, sums, strict=True):
+        polynomial = lanes.math("fma", entry.t, values[1], values[0])
+        value = lanes.math("fma", entry.factor, polynomial, base)
+        weight = _weight(lanes, operands, at, entry.start)
+        totals.append(lanes.math("fma", value, weight, before_it))
+        before_it.add_incoming(lanes.constant(0.0), before)
+        before_it.add_incoming(totals[-1], close)
     following = b.add(r, one)
     for phi, begin, then in (
-        (r, zero, following),
-        (even, place, b.add(odd, chain)),
-        (at, first, b.add(at, width)),
+        (r, ir.Constant(INT64, 0), following),
+        (even, operands.first_coefficient, b.add(odd, length)),
+        (at, operands.first, b.add(at, operands.width)),
     ):
         phi.add_incoming(begin, before)
         phi.add_incoming(then, close)
     b.cbranch(b.icmp_signed("<", following, count), term, done)
 
     b.position_at_end(done)
-    for start, total in zip(starts, totals, strict=True):
-        lanes.store(total, b.gep(data[14], [start]))
+    for entry, total in zip(entries, totals, strict=True):
+        lanes.store(total, b.gep(operands.sums, [entry.start]))
+
+
+class _Vector(NamedTuple):
+    """A vector of entries: where it starts, t and t², and what the polynomial is taken times."""
+
+    start: Any
+    t: Any
+    square: Any
+    factor: Any
+
+
+def _entries(lanes: Lanes, operands: _Operands) -> list[_Vector]:
+    b = lanes.builder
+    slope, offset = lanes.splat(operands.slope), lanes.splat(operands.offset)
+    found = []
+    for k in range(_VECTORS):
+        start = b.add(operands.j, ir.Constant(INT64, k * lanes.count))
+        value = lanes.load(b.gep(operands.v, [start]))
+        t = lanes.math("fma", value, slope, offset)
+        factor = b.select(operands.below, b.fneg(value), lanes.constant(1.0))
+        found.append(_Vector(start, t, b.fmul(t, t), factor))
+    return found
+
+
+def _horner(
+    lanes: Lanes,
+    operands: _Operands,
+    entries: list[_Vector],
+    where: tuple[Any, Any, Any],
+    term: Any,
+    horner: Any,
+    close: Any,
+) -> list[tuple[Any, Any]]:
+    """Generate the loop over the coefficients of a term; return (even, odd) for each vector."""
+    b, (even, odd, length) = lanes.builder, where
+    leading = tuple(_number(lanes, operands.coefficients, start) for start in (even, odd))
+    b.branch(horner)
+    b.position_at_end(horner)
+    power = b.phi(INT64)
+    values = [(b.phi(lanes.vector), b.phi(lanes.vector)) for _ in entries]
+    coefficients = tuple(
+        _number(lanes, operands.coefficients, b.add(start, power)) for start in (even, odd)
+    )
+    after = b.add(power, ir.Constant(INT64, 1))
+    power.add_incoming(ir.Constant(INT64, 1), term)
+    power.add_incoming(after, horner)
+    new: list[Any] = []
+    for entry, both in zip(entries, values, strict=True):
+        new.append([])
+        for value, first, coefficient in zip(both, leading, coefficients, strict=True):
+            new[-1].append(lanes.math("fma", value, entry.square, coefficient))
+            value.add_incoming(first, term)
+            value.add_incoming(new[-1][-1], horner)
+    b.cbranch(b.icmp_signed("<", after, length), horner, close)
+    return [tuple(both) for both in new]
+
+
+def _number(lanes: Lanes, array: Any, index: Any) -> Any:
+    """Return a number of an array in every lane."""
+    return lanes.splat(lanes.builder.load(lanes.builder.gep(array, [index])))
+
+
+def _weight(lanes: Lanes, operands: _Operands, at: Any, start: Any) -> Any:
+    """Return the weights of a vector of entries, gathered where these are here and there."""
+    b = lanes.builder
+    if operands.columns is None:
+        return lanes.load(b.gep(operands.weights, [b.add(at, start)]))
+    result = lanes.constant(0.0)
+    for lane in range(lanes.count):
+        index = b.load(b.gep(operands.columns, [b.add(start, ir.Constant(INT64, lane))]))
+        weight = b.load(b.gep(operands.weights, [b.add(at, index)]))
+        result = b.insert_element(result, weight, ir.Constant(INT32, lane))
+    return result

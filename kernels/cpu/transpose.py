@@ -6,7 +6,7 @@ in squares of one vector a side, turned within registers, both take the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgram.kernels.cpu.jit import jit
-from fastgram.kernels.cpu.llvm_vectors import INT32, INT64, Lanes
+from fastgram.kernels.cpu.llvm_vectors import INT32, INT64, Lanes, operands_of
 
 __all__ = ["mirror", "transpose"]
 
@@ -35,9 +35,20 @@ def _square_side(typing, array):
     return types.intp(array), generate
 
 
+class _Operands(NamedTuple):
+    """Of `_turn`, in its order."""
+
+    tile: Any
+    start: Any
+    row: Any
+    out: Any
+    out_start: Any
+    out_row: Any
+
+
 @intrinsic
-def _turn(typing, tile, start, row, out, place, out_row):
-    """Write the transpose of a square of a contiguous array; places and rows in entries."""
+def _turn(typing, tile, start, row, out, out_start, out_row):
+    """Write the transpose of a square of a contiguous array; starts and rows in entries."""
     signature = types.void(tile, types.intp, types.intp, out, types.intp, types.intp)
     assert tile.layout == out.layout == "C"
     assert tile.dtype == out.dtype
@@ -45,31 +56,26 @@ def _turn(typing, tile, start, row, out, place, out_row):
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = Lanes(builder, dtype, side)
-        data = [
-            context.make_array(signature.args[k])(context, builder, arguments[k]).data
-            for k in (0, 3)
-        ]
+        operands = operands_of(_Operands, context, builder, signature, arguments)
 
-        def at(k: int, r: int) -> Any:
-            _, start, row, _, place, out_row = arguments
-            first, step = ((start, row), (place, out_row))[k]
+        def at(pointer: Any, start: Any, step: Any, r: int) -> Any:
             return builder.gep(
-                data[k], [builder.add(first, builder.mul(step, ir.Constant(INT64, r)))]
+                pointer, [builder.add(start, builder.mul(step, ir.Constant(INT64, r)))]
             )
 
-        rows = [lanes.load(at(0, r)) for r in range(side)]
+        rows = [lanes.load(at(operands.tile, operands.start, operands.row, r)) for r in range(side)]
         step = 1
         while step < side:  # swap the off-diagonal squares of 1, 2, 4, … a side
             low = [k + side - step if k & step else k for k in range(side)]
             high = [k + side if k & step else k + step for k in range(side)]
             for r in (r for r in range(side) if not r & step):
                 pair = rows[r], rows[r + step]
-                for place, order in ((r, low), (r + step, high)):
+                for k, order in ((r, low), (r + step, high)):
                     chosen = ir.Constant(ir.VectorType(INT32, side), order)
-                    rows[place] = builder.shuffle_vector(*pair, chosen)
+                    rows[k] = builder.shuffle_vector(*pair, chosen)
             step *= 2
         for r in range(side):
-            lanes.store(rows[r], at(1, r))
+            lanes.store(rows[r], at(operands.out, operands.out_start, operands.out_row, r))
         return context.get_dummy_value()
 
     return signature, generate

@@ -1,20 +1,21 @@
 // Inner products of two-valued rows, from packed bits: kernels/cpu/bit_products.py.
 //
-// Word w of row i is bits[w, i]. A block counts for TILE rows and TILE columns, a thread for 4 by 4
-// of them, so that a word read from shared memory is used 4 times: counting bits is what takes the
-// time then.
+// Word w of row i is bits[w, i]. A block counts for COUNT_TILE rows and as many columns, a thread
+// for 4 by 4 of them, so that a word read from shared memory is used 4 times: counting bits is what
+// takes the time then.
 
-const int TILE = 64, WORDS = 16;  // WORDS at a time in shared memory
-const int SIDE = 4;               // rows and columns of a thread, TILE / SIDE apart
+const int WORDS = 16;  // at a time in shared memory
+const int SIDE = 4;    // rows and columns of a thread, COUNT_TILE / SIDE apart
+static_assert(THREADS == (COUNT_TILE / SIDE) * (COUNT_TILE / SIDE), "a thread for each");
 
-// Copy WORDS words of TILE rows; zeros where there are none, which have no bits in common.
+// Copy WORDS words of COUNT_TILE rows; zeros where there are none, which have no bits in common.
 __device__ __forceinline__ void stage_words(const unsigned long long *bits, long long stride,
                                             long long words, long long word, long long first,
                                             long long count,
-                                            unsigned long long (&shared)[WORDS][TILE])
+                                            unsigned long long (&shared)[WORDS][COUNT_TILE])
 {
-    for (int k = threadIdx.x; k < WORDS * TILE; k += blockDim.x) {
-        const int w = k / TILE, i = k % TILE;
+    for (int k = threadIdx.x; k < WORDS * COUNT_TILE; k += blockDim.x) {
+        const int w = k / COUNT_TILE, i = k % COUNT_TILE;
         const bool there = word + w < words && i < count;
         shared[w][i] = there ? bits[(word + w) * stride + first + i] : 0;
     }
@@ -29,10 +30,11 @@ __device__ __forceinline__ void count_tile(const unsigned long long *x, long lon
                                            const double *ones_y, double constant, double single,
                                            double common, Out *out)
 {
-    __shared__ unsigned long long of_x[WORDS][TILE], of_y[WORDS][TILE];
-    const long long across = (width + TILE - 1) / TILE;
-    const long long row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
-    const int apart = TILE / SIDE, i = threadIdx.x / apart, j = threadIdx.x % apart;
+    __shared__ unsigned long long of_x[WORDS][COUNT_TILE], of_y[WORDS][COUNT_TILE];
+    const long long across = (width + COUNT_TILE - 1) / COUNT_TILE;
+    const long long row = blockIdx.x / across * COUNT_TILE;
+    const long long column = blockIdx.x % across * COUNT_TILE;
+    const int apart = COUNT_TILE / SIDE, i = threadIdx.x / apart, j = threadIdx.x % apart;
     long long sums[SIDE][SIDE] = {};
     for (long long word = 0; word < words; word += WORDS) {
         stage_words(x, stride_x, words, word, first_row + row, height - row, of_x);
@@ -55,8 +57,8 @@ __device__ __forceinline__ void count_tile(const unsigned long long *x, long lon
         for (int b = 0; b < SIDE; ++b) {
             const long long r = row + i + a * apart, c = column + j + b * apart;
             if (r < height && c < width) {
-                const double own = fma(single, ones_x[first_row + r], constant);
-                const double others = fma(single, ones_y[first_column + c], own);
+                const double of_row = fma(single, ones_x[first_row + r], constant);
+                const double others = fma(single, ones_y[first_column + c], of_row);
                 out[r * width + c] =
                     static_cast<Out>(fma(common, static_cast<double>(sums[a][b]), others));
             }
@@ -65,7 +67,7 @@ __device__ __forceinline__ void count_tile(const unsigned long long *x, long lon
 }
 
 #define COUNT(name, Out)                                                                           \
-    extern "C" __global__ void __launch_bounds__(256)                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                          \
         name(const unsigned long long *x, long long stride_x, long long first_row,                 \
              long long height, const unsigned long long *y, long long stride_y,                    \
              long long first_column, long long width, long long words, const double *ones_x,       \

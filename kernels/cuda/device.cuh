@@ -1,7 +1,8 @@
 // What all kernels stand on: shared memory, and the double precision tensor cores.
 //
-// The files of this folder are one source, joined by kernels/cuda/launch.py in the order given there. It
-// is compiled for GPUs and, behind the macros of tests/cuda_host/host.h, as host C++ by the tests.
+// The files of this folder are one source, joined by kernels/cuda/launch.py in the order given
+// there, after the numbers of kernels/cuda/constants.py. It is compiled for GPUs and, behind the
+// macros of tests/helpers/cuda_host/host.h, as host C++ by the tests.
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #error "fastgram needs a GPU of compute capability 8.0 or higher: double precision tensor cores"
@@ -28,7 +29,7 @@ __device__ __forceinline__ void multiply_add(double (&c)[4], const double (&a)[4
                                              const double (&b)[2])
 {
 #ifndef __CUDACC__
-    const int lane = threadIdx.x % 32;
+    const int lane = threadIdx.x % LANES;
     host::warp().fragments[lane] = host::Fragments{c, a, b};
     host::meet([](host::Warp &warp) {
         for (int row = 0; row < 16; ++row) {

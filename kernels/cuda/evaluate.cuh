@@ -1,9 +1,7 @@
-// The tile kernel of a table: cosines become Gram entries, the contract of kernels/__init__.py.
+// The tile kernel of a table: cosines become Gram entries, the contract of kernels/contract.py.
 //
 // A block works on a run of a row of the tile at a time, so that neighbouring threads read
 // neighbouring cosines and the row's own numbers are the same for all of them.
-
-const int ENTRIES = 4;  // that a thread does together
 
 // A tile is cut into runs, each of a row: blockDim.x · ENTRIES entries, the last of a row fewer.
 struct Run {
@@ -67,7 +65,7 @@ __device__ __forceinline__ void evaluate_table(const Real *cosines, const Real *
 }
 
 #define EVALUATE(name, Real, Out, STAGED)                                                          \
-    extern "C" __global__ void __launch_bounds__(256)                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                          \
         name(const Real *cosines, const Real *rows, const Real *columns, const Real *row_scale,    \
              const Real *column_scale, long long height, long long width, long long length,        \
              const Real *table, long long pieces, long long table_rows, Out *out)                  \

@@ -1,11 +1,5 @@
-// A tile of float64 entries in the registers of a block, for strip.cuh: cosines by tensor cores, and
-// then the table, close pairs from the rows.
-
-const int ROWS = 128, COLUMNS = 64;  // of a tile: STRIP and TILE of kernels/cuda/fused_product.py
-const int SLAB = 8;                  // columns of the unit rows that are in shared memory at a time
-const int STAGES = 3;                // slabs that are there, or on their way
-const int STAGE = (ROWS + COLUMNS) * SLAB;
-const int THREADS = 256, LANES = 32;
+// A tile of float64 entries in the registers of a block, for fused_strip.cuh: cosines by tensor
+// cores, and then the table, close pairs from the rows.
 
 // Two numbers that are read and written together.
 struct alignas(16) Pair {
@@ -25,12 +19,13 @@ __device__ __forceinline__ int thread_number()
 #endif
 }
 
-// Where a thread stands: which rows and columns of a tile its warp has, and what its lane of them.
-struct Place {
+// The position of a thread: which rows and columns of a tile its warp has, and what its lane of
+// them.
+struct Position {
     int thread, lane, g, t;  // lane 4g + t
     int row, column;         // the first of the warp's
 
-    __device__ __forceinline__ Place()
+    __device__ __forceinline__ Position()
         : thread(thread_number()), lane(thread % LANES), g(lane / 4), t(lane % 4),
           row(thread / (2 * LANES) * 32), column(thread / LANES % 2 * 32)
     {
@@ -88,30 +83,33 @@ __device__ __forceinline__ double value_of(double value, int lane)
 }
 
 // Copy a slab of the tile's unit rows, those of its rows and then those of its columns. The two
-// pointers are to the first two numbers that a thread copies of the first slab; COLUMNS rows below
-// it copies two more.
+// pointers are to the first two numbers that a thread copies of the first slab; TILE_COLUMNS rows
+// below it copies two more.
 //
-// Of a row in shared memory the first four numbers are where the last four were, in every second
-// pair of rows: so 16 lanes read four numbers of four rows from different banks.
+// Swizzle: of a row in shared memory the first four numbers are where the last four were, in every
+// second pair of rows: so 16 lanes read four numbers of four rows from different banks.
 __device__ __forceinline__ void load_slab(const double *rows, const double *columns, int d,
-                                          int slab, int thread, double *ring)
+                                          int slab, int thread, double *stages)
 {
-    static_assert(THREADS == COLUMNS * SLAB / 2, "two numbers of COLUMNS rows for each thread");
+    static_assert(THREADS == TILE_COLUMNS * SLAB / 2,
+                  "two numbers of TILE_COLUMNS rows for each thread");
     const int pair = thread ^ (thread / 4 & 2);
-    double *to = ring + slab % STAGES * STAGE + 2 * pair;
+    double *to = stages + slab % STAGES * STAGE_NUMBERS + 2 * pair;
 #pragma unroll
-    for (int k = 0; k < ROWS / COLUMNS; ++k) {
-        copy_later(to + k * COLUMNS * SLAB, rows + k * COLUMNS * d + slab * SLAB);
+    for (int k = 0; k < PANEL_ROWS / TILE_COLUMNS; ++k) {
+        copy_later(to + k * TILE_COLUMNS * SLAB, rows + k * TILE_COLUMNS * d + slab * SLAB);
     }
-    copy_later(to + ROWS * SLAB, columns + slab * SLAB);
+    copy_later(to + PANEL_ROWS * SLAB, columns + slab * SLAB);
 }
 
 // Add a slab's share to the cosines.
-__device__ __forceinline__ void add_slab(const double *stage, const Place &place,
+__device__ __forceinline__ void add_slab(const double *stage, const Position &position,
                                          Fragments &cosines)
 {
-    const int swap = place.g * 2 & 4, first = place.g * SLAB + (place.t ^ swap), second = first ^ 4;
-    const double *rows = stage + place.row * SLAB, *columns = stage + (ROWS + place.column) * SLAB;
+    const int swizzle = position.g * 2 & 4;
+    const int first = position.g * SLAB + (position.t ^ swizzle), second = first ^ 4;
+    const double *rows = stage + position.row * SLAB;
+    const double *columns = stage + (PANEL_ROWS + position.column) * SLAB;
     double of_rows[2][4];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -131,18 +129,18 @@ __device__ __forceinline__ void add_slab(const double *stage, const Place &place
 
 // Set the cosines of a tile from d columns of the unit rows; all threads of the block.
 __device__ __forceinline__ void multiply_rows(const double *rows, const double *columns, int d,
-                                              double *ring, const Place &place,
+                                              double *stages, const Position &position,
                                               Fragments &cosines)
 {
 #pragma unroll
     for (int k = 0; k < 32; ++k) {
         cosines[k / 16][k / 4 % 4][k % 4] = 0.0;
     }
-    const int slabs = d / SLAB, own = place.thread / 4 * d + place.thread % 4 * 2;
-    __syncthreads();  // others may still read what the last tile left in the ring
+    const int slabs = d / SLAB, first = position.thread / 4 * d + position.thread % 4 * 2;
+    __syncthreads();  // others may still read what the last tile left in the stages
     for (int slab = 0; slab < STAGES - 1; ++slab) {
         if (slab < slabs) {
-            load_slab(rows + own, columns + own, d, slab, place.thread, ring);
+            load_slab(rows + first, columns + first, d, slab, position.thread, stages);
         }
         end_group();  // an empty one too: they are counted
     }
@@ -151,10 +149,10 @@ __device__ __forceinline__ void multiply_rows(const double *rows, const double *
         wait_for_groups<STAGES - 2>();
         __syncthreads();  // this slab is there, and the last one was read by all
         if (slab + STAGES - 1 < slabs) {
-            load_slab(rows + own, columns + own, d, slab + STAGES - 1, place.thread, ring);
+            load_slab(rows + first, columns + first, d, slab + STAGES - 1, position.thread, stages);
         }
         end_group();
-        add_slab(ring + slab % STAGES * STAGE, place, cosines);
+        add_slab(stages + slab % STAGES * STAGE_NUMBERS, position, cosines);
     }
 }
 
@@ -191,7 +189,7 @@ __device__ __forceinline__ void measure_close(const double *rows, const double *
 // them would be eight times as long, and no cache of instructions holds that.
 __device__ __forceinline__ void evaluate_entries(const double *rows, const double *columns, int d,
                                                  const double *table, int pieces, int length,
-                                                 bool absolute, const Place &place,
+                                                 bool absolute, const Position &position,
                                                  Fragments &entries)
 {
 #pragma unroll 1
@@ -205,8 +203,8 @@ __device__ __forceinline__ void evaluate_entries(const double *rows, const doubl
             close = close || square[k] < close_below<double>();
         }
         if (close) {
-            measure_close(rows, columns, d, place.row + turn / 4 * 16 + place.g,
-                          place.column + turn % 4 * 8 + 2 * place.t, rho, square);
+            measure_close(rows, columns, d, position.row + turn / 4 * 16 + position.g,
+                          position.column + turn % 4 * 8 + 2 * position.t, rho, square);
         }
         values_at<double, 4>(table, pieces, length, rho, square, value);
 #pragma unroll

@@ -1,7 +1,7 @@
 """The GPU tile kernels: one CUDA C++ source, and what launches it.
 
-`source` is the text, of the files `SOURCES`. `Kernels` knows what the kernels take, and nothing of
-CuPy: with an array namespace `xp` and a function
+`source` is the text, of the numbers of `constants` and the files `SOURCES`. `Kernels` knows what
+the kernels take, and nothing of CuPy: with an array namespace `xp` and a function
 
     launch(name, grid, block, shared, arguments)
 
@@ -14,14 +14,16 @@ do. Launches are ordered among themselves, and need not have ended when `launch`
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from fastgram.kernels import SeparablePiece, Table
+from fastgram.kernels.contract import SeparablePiece, Table
+from fastgram.kernels.cuda import constants
+from fastgram.kernels.cuda.constants import COUNT_TILE, ENTRIES, HEAD, THREADS
 
 __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
@@ -42,28 +44,26 @@ SOURCES = (
 # which the smallest float32 numbers become 0.
 OPTIONS = ("--std=c++17",)
 
-_BLOCK = 256  # threads
-_PER_PROCESSOR = 8  # blocks: more than are resident at a time
-_AT_ONCE = 4  # entries a thread does together: `ENTRIES` of evaluate.cuh and separable.cuh
+_BLOCKS_PER_SM = 8  # in the grid: more than are resident at a time
 _SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
-_TILE = 64  # rows and columns that a block counts: `TILE` of bits.cuh
 
 
 def packed_numbers(table: Table) -> int:
     """Return how many numbers a packed table is: `table_numbers` of table.cuh."""
-    return int(table.modes.size * (3 + table.counts.shape[1]) + table.cells.size)
+    return int(table.modes.size * HEAD + table.cells.size)
 
 
 def source() -> str:
     """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
     folder = Path(__file__).parent
     parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
+    parts.insert(0, constants.text())
     # CuPy writes it to a file in whatever encoding the locale has
     return "\n".join(parts).encode("ascii", "replace").decode("ascii")
 
 
 class Kernels:
-    """The kernels of one device: the contract of `fastgram.kernels`, and counts of bits.
+    """The kernels of one device: the contract of `fastgram.kernels.contract`, and counts of bits.
 
     Parameters
     ----------
@@ -71,20 +71,21 @@ class Kernels:
         The array namespace: NumPy or CuPy.
     launch : callable
         As described at the top of this module.
-    processors : int
-        Multiprocessors of the device.
+    multiprocessors : int
+        Of the device.
     shared_bytes : int
         Of shared memory that a block may have.
     """
 
     def __init__(
-        self, xp: Any, launch: Launch, processors: int, shared_bytes: int = _SHARED_BYTES
+        self, xp: Any, launch: Launch, multiprocessors: int, shared_bytes: int = _SHARED_BYTES
     ) -> None:
         self.xp = xp
         self.launch = launch
-        self.processors = processors
+        self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
-        self._tables: dict[int, Array] = {}
+        # what is packed goes with its table, which is never written to
+        self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()
 
     def packed(self, table: Table) -> tuple[Array, int, int]:
@@ -93,17 +94,14 @@ class Kernels:
         The array is kept as long as the table is.
         """
         pieces, rows, _ = table.cells.shape
-        key = id(table)
         with self._guard:
-            if key not in self._tables:
+            if table not in self._tables:
                 kind = table.cells.dtype
                 heads = [table.modes[:, None], table.lows[:, None], table.highs[:, None]]
-                head = np.concatenate([*heads, table.counts], axis=1).astype(kind)
+                head = np.concatenate([*heads, table.cell_map], axis=1).astype(kind)
                 numbers = np.concatenate([head.ravel(), table.cells.ravel()])
-                self._tables[key] = self.xp.asarray(numbers)
-                # no lock: this may run wherever memory is freed, in a thread that holds it
-                weakref.finalize(table, self._tables.pop, key, None).atexit = False
-            return self._tables[key], pieces, rows
+                self._tables[table] = self.xp.asarray(numbers)
+            return self._tables[table], pieces, rows
 
     def evaluate(
         self,
@@ -115,7 +113,7 @@ class Kernels:
         table: Table | SeparablePiece,
         out: Array,
     ) -> None:
-        """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels`.
+        """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels.contract`.
 
         Arrays are of this device's namespace, those of a table or a piece are NumPy's.
         """
@@ -126,24 +124,24 @@ class Kernels:
         tile = [cosines, rows, columns, row_scale, column_scale, *sizes]
         kind = np.dtype(cosines.dtype)
         types = f"{kind}_{np.dtype(out.dtype)}"
-        grid = self._grid(height * -(-width // (_BLOCK * _AT_ONCE)))
+        grid = self._grid(height * -(-width // (THREADS * ENTRIES)))
         if isinstance(table, Table):
             numbers, pieces, length = self.packed(table)
             shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
             if shared > self.shared_bytes:
                 shared, name = 0, f"evaluate_large_{types}"
             arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
-            self.launch(name, grid, _BLOCK, shared, arguments)
+            self.launch(name, grid, THREADS, shared, arguments)
             return
-        rank, terms = table.chains.size, table.coefficients.shape[1]
+        rank, terms = table.horner_lengths.size, table.coefficients.shape[1]
         edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]
         arrays = [
             self.xp.asarray(x)
-            for x in (table.chains, table.coefficients, table.bases, table.weights)
+            for x in (table.horner_lengths, table.coefficients, table.bases, table.weights)
         ]
         piece = [np.int64(table.mode), *edges, np.int64(rank), np.int64(terms), *arrays]
         shared = (terms + rank) * kind.itemsize
-        self.launch(f"evaluate_separable_{types}", grid, _BLOCK, shared, [*tile, *piece, out])
+        self.launch(f"evaluate_separable_{types}", grid, THREADS, shared, [*tile, *piece, out])
 
     def count(
         self,
@@ -161,7 +159,7 @@ class Kernels:
         The arrays are of this device's namespace.
         """
         height, width = out.shape
-        grid = -(-height // _TILE) * -(-width // _TILE)
+        grid = -(-height // COUNT_TILE) * -(-width // COUNT_TILE)
         if grid == 0:
             return
         arguments = [
@@ -171,8 +169,8 @@ class Kernels:
             *(np.float64(weight) for weight in weights),
             out,
         ]
-        self.launch(f"count_{np.dtype(out.dtype)}", grid, _BLOCK, 0, arguments)
+        self.launch(f"count_{np.dtype(out.dtype)}", grid, THREADS, 0, arguments)
 
     def _grid(self, work: int) -> int:
         """Return a number of blocks for so many parts of a tile, which blocks share out."""
-        return min(work, _PER_PROCESSOR * self.processors)
+        return min(work, _BLOCKS_PER_SM * self.multiprocessors)

@@ -9,7 +9,7 @@ struct Piece {
     bool in_cosine;
     Real sign;  // of the end that s is measured from
     int rank;
-    const long long *chains;
+    const long long *lengths;
     const Real *coefficients, *bases, *weights;
 };
 
@@ -30,11 +30,11 @@ __device__ __forceinline__ Real variable(const Piece<Real> &piece, Real rho, con
 
 // Add a term to each of ENTRIES sums: weight·(base + P(t)), or weight·(base − v·P(t)).
 template <class Real>
-__device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int chain, Real base,
+__device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int count, Real base,
                                          const Real (&v)[ENTRIES], const Real (&t)[ENTRIES],
                                          const Real (&weight)[ENTRIES], Real (&total)[ENTRIES])
 {
-    const Real *odd = even + chain;
+    const Real *odd = even + count;
     Real e[ENTRIES], o[ENTRIES], x[ENTRIES];
 #pragma unroll
     for (int k = 0; k < ENTRIES; ++k) {
@@ -42,7 +42,7 @@ __device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int c
         o[k] = odd[0];
         x[k] = t[k] * t[k];
     }
-    for (int power = 1; power < chain; ++power) {
+    for (int power = 1; power < count; ++power) {
 #pragma unroll
         for (int k = 0; k < ENTRIES; ++k) {
             e[k] = fma(e[k], x[k], even[power]);
@@ -61,9 +61,9 @@ __device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int c
 // has entries on the piece.
 template <class Real>
 __device__ __forceinline__ bool stage_row(const Piece<Real> &piece, long long row, int terms,
-                                          bool mine, Real *shared)
+                                          bool any_here, Real *shared)
 {
-    if (!__syncthreads_or(mine)) {
+    if (!__syncthreads_or(any_here)) {
         return false;
     }
     for (int k = threadIdx.x; k < terms + piece.rank; k += blockDim.x) {
@@ -85,15 +85,15 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
     for (long long n = blockIdx.x; n < height * runs_a_row(width); n += gridDim.x) {
         const Run run = run_at(n, width);
         Real rho[ENTRIES], v[ENTRIES], t[ENTRIES], weight[ENTRIES], total[ENTRIES];
-        bool here[ENTRIES], mine = false;
+        bool here[ENTRIES], any_here = false;
 #pragma unroll
         for (int k = 0; k < ENTRIES; ++k) {
             const int column = run.column + k * blockDim.x;
             rho[k] = column < width ? cosines[run.row * width + column] : Real(0);
             here[k] = column < width && rho[k] < piece.top && rho[k] >= piece.bottom;
-            mine = mine || here[k];
+            any_here = any_here || here[k];
         }
-        if (!stage_row(piece, run.row, terms, mine, shared)) {
+        if (!stage_row(piece, run.row, terms, any_here, shared)) {
             continue;
         }
 #pragma unroll
@@ -109,15 +109,15 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
         }
         const Real *coefficients = shared;
         for (int r = 0; r < piece.rank; ++r) {
-            const int chain = static_cast<int>(piece.chains[r]);
+            const int count = static_cast<int>(piece.lengths[r]);  // of each of its two polynomials
             const Real *weights = piece.weights + static_cast<long long>(r) * width;
 #pragma unroll
             for (int k = 0; k < ENTRIES; ++k) {
                 const int column = run.column + k * blockDim.x;
                 weight[k] = here[k] ? weights[column] : Real(0);
             }
-            add_term(piece.in_cosine, coefficients, chain, shared[terms + r], v, t, weight, total);
-            coefficients += 2 * chain;
+            add_term(piece.in_cosine, coefficients, count, shared[terms + r], v, t, weight, total);
+            coefficients += 2 * count;
         }
 #pragma unroll
         for (int k = 0; k < ENTRIES; ++k) {
@@ -130,15 +130,12 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
     }
 }
 
-// The modes of kernels/__init__.py.
-const int FROM_ONE = 1, IN_COSINE = 3;
-
 #define EVALUATE(name, Real, Out)                                                                  \
-    extern "C" __global__ void __launch_bounds__(256)                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                          \
         name(const Real *cosines, const Real *rows, const Real *columns, const Real *row_scale,    \
              const Real *column_scale, long long height, long long width, long long length,        \
              long long mode, Real top, Real bottom, Real slope, Real offset, long long rank,       \
-             long long terms, const long long *chains, const Real *coefficients,                   \
+             long long terms, const long long *lengths, const Real *coefficients,                  \
              const Real *bases, const Real *weights, Out *out)                                     \
     {                                                                                              \
         const Piece<Real> piece = {top,                                                            \
@@ -148,7 +145,7 @@ const int FROM_ONE = 1, IN_COSINE = 3;
                                    mode == IN_COSINE,                                              \
                                    mode == FROM_ONE ? Real(1) : Real(-1),                          \
                                    static_cast<int>(rank),                                         \
-                                   chains,                                                         \
+                                   lengths,                                                        \
                                    coefficients,                                                   \
                                    bases,                                                          \
                                    weights};                                                       \

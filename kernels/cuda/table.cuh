@@ -1,26 +1,24 @@
-// A table in shared memory, and the values that it has at cosines: kernels/__init__.py, `Table`.
+// A table in shared memory, and the values that it has at cosines: kernels/contract.py, `Table`.
 //
 // A row of coefficients is one for each cell: 8 doubles or 16 floats, side by side. Whatever cells
 // the lanes of a warp are on, what they read of a row lies in different banks or is one number, so
 // that shared memory serves them together; constant memory would serve one address at a time.
 // Lanes on different pieces of a table meet in a bank now and then; tables have few pieces.
 //
-// Packed, a table is 6 numbers a piece, mode, low, high and the three of `counts`, for all pieces,
-// and then for each piece its rows: offsets, bases, coefficients descending.
-
-const int HEAD = 6;
+// Packed, a table is HEAD numbers a piece, mode, low, high and the three of `cell_map`, for all
+// pieces, and then for each piece its rows: offsets, bases, coefficients descending.
 
 template <class Real>
 struct Cells;
 
 template <>
 struct Cells<double> {
-    static const int count = 8;
+    static const int count = CELLS_FLOAT64;
 };
 
 template <>
 struct Cells<float> {
-    static const int count = 16;
+    static const int count = CELLS_FLOAT32;
 };
 
 // How many numbers a packed table is.
@@ -40,20 +38,20 @@ __device__ __forceinline__ void load_table(const Real *packed, int pieces, int r
     }
 }
 
-// Below this s² a pair is close, and s² is taken from the rows: `CLOSE` of kernels/__init__.py.
+// Below this s² a pair is close, and s² is taken from the rows: `CLOSE` of kernels/contract.py.
 template <class Real>
 __device__ __forceinline__ Real close_below();
 
 template <>
 __device__ __forceinline__ double close_below<double>()
 {
-    return 0.001953125;
+    return CLOSE_FLOAT64;
 }
 
 template <>
 __device__ __forceinline__ float close_below<float>()
 {
-    return 0.03125f;
+    return CLOSE_FLOAT32;
 }
 
 // s², half the chord to the nearer end, from the cosine.
@@ -77,12 +75,12 @@ __device__ __forceinline__ Real quarter_distance(const Real *x, const Real *y, i
 
 // The nearest whole number, ties to even, of a number far below 2²²: the last digit of a sum with
 // 1.5·2⁵², or 2²³, is worth 1. A conversion would be many times slower.
-__device__ __forceinline__ int whole(double value)
+__device__ __forceinline__ int round_to_int(double value)
 {
     return __double2loint(value + 6755399441055744.0);
 }
 
-__device__ __forceinline__ int whole(float value)
+__device__ __forceinline__ int round_to_int(float value)
 {
     return __float_as_int(value + 12582912.0f) - __float_as_int(12582912.0f);
 }
@@ -94,8 +92,8 @@ __device__ __forceinline__ int piece_of(const Real *table, int pieces, Real rho,
     int result = 0;
     for (int p = 1; p < pieces; ++p) {
         const Real *head = table + p * HEAD;
-        // the first piece alone may be FROM_NEARER (0), for both sides; FROM_MINUS_ONE is 2
-        const bool side = (rho < Real(0)) == (head[0] == Real(2));
+        // the first piece alone may be FROM_NEARER, for both sides
+        const bool side = (rho < Real(0)) == (head[0] == Real(FROM_MINUS_ONE));
         result = side && head[1] <= square && square < head[2] ? p : result;
     }
     return result;
@@ -110,28 +108,28 @@ __device__ __forceinline__ void values_at(const Real *table, int pieces, int row
                                           Real (&value)[N])
 {
     const int cells = Cells<Real>::count;
-    int place[N];
+    int offset[N];  // of each entry's cell in the table
     Real s[N], t[N];
 #pragma unroll
     for (int k = 0; k < N; ++k) {
         s[k] = sqrt(square[k]);
         const int piece = piece_of(table, pieces, rho[k], square[k]);
         const Real *head = table + piece * HEAD;
-        const Real counted = fma(head[0] == Real(0) ? rho[k] : s[k], head[3], head[4]);
-        const int cell = max(0, min(whole(counted), cells - 1));
-        place[k] = pieces * HEAD + piece * rows * cells + cell;
-        t[k] = fma(s[k], head[5], table[place[k]]);
-        value[k] = table[place[k] + 2 * cells];
+        const Real counted = fma(head[0] == Real(FROM_NEARER) ? rho[k] : s[k], head[3], head[4]);
+        const int cell = max(0, min(round_to_int(counted), cells - 1));
+        offset[k] = pieces * HEAD + piece * rows * cells + cell;
+        t[k] = fma(s[k], head[5], table[offset[k]]);
+        value[k] = table[offset[k] + 2 * cells];
     }
     for (int row = 3; row < rows; ++row) {
 #pragma unroll
         for (int k = 0; k < N; ++k) {
-            value[k] = fma(value[k], t[k], table[place[k] + row * cells]);
+            value[k] = fma(value[k], t[k], table[offset[k] + row * cells]);
         }
     }
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-        value[k] = fma(-s[k], value[k], table[place[k] + cells]);
+        value[k] = fma(-s[k], value[k], table[offset[k] + cells]);
     }
 }
 

@@ -14,6 +14,7 @@ from bench.gpu.cases import Scale
 from bench.gpu.runs import Foresight, Runs
 from bench.results import load
 from fastgram.devices import gpu as _gpu
+from fastgram.matrix.computed_matrix import ComputedMatrix
 
 TINY = Scale(
     checked=32,  # two tiles; so few entries of many norms are integrated, and wait for no table
@@ -98,15 +99,15 @@ def test_all_of_it(measured):
 
 @pytest.mark.slow
 def test_a_wrong_product_is_not_timed(measured, monkeypatch):
-    right = fg.GramOperator._product
+    right = ComputedMatrix.multiply
 
-    def wrong(op, block, absolute=False):
-        product = right(op, block, absolute)
-        if op.shape[0] == 20:
+    def wrong(matrix, V):
+        product = right(matrix, V)
+        if matrix.entries.shape[0] == 20:
             product[0] *= 1.0 + 1e-9
         return product
 
-    monkeypatch.setattr(fg.GramOperator, "_product", wrong)
+    monkeypatch.setattr(ComputedMatrix, "multiply", wrong)
     status, found, _, printed = measured()
     assert status == 1
     assert "pass n=20 d=5 b=1 relu: FAILED, AssertionError: the product is wrong" in printed
@@ -117,9 +118,7 @@ def test_a_wrong_product_is_not_timed(measured, monkeypatch):
 
 @pytest.mark.slow
 def test_no_number_is_a_wrong_product(measured, monkeypatch):
-    monkeypatch.setattr(
-        fg.GramOperator, "_product", lambda op, block, absolute=False: block * np.nan
-    )
+    monkeypatch.setattr(ComputedMatrix, "multiply", lambda matrix, V: V * np.nan)
     status, found, _, _ = measured()
     assert status == 1
     assert not [case for case, _ in found if case.startswith("pass")]
@@ -146,15 +145,15 @@ def test_a_wrong_build_is_not_timed(measured, monkeypatch):
 
 @pytest.mark.slow
 def test_wrong_entries_end_it(measured, monkeypatch):
-    right = fg.GramOperator.dense_on_host
+    right = ComputedMatrix.dense_on_host
 
-    def wrong(op):
-        built = right(op)
-        if op.network.activation.name == "hard_tanh":
+    def wrong(matrix):
+        built = right(matrix)
+        if matrix.entries.network.activation.name == "hard_tanh":
             built[31, 0] += 1e-3
         return built
 
-    monkeypatch.setattr(fg.GramOperator, "dense_on_host", wrong)
+    monkeypatch.setattr(ComputedMatrix, "dense_on_host", wrong)
     status, found, _, printed = measured()
     assert status == 1
     assert "entries hard_tanh: FAILED" in printed

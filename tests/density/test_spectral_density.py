@@ -227,6 +227,7 @@ def test_coverage_of_all_bounds_together(name):
     assert held >= 0.9 * runs
 
 
+@pytest.mark.slow
 def test_trace_of_an_operator_is_estimated_within_its_bracket():
     values = SPECTRA["spikes"]
     matrix, _ = matrix_and_vectors(values)

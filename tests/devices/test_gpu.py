@@ -18,8 +18,10 @@ from helpers.tolerances import eps
 
 import fastgram as fg
 from fastgram import GramOperator, Network
-from fastgram.devices import device as _devices
+from fastgram.devices import cpu as _cpu
 from fastgram.devices import gpu as _gpu
+from fastgram.devices import registry as _registry
+from fastgram.matrix.operator import matrix_of
 
 N = 50
 SMALLEST = ("smallest", "largest")
@@ -69,7 +71,15 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES)
+# Tables and integrals that take seconds.
+SLOW = ("deep", "norms separated", "one by one outside a table", "finite, deep")
+
+
+def marked(case, *others):
+    return pytest.param(case, *others, marks=[pytest.mark.slow] * (case in SLOW))
+
+
+@pytest.fixture(params=[marked(case) for case in CASES])
 def case(request):
     """Rows and a network of each way that entries come about."""
     name, rows, options = CASES[request.param]
@@ -84,7 +94,7 @@ quiet = pytest.mark.filterwarnings("ignore:.*integrated one by one")
 
 # A device evaluates a table of whatever kind; of finite networks it multiplies other features.
 MATRICES = [
-    (case, kind)
+    marked(case, kind)
     for case, kind in itertools.product(CASES, ("gradient", "nngp", "ntk"))
     if kind == "gradient" or case == "one norm" or case.startswith("finite")
 ]
@@ -134,7 +144,7 @@ def test_out_is_written_into(gpu):
 
 # Entries that are integrated one by one come from the host whatever is kept, milliseconds each.
 PRODUCTS = [
-    (case, memory)
+    marked(case, memory)
     for case, memory in itertools.product(CASES, (None, 0, 4 * 16 * 16 * 8, 10**9))
     if memory is None or not case.startswith("one by one")
 ]
@@ -153,7 +163,9 @@ def test_products_are_those_of_the_cpu(case, dtype, memory, gpu):
             bound = 64 * eps(dtype) * np.max(size @ np.abs(V))
             assert np.max(np.abs(op @ V - cpu @ V)) <= bound
     assert close(op @ V[:, 0], (op @ V)[:, 0], dtype)
-    assert np.allclose(op.absolute_row_sums, cpu.absolute_row_sums, rtol=256 * eps(dtype))
+    assert np.allclose(
+        matrix_of(op).absolute_row_sums, matrix_of(cpu).absolute_row_sums, rtol=256 * eps(dtype)
+    )
     assert np.allclose(op.diagonal(), cpu.diagonal(), rtol=4 * eps(dtype))
     assert close(op.dense(), cpu.dense(), dtype)
 
@@ -161,11 +173,11 @@ def test_products_are_those_of_the_cpu(case, dtype, memory, gpu):
 def test_what_is_kept_on_the_gpu(gpu):
     op = GramOperator(sphere(), "relu", device="gpu", memory=10**9)
     op @ vectors()
-    assert all(isinstance(tile, OtherArray) for tile in op._cache.tiles.values())
-    assert op.tile_bytes == sum(tile.nbytes for tile in op._cache.tiles.values())
+    assert all(isinstance(tile, OtherArray) for tile in matrix_of(op).cache.tiles.values())
+    assert op.tile_bytes == sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values())
     fused = GramOperator(sphere(), "relu", device="gpu")
     fused @ vectors()
-    assert not fused._cache.tiles  # entries are made anew as fast as they would be read
+    assert not matrix_of(fused).cache.tiles  # entries are made anew as fast as they would be read
     assert fused.memory == 0
 
 
@@ -206,7 +218,7 @@ def test_several_gpus_share_the_work(case, count, as_emulated):  # noqa: F811
     assert close(fg.gram(X, network=network, device="gpu"), cpu.dense())
 
 
-def test_each_gpu_has_its_strips(as_emulated):  # noqa: F811
+def test_each_gpu_has_its_panels(as_emulated):  # noqa: F811
     launched = []
     for each in as_emulated(2):
 
@@ -217,8 +229,8 @@ def test_each_gpu_has_its_strips(as_emulated):  # noqa: F811
         each.kernels.launch = note
     X, V = sphere(300), vectors(300)
     assert close(GramOperator(X, "relu", device="gpu") @ V, fg.gram(X) @ V, times=256)
-    strips = [number for number, name in launched if name == "multiply_strip"]
-    assert sorted(strips) == [0, 0, 1]
+    panels = [number for number, name in launched if name == "multiply_panel"]
+    assert sorted(panels) == [0, 0, 1]
 
 
 # --- eigenvalues and densities ---
@@ -489,8 +501,8 @@ def test_the_command_line(gpu, run, monkeypatch, tmp_path):
 
 def test_the_cpu_loads_nothing_of_the_gpu():
     program = (
-        "import sys, fastgram as fg; op = fg.GramOperator(fg.datasets.circle(9), 'relu');"
-        "fg.extreme_eigenvalues(op); fg.gram(op.given_rows);"
+        "import sys, fastgram as fg; X = fg.datasets.circle(9);"
+        "fg.extreme_eigenvalues(fg.GramOperator(X, 'relu')); fg.gram(X);"
         "print([name for name in ('cupy', 'fastgram.devices.gpu', 'fastgram.devices.fused_product')"
         " if name in sys.modules])"
     )
@@ -501,7 +513,7 @@ def test_the_cpu_loads_nothing_of_the_gpu():
 @pytest.mark.gpu
 def test_there_is_a_gpu():
     """Else what `-m gpu` would run says why it does not."""
-    found, reason = _devices.gpus()
+    found, reason = _registry.gpus()
     if not found:
         pytest.skip(reason)
     op = GramOperator(sphere(), "relu", device="gpu")
@@ -509,4 +521,4 @@ def test_there_is_a_gpu():
 
 
 def test_cpu_is_a_device():
-    assert _devices.as_devices("cpu") == (_devices.CPU,)
+    assert _registry.as_devices("cpu") == (_cpu.CPU,)

@@ -13,6 +13,7 @@ from helpers.stated_problem import stated
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
+from fastgram.devices.cpu import Cpu
 from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues import smallest_nonzero as _nonzero
 from fastgram.eigenvalues.adapters import as_problem
@@ -23,6 +24,7 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.lanczos_bound import inner_end, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.linalg.start_block import random_columns
+from fastgram.matrix.operator import matrix_of
 from fastgram.support.rounding import gamma
 
 EPS = float(np.finfo(np.float64).eps)
@@ -96,8 +98,9 @@ class TestErrorsOfEntries:
         X = fg.datasets.sphere(60, 6, 0) * math.sqrt(scale)
         op = fg.GramOperator(X, "relu", kind="nngp")
         values = np.linalg.eigvalsh(op.dense() / scale)
-        op.entries.error = ERROR / (float(np.sum(op.entries.row_scales**2)) / scale) / 1.0
-        error = 0.999 * op.entries.norm_error / scale
+        entries = matrix_of(op).entries
+        entries.error = ERROR / (float(np.sum(entries.row_scales**2)) / scale) / 1.0
+        error = 0.999 * entries.norm_error / scale
         assert error == pytest.approx(0.999 * ERROR)
         answer = fg.extreme_eigenvalues(op, method=method, rtol=0.3)
         for found, value in ((answer.smallest, values[0]), (answer.largest, values[-1])):
@@ -205,7 +208,7 @@ class TestErrorsOfProducts:
         problem, asked = as_problem(op), plain_request(rtol=1e-12, block=1, max_passes=20)
         u = basis[:, -1]
         run_lanczos(problem, asked)
-        most = gamma(op.additions) * float(np.max(np.sum(np.abs(matrix), axis=1)))
+        most = gamma(matrix_of(op).summands) * float(np.max(np.sum(np.abs(matrix), axis=1)))
         size = 0.97 * most / overlap(problem, u, asked)
         problem = stated(problem, entry_error=0.0)
         noisy = with_noise(problem.multiply, u, size, most)
@@ -229,18 +232,16 @@ class TestTheRecurrence:
     @pytest.fixture
     def wrong_factors(self, monkeypatch):
         """A function: QR factorisations of a run's first passes, or all, are off by 1e-5."""
-        from fastgram.linalg import block_lanczos
-
-        factored = block_lanczos.factored
+        qr = Cpu.qr
 
         def use(passes):
             calls = iter(range(10**6))
 
             def wrong(device, block):
-                result, triangle = factored(device, block)
+                result, triangle = qr(device, block)
                 return result, triangle * (1.0 + 1e-5 * (next(calls) < 2 * passes))
 
-            monkeypatch.setattr(block_lanczos, "factored", wrong)
+            monkeypatch.setattr(Cpu, "qr", wrong)
 
         return use
 
@@ -267,8 +268,6 @@ class TestTheRecurrence:
     def test_defects_outlive_a_restart(self, monkeypatch, seed):
         # λ_min's vector has the least overlap that is answered for; couplings of the first stage
         # are a fifth of what they should be, so that more of it seems to be in the later blocks
-        from fastgram.linalg import block_lanczos
-
         n, block, chance = 80, 2, 0.05
         start, _ = random_columns(n, block, seed)
         others = np.linalg.qr(np.hstack([start, np.random.default_rng(seed).normal(size=(n, n))]))
@@ -279,15 +278,15 @@ class TestTheRecurrence:
         )
         values = np.concatenate([[1.0], np.linspace(1.5, 3, n - 1)])
         matrix = (basis[0][:, :n] * values) @ basis[0][:, :n].T
-        factored = block_lanczos.factored
+        qr = Cpu.qr
         calls = iter(range(10**6))
 
         def wrong(device, columns):
-            result, triangle = factored(device, columns)
+            result, triangle = qr(device, columns)
             call = next(calls)
             return result, triangle * (0.2 if call < 8 and call % 2 == 0 else 1.0)
 
-        monkeypatch.setattr(block_lanczos, "factored", wrong)
+        monkeypatch.setattr(Cpu, "qr", wrong)
         asked = plain_request(
             chance=chance, block=block, seed=seed, basis_bytes=8 * n * 12, max_passes=8
         )

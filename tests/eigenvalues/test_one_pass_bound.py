@@ -16,6 +16,8 @@ from fastgram.eigenvalues import one_pass_bound as module
 from fastgram.eigenvalues.one_pass_bound import ORDERS, _remainders_of, one_pass_bound
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries, row_scale
 from fastgram.infinite_width.power_series import power_series
+from fastgram.matrix import products
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 
 N = 60
@@ -52,7 +54,7 @@ DATA = {
 def least(op):
     """The smallest eigenvalue, by LAPACK, and what LAPACK and the entries may be off by."""
     values = np.linalg.eigvalsh(op.dense().astype(np.float64))
-    return values[0], 8 * len(values) * EPS * values[-1] + op.entries.norm_error
+    return values[0], 8 * len(values) * EPS * values[-1] + matrix_of(op).entries.norm_error
 
 
 def below(op, order=None):
@@ -214,7 +216,7 @@ def test_below_the_truth_for_every_activation(record):
         pytest.skip("every entry is zero")
     for rows in ("sphere", "few dimensions", "close"):
         op = fg.GramOperator(DATA[rows](), record)
-        for order in (1, 5, 24):
+        for order in (1, 24):
             below(op, order)
 
 
@@ -226,7 +228,15 @@ def test_below_the_truth_for_all_data(name, rows):
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize(("depth", "bias"), [(1, 0.5), (3, 0.0), (3, 0.5)])
-@pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "polynomial"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu",
+        "polynomial",
+        pytest.param("tanh", marks=pytest.mark.slow),
+        pytest.param("gelu", marks=pytest.mark.slow),
+    ],
+)
 def test_below_the_truth_for_every_network(name, bias, depth, kind):
     network = fg.Network(name, depth=depth, bias_variance=bias, weight_variance=1.5)
     for rows in ("sphere", "opposite"):
@@ -310,7 +320,7 @@ def test_it_owes_nothing_to_threads_and_little_to_tiles(monkeypatch):
     found = []
     for size, threads in ((16, 1), (16, 4), (50, 2), (384, 1)):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
-        monkeypatch.setattr(module, "each_tile", traverse)
+        monkeypatch.setattr(products, "each_tile", traverse)
         found.append(one_pass_bound(op))
     assert found[0] == found[1]
     assert np.ptp([one.lower for one in found]) < 150 * EPS
@@ -364,7 +374,7 @@ def test_no_pass_where_the_sample_says_no(monkeypatch):
     op = fg.GramOperator(fg.datasets.sphere(N, 3, 0), "tanh")
     worth = fg.GramOperator(fg.datasets.sphere(N, 30, 0), "relu")
     truth, _ = least(worth)
-    monkeypatch.setattr(module, "each_tile", refuse)
+    monkeypatch.setattr(products, "each_tile", refuse)
     assert one_pass_bound(op).lower == 0.0
     assert limit_of(worth) <= truth
     with pytest.raises(AssertionError, match="a pass"):

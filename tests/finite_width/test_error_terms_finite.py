@@ -9,8 +9,10 @@ import pytest
 from test_finite import drawn, oracle
 
 import fastgram as fg
-from fastgram.finite_width import factored_product, rounding_error
+from fastgram.devices.cpu import CPU
+from fastgram.finite_width import rounding_error
 from fastgram.finite_width.entries import FiniteEntries
+from fastgram.matrix.operator import matrix_of
 
 OFF = 1e-6
 
@@ -26,7 +28,7 @@ def fresh(name, size=1.0):
 def error_over_bound(op, network, X):
     """The spectral norm of what is off, over what is stated of it; the oracle has no such error."""
     exact = oracle(network, op.kind, X)
-    return np.linalg.norm(op.dense() - exact, 2) / op.entries.norm_error
+    return np.linalg.norm(op.dense() - exact, 2) / matrix_of(op).entries.norm_error
 
 
 def alike(n, d, seed=0):
@@ -62,17 +64,17 @@ def test_slopes_of_all_layers_that_are_off(monkeypatch):
 
 def test_products_of_rows_and_weights_that_are_off(monkeypatch):
     """As far as sums of so many products may be, in the worst order."""
-    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "gamma", lambda count, eps=0.0: count * OFF)
     network = fg.Network("softplus", width=1, seed=1)
     X = 2.0 + alike(12, 1) ** 2
     op = fg.GramOperator(X, network, kind="nngp")
-    op.entries.features.weights.layers[0][...] *= 1.0 + 2.9 * OFF
+    matrix_of(op).entries.features.weights.layers[0][...] *= 1.0 + 2.9 * OFF
     assert error_over_bound(op, network, X) <= 1.0
 
 
 @pytest.mark.parametrize(("kind", "products"), [("nngp", 50), ("gradient", 52), ("ntk", 50)])
 def test_products_of_features_that_are_off(monkeypatch, kind, products):
-    monkeypatch.setattr(rounding_error, "_gamma", lambda count, eps=0.0: count * OFF)
+    monkeypatch.setattr(rounding_error, "gamma", lambda count, eps=0.0: count * OFF)
     block = FiniteEntries.block
 
     def worse(self, i, j, device, scratch, out):
@@ -91,12 +93,12 @@ def test_a_neuron_at_its_kink(sign):
     """Which side it is on roundings decide: it counts with the whole jump."""
     network = fg.Network("relu", width=9, seed=2)
     op = fg.GramOperator(np.eye(2), network)
-    layer = op.entries.features.weights.layers[0]
+    layer = matrix_of(op).entries.features.weights.layers[0]
     across = np.array([layer[0, 1], -layer[0, 0]])
     X = sign * np.stack([across, across / 2.0]) / np.linalg.norm(across)
     for turn in (1e-16, -1e-16):
         op = fg.GramOperator(X, network)
-        layer = op.entries.features.weights.layers[0]
+        layer = matrix_of(op).entries.features.weights.layers[0]
         layer[0] += turn * X[0]
         if np.linalg.norm(op.dense() - oracle(network, "gradient", X), 2) > 0.01:
             break
@@ -111,8 +113,8 @@ def test_additions_of_products_by_tiles():
     """One after the other along a tile, and tile by tile."""
     n = 6000
     op = fg.GramOperator(np.random.default_rng(0).standard_normal((n, 2)), "relu")
-    tile = op.devices[0].tile
-    assert tile + n / tile <= op.additions <= n
+    tile = matrix_of(op).devices[0].tile
+    assert tile + n / tile <= matrix_of(op).summands <= n
 
 
 @pytest.mark.parametrize("kind", ["nngp", "gradient"])
@@ -120,9 +122,9 @@ def test_additions_of_products_by_factors(kind):
     """Over blocks of rows, of neurons, and over features, one after the other in the worst case."""
     n, d, m = 600, 90, 800
     X = np.random.default_rng(0).standard_normal((n, d))
-    factored = fg.GramOperator(X, fg.Network("tanh", width=m), kind=kind).entries.factored
+    factored = matrix_of(fg.GramOperator(X, fg.Network("tanh", width=m), kind=kind)).entries.factors
     neurons = factored._neurons()
-    least = factored_product._ROWS + n / factored_product._ROWS
+    least = CPU.row_block + n / CPU.row_block
     if kind == "gradient":
         least += d + neurons + m / neurons
     else:

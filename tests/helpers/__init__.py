@@ -1,1 +1,1 @@
-"""What tests of several rooms share: cases, tolerances, oracles, devices that are none."""
+"""Tools for tests of several rooms: cases, tolerances, oracles, devices that are none."""

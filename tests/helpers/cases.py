@@ -11,7 +11,7 @@ import os
 import pytest
 
 import fastgram as fg
-from fastgram.devices import device, gpu
+from fastgram.devices import gpu, registry
 
 if os.environ.get("FASTGRAM_EMULATED_GPU"):
     from helpers.emulated_gpu import EmulatedGpu
@@ -20,7 +20,7 @@ if os.environ.get("FASTGRAM_EMULATED_GPU"):
     gpu.find = lambda: _emulated
 
 DEVICES = ["cpu"]
-if device.gpus()[0]:
+if registry.gpus()[0]:
     DEVICES.append(pytest.param("gpu", marks=pytest.mark.gpu))
 DTYPES = ("float64", "float32")
 KINDS = ("gradient", "nngp")

@@ -1,4 +1,4 @@
-"""What the tests of the command line have in common."""
+"""Tools for the tests of the command line."""
 
 import json
 

@@ -16,13 +16,12 @@ from helpers.other_device import OtherArray, OtherDevice
 __all__ = ["EmulatedGpu", "as_emulated"]
 
 
-class EmulatedGpu(OtherDevice, _gpu.Gpu):
+class EmulatedGpu(OtherDevice):
     """One of them."""
 
     name = "gpu"
 
     def __init__(self, number=0, tile=16, backward=False, free=2**30):
-        OtherDevice.__init__(self, free)
         launch = launcher(source(), backward)
 
         def on_device(name, grid, block, shared, arguments):
@@ -31,7 +30,7 @@ class EmulatedGpu(OtherDevice, _gpu.Gpu):
                 assert isinstance(argument, (OtherArray, np.generic)), type(argument)
             launch(name, grid, block, shared, [_bare(argument) for argument in arguments])
 
-        _gpu.Gpu.__init__(self, other_device.xp, Kernels(_Namespace(self), on_device, 3))
+        super().__init__(free, Kernels(_Namespace(self), on_device, 3))
         self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
 
 

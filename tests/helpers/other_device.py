@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from fastgram.devices.gpu import Gpu
+
 __all__ = ["FUNCTIONS", "LINALG", "OtherArray", "OtherDevice", "kernel", "transfers", "xp"]
 
 _watching = []  # lists that each transfer is added to
@@ -192,7 +194,7 @@ for _name in LINALG:
 xp = _Namespace()
 
 
-class OtherDevice:
+class OtherDevice(Gpu):
     """The device, as `fastgram.devices.device` describes one, but for its kernels.
 
     Parameters
@@ -202,11 +204,10 @@ class OtherDevice:
     """
 
     name = "other"
-    on_host = False
     tile = 16
-    xp = xp
 
-    def __init__(self, free=2**30):
+    def __init__(self, free=2**30, kernels=None):
+        super().__init__(xp, kernels)
         self._free = free
         self._inside = threading.local()
 

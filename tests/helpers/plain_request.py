@@ -1,4 +1,4 @@
-"""What a method is asked for, with what most tests ask."""
+"""The request that most tests make of a method."""
 
 from fastgram.eigenvalues.request import Request
 

@@ -1,4 +1,4 @@
-"""What the tests allow, in one place: multiples of the rounding of a dtype."""
+"""Tolerances of the tests, in one place: multiples of the rounding of a dtype."""
 
 import numpy as np
 

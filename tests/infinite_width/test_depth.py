@@ -32,8 +32,16 @@ def network_of(record):
 
 def case(record):
     names = ("activation", "weight_variance", "bias_variance", "depth", "kind")
-    marks = [pytest.mark.slow] * (record["depth"] == 100)
-    return pytest.param(record, id="-".join(str(record[name]) for name in names), marks=marks)
+    identity = "-".join(str(record[name]) for name in names)
+    return pytest.param(record, id=identity, marks=[pytest.mark.slow] * (not quick(record)))
+
+
+def quick(record):
+    """Depth 1, and of what takes longer a few: the rest is slow."""
+    integrated = record["norms"] != [1.0, 1.0]
+    if record["depth"] == 1 and not integrated:
+        return True
+    return record["activation"] == "relu" and record["depth"] <= 3
 
 
 def at_angles(theta, first=1.0, second=1.0):
@@ -114,10 +122,10 @@ def test_two_norms_against_mpmath(record):
     X = at_angles(theta, *norms)
     entries = fg.gram(X[:1], X[1:], network, kind=record["kind"])[0]
     # the rounding of entries goes with the diagonal of both
-    span = np.sqrt(np.prod(fg.GramOperator(X[:2], network, kind=record["kind"]).diagonal()))
+    scale = np.sqrt(np.prod(fg.GramOperator(X[:2], network, kind=record["kind"]).diagonal()))
     for k, exact in enumerate(record["values"][chosen]):
         error = abs(float(mpf(float(entries[k])) - mpf(exact)))
-        assert error <= 2 * LAYER * record["depth"] * span, theta[k]
+        assert error <= 2 * LAYER * record["depth"] * scale, theta[k]
 
 
 def tangent_cases():
@@ -130,8 +138,9 @@ def tangent_cases():
         if wanted:
             names = ("activation", "depth", "weight_variance", "bias_variance", "rows")
             identity = "-".join([*(str(record[name]) for name in names), kind])
-            slow = record["rows"] == "free" and record["activation"] in ("gelu", "sin", "cos")
-            marks = [pytest.mark.slow] * slow
+            quick = record["rows"] == "unit" and record["depth"] == 1
+            quick = quick or (record["activation"] == "relu" and record["depth"] <= 3)
+            marks = [pytest.mark.slow] * (not quick)
             yield pytest.param(record, kind, id=identity, marks=marks)
 
 
@@ -143,8 +152,8 @@ def test_against_neural_tangents(record, kind):
     G = fg.gram(X, network=network_of(record), kind=kind)
     # null where neural-tangents itself is off
     theirs = np.array(record[kind], dtype=np.float64)[:count, :count]
-    spans = np.sqrt(np.outer(np.diag(G), np.diag(G)))
-    error = np.abs(G - theirs) / spans
+    scales = np.sqrt(np.outer(np.diag(G), np.diag(G)))
+    error = np.abs(G - theirs) / scales
     assert np.count_nonzero(np.isfinite(error)) >= X.shape[0] * (X.shape[0] - 1)
     assert np.nanmax(error) <= 1e-12
 
@@ -164,16 +173,20 @@ LAYERED = [
 
 
 def kind_and_depth(name):
-    # f' of a step is 0, so that its "ntk" is its "nngp", and a deep table takes its time
-    if name == "step":
+    if name == "step":  # f' is 0, so that its "ntk" is its "nngp"; a deep table takes its time
         return [("nngp", 1), ("nngp", 2), ("gradient", 1), ("ntk", 1)]
     return itertools.product(KINDS, (1, 2, 4))
+
+
+def layered(name, options, kind, depth):
+    quick = name == "relu" or (depth == 1 and name != "hard_tanh")
+    return pytest.param(name, options, depth, kind, marks=[pytest.mark.slow] * (not quick))
 
 
 @pytest.mark.parametrize(
     ("name", "options", "depth", "kind"),
     [
-        (name, options, depth, kind)
+        layered(name, options, kind, depth)
         for name, options in LAYERED
         for kind, depth in kind_and_depth(name)
     ],
@@ -306,6 +319,7 @@ def test_extremes_of_a_deep_matrix():
         assert answer.converged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("name", "depth"), [("relu", 1), ("tanh", 2), ("gelu", 3)])
 def test_wide_finite_networks_average_to_the_limit(name, depth, kind):

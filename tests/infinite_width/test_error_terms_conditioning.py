@@ -56,10 +56,10 @@ def error_over_bound(network, kind, norm, dual, angles=ANGLES, far=False):
     """The largest error of the entries of rows of one norm, over what is stated of it."""
     profile = profile_of_norm(network, kind, norm)
     offsets = np.array(angles)
-    span = mpf(float(row_scale(network, kind, np.array([norm]))[0])) ** 2
+    scale = mpf(float(row_scale(network, kind, np.array([norm]))[0])) ** 2
     values = profile.end(far)[0] - profile.chords(far, offsets)[:, 0]
     exact = [
-        entry(dual, network, kind, np.pi - angle if far else angle, (norm, norm)) / span
+        entry(dual, network, kind, np.pi - angle if far else angle, (norm, norm)) / scale
         for angle in offsets.tolist()
     ]
     off = [abs(mpf(float(v)) - x) for v, x in zip(values, exact, strict=True)]

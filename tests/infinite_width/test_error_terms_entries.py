@@ -20,7 +20,8 @@ from fastgram.infinite_width import conditioning, cosine_table, entry_choice, se
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.piecewise import POWERS, Piece
-from fastgram.kernels import CLOSE, FROM_ONE
+from fastgram.kernels.contract import CLOSE, PieceVariable
+from fastgram.matrix.operator import matrix_of
 from fastgram.network import duals
 
 OFF = 1e-6
@@ -45,7 +46,7 @@ def turned(cosines, norms):
 
 def over_bound(op, X, name, rows=None):
     """The largest error of some entries over what is stated of them."""
-    A, entries = op.dense(), op.entries
+    A, entries = op.dense(), matrix_of(op).entries
     bound = entries.error * np.outer(entries.row_scales, entries.row_scales)
     worst = 0.0
     for i in range(len(X)) if rows is None else rows:
@@ -91,7 +92,7 @@ def operator(way, kind="nngp", size=1.0):
     name, X = WAYS[way]
     op = fg.GramOperator(X, fg.Network(fresh(name, size)), kind=kind)
     classes = {"separated": SeparatedEntries, "direct": IntegratedEntries}
-    assert type(op.entries) is classes.get(way, TabledEntries)
+    assert type(matrix_of(op).entries) is classes.get(way, TabledEntries)
     return op, X, name
 
 
@@ -111,7 +112,7 @@ def test_norms_that_are_taken_for_one(monkeypatch):
     monkeypatch.setattr(entry_choice, "_ONE_NORM", 1e-5)
     X = turned(COSINES, 1.0 + OFF * np.array([-1.0, 1.0, -1.0, 1.0, -1.0, -1.0]))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
-    assert op.entries.table is not None
+    assert matrix_of(op).entries.table is not None
     assert over_bound(op, X, "erf") <= 1.0
 
 
@@ -154,7 +155,7 @@ def test_entries_that_underflow():
     op = fg.GramOperator(1e-170 * np.eye(3), "tanh", kind="nngp")
     assert not np.any(op.dense())
     exact = Fraction(10) ** -340
-    assert Fraction(op.entries.norm_error) >= exact
+    assert Fraction(matrix_of(op).entries.norm_error) >= exact
     assert fg.extreme_eigenvalues(op).largest.upper > 0.0
 
 
@@ -185,7 +186,7 @@ def test_rounding_of_a_cell(degree):
     series = np.zeros(degree + 1)
     series[-1] = 1.0
     power = POWERS[: degree + 1, : degree + 1] @ series
-    piece = Piece(FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
+    piece = Piece(PieceVariable.FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
     cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
     measured = cosine_table._rounding(cell, 2.0, piece, series)
     s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)

@@ -1,14 +1,14 @@
 """Products that write no entry to memory, by the CUDA source on this machine's processor."""
 
-import re
-
 import numpy as np
 import pytest
 from helpers.cuda_host import launcher, needs_compiler
 
 import fastgram as fg
 from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.constants import PANEL_ROWS
 from fastgram.kernels.cuda.launch import Kernels, source
+from fastgram.matrix.operator import matrix_of
 
 pytestmark = needs_compiler
 
@@ -26,8 +26,8 @@ class _Poisoned:
         return np.full(shape, np.nan, dtype)
 
 
-def kernels_of(processors=3, backward=False):
-    return Kernels(_Poisoned(), launcher(source(), backward), processors)
+def kernels_of(multiprocessors=3, backward=False):
+    return Kernels(_Poisoned(), launcher(source(), backward), multiprocessors)
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
@@ -45,10 +45,10 @@ def vectors(n, b, seed=1):
 
 
 def product(kernels, X, V, network="relu", kind="gradient", which=None, absolute=False):
-    entries = fg.GramOperator(X, network, kind=kind).entries
+    entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
     unit = fused_product.padded_rows(entries.rows.unit)
     weights = fused_product.padded_weights(entries.weights)
-    which = range(fused_product.count(len(X))) if which is None else which
+    which = range(fused_product.panel_count(len(X))) if which is None else which
     return fused_product.multiply(kernels, unit, weights, entries.table, V, which, absolute)
 
 
@@ -86,10 +86,10 @@ def test_any_table(kernels, network, kind, d):
     assert_close(product(kernels, X, V, network, kind), fg.gram(X, network=network, kind=kind), V)
 
 
-@pytest.mark.parametrize("processors", [1, 2, 5, 100])
-def test_runs_of_any_length(processors):
+@pytest.mark.parametrize("multiprocessors", [1, 2, 5, 100])
+def test_runs_of_any_length(multiprocessors):
     X, V = sphere(600, 9), vectors(600, 5)
-    assert_close(product(kernels_of(processors), X, V), fg.gram(X), V)
+    assert_close(product(kernels_of(multiprocessors), X, V), fg.gram(X), V)
 
 
 def test_rows_of_several_norms_are_weighed(kernels):
@@ -126,7 +126,7 @@ def test_close_pairs_take_the_chord_from_the_rows(kernels, activation):
 
 def test_both_triangles_are_one_number(kernels):
     weights = fused_product.padded_weights(np.ones(200))
-    entries = fg.GramOperator(sphere(200, 7), "tanh").entries
+    entries = matrix_of(fg.GramOperator(sphere(200, 7), "tanh")).entries
     unit = fused_product.padded_rows(entries.rows.unit)
     found = fused_product.multiply(kernels, unit, weights, entries.table, np.eye(200), range(2))
     np.testing.assert_array_equal(found, found.T)
@@ -142,7 +142,7 @@ def test_absolute_values(kernels):
 
 
 def test_absolute_values_where_weights_are_negative(kernels):
-    entries = fg.GramOperator(sphere(140, 4), "tanh").entries
+    entries = matrix_of(fg.GramOperator(sphere(140, 4), "tanh")).entries
     unit = fused_product.padded_rows(entries.rows.unit)
     signs = np.where(np.arange(140) % 3 == 0, -1.0, 1.0)
     weights, ones = fused_product.padded_weights(signs), np.ones((140, 1))
@@ -154,17 +154,17 @@ def test_absolute_values_where_weights_are_negative(kernels):
     assert_close(found, signs[:, None] * fg.gram(sphere(140, 4), network="tanh") * signs, ones)
 
 
-def test_strips_dealt_out_add_up_to_the_same(kernels):
+def test_panels_dealt_out_add_up_to_the_same(kernels):
     X, V = sphere(450, 5), vectors(450, 9)
     parts = [product(kernels, X, V, which=range(k, 4, 2)) for k in (0, 1)]
     assert_close(parts[0] + parts[1], fg.gram(X), V)
     assert np.all(product(kernels, X, V, which=[]) == 0.0)
 
 
-def test_a_strip_is_its_part_of_the_upper_triangle_twice(kernels):
+def test_a_panel_is_its_part_of_the_upper_triangle_twice(kernels):
     X = sphere(300, 5)
     A, found = fg.gram(X), product(kernels, X, np.eye(300), which=[1])
-    own = np.arange(300) // fused_product.STRIP
+    own = np.arange(300) // PANEL_ROWS
     smaller = np.minimum(own[:, None], own)
     np.testing.assert_allclose(found, np.where(smaller == 1, A, 0.0), rtol=0.0, atol=16.0 * EPS)
     assert np.all(found[smaller != 1] == 0.0)
@@ -191,37 +191,24 @@ def test_padding():
     weights = fused_product.padded_weights(np.ones(129, np.float32))
     assert weights.shape == (256,)
     assert weights.dtype == np.float64
-    assert [fused_product.count(n) for n in (1, 128, 129)] == [1, 1, 2]
+    assert [fused_product.panel_count(n) for n in (1, 128, 129)] == [1, 1, 2]
 
 
-def test_the_numbers_of_both_sources_agree():
-    text = source()[source().index('"fused_tile.cuh"') :]
-    known = {name: int(value) for name, value in re.findall(r"(\b[A-Z]+) = (\d+)[,;]", text)}
-    assert known["ROWS"] == fused_product.STRIP
-    assert known["COLUMNS"] == fused_product._TILE
-    assert known["SLAB"] == fused_product._SLAB
-    assert known["THREADS"] == fused_product._BLOCK
-    assert known["LANES"] == fused_product._LANES
-    assert known["SLICES"] == fused_product._SLICES
-    ring = known["STAGES"] * (known["ROWS"] + known["COLUMNS"]) * known["SLAB"]
-    assert ring == fused_product._RING
-
-
-@pytest.mark.parametrize("processors", [1, 3])
-def test_additions_bound_the_rounding_of_sums(processors):
+@pytest.mark.parametrize("multiprocessors", [1, 3])
+def test_additions_bound_the_rounding_of_sums(multiprocessors):
     # equal rows: every entry is 1/2, and only sums are rounded
     n = 700
     X, V = np.ones((n, 1)), np.full((n, 1), 1.0 / 3.0)
-    found = product(kernels_of(processors), X, V)
-    bound = fused_product.additions(n, processors) * EPS / 2.0
+    found = product(kernels_of(multiprocessors), X, V)
+    bound = fused_product.summands(n, multiprocessors) * EPS / 2.0
     np.testing.assert_allclose(found, n / 6.0, rtol=bound)
-    # a tile has 64 columns, a block a run of tiles, and an entry all strips above its own
-    runs = -(-fused_product.count(n) * 2 // (2 * processors))
-    assert fused_product.additions(n, processors) >= 64 * runs + fused_product.count(n)
+    # a tile has 64 columns, a block a run of tiles, and an entry all panels above its own
+    runs = -(-fused_product.panel_count(n) * 2 // (2 * multiprocessors))
+    assert fused_product.summands(n, multiprocessors) >= 64 * runs + fused_product.panel_count(n)
 
 
 def test_fewer_columns_at_once_where_shared_memory_is_short():
-    kernels, table = kernels_of(), fg.GramOperator(sphere(140, 6), "relu").entries.table
+    kernels, table = kernels_of(), matrix_of(fg.GramOperator(sphere(140, 6), "relu")).entries.table
     X, V = sphere(140, 6), vectors(140, 30)
     expected = product(kernels, X, V)
     widths = []
@@ -229,7 +216,7 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
 
     def note(name, grid, block, shared, arguments):
         assert shared <= kernels.shared_bytes
-        if name == "multiply_strip":
+        if name == "multiply_panel":
             widths.append(int(arguments[8]))  # groups of 8
         launch(name, grid, block, shared, arguments)
 
@@ -242,5 +229,5 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
         widths.clear()
     kernels.shared_bytes = 32 * 1024
     assert not fused_product.fits(kernels, table)
-    single = fg.GramOperator(X, "relu", dtype="float32").entries.table
+    single = matrix_of(fg.GramOperator(X, "relu", dtype="float32")).entries.table
     assert not fused_product.fits(kernels_of(), single)

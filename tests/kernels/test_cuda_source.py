@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler
 
+from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
 
 ROOT = Path(__file__).parents[2]
@@ -58,8 +59,15 @@ def compiled(text, architecture, *more):
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
+# The whole source takes seconds to compile for one architecture.
+compiled_for = pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "sm_80")) for name in ARCHITECTURES],
+)
+
+
 @needs_compiler
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@compiled_for
 def test_compiles_without_warnings(architecture):
     done, log, ptx = compiled(source(), architecture)
     assert (done, log) == (True, "")
@@ -68,6 +76,7 @@ def test_compiles_without_warnings(architecture):
     assert len(names) == len(set(names)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_no_kernel_runs_out_of_registers(architecture):
     """What is spilled to memory in an inner loop costs more than the arithmetic.
@@ -98,12 +107,15 @@ def test_a_warning_is_an_error(architecture):
     assert "unused" in log
 
 
+@pytest.mark.slow
 def test_errors_name_the_file():
-    broken = source().replace("__device__ __forceinline__ int whole(float", "oops whole(float")
+    broken = source().replace(
+        "__device__ __forceinline__ int round_to_int(float", "oops round_to_int(float"
+    )
     done, log, _ = compiled(broken, "sm_90")
     assert not done
     line = (ROOT / "kernels" / "cuda" / "table.cuh").read_text("utf-8").split("\n")
-    number = next(k for k, text in enumerate(line, 1) if "int whole(float" in text)
+    number = next(k for k, text in enumerate(line, 1) if "int round_to_int(float" in text)
     assert log.startswith(f"table.cuh({number})")
 
 
@@ -120,6 +132,14 @@ def test_every_file_is_in_the_source_and_in_the_package():
     assert "*.cuh" in project["tool"]["setuptools"]["package-data"]["fastgram.kernels.cuda"]
     for name in SOURCES:
         assert "#include" not in (ROOT / "kernels" / "cuda" / name).read_text("utf-8")
+
+
+def test_numbers_that_python_knows_are_written_once():
+    names = re.findall(r"#define (\w+)", constants.text())
+    assert len(names) == len(set(names)) > 15
+    assert set(constants.__all__) - {"text"} <= set(names)
+    for name in names:  # a kernel that has a number of its own would disagree some day
+        assert len(re.findall(rf"(?:\bint|#define) {name}\b", source())) == 1
 
 
 @pytest.mark.parametrize("option", OPTIONS)

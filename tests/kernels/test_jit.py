@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fastgram as fg
+
 MIRROR = """
 import numpy as np
-from fastgram.kernels.transpose import mirror
+from fastgram.kernels.cpu.transpose import mirror
 tile = np.array([[1.0, 2.0], [0.0, 3.0]])
 mirror(tile)
 print(tile[1, 0])
@@ -23,12 +27,13 @@ print((op @ np.ones(3))[0])
 """
 
 
-def run(code, cache, **environment):
+def run(code, cache, folder=None, **environment):
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment},
+        cwd=folder,
     )
     return result.returncode, result.stdout, result.stderr
 
@@ -129,6 +134,35 @@ def test_many_damaged_files_are_told_once(tmp_path):
     assert status == 0
     assert abs(float(out) - 0.5) < 1e-13
     assert err.count("RuntimeWarning") == 1
+
+
+BLOCK = """
+import numpy as np
+from fastgram.kernels.cpu.products import multiply_block
+row, part = np.zeros((1, 8)), np.zeros((1, 8))
+multiply_block(np.full((1, 1), 2.0), np.ones((1, 8)), np.ones((1, 8)), row, part)
+print(row[0, 0])
+"""
+
+
+def test_code_is_compiled_again_after_a_change_in_a_file_that_it_uses(tmp_path):
+    """Compiled code is kept by the file of its loop; what it calls may stand in others."""
+    copy, cache = tmp_path / "copy", tmp_path / "cache"
+    package = Path(fg.__file__).parent
+    shutil.copytree(package, copy / "fastgram", ignore=shutil.ignore_patterns("__pycache__"))
+    helper = copy / "fastgram" / "kernels" / "cpu" / "outer_product.py"
+    here = {"PYTHONPATH": str(copy), "folder": copy}
+    assert run(BLOCK, cache, **here) == (0, "2.0\n", "")
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
+    assert run(BLOCK, cache, **here) == (0, "2.0\n", "")
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == kept  # read
+    text = helper.read_text("utf-8")
+    changed = text.replace("add_incoming(lanes.constant(0.0), before)", "add_incoming(one, before)")
+    assert changed != text
+    helper.write_text(
+        changed.replace("b = lanes.builder", "b, one = lanes.builder, lanes.constant(1.0)")
+    )
+    assert run(BLOCK, cache, **here) == (0, "3.0\n", "")
 
 
 @pytest.mark.parametrize(

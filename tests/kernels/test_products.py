@@ -16,16 +16,17 @@ from helpers.cases import DTYPES
 from helpers.tolerances import eps
 
 import fastgram as fg
-from fastgram.devices.device import CPU
+from fastgram.devices.cpu import CPU
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels.cpu import llvm_vectors, products
 from fastgram.kernels.cpu.transpose import mirror, transpose
+from fastgram.matrix.operator import matrix_of
 
 TILE = 64
 
 
 def packed(X, monkeypatch):
-    monkeypatch.setattr(products, "wide", lambda: True)
+    monkeypatch.setattr(products, "has_avx512", lambda: True)
     return products.pack(X)
 
 
@@ -48,7 +49,7 @@ def test_products_of_rows(n, d, dtype, monkeypatch):
 
 
 def test_without_wide_registers_nothing_is_packed(monkeypatch):
-    monkeypatch.setattr(products, "wide", lambda: False)
+    monkeypatch.setattr(products, "has_avx512", lambda: False)
     assert products.pack(np.ones((3, 2))) is None
 
 
@@ -70,15 +71,15 @@ def test_a_tile_and_its_transpose_times_blocks(shape, columns):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_products_with_a_matrix(columns, order, wide, monkeypatch):
     """By loops of our own and by BLAS, whatever the number of columns and their layout."""
-    monkeypatch.setattr(llvm_vectors, "wide", lambda: wide)
-    monkeypatch.setattr(products, "wide", lambda: wide)
+    monkeypatch.setattr(llvm_vectors, "has_avx512", lambda: wide)
+    monkeypatch.setattr(products, "has_avx512", lambda: wide)
     X = fg.datasets.sphere(900, 6, 3)
     op = fg.GramOperator(X, "tanh", memory=0)
     V = np.asarray(np.random.default_rng(1).standard_normal((900, columns)), order=order)
     before = V.copy()
     assert np.allclose(op @ V, fg.gram(X, network="tanh") @ V, rtol=0.0, atol=1e-12)
     assert np.array_equal(V, before)
-    assert (op.entries.rows.packed is None) == (not wide)
+    assert (matrix_of(op).entries.rows.packed is None) == (not wide)
 
 
 def test_the_way_of_multiplying(monkeypatch):
@@ -86,7 +87,7 @@ def test_the_way_of_multiplying(monkeypatch):
     used = []
     monkeypatch.setattr(products, "multiply_block", lambda *arguments: used.append(arguments))
     for wide in (True, False):
-        monkeypatch.setattr(llvm_vectors, "wide", lambda wide=wide: wide)
+        monkeypatch.setattr(llvm_vectors, "has_avx512", lambda wide=wide: wide)
         CPU.multiplier(13)(tile, x, x, np.zeros((40, 13)), np.zeros((40, 13)))
         assert bool(used) == wide
         used.clear()
@@ -121,7 +122,8 @@ def test_transpose(shape, dtype):
 PROGRAM = """
 import numpy as np, fastgram as fg
 from fastgram.kernels.cpu import llvm_vectors
-print(llvm_vectors.wide())
+from fastgram.matrix.operator import matrix_of
+print(llvm_vectors.has_avx512())
 X = fg.datasets.sphere(333, 3, 0)
 for dtype in ("float64", "float32"):
     for network in ("relu", fg.Network("hard_tanh")):

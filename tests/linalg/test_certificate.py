@@ -56,7 +56,9 @@ def refined_least(matrix):
     return float(quotient) * (1 + 2 * EPS)
 
 
-@pytest.mark.parametrize("n", [2, 383, 384, 385, 900])
+@pytest.mark.parametrize(
+    "n", [2, 384, *(pytest.param(n, marks=pytest.mark.slow) for n in (383, 385, 900))]
+)
 def test_exact_spectra_at_any_order(n, proof):
     # a·I + b·11ᵀ with short a and b: eigenvalues a and a + nb, without rounding
     generator = np.random.default_rng(n)

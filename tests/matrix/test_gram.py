@@ -29,7 +29,8 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
-from fastgram.matrix.traversal import Store, each_tile
+from fastgram.matrix.consumers import Store
+from fastgram.matrix.traversal import each_tile
 from fastgram.support import progress
 
 TILE = 8
@@ -243,6 +244,7 @@ def test_error_bound_on_close_pairs(name, d, kind, device, dtype):
         assert abs(mpf(float(G[i, j])) - exact) <= bound[i, j], (i, j)
 
 
+@pytest.mark.slow
 def test_error_bound_where_entries_are_steep(kind, device, dtype):
     """At a variance of 100 the rounding of long rows counts for more than the table's error."""
     rng = np.random.default_rng(4)

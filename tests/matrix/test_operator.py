@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastgram as fg
 from fastgram import GramOperator
+from fastgram.matrix.operator import matrix_of
 
 TILE = 8
 N = 3 * TILE + 5
@@ -152,16 +153,16 @@ def test_what_is_kept_changes_no_bit(dtype, kind, device, tiles):
             continue  # without tiles: other roundings
         op = GramOperator(X, "tanh", kind=kind, device=device, dtype=dtype, memory=memory)
         products += [op @ V, op @ V, op @ V]
-        kept = sum(tile.nbytes for tile in op._cache.tiles.values())
+        kept = sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values())
         assert kept <= (10**12 if memory is None else memory)
         if memory in (None, 10**9):
-            assert len(op._cache.tiles) == 4 * 5 // 2
+            assert len(matrix_of(op).cache.tiles) == 4 * 5 // 2
         elif memory == 3 * one_tile + 100:
             assert kept > memory - one_tile
         else:  # one tile fits, but the even share of the last one is less
-            assert len(op._cache.tiles) <= 1
+            assert len(matrix_of(op).cache.tiles) <= 1
         if memory in (0, 1):
-            assert not op._cache.tiles
+            assert not matrix_of(op).cache.tiles
     for product in products[1:]:
         assert np.array_equal(product, products[0])
 
@@ -232,7 +233,9 @@ def test_absolute_row_sums(device, tiles):
         op = GramOperator(rows(), name, device=device)
         dense = op.dense()
         assert np.any(dense < 0)
-        assert np.allclose(op.absolute_row_sums, np.sum(np.abs(dense), axis=1), rtol=N * EPS)
+        assert np.allclose(
+            matrix_of(op).absolute_row_sums, np.sum(np.abs(dense), axis=1), rtol=N * EPS
+        )
 
 
 def test_a_product_and_the_row_sums_in_one_pass(tiles, watch):
@@ -240,20 +243,20 @@ def test_a_product_and_the_row_sums_in_one_pass(tiles, watch):
     op, V = GramOperator(rows(), "sin", memory=0), vectors()
     calls = []
     watch(op, lambda: calls.append(1))
-    product = op.product_and_row_sums(V)
+    product = matrix_of(op).product_and_row_sums(V)
     assert len(calls) == 10
-    sums = op.absolute_row_sums
+    sums = matrix_of(op).absolute_row_sums
     assert len(calls) == 10
     assert np.array_equal(product, op @ V)
-    assert np.array_equal(op.product_and_row_sums(V), product)
-    assert np.array_equal(sums, GramOperator(rows(), "sin").absolute_row_sums)
+    assert np.array_equal(matrix_of(op).product_and_row_sums(V), product)
+    assert np.array_equal(sums, matrix_of(GramOperator(rows(), "sin")).absolute_row_sums)
 
 
 def test_a_gram_matrix_of_zeros(device):
     op = GramOperator(rows(), "step", device=device)
     assert np.array_equal(op @ vectors(), np.zeros((N, 3)))
     assert np.array_equal(op.diagonal(), np.zeros(N))
-    assert op.entries.error == 0.0
+    assert matrix_of(op).entries.error == 0.0
 
 
 def test_rows_of_many_norms(device, tiles):
@@ -291,7 +294,7 @@ def test_norm_error_bounds_the_error_of_the_matrix(name, kind, dtype, device):
     op = GramOperator(X, name, kind=kind, device=device, dtype=dtype)
     difference = exact_matrix(X, name, kind) - mp.matrix(op.dense().tolist())
     error = np.array(difference.tolist(), dtype=float)
-    bound = op.entries.norm_error
+    bound = matrix_of(op).entries.norm_error
     assert np.linalg.norm(error, 2) <= bound
     assert bound <= 1000 * 13 * eps(dtype) * np.max(np.abs(op.dense()))
 
@@ -331,7 +334,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, watch):
     for failing in (1, 5, 9, 27):
         tiles(TILE, 3)
         op = GramOperator(rows(60), "relu", memory=0)
-        calls, devices = [], op.devices
+        calls, devices = [], matrix_of(op).devices
 
         def broken(calls=calls, failing=failing):
             calls.append(1)
@@ -352,7 +355,7 @@ def test_an_error_in_a_worker_is_raised_and_hangs_nothing(tiles, watch):
         thread.join(60.0)
         assert outcome, "deadlock"
         assert isinstance(outcome[0], ZeroDivisionError)
-        op.devices = devices
+        matrix_of(op).devices = devices
         assert np.allclose(op @ np.ones(60), np.sum(op.dense(), axis=1), rtol=1e-12)
 
 
@@ -363,7 +366,7 @@ def test_blas_threads_are_restored(tiles):
         before = threadpool_info()
         op @ vectors()
         op.dense()
-        op.absolute_row_sums
+        matrix_of(op).absolute_row_sums
         assert [library["num_threads"] for library in threadpool_info()] == [
             library["num_threads"] for library in before
         ]
@@ -383,7 +386,7 @@ def test_products_of_one_operator_on_many_threads(tiles, device):
         worker.join(60.0)
     assert len(results) == 6
     assert all(np.array_equal(result, expected) for result in results)
-    assert sum(tile.nbytes for tile in op._cache.tiles.values()) <= 30_000
+    assert sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values()) <= 30_000
 
 
 # --- what it refuses -----------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from helpers.tolerances import EPS, FEW
 
 import fastgram as fg
 from fastgram import GramOperator
-from fastgram.devices import device as _devices
+from fastgram.devices import cpu as _cpu
 from fastgram.kernels.cpu.products import multiply_both
-from fastgram.matrix import traversal
+from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.tile_cache import Cache, bytes_of_all, slices
+from fastgram.support.threads import thread_count
 
 TILE = 8
 N = 3 * TILE + 5
@@ -102,7 +103,7 @@ def test_kept_tiles_fill_the_budget_evenly(n, share):
             assert abs(used - min(share, 1.0) * passed) <= one_tile + FEW
     assert passed == total
     assert min(budget, total) - one_tile < used <= budget
-    assert used == cache._room.nbytes
+    assert used == cache._storage.nbytes
     if share >= 1.0:
         assert len(cache._places) == len(cuts) * (len(cuts) + 1) // 2
 
@@ -113,9 +114,14 @@ def test_the_same_tiles_are_kept_on_any_number_of_threads(tiles):
         tiles(TILE, threads)
         op = GramOperator(rows(70), "relu", memory=bytes_of_all(70, TILE) // 3)
         op @ vectors(70, 2)
-        kept.append(sorted(op._cache.tiles))
-        assert sum(tile.nbytes for tile in op._cache.tiles.values()) == op._cache._room.nbytes
-        assert all(tile.base is op._cache._room for tile in op._cache.tiles.values())
+        kept.append(sorted(matrix_of(op).cache.tiles))
+        assert (
+            sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values())
+            == matrix_of(op).cache._storage.nbytes
+        )
+        assert all(
+            tile.base is matrix_of(op).cache._storage for tile in matrix_of(op).cache.tiles.values()
+        )
     assert kept[1:] == kept[:-1]
 
 
@@ -161,7 +167,7 @@ def test_one_operator_with_tiles_of_several_sizes(tiles, device):
         tiles(size)
         for _ in range(2):
             assert np.allclose(op @ V, expected, rtol=0, atol=70 * FEW * EPS)
-        assert sum(tile.nbytes for tile in op._cache.tiles.values()) <= 30_000
+        assert sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values()) <= 30_000
 
 
 def test_the_dense_matrix_reads_what_is_kept(dtype, device, tiles, counted):
@@ -171,13 +177,13 @@ def test_the_dense_matrix_reads_what_is_kept(dtype, device, tiles, counted):
     for memory, computed in ((0, 10), (BYTES // 2, 5), (BYTES, 0)):
         op = GramOperator(rows(), "elu", device=device, dtype=dtype, memory=memory)
         assert np.array_equal(op.dense(), dense)
-        assert not op._cache.tiles
+        assert not matrix_of(op).cache.tiles
         op @ vectors(N, 1)
-        kept = len(op._cache.tiles)
+        kept = len(matrix_of(op).cache.tiles)
         calls = counted(op)
         assert np.array_equal(op.dense(), dense)
         assert abs(len(calls) - (computed if dtype == "float64" else 10)) <= (memory != BYTES)
-        assert len(op._cache.tiles) == kept
+        assert len(matrix_of(op).cache.tiles) == kept
 
 
 def test_tiles_are_dropped_while_products_run(tiles, device):
@@ -207,36 +213,36 @@ def test_bytes_of_all_tiles():
     """About half the matrix: the diagonal's tiles are whole."""
     op = GramOperator(rows(1000), "relu", memory=10**9)
     op @ vectors(1000, 1)
-    assert op.tile_bytes == sum(tile.nbytes for tile in op._cache.tiles.values())
+    assert op.tile_bytes == sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values())
     assert op.tile_bytes == 4 * (1000**2 + 384**2 + 384**2 + 232**2)
     assert op.memory == 10**9
     exactly = GramOperator(rows(1000), "relu", memory=op.tile_bytes)
     exactly @ vectors(1000, 1)
-    assert len(exactly._cache.tiles) == 6
+    assert len(matrix_of(exactly).cache.tiles) == 6
     less = GramOperator(rows(1000), "relu", memory=op.tile_bytes - 1)
     less @ vectors(1000, 1)
-    assert len(less._cache.tiles) < 6
+    assert len(matrix_of(less).cache.tiles) < 6
 
 
 def test_none_takes_half_of_what_is_free_at_the_first_product(monkeypatch, tiles):
     tiles(TILE)
     free = [BYTES]
-    monkeypatch.setattr(_devices, "free_memory", lambda: free[0])
+    monkeypatch.setattr(_cpu, "free_memory", lambda: free[0])
     op = GramOperator(rows(), "relu")
     op @ vectors(N, 1)
     free[0] = 10 * BYTES  # afterwards it no longer matters
     assert op.memory == BYTES // 2
-    assert 0 < sum(tile.nbytes for tile in op._cache.tiles.values()) <= BYTES // 2
+    assert 0 < sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values()) <= BYTES // 2
     op.forget()
-    assert not op._cache.tiles
+    assert not matrix_of(op).cache.tiles
     op @ vectors(N, 1)
     assert op.memory == 5 * BYTES
-    assert sum(tile.nbytes for tile in op._cache.tiles.values()) == BYTES
+    assert sum(tile.nbytes for tile in matrix_of(op).cache.tiles.values()) == BYTES
     told = GramOperator(rows(), "relu")
     assert told.memory == 5 * BYTES
     free[0] = 0  # what was told holds
     told @ vectors(N, 1)
-    assert sum(tile.nbytes for tile in told._cache.tiles.values()) == BYTES
+    assert sum(tile.nbytes for tile in matrix_of(told).cache.tiles.values()) == BYTES
 
 
 def test_forgotten_tiles_give_their_memory_back(device):
@@ -287,9 +293,7 @@ def test_the_high_water_mark_stays_within_the_budget():
     )
     assert done.returncode == 0, done.stderr
     vectors_of_a_pass, a_thread = 4 * 6000 * 16 * 8, 3_000_000
-    beside = (
-        vectors_of_a_pass + a_thread * traversal.thread_count() + 8_000_000
-    )  # and the allocator
+    beside = vectors_of_a_pass + a_thread * thread_count() + 8_000_000  # and the allocator
     taken = json.loads(done.stdout)
     for memory, peak in taken:
         assert peak <= memory + beside

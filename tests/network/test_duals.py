@@ -250,7 +250,11 @@ def nested_mean(f, kink, rho, q1, q2):
 
 
 @pytest.mark.parametrize(
-    ("derivative", "point"), [(False, (0.5, 1.0, 1.0)), (True, (-0.75, 2.0, 0.5))]
+    ("derivative", "point"),
+    [
+        (False, (0.5, 1.0, 1.0)),
+        pytest.param(True, (-0.75, 2.0, 0.5), marks=pytest.mark.slow),
+    ],
 )
 def test_a_kink_away_from_zero_against_mpmath(derivative, point):
     """A hinge at 0.7 upon a sine, by a quadrature that knows f and the kink alone."""

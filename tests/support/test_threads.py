@@ -25,7 +25,6 @@ NAMES = ("FASTGRAM", "NUMBA", "OMP", "OPENBLAS", "GOTO", "MKL", "BLIS")
 # Counts the threads that work at once in a product, and in LAPACK.
 COUNT = """
 import json, threading, numpy as np, fastgram as fg
-from fastgram.devices import device
 from fastgram.support.threads import one_blas_thread, thread_limit
 seen, lock, blas = set(), threading.Lock(), []
 X = fg.datasets.sphere(4000, 3, seed=0)

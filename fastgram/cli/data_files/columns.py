@@ -17,7 +17,7 @@ _SHOWN = 12  # names at most in a list; of more, the first and the last
 
 @dataclass(frozen=True)
 class Choice:
-    """What was asked for, in words: names of columns, or their numbers.
+    """The columns asked for, in words: their names, or their numbers.
 
     Numbers count from 0, as in NumPy; negative ones from the end; "0-3" is short for 0, 1, 2 and 3.
     A name that is a number, or looks like a range, is taken as the name.
@@ -144,7 +144,7 @@ def _find(word: str, names: Sequence[str] | None, count: int, file: str) -> int:
 
 
 def column_words(column: int, names: Sequence[str] | None) -> str:
-    """Return what a message calls a column: its name, or its number from 0."""
+    """Return a column in the words of a message: its name, or its number from 0."""
     return f"column {names[column] if names and names[column] else column}"
 
 

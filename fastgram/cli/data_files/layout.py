@@ -125,7 +125,7 @@ def _usual(counts: Iterable[int]) -> int:
 
 
 def _separator(sample: Sequence[str]) -> str:
-    """Return what divides most lines alike, and into the most numbers."""
+    """Return the separator that divides most lines alike, and into the most numbers."""
     best, best_score = "", 0.0
     for separator in _SEPARATORS:
         try:

@@ -28,7 +28,7 @@ _DESCRIBED = 6  # columns that are described in a message; of more, how many
 
 @dataclass(frozen=True)
 class TextRows:
-    """What was taken from a text file.
+    """The rows and columns taken from a text file.
 
     Attributes
     ----------
@@ -219,7 +219,7 @@ def _remarks(layout: Layout) -> list[str]:
 def _described(
     layout: Layout, selection: Selection, hidden: dict[int, str], table: _Table
 ) -> dict[int, str]:
-    """Return what is wrong with columns that would be taken; add to `hidden` those that are not.
+    """Return the faults of columns that would be taken; add to `hidden` those that are not.
 
     A column of text that comes first names the rows, and one more is a label: they are left out.
     With more than that it is for the user to say what they are.

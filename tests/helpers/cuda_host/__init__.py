@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.launch import Kernels, source
 
@@ -32,7 +33,8 @@ OPTIONS = (
 
 def device_source() -> str:
     """Return what all kernels stand on, without them: compiled sooner than all."""
-    return (Path(gpu.__file__).parent / gpu.SOURCES[0]).read_text("utf-8")
+    first = Path(gpu.__file__).parent / gpu.SOURCES[0]
+    return constants.text() + first.read_text("utf-8")
 
 
 # A source with a kernel of one warp: c += a b, the matrices row by row.
@@ -138,4 +140,4 @@ def launcher(text, backward=False):
 @functools.cache
 def host_kernels(backward: bool = False) -> Kernels:
     """Return the kernels of kernels/*.cuh, to be run on this machine's processor."""
-    return Kernels(np, launcher(source(), backward), processors=3)
+    return Kernels(np, launcher(source(), backward), multiprocessors=3)

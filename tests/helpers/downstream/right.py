@@ -1,4 +1,4 @@
-"""What a package that uses fastgram may write: `mypy --strict` has nothing to say."""
+"""Lines that a package that uses fastgram may write: `mypy --strict` has nothing to say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mypy is to catch in a package that uses fastgram: each line marked so, and no other."""
+"""Faults that mypy is to catch where fastgram is used: each line marked so, and no other."""
 
 import fastgram as fg
 

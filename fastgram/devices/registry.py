@@ -1,0 +1,53 @@
+"""From the name of a device to the devices that it stands for, and rows from wherever they are."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, get_args
+
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
+from fastgram.support.literals import DeviceName
+from fastgram.support.validation import as_choice, on_gpu
+
+__all__ = ["DEVICES", "as_devices", "gpus", "host_rows"]
+
+DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
+
+
+def as_devices(name: str) -> tuple[Device, ...]:
+    """Return what a device's name stands for: the CPU, or every GPU that CuPy sees.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or "gpu" where none can be used. "auto" takes the CPU there.
+    """
+    if as_choice("device", name, DEVICES) == "cpu":
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            importlib.import_module("fastgram.kernels.cpu.jit")  # which says that it cannot be
+        return (CPU,)
+    found, reason = gpus()
+    if not found and name == "gpu":
+        raise ValueError(f"device='gpu': {reason}; device='cpu' works everywhere")
+    return found or (CPU,)
+
+
+def gpus() -> tuple[tuple[Device, ...], str]:
+    """Return the GPUs that can be used, or none and why there is none."""
+    from fastgram.devices import gpu  # what it needs is loaded for those who ask
+
+    try:
+        return gpu.find(), ""
+    except gpu.NoGpuError as reason:
+        return (), str(reason)
+
+
+def host_rows(X: Any, devices: tuple[Device, ...]) -> tuple[Any, bool]:
+    """Return rows where they can be checked, on the host, and whether they came from a GPU."""
+    home = devices[0]
+    if home is CPU or not on_gpu(X):
+        return X, False  # a GPU's, not asked for there, is refused where rows are checked
+    with home.context():
+        return home.get(home.put(X)), True

@@ -1,0 +1,64 @@
+"""Scratch memory of the CPU's traversals: lent, and kept for the next one up to a limit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Scratch"]
+
+Array = npt.NDArray[Any]
+
+
+class Scratch:
+    """Arrays without values that are lent, and kept for the next who asks for their size.
+
+    Pages that are new to the process would cost more than a small matrix.
+
+    Parameters
+    ----------
+    max_bytes : int
+        What is kept while nobody has it; beyond that the oldest go.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._idle: list[Array] = []  # the oldest first
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lend(self, count: int, dtype: np.dtype[np.floating]) -> Iterator[Array]:
+        """Lend a one-dimensional array of so many numbers."""
+        array = self._take(count, dtype)
+        try:
+            yield array
+        finally:
+            self._give_back(array)
+
+    def _take(self, count: int, dtype: np.dtype[np.floating]) -> Array:
+        with self._lock:
+            for place in reversed(range(len(self._idle))):
+                if (self._idle[place].size, self._idle[place].dtype) == (count, dtype):
+                    return self._idle.pop(place)
+        return np.empty(count, dtype)
+
+    def _give_back(self, array: Array) -> None:
+        with self._lock:
+            self._idle.append(array)
+            while self.idle_bytes > self._max_bytes:
+                self._idle.pop(0)
+
+    @property
+    def idle_bytes(self) -> int:
+        """Bytes that are kept for the next one."""
+        return sum(array.nbytes for array in self._idle)
+
+    def release(self) -> None:
+        """Give what is kept back to the system."""
+        with self._lock:
+            self._idle.clear()

@@ -1,0 +1,163 @@
+"""A symmetric Gram matrix as it is computed: what stands behind a GramOperator.
+
+Users see the operator; eigensolvers and densities ask this for what brackets are made of: row sums
+of |A|, roundings of products, costs, tiles where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.devices.device import Device
+from fastgram.matrix.consumers import Store, VisitTiles
+from fastgram.matrix.entries import Blocks
+from fastgram.matrix.products import Product, plan
+from fastgram.matrix.tile_cache import Cache
+from fastgram.matrix.traversal import each_tile
+
+__all__ = ["ComputedMatrix"]
+
+Array = npt.NDArray[np.float64]
+
+
+class ComputedMatrix:
+    """Entries, the devices that compute them, the tiles that are kept, and products.
+
+    Attributes
+    ----------
+    entries : Blocks
+    devices : tuple of Device
+        The first one takes and gives vectors.
+    given_rows : (n, d) array
+        Read-only.
+    given_memory : int or None
+        Bytes of tiles that were asked to be kept.
+    cache : Cache
+    """
+
+    def __init__(
+        self,
+        entries: Blocks,
+        devices: tuple[Device, ...],
+        given_rows: Array,
+        given_memory: int | None,
+    ) -> None:
+        self.entries = entries
+        self.devices = devices
+        self.given_rows = given_rows
+        self.given_memory = given_memory
+        self._home = devices[0]
+        keeps = entries.keeps_tiles(given_memory, devices)
+        self.cache = Cache(given_memory if keeps else 0, self._home)
+        self._row_sums: dict[str, Array] = {}  # of each way to multiply that was taken
+        self._summands: dict[str, int] = {}
+
+    # --- products ---------------------------------------------------------------------------------
+
+    def plan(self, columns: int) -> Product:
+        """Return what multiplies a block of so many columns."""
+        return plan(self.entries, columns, self.given_memory, self.devices, self.cache)
+
+    def multiplication_note(self, columns: int) -> str:
+        """Return how so many columns are multiplied, in words, or nothing where it goes by itself.
+
+        It is of a network of finite width that there is something to say.
+        """
+        return self.entries.note(self.plan(columns).name)
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what a product by factors takes, None where entries are computed for it."""
+        return self.plan(columns).flops
+
+    def multiply(self, V: Any) -> Any:
+        """Return A @ V, (n, b) float64, on the host or on the first device as V is."""
+        with self._home.context():
+            block = self._block(V)
+            return self._like(V, self.plan(block.shape[1]).multiply(block))
+
+    def product_and_row_sums(self, V: Any) -> Any:
+        """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well.
+
+        V is on the host or on the first device, and so is what is returned.
+        """
+        with self._home.context():
+            block = self._block(V)
+            product = self.plan(block.shape[1])
+            if product.name in self._row_sums:
+                return self._like(V, product.multiply(block))
+            out, sums = product.with_row_sums(block)
+            self._keep_row_sums(product, sums)
+            return self._like(V, out)
+
+    @property
+    def absolute_row_sums(self) -> Array:
+        """What rounding in the products so far scales with: the sums of |entries| along each row.
+
+        (n,) float64. For products by factors, the sums of what the absolute values of the factors
+        make, which are no smaller.
+        """
+        if not self._row_sums:
+            product = self.plan(1)
+            with self._home.context():
+                ones = self._home.xp.ones((self.entries.shape[0], 1))
+                self._keep_row_sums(product, product.multiply(ones, absolute=True))
+        return np.asarray(np.max(list(self._row_sums.values()), axis=0))
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry of the products so far goes through, at most."""
+        return max(self._summands.values()) if self._summands else self.plan(1).summands
+
+    def _keep_row_sums(self, product: Product, sums: Any) -> None:
+        self._summands[product.name] = product.summands
+        self._row_sums[product.name] = self._home.get(sums)[:, 0]
+
+    def _block(self, V: Any) -> Any:
+        """Return vectors as a contiguous float64 block on the first device."""
+        if isinstance(V, np.ndarray):
+            V = self._home.put(np.ascontiguousarray(V, dtype=np.float64))
+        return self._home.xp.ascontiguousarray(V, dtype=np.float64)
+
+    def _like(self, V: Any, product: Any) -> Any:
+        """Return a product where the vectors were."""
+        return product if self._home.owns(V) else self._home.get(product)
+
+    # --- entries ----------------------------------------------------------------------------------
+
+    def dense_on_host(self) -> npt.NDArray[np.floating]:
+        """Return the matrix as a NumPy array, wherever the rows were."""
+        return np.asarray(self.store(np.empty(self.entries.shape, self.entries.dtype)))
+
+    def dense_on_device(self) -> Any:
+        """Return the matrix as an array of the first device."""
+        with self._home.context():
+            return self.store(self._home.xp.empty(self.entries.shape, self.entries.dtype))
+
+    def store(self, out: Any) -> Any:
+        """Write the matrix into an array of the first device or of the host, and return it."""
+        dtype = self.entries.dtype
+        # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
+        cache = self.cache.read_only() if dtype == np.float64 else None
+        consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
+        each_tile(self.entries, consumer, self.devices, cache=cache)
+        return out
+
+    def visit_tiles(
+        self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
+    ) -> None:
+        """Hand the lower triangle to a function of the device, rows, columns and its block.
+
+        With `keep` tiles are kept as in a product.
+        """
+        cache = self.cache if keep else self.cache.read_only()
+        each_tile(self.entries, VisitTiles(visitor), self.devices, cache=cache)
+
+    def forget(self) -> None:
+        """Give back the tiles that are kept, and the scratch of traversals."""
+        self.cache.forget()
+        for device in self.devices:
+            device.release_scratch()

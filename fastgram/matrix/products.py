@@ -1,0 +1,102 @@
+"""The ways to multiply with a Gram matrix: by tiles, by factors, or fused with the entries.
+
+The entries choose (`Blocks.plan`); every way has the same face, `Product`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from fastgram.devices.device import Device
+from fastgram.matrix.consumers import Fanout, Multiply
+from fastgram.matrix.entries import Blocks
+from fastgram.matrix.tile_cache import Cache
+from fastgram.matrix.traversal import each_tile
+
+__all__ = ["Product", "TileProduct", "plan"]
+
+Array = Any  # of float64, on the first of the devices
+
+
+class Product(Protocol):
+    """A way to multiply with a symmetric matrix A."""
+
+    @property
+    def name(self) -> Literal["tiles", "factored", "fused"]:
+        """Which way it is."""
+
+    @property
+    def flops(self) -> float | None:
+        """What a product of the planned columns takes; None where entries are computed for it."""
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry of a product goes through, at most."""
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return A @ V, or |A| @ V with `absolute`, for an (n, b) float64 block."""
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return A @ V and |A| @ 1, (n, 1)."""
+
+
+def plan(
+    entries: Blocks,
+    columns: int,
+    memory: int | None,
+    devices: tuple[Device, ...],
+    cache: Cache | None = None,
+) -> Product:
+    """Return what multiplies a block of so many columns.
+
+    Parameters
+    ----------
+    entries : Blocks
+        Symmetric.
+    columns : int
+    memory : int or None
+        Bytes of tiles that were asked to be kept.
+    devices : tuple
+    cache : Cache, optional
+        Of tiles, for a product by tiles.
+    """
+    without_tiles: Product | None = entries.plan(columns, memory, devices)
+    return without_tiles or TileProduct(entries, devices, cache)
+
+
+@dataclass(frozen=True)
+class TileProduct:
+    """Products tile by tile: an entry is computed, or read, once for all columns."""
+
+    entries: Blocks
+    devices: tuple[Device, ...]
+    cache: Cache | None = None
+    name: Literal["tiles"] = "tiles"
+    flops: None = None
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return A @ V, or |A| @ V."""
+        out = self.devices[0].xp.zeros_like(V)
+        consumer = Multiply(V, out, absolute, self.devices)
+        each_tile(self.entries, consumer, self.devices, cache=self.cache)
+        return out
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return A @ V and |A| @ 1, (n, 1), by one traversal."""
+        xp, n = self.devices[0].xp, self.entries.shape[0]
+        out, sums = xp.zeros_like(V), xp.zeros((n, 1))
+        both = Fanout(
+            [
+                Multiply(V, out, False, self.devices),
+                Multiply(xp.ones((n, 1)), sums, True, self.devices),
+            ]
+        )
+        each_tile(self.entries, both, self.devices, cache=self.cache)
+        return out, sums
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry goes through: in a tile, over the tiles, and weights."""
+        n, tile = self.entries.shape[0], self.devices[0].tile
+        return tile + -(-n // tile) + 8

@@ -1,0 +1,51 @@
+"""Numbers that the CUDA source and what launches it share: `text` is their part of the source."""
+
+from __future__ import annotations
+
+from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
+
+__all__ = [
+    "COUNT_TILE",
+    "ENTRIES",
+    "FUSED_BLOCKS_PER_SM",
+    "HEAD",
+    "LANES",
+    "PANEL_ROWS",
+    "SLAB",
+    "SLICES",
+    "STAGES",
+    "STAGE_NUMBERS",
+    "THREADS",
+    "TILE_COLUMNS",
+    "text",
+]
+
+LANES = 32  # of a warp
+THREADS = 256  # of a block, in every kernel
+
+# evaluate.cuh, separable.cuh, table.cuh, bits.cuh
+ENTRIES = 4  # of a tile that a thread does at a time
+HEAD = 6  # numbers of a piece in a packed table before its cells: mode, low, high, the cell map
+COUNT_TILE = 64  # rows and columns that a block counts bits for
+
+# fused_tile.cuh and fused_strip.cuh
+PANEL_ROWS = 128  # of a panel, and of a tile of it
+TILE_COLUMNS = 64  # of a tile
+SLAB = 8  # columns of the unit rows, and of V, that tensor cores take at a time
+STAGES = 3  # of the pipeline: slabs that are in shared memory, or on their way
+STAGE_NUMBERS = (PANEL_ROWS + TILE_COLUMNS) * SLAB  # of a slab
+FUSED_BLOCKS_PER_SM = 2  # at a time: one looks up the table while the other multiplies
+SLICES = 8  # of the blocks' sums, which `add_parts` adds up side by side
+
+
+def text() -> str:
+    """Return the definitions in CUDA C++: those of this module, and of the contract."""
+    integers = {name: globals()[name] for name in __all__ if name != "text"}
+    integers |= {variable.name: int(variable) for variable in PieceVariable}
+    integers |= {f"CELLS_{dtype.name.upper()}": cells for dtype, cells in CELLS.items()}
+    numbers = {name: str(value) for name, value in integers.items()}
+    for dtype, value in CLOSE.items():
+        suffix = "f" if dtype.itemsize == 4 else ""
+        numbers[f"CLOSE_{dtype.name.upper()}"] = f"{value!r}{suffix}"
+    # macros: constants that a source does not use would be warned of
+    return "".join(f"#define {name} {value}\n" for name, value in numbers.items())
