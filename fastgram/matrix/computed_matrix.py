@@ -18,10 +18,9 @@ from fastgram.matrix.entries import Blocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile
+from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
-
-Array = npt.NDArray[np.float64]
 
 
 class ComputedMatrix:

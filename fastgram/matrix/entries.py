@@ -13,11 +13,11 @@ from fastgram.finite_width.entries import FiniteEntries
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Blocks", "blocks_of"]
 
-Array = npt.NDArray[np.float64]
 Tile = Any  # of a device
 
 

@@ -16,6 +16,7 @@ from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
+from fastgram.support.arrays import Array
 from fastgram.support.equality import dask_token
 from fastgram.support.html import table
 from fastgram.support.literals import DeviceName, Kind
@@ -26,7 +27,6 @@ from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows
 
 __all__ = ["GramOperator", "matrix_of"]
 
-Array = npt.NDArray[np.float64]
 # What a product in float64 on the host comes of; any other is of no known type.
 _Real = (
     npt.NDArray[np.floating | np.integer | np.bool_] | Sequence[float] | Sequence[Sequence[float]]

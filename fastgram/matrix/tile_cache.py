@@ -8,8 +8,9 @@ from typing import Any
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
+from fastgram.support.arrays import blocks
 
-__all__ = ["Cache", "bytes_of_all", "slices"]
+__all__ = ["Cache", "bytes_of_all"]
 
 Array = Any  # of float64, on a device
 Tile = Any
@@ -98,7 +99,7 @@ class Cache:
 
 def bytes_of_all(n: int, tile: int = CPU.tile) -> int:
     """Return the bytes of all tiles of a matrix of order n: the triangle, diagonal tiles whole."""
-    heights: list[int] = [rows.stop - rows.start for rows in slices(n, tile)]
+    heights: list[int] = [rows.stop - rows.start for rows in blocks(n, tile)]
     return 4 * (n * n + sum(height * height for height in heights))
 
 
@@ -123,8 +124,3 @@ def _spread_evenly(rows: list[slice], budget: int) -> dict[tuple[int, int], slic
                 slots[row, column] = slice(used, used + size)
                 used += size
     return slots
-
-
-def slices(count: int, size: int) -> list[slice]:
-    """Cut range(count) into runs of `size`, the last one shorter."""
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

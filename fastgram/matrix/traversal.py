@@ -20,7 +20,8 @@ from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import Consumer
 from fastgram.matrix.entries import Blocks
-from fastgram.matrix.tile_cache import Cache, slices
+from fastgram.matrix.tile_cache import Cache
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import share_of_threads
 
 __all__ = ["each_tile"]
@@ -131,8 +132,8 @@ class _Traversal:
         cache: Cache | None,
         tick: Tick | None,
     ) -> None:
-        self.rows = slices(entries.shape[0], size)
-        self._columns = self.rows if symmetric else slices(entries.shape[1], size)
+        self.rows = blocks(entries.shape[0], size)
+        self._columns = self.rows if symmetric else blocks(entries.shape[1], size)
         self._entries, self._consumer = entries, consumer
         self._size, self._symmetric = size, symmetric
         self._cache, self._tick = cache, tick

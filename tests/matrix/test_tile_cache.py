@@ -18,7 +18,8 @@ from fastgram import GramOperator
 from fastgram.devices import cpu as _cpu
 from fastgram.kernels.cpu.products import multiply_both
 from fastgram.matrix.operator import matrix_of
-from fastgram.matrix.tile_cache import Cache, bytes_of_all, slices
+from fastgram.matrix.tile_cache import Cache, bytes_of_all
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import thread_count
 
 TILE = 8
@@ -84,7 +85,7 @@ def test_what_is_not_finite_stays_so():
 @pytest.mark.parametrize("n", [1, TILE, N, 20 * TILE + 3])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5, 0.77, 1.0, 3.0])
 def test_kept_tiles_fill_the_budget_evenly(n, share):
-    cuts = slices(n, TILE)
+    cuts = blocks(n, TILE)
     total = bytes_of_all(n, TILE)
     budget = int(share * total)
     cache = Cache(budget)
