@@ -28,17 +28,17 @@ def each_pair(
 
     A row of tiles is a task, as in a pass; `start` makes each thread a function of its own.
     """
-    cuts = blocks(n, CPU.tile)
+    parts = blocks(n, CPU.tile)
     queue = itertools.count()
 
     def work() -> None:
         with one_blas_thread():
             visit = start()
-            while (row := next(queue)) < len(cuts):
-                for j in cuts[row:]:
-                    visit(cuts[row], j)
+            while (row := next(queue)) < len(parts):
+                for j in parts[row:]:
+                    visit(parts[row], j)
 
-    count = min(threads or thread_count(), len(cuts))
+    count = min(threads or thread_count(), len(parts))
     if count == 1:
         work()
         return

@@ -95,7 +95,7 @@ def each_tile(
     symmetric : bool
         Whether rows and columns are the same, so that the upper triangle is all.
     cache : Cache, optional
-        Float64 tiles of earlier traversals of this matrix, and room for this one's; for a consumer
+        Float64 tiles of earlier traversals of this matrix, and space for this one's; for a consumer
         of float64 tiles of a symmetric matrix.
     tick : callable, optional
         Told the number of entries of each tile, as it is done (on a GPU: asked for).

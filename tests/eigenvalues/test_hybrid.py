@@ -10,10 +10,10 @@ from scipy.sparse.linalg import aslinearoperator
 import fastgram as fg
 from fastgram.bracket import bracket_around
 from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods import certified, hybrid, inverse
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.inverse import run_inverse
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.eigenvalues.request import Answer
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.support import memory as support_memory

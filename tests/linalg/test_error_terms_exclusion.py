@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 from fastgram.linalg.exclusion import Missed, proven_edge
-from fastgram.linalg.lanczos_bound import furthest
+from fastgram.linalg.lanczos_bound import outer_bound
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -95,7 +95,7 @@ def test_what_the_recurrence_misses(fixed, growth):
             run = run_of([0.5], [beta])
             edge = proven_edge(run, 0.5, -1.0, quantile, 2.0, Missed(fixed, growth))
             assert edge >= truth
-            end = furthest(run, 0.5, 1.0, quantile, 2.0, Missed(fixed, growth))
+            end = outer_bound(run, 0.5, 1.0, quantile, 2.0, Missed(fixed, growth))
             assert end >= 0.5 + truth
 
 

@@ -96,17 +96,17 @@ def test_kept_tiles_fill_the_budget_evenly(n, share):
         for column in range(row, len(cuts)):
             size = 8 * (i.stop - i.start) * (cuts[column].stop - cuts[column].start)
             passed += size
-            if (row, column) in cache._places:
-                place = cache._places[row, column]
-                assert 8 * (place.stop - place.start) == size
-                assert 8 * place.start == used  # one after the other
+            if (row, column) in cache._slots:
+                slot = cache._slots[row, column]
+                assert 8 * (slot.stop - slot.start) == size
+                assert 8 * slot.start == used  # one after the other
                 used += size
             assert abs(used - min(share, 1.0) * passed) <= one_tile + FEW
     assert passed == total
     assert min(budget, total) - one_tile < used <= budget
     assert used == cache._storage.nbytes
     if share >= 1.0:
-        assert len(cache._places) == len(cuts) * (len(cuts) + 1) // 2
+        assert len(cache._slots) == len(cuts) * (len(cuts) + 1) // 2
 
 
 def test_the_same_tiles_are_kept_on_any_number_of_threads(tiles):
