@@ -138,7 +138,7 @@ def test_share_bounds_what_an_eigenvector_has_in_the_start_block():
             assert inside <= start_block_overlap(run, np.array([end]))[0] * (1 + 1e-6)
 
 
-def test_share_quantile_is_that_of_random_blocks():
+def test_the_overlap_quantile_is_that_of_random_blocks():
     n, block, chance = 40, 3, 0.2
     generator = np.random.default_rng(0)
     shares = []

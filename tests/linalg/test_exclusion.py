@@ -1,4 +1,4 @@
-"""The guard proves what it says: no interval it settles holds an eigenvalue with that share."""
+"""Exclusion proves what it says: no interval that it excludes holds an eigenvalue."""
 
 from types import SimpleNamespace
 
