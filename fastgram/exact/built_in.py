@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 
 __all__ = ["formula_of", "has_formula", "require_flint"]
 
-# Each family that has one, and the function of `fastgram.exact.formulas` that makes it of the
-# family's parameters.
+# The module of `fastgram.exact`, and the function in it, that makes the formula of each family of
+# the family's parameters.
 _FORMULAS = {
-    "relu": "relu",
-    "leaky_relu": "leaky_relu",
-    "tanh": "hyperbolic_tangent",
-    "sigmoid": "sigmoid",
-    "softplus": "softplus",
-    "swish": "swish",
-    "gelu": "gelu",
-    "mish": "mish",
-    "erf": "error_function",
-    "sin": "sine",
-    "cos": "cosine",
-    "abs": "absolute_value",
-    "step": "step",
-    "linear": "identity",
-    "polynomial": "polynomial",
+    "relu": ("formulas", "relu"),
+    "leaky_relu": ("formulas", "leaky_relu"),
+    "relu6": ("kinked", "relu6"),
+    "elu": ("kinked", "elu"),
+    "selu": ("kinked", "selu"),
+    "celu": ("kinked", "celu"),
+    "tanh": ("formulas", "hyperbolic_tangent"),
+    "hard_tanh": ("kinked", "hard_tanh"),
+    "sigmoid": ("formulas", "sigmoid"),
+    "softplus": ("formulas", "softplus"),
+    "swish": ("formulas", "swish"),
+    "gelu": ("formulas", "gelu"),
+    "mish": ("formulas", "mish"),
+    "erf": ("formulas", "error_function"),
+    "sin": ("formulas", "sine"),
+    "cos": ("formulas", "cosine"),
+    "abs": ("formulas", "absolute_value"),
+    "step": ("formulas", "step"),
+    "linear": ("formulas", "identity"),
+    "polynomial": ("formulas", "polynomial"),
 }
 
 
@@ -81,10 +86,10 @@ def formula_of(activation: Activation) -> Formula:
 
 
 def _of_family(activation: Activation) -> Formula:
-    from fastgram.exact import formulas
-
     family = family_of(activation)
     assert family is not None
     name, parameters = family
-    formula: Formula = getattr(formulas, _FORMULAS[name])(**parameters)
+    module, function = _FORMULAS[name]
+    make = getattr(importlib.import_module(f"fastgram.exact.{module}"), function)
+    formula: Formula = make(**parameters)
     return formula

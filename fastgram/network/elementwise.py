@@ -13,6 +13,8 @@ from scipy.special import expit, ndtr
 from fastgram.support.arrays import Array
 
 __all__ = [
+    "SELU_ALPHA",
+    "SELU_SCALE",
     "celu",
     "celu_derivative",
     "clip",
@@ -35,6 +37,10 @@ __all__ = [
     "swish_derivative",
     "tanh_derivative",
 ]
+
+# Klambauer et al., Self-Normalizing Neural Networks, 2017, equation (14)
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def leaky_relu(z: Array, negative_slope: float) -> Array:

@@ -33,8 +33,7 @@ def _elu_parts(alpha: float = 1.0) -> _Parts:
 
 
 def _selu_parts() -> _Parts:
-    # Klambauer et al., Self-Normalizing Neural Networks, 2017, equation (14)
-    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+    alpha, scale = elementwise.SELU_ALPHA, elementwise.SELU_SCALE
     return {
         "f": functools.partial(elementwise.elu, alpha=alpha, scale=scale),
         "df": functools.partial(elementwise.elu_derivative, alpha=alpha, scale=scale),
