@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.cpu import CPU
-from fastgram.matrix.tile_cache import slices
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import one_blas_thread, thread_count
 
 Array = npt.NDArray[np.floating]
@@ -28,17 +28,17 @@ def each_pair(
 
     A row of tiles is a task, as in a pass; `start` makes each thread a function of its own.
     """
-    blocks = slices(n, CPU.tile)
+    parts = blocks(n, CPU.tile)
     queue = itertools.count()
 
     def work() -> None:
         with one_blas_thread():
             visit = start()
-            while (row := next(queue)) < len(blocks):
-                for j in blocks[row:]:
-                    visit(blocks[row], j)
+            while (row := next(queue)) < len(parts):
+                for j in parts[row:]:
+                    visit(parts[row], j)
 
-    count = min(threads or thread_count(), len(blocks))
+    count = min(threads or thread_count(), len(parts))
     if count == 1:
         work()
         return

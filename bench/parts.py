@@ -23,8 +23,8 @@ from fastgram.devices.cpu import CPU
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.matrix.consumers import Consumer, Multiply
 from fastgram.matrix.operator import matrix_of
-from fastgram.matrix.tile_cache import slices
 from fastgram.matrix.traversal import each_tile
+from fastgram.support.arrays import blocks
 from fastgram.support.literals import Kind
 
 Array = npt.NDArray[np.float64]
@@ -136,7 +136,7 @@ def samples_of(op: fg.GramOperator) -> dict[Shape, Sample]:
     """Return a sample of each shape that the tiles of the upper triangle have."""
     entries, n = entries_of(op), op.shape[0]
     unit, scales = entries.rows.unit, entries.row_scales.astype(entries.dtype)
-    heights = {i.stop - i.start for i in slices(n, CPU.tile)}
+    heights = {i.stop - i.start for i in blocks(n, CPU.tile)}
     found = {}
     for shape in ((height, width) for height in heights for width in heights if height >= width):
         i = slice(0, shape[0])

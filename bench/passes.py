@@ -12,8 +12,8 @@ import numpy as np
 
 import fastgram as fg
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.exclusion import settled
-from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.exclusion import excludes
+from fastgram.linalg.lanczos_bound import overlap_quantile
 
 RTOL, CHANCE = 1e-2, 5e-4
 BLOCKS = (8, 16, 32, 64)
@@ -61,7 +61,7 @@ def count_passes(A: Any, block: int, appended: Any = None, most: int = 400) -> t
     """Return the passes and the columns multiplied until both brackets are RTOL wide."""
     n = A.shape[0]
     run = BlockLanczos(lambda V: A @ V, n, block, 0, appended)
-    quantile = share_quantile(CHANCE, block, n)
+    quantile = overlap_quantile(CHANCE, block, n)
     floor = n * np.finfo(np.float64).eps
     while run.passes < most and not run.exhausted:
         run.advance()
@@ -70,7 +70,7 @@ def count_passes(A: Any, block: int, appended: Any = None, most: int = 400) -> t
         ritz = run.ritz_values()
         rounding = floor * float(np.max(np.abs(ritz)))
         if all(
-            settled(run, ritz[end], out, RTOL * abs(ritz[end]), quantile, rounding)
+            excludes(run, ritz[end], out, RTOL * abs(ritz[end]), quantile, rounding)
             for end, out in ((0, -1.0), (-1, 1.0))
         ):
             break

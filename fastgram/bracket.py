@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args, overload
 
 import numpy as np
-import numpy.typing as npt
 
+from fastgram.support.arrays import Array
 from fastgram.support.html import table
 
 __all__ = [
@@ -24,8 +24,6 @@ __all__ = [
     "plain",
     "telling_digits",
 ]
-
-Array = npt.NDArray[np.float64]
 
 # From the strongest to the weakest.
 Guarantee = Literal["exact", "certified", "probabilistic", "none"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +17,22 @@ from fastgram.matrix import computed_matrix, gram, operator, products
 from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
+
+QUICK_CASES = 6
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
+def pytest_collection_modifyitems(items):
+    """Of a test's many cases the quick lane takes a few, evenly spread; the others are slow."""
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for found in cases.values():
+        quick = {round(k * (len(found) - 1) / (QUICK_CASES - 1)) for k in range(QUICK_CASES)}
+        for place, item in enumerate(found):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(params=DEVICES)

@@ -20,11 +20,12 @@ import numpy.typing as npt
 from bench.attacks.answers import attempt
 from bench.attacks.checks import Check, check
 from bench.attacks.truth import Interval, eigenvalues, exact_matrix
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Request
-from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.linalg.start_block import random_columns
 
 __all__ = ["inverse", "lanczos"]
@@ -53,7 +54,7 @@ class Setting:
     def matrix(self) -> Array:
         """Return the matrix, whose wanted eigenvector has exactly the quantile as overlap."""
         start, _ = random_columns(self.n, self.block, self.seed)
-        quantile = share_quantile(self.chance, self.block, self.n) * (1.0 + 1e-9)
+        quantile = overlap_quantile(self.chance, self.block, self.n) * (1.0 + 1e-9)
         inside = start @ (self.direction / np.linalg.norm(self.direction))
         outside = self.basis[:, 0] - start @ (start.T @ self.basis[:, 0])
         outside /= np.linalg.norm(outside)
@@ -129,7 +130,8 @@ def problem_of(setting: Setting, A: Array, appended: Array | None) -> Problem:
     problem = as_problem(A)
     if appended is None:
         return problem
-    return dataclasses.replace(problem, appended=lambda count: appended[:, :count])
+    problem.extra_start_vectors = lambda count: appended[:, :count]  # type: ignore[method-assign]
+    return problem
 
 
 def wanted_end(setting: Setting, A: Array, answer: Any) -> tuple[tuple[float, float], float, float]:

@@ -15,7 +15,7 @@ def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
 _CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
 _ENTRIES = "infinite_width/test_error_terms_entries.py"
 _FINITE = "finite_width/test_error_terms_finite.py"
-_TAIL = "eigenvalues/test_error_terms_tail.py"
+_ONE_PASS = "eigenvalues/test_error_terms_one_pass.py"
 
 FAULTS = [
     *_in(
@@ -189,7 +189,7 @@ FAULTS = [
     ),
     *_in(
         "eigenvalues/one_pass_bound",
-        _TAIL,
+        _ONE_PASS,
         ("count = self.entries.shape[0] + 2", "count = self.entries.shape[0]"),
         ("count = self.entries.shape[0] + 2", "count = 1"),
         ("count * (table.error + table.slope * chord +", "count * (table.slope * chord +"),
@@ -200,9 +200,9 @@ FAULTS = [
         ("gamma(n + 8) * sums + ", ""),
         ("gamma(n + 8) * sums", "gamma(8) * sums"),
         ("gamma(n + 8) * sums", "0.1 * gamma(n + 8) * sums"),
-        (" + spans * np.abs(margins)", ""),
-        ("spans = 2.0 * power *", "spans = 2.0 *"),
-        ("spans = 2.0 * power *", "spans = power *"),
+        (" + scale_error * np.abs(margins)", ""),
+        ("scale_error = 2.0 * power *", "scale_error = 2.0 *"),
+        ("scale_error = 2.0 * power *", "scale_error = power *"),
     ),
     *_in(
         "finite_width/rounding_error",

@@ -262,7 +262,7 @@ def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | 
     """Refuse files that could not be written at the end, or that would be lost."""
     json_file, _, plot_file = names
     if plot_file is not None:
-        from fastgram.plotting.extremes import check_figure_path
+        from fastgram.plotting.figure import check_figure_path
 
         check_figure_path(plot_file)
     if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:

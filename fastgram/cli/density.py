@@ -82,7 +82,7 @@ def _cells(result: SpectralDensity) -> list[str]:
 def _draw(
     path: str, task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]
 ) -> None:
-    from fastgram.plotting.extremes import plot_densities
+    from fastgram.plotting.densities import plot_densities
 
     plot_densities(
         [network_name(network, networks) for network in networks],

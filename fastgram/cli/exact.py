@@ -6,12 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fastgram.cli.extremes import draw_extremes
 from fastgram.cli.report import FAILURES, Failure, Report, Task, network_name
 from fastgram.cli.text_table import failed_cells, failure_words, print_results, text_console
-from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 
 if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues
@@ -117,33 +114,4 @@ def _digits_text(digits: str) -> str:
     return "0 (exact)" if digits == "0" else digits
 
 
-def _draw(
-    path: str, task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues]
-) -> None:
-    draw_extremes(path, task, networks, [_as_extremes(result) for result in results])
-
-
-def _as_extremes(result: ExactEigenvalues) -> ExtremeEigenvalues:
-    """Return what a figure shows, without a noise floor: there is none."""
-    nothing = RitzPairs(np.empty(0), np.empty(0))
-    resolved = bool(result.smallest_digits)
-    return ExtremeEigenvalues(
-        smallest=result.smallest,
-        largest=result.largest,
-        condition=result.condition,
-        smallest_pairs=nothing,
-        largest_pairs=nothing,
-        noise_floor=0.0,
-        resolved=resolved,
-        converged=resolved,
-        rank_bound=result.rank_bound,
-        n=result.n,
-        method="certified",  # of its names the nearest; no figure shows it
-        block=0,
-        passes=0,
-        seconds=result.seconds,
-        message=result.message,
-    )
-
-
-EXACT = Report(check=_check, solve=_solve, show=_show, draw=_draw)
+EXACT = Report(check=_check, solve=_solve, show=_show, draw=draw_extremes)

@@ -27,6 +27,7 @@ from fastgram.eigenvalues.results import ExtremeEigenvalues
 
 if TYPE_CHECKING:
     from fastgram.network.network import Network
+    from fastgram.plotting.figure import HasExtremes
 
 __all__ = ["EXTREMES", "draw_extremes", "show_table"]
 
@@ -154,10 +155,11 @@ def _condition_text(result: ExtremeEigenvalues) -> str:
 
 
 def draw_extremes(
-    path: str, task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues]
+    path: str, task: Task, networks: Sequence[Network], results: Sequence[HasExtremes]
 ) -> None:
     """Draw activations side by side, or lines where depth or width has several values."""
-    from fastgram.plotting.extremes import plot_extremes, plot_sweep
+    from fastgram.plotting.extremes import plot_extremes
+    from fastgram.plotting.sweeps import plot_sweep
 
     title = task.figure_title(networks)
     if len({(network.depth, network.width) for network in networks}) > 1:

@@ -1,5 +1,5 @@
 """The whole spectrum: bounds of all eigenvalues at once, and of sums over them.
 
-`quadrature` is what a Lanczos run says of its probes, `rank_law` what probes say of the
-eigenvalues. It imports `eigenvalues` and what is below it. Start with `spectral_density`.
+`quadrature` bounds what probes see by a Lanczos run, `rank_law` the eigenvalues by what probes
+see. It imports `eigenvalues` and what is below it. Start with `spectral_density`.
 """

@@ -1,4 +1,4 @@
-"""What a block Lanczos run proves of the measure that its probes see.
+"""The measure that random probes see, and its bounds from a block Lanczos run.
 
 The probe g has the measure μ(x) = gᵀ1(A ≤ x)g, and the run, of k passes, knows it through T.
 
@@ -45,11 +45,10 @@ import scipy.linalg
 import scipy.sparse
 
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Envelope", "block_rule", "envelope"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Last diagonal entries tried for each probe: between two nodes, the envelope stands at so many x.
@@ -197,13 +196,8 @@ def _jacobi_matrices(
     sparse = scipy.sparse.csr_array(full)
     nothing = 8.0 * float(np.sqrt(rows)) * _EPS * float(np.max(np.sum(np.abs(full), axis=1)))
     probes, passes = run.start_factor.shape[1], run.passes
-    start = np.zeros((probes, order))
-    start[:, : run.start_factor.shape[0]] = run.start_factor.T
-    for _ in range(2):
-        start -= (start @ vectors) @ vectors.T
-    rest = np.sum(start**2, axis=1)
+    start, rest, left = _deflated_probes(run, order, vectors)
     basis = np.zeros((probes, passes, order))
-    left = rest > (1e-10 * np.linalg.norm(run.start_factor, axis=0)) ** 2
     basis[left, 0] = start[left] / np.sqrt(rest[left])[:, None]
     diagonals, couplings = np.zeros((probes, passes)), np.zeros((probes, passes))
     orders, invariant = np.zeros(probes, dtype=np.int64), np.zeros(probes, dtype=np.bool_)
@@ -232,6 +226,19 @@ def _jacobi_matrices(
         for c in range(probes)
     ]
     return rules, rest
+
+
+def _deflated_probes(
+    run: BlockLanczos, order: int, vectors: Array
+) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Return the probes without these vectors, (b, r), their squared norms, and which have any."""
+    start = np.zeros((run.start_factor.shape[1], order))
+    start[:, : run.start_factor.shape[0]] = run.start_factor.T
+    for _ in range(2):
+        start -= (start @ vectors) @ vectors.T
+    rest = np.sum(start**2, axis=1)
+    left = rest > (1e-10 * np.linalg.norm(run.start_factor, axis=0)) ** 2
+    return start, rest, left
 
 
 def _exact(alpha: Array, beta: Array) -> tuple[Array, Array, Array, float]:

@@ -1,11 +1,11 @@
-"""From what the probes saw to what holds of the eigenvalues λ₁ ≤ … ≤ λₙ, and of sums over them.
+"""Bounds of the eigenvalues λ₁ ≤ … ≤ λₙ, and of sums over them, from what random probes saw.
 
 *Law of the ranks.* G is n × b standard normal, so for the projector P on the N lowest eigenvectors
 S_N = ‖PG‖²/‖G‖² follows a Beta(bN/2, b(n − N)/2) law, exactly, whatever A is; and it grows with N.
 At m ranks, S_N stays between two quantiles of chance/2m each but for `chance` in all. Where an
 upper bound of S(x) is below the lower quantile of rank N, fewer than N eigenvalues are ≤ x, and
 λ_N > x; where a lower bound is above the upper quantile, λ_{N+1} ≤ x. Ranks between are bounded by
-their neighbours. The ranks stand evenly in arcsin √(N/n), on which the spread of S is constant.
+their neighbours. The ranks stand evenly in arcsin √(N/n), on which the deviation of S is constant.
 
 *Interlacing.* T is a section of A of order r: λᵢ ≤ θᵢ and λ_{n−r+i} ≥ θᵢ, without any chance.
 
@@ -36,6 +36,7 @@ import scipy.optimize
 from scipy.special import betaincinv
 
 from fastgram.density.quadrature import Envelope
+from fastgram.support.arrays import Array
 
 __all__ = [
     "ENTROPY",
@@ -48,9 +49,7 @@ __all__ = [
     "sum_bounds",
 ]
 
-Array = npt.NDArray[np.float64]
-
-# Of quantiles, relative: far more than scipy's error, far less than their spread.
+# Of quantiles, relative: far more than scipy's error, far less than they are apart.
 _QUANTILE_ERROR = 1e-9
 # Of sums of n numbers, relative to the sum of their sizes.
 _SUM_ERROR = 256.0 * float(np.finfo(np.float64).eps)
@@ -75,20 +74,20 @@ class RankLaw:
 
 
 def rank_law(n: int, block: int, chance: float) -> RankLaw:
-    """Return what S keeps to, but for the chance, at as many ranks as make the band narrow."""
-    # in arcsin √(N/n): the spread is near 1/√(2nb), the ranks are π/2m apart
+    """Return quantiles that S keeps between, but for the chance, at ranks that make them narrow."""
+    # in arcsin √(N/n): the deviation is near 1/√(2nb), the ranks are π/2m apart
     counts = np.exp2(np.arange(3.0, 17.0))
-    tails = np.sqrt(2.0 * np.log(2.0 * counts / chance))
-    best = int(np.argmin(tails / math.sqrt(2.0 * n * block) + np.pi / (2.0 * counts)))
+    widths = np.sqrt(2.0 * np.log(2.0 * counts / chance))
+    best = int(np.argmin(widths / math.sqrt(2.0 * n * block) + np.pi / (2.0 * counts)))
     angles = np.linspace(0.0, np.pi / 2.0, int(counts[best]) + 1)
     inner = np.unique(np.rint(n * np.sin(angles) ** 2).astype(np.int64))
     ranks = inner[(inner > 0) & (inner < n)]
     if ranks.size == 0:
         return RankLaw(ranks, np.empty(0), np.empty(0), n)
-    tail = chance / (2.0 * ranks.size)
+    failure_probability = chance / (2.0 * ranks.size)
     below, above = block * ranks / 2.0, block * (n - ranks) / 2.0
-    lower = betaincinv(below, above, tail) * (1.0 - _QUANTILE_ERROR)
-    upper = 1.0 - betaincinv(above, below, tail) * (1.0 - _QUANTILE_ERROR)
+    lower = betaincinv(below, above, failure_probability) * (1.0 - _QUANTILE_ERROR)
+    upper = 1.0 - betaincinv(above, below, failure_probability) * (1.0 - _QUANTILE_ERROR)
     return RankLaw(ranks, lower, upper, n)
 
 
@@ -106,7 +105,7 @@ def eigenvalue_bounds(
     slack : float
         By how much the eigenvalues that the run saw are off.
     ends : (float, float)
-        What the spectrum lies between.
+        The ends that the spectrum lies between.
     """
     n = law.n
     low, high = np.full(n, ends[0]), np.full(n, ends[1])
@@ -214,8 +213,8 @@ def deviations(lower: Array, upper: Array, degrees: int, chance: float) -> tuple
     # the mean makes Σ(fᵢ − c)² least: any c will do
     centre = float(np.mean(lower) + np.mean(upper)) / 2.0
     variance = float(np.sum(np.maximum((lower - centre) ** 2, (upper - centre) ** 2)))
-    furthest_above = float(np.max(upper) - np.mean(lower))
-    furthest_below = float(np.mean(upper) - np.min(lower))
+    most_above = float(np.max(upper) - np.mean(lower))
+    most_below = float(np.mean(upper) - np.min(lower))
 
     def solve(most: float) -> float:
         # nbε = 2√(bt(V + nε²)) + 2t(M − ε), a quadratic in ε
@@ -224,4 +223,4 @@ def deviations(lower: Array, upper: Array, degrees: int, chance: float) -> tuple
         rest = constant**2 - 4.0 * degrees * t * variance
         return (slope * constant + math.sqrt((slope * constant) ** 2 - leading * rest)) / leading
 
-    return solve(furthest_above), solve(furthest_below)
+    return solve(most_above), solve(most_below)

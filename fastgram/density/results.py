@@ -1,4 +1,4 @@
-"""What `spectral_density` answers with."""
+"""SpectralDensity: the result of `spectral_density`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.bracket import Bracket, Brackets, bracket_around, bracket_table, plain
+from fastgram.support.arrays import Array
 from fastgram.support.equality import ComparedByParts
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from fastgram.plotting.figure import Axes
 
 __all__ = ["SpectralDensity"]
-
-Array = npt.NDArray[np.float64]
 
 # What `to_dict` says of the distribution: quantiles, and at most this many points of its estimate
 # and of each bound.

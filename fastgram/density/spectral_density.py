@@ -15,30 +15,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import Envelope, block_rule, envelope
 from fastgram.density.rank_law import RankLaw, eigenvalue_bounds, rank_law
 from fastgram.density.results import SpectralDensity
 from fastgram.density.sums import Sums, known_trace, sums_of
+from fastgram.eigenvalues.adapters import as_problem
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.extreme import default_block
 from fastgram.eigenvalues.methods.lanczos import brackets_now, brackets_of, missed_by, reached_words
-from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Until
-from fastgram.eigenvalues.scale import bracket_scaled, lower_end, scaled, upper_end
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
-from fastgram.linalg.lanczos_bound import share_quantile
+from fastgram.linalg.lanczos_bound import overlap_quantile
+from fastgram.support.arrays import Array
 from fastgram.support.memory import require_memory
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
+from fastgram.support.scaling import lower_end, scaled, upper_end
 from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 
 __all__ = ["SpectralDensity", "spectral_density"]
-
-Array = npt.NDArray[np.float64]
 
 # How the chance of a miss is divided.
 _ORDER, _ENDS, _SUMS = 0.5, 0.25, 0.25
@@ -128,75 +128,82 @@ def spectral_density(
         return _zero(problem, confidence, until.started)
     block = probes or default_block(n)
     most = passes or MOST_PASSES
-    columns = min(most * (block + block // 2), n)  # what may be appended included
+    columns = min(most * (block + block // 2), n)  # extra start vectors included
     require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
-    # as `extreme_eigenvalues` does, so that one run serves both
-    appended = problem.appended(block // 2) if problem.rank_bound == n else None
-    run = BlockLanczos(problem.multiply, n, block, seed, appended, problem.device)
-    chance = 1.0 - confidence
-    law = rank_law(n, run.block, _ORDER * chance)
-    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
-    advance = run.advance if checkpoint is None else Checkpoint(checkpoint, run, seed).advance
-
-    def step() -> bool:
-        """Go on by a pass, and return whether the callback asks for an end."""
-        try:
-            advance()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(reached_words(run, problem, quantile, checkpoint)) from None
-        if until.callback is None:
-            return False
-        return until.asks(*brackets_now(run, problem, quantile), problem.exponent)
-
+    probing = _Probing(problem, block, seed, checkpoint, 1.0 - confidence, until)
     with progress_bar(progress, most, "passes", "pass") as tick:
-        seen, stopped = _iterate(run, step, until, law, most, passes is not None, tick)
-    return _result(A, problem, run, law, seen, stopped, confidence, until.started)
+        seen, stopped = probing.iterate(most, passes is not None, tick)
+    return _result(probing, seen, stopped, confidence)
 
 
-def _iterate(
-    run: BlockLanczos,
-    step: Callable[[], bool],
-    until: Until,
-    law: RankLaw,
-    most: int,
-    fixed: bool,
-    tick: Callable[[int], None] | None,
-) -> tuple[Envelope, str]:
-    """Go on until the passes are done, or suffice, or are ended; and say what ended them."""
-    next_check = 8
-    while True:
-        asked = step()
-        if tick is not None:
-            tick(1)
-        late = until.out_of_time()
-        if run.exhausted or run.passes == most:
-            return envelope(run), ""
-        if not (asked or late) and (fixed or run.passes < next_check):
-            continue
-        next_check = run.passes + max(1, run.passes // 4)
-        seen = envelope(run)
-        enough = not fixed and seen.mean_width() <= law.mean_width()
-        if enough or asked or late:
-            return seen, "" if enough else until.words(late and not asked)
+class _Probing:
+    """The run of one call from its random probes, and the law that their draw keeps to."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        block: int,
+        seed: int,
+        checkpoint: str | os.PathLike[str] | None,
+        chance: float,
+        until: Until,
+    ) -> None:
+        self.problem, self.until = problem, until
+        n, extra = problem.n, None
+        if problem.rank_bound == n:  # as `extreme_eigenvalues` does, so that one run serves both
+            extra = problem.extra_start_vectors(block // 2)
+        self.run = BlockLanczos(problem.multiply, n, block, seed, extra, problem.device)
+        self.law = rank_law(n, self.run.block, _ORDER * chance)
+        self.quantile = overlap_quantile(_ENDS * chance / 2.0, self.run.block, n)
+        self._checkpoint = checkpoint
+        self._steps: BlockLanczos | Checkpoint = self.run
+        if checkpoint is not None:
+            self._steps = Checkpoint(checkpoint, self.run, seed)
+
+    def iterate(
+        self, most: int, fixed: bool, tick: Callable[[int], None] | None
+    ) -> tuple[Envelope, str]:
+        """Go on until the passes are done, or suffice, or are ended; and say what ended them."""
+        run, next_check = self.run, 8
+        while True:
+            self._advance()
+            asked = self._callback_asks()
+            if tick is not None:
+                tick(1)
+            late = self.until.out_of_time()
+            if run.exhausted or run.passes == most:
+                return envelope(run), ""
+            if not (asked or late) and (fixed or run.passes < next_check):
+                continue
+            next_check = run.passes + max(1, run.passes // 4)
+            seen = envelope(run)
+            suffices = not fixed and seen.mean_width() <= self.law.mean_width()
+            if suffices or asked or late:
+                return seen, "" if suffices else self.until.words(late and not asked)
+
+    def _advance(self) -> None:
+        try:
+            self._steps.advance()
+        except KeyboardInterrupt:
+            reached = reached_words(self.run, self.problem, self.quantile, self._checkpoint)
+            raise KeyboardInterrupt(reached) from None
+
+    def _callback_asks(self) -> bool:
+        if self.until.callback is None:
+            return False
+        brackets = brackets_now(self.run, self.problem, self.quantile)
+        return self.until.asks(*brackets, self.problem.exponent)
 
 
-def _result(
-    A: Any,
-    problem: Problem,
-    run: BlockLanczos,
-    law: RankLaw,
-    seen: Envelope,
-    stopped: str,
-    confidence: float,
-    start: float,
-) -> SpectralDensity:
+def _result(probing: _Probing, seen: Envelope, stopped: str, confidence: float) -> SpectralDensity:
+    """Return all that follows from what the probes saw."""
+    problem, run, law = probing.problem, probing.run, probing.law
     n, chance = problem.n, 1.0 - confidence
     nodes, weights = block_rule(run)
     # all eigenvalues of T, and its basis, are granted so many roundings beside
     size = float(np.max(np.abs(nodes)))
     slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
-    quantile = share_quantile(_ENDS * chance / 2.0, run.block, n)
-    smallest, largest = brackets_of(run, nodes, slack, quantile, problem)
+    smallest, largest = brackets_of(run, nodes, slack, probing.quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
     if problem.semidefinite:
         lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
@@ -204,26 +211,14 @@ def _result(
     if zeros:
         lower[:zeros] = upper[:zeros] = 0.0
         smallest = Bracket(0.0, 0.0, 0.0, "exact")
-    ranks = (np.arange(n) + 0.5) / n
-    places = np.minimum(np.searchsorted(np.cumsum(weights), ranks), nodes.size - 1)
-    estimates = np.clip(nodes[places], lower, upper)
-    trace = known_trace(A, problem)
+    trace = known_trace(problem)
     sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
-    parts = [_what_was_done(run, law, seen, n)]
-    if stopped:
-        parts.append(stopped)
-    if zeros:
-        parts.append(f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}")
-    if note := problem.note(run.block):
-        parts.append(note)
+    parts = [_account(run, law, seen, n), stopped, *_remarks(problem, run, smallest, slack)]
     exponent = problem.exponent  # from here on all is of the matrix that was given
-    floor = upper_end(slack, exponent)
-    if smallest.lower <= slack and not zeros:
-        parts.append(f"eigenvalues below the noise floor of {floor:.2g} cannot be told from 0")
     return SpectralDensity(
         lower=np.array([lower_end(value, exponent) for value in lower.tolist()]),
         upper=np.array([upper_end(value, exponent) for value in upper.tolist()]),
-        estimates=scaled(estimates, exponent),
+        estimates=scaled(np.clip(_quantiles(nodes, weights, n), lower, upper), exponent),
         nodes=scaled(nodes, exponent),
         weights=weights,
         smallest=bracket_scaled(smallest, exponent),
@@ -236,10 +231,29 @@ def _result(
         rank_bound=problem.rank_bound,
         block=run.block,
         passes=run.passes,
-        noise_floor=floor,
-        seconds=time.perf_counter() - start,
-        message="; ".join(parts),
+        noise_floor=upper_end(slack, exponent),
+        seconds=time.perf_counter() - probing.until.started,
+        message="; ".join(filter(None, parts)),
     )
+
+
+def _quantiles(nodes: Array, weights: Array, n: int) -> Array:
+    """Return n eigenvalues as a quadrature rule would have them, ascending."""
+    ranks = (np.arange(n) + 0.5) / n
+    places = np.minimum(np.searchsorted(np.cumsum(weights), ranks), nodes.size - 1)
+    return nodes[places]
+
+
+def _remarks(problem: Problem, run: BlockLanczos, smallest: Bracket, slack: float) -> list[str]:
+    """Return the parts of the message that are about the matrix, "" where there is no remark."""
+    zeros, floor = problem.n - problem.rank_bound, upper_end(slack, problem.exponent)
+    parts = [
+        f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}" if zeros else "",
+        problem.note(run.block),
+    ]
+    if smallest.lower <= slack and not zeros:
+        parts.append(f"eigenvalues below the noise floor of {floor:.2g} cannot be told from 0")
+    return parts
 
 
 def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket | None:
@@ -252,7 +266,8 @@ def _logarithm_scaled(found: Bracket | None, n: int, exponent: int) -> Bracket |
     return bracket_around(low, high, found.estimate + added, found.guarantee)
 
 
-def _what_was_done(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:
+def _account(run: BlockLanczos, law: RankLaw, seen: Envelope, n: int) -> str:
+    """Return what was done, and what would tighten the bounds, in words."""
     done = f"{run.passes} {'pass' if run.passes == 1 else 'passes'} with {run.block} probes"
     order = sum(diagonal.shape[0] for diagonal in run.diagonals)
     if order == n:

@@ -13,24 +13,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.density.quadrature import block_rule
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.eigenvalues.problem import Problem
-from fastgram.eigenvalues.scale import scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.matrix.operator import GramOperator
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
 __all__ = ["Sums", "known_trace", "sums_of"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Of a mean with weights that add up to 1, relative to the largest of what is averaged.
@@ -39,21 +33,18 @@ _MEAN_ERROR = 2000.0 * _EPS
 
 @dataclass(frozen=True)
 class Sums:
-    """What is known of sums over all eigenvalues."""
+    """Brackets of sums over all eigenvalues."""
 
     trace: Bracket
     log_determinant: Bracket | None
     effective_rank: Bracket | None
 
 
-def known_trace(A: Any, problem: Problem) -> Bracket | None:
+def known_trace(problem: Problem) -> Bracket | None:
     """Return the trace where the diagonal can be had."""
-    if isinstance(A, GramOperator):
-        diagonal = scaled(A.diagonal(), -problem.exponent)
-    elif isinstance(A, LinearOperator) or problem.dense is None:
+    if not problem.has_entries:
         return None
-    else:
-        diagonal = np.diagonal(problem.dense())
+    diagonal = problem.diagonal()
     value, size = float(np.sum(diagonal)), float(np.sum(np.abs(diagonal)))
     error = gamma(problem.n) * size + problem.n * problem.entry_error
     return bracket_around(value - error, value + error, value, "certified")
@@ -85,25 +76,30 @@ def sums_of(
     chance : float
         Of a miss beyond that of the bounds.
     """
-    tail = chance / 4.0  # of two means, each way
+    failure_probability = chance / 4.0  # of two means, each way
     rule = block_rule(run)
     if trace is None:
-        trace = _mean_trace(rule, bounds, slack, run.block, tail)
+        trace = _mean_trace(rule, bounds, slack, run.block, failure_probability)
         drawn = None
     else:
-        drawn = tail
+        drawn = failure_probability
     if smallest.upper < 0.0:
         return Sums(trace, None, None)
     lower, upper = np.maximum(bounds[0], 0.0), np.maximum(bounds[1], 0.0)
     # of the positive eigenvalues alone
-    room = problem.n * max(-smallest.lower, 0.0)
-    total = (max(trace.lower, float(np.sum(lower))), min(trace.upper + room, float(np.sum(upper))))
+    below_zero = problem.n * max(-smallest.lower, 0.0)
+    total = (
+        max(trace.lower, float(np.sum(lower))),
+        min(trace.upper + below_zero, float(np.sum(upper))),
+    )
     if not 0.0 < total[0] <= total[1]:
-        total = (max(trace.lower, 0.0), max(trace.upper + room, 0.0))
+        total = (max(trace.lower, 0.0), max(trace.upper + below_zero, 0.0))
     if problem.rank_bound < problem.n:
         logarithm = Bracket(-math.inf, -math.inf, -math.inf, "exact")
     else:
-        logarithm = _log_determinant(run, rule, smallest, (lower, upper), total, slack, tail)
+        logarithm = _log_determinant(
+            run, rule, smallest, (lower, upper), total, slack, failure_probability
+        )
     if smallest.lower < 0.0:
         drawn = None
     rank = _effective_rank(run, rule, smallest, trace, (lower, upper), total, slack, drawn)
@@ -111,12 +107,16 @@ def sums_of(
 
 
 def _mean_trace(
-    rule: tuple[Array, Array], bounds: tuple[Array, Array], slack: float, block: int, tail: float
+    rule: tuple[Array, Array],
+    bounds: tuple[Array, Array],
+    slack: float,
+    block: int,
+    failure_probability: float,
 ) -> Bracket:
     n = bounds[0].size
     nodes, weights = rule
     mean = float(weights @ nodes)
-    above, below = deviations(*bounds, block, tail)
+    above, below = deviations(*bounds, block, failure_probability)
     error = slack + _MEAN_ERROR * float(np.max(np.abs(nodes)))
     low = max(n * (mean - above - error), float(np.sum(bounds[0])) * (1 - _MEAN_ERROR))
     high = min(n * (mean + below + error), float(np.sum(bounds[1])) * (1 + _MEAN_ERROR))
@@ -130,7 +130,7 @@ def _log_determinant(
     bounds: tuple[Array, Array],
     total: tuple[float, float],
     slack: float,
-    tail: float,
+    failure_probability: float,
 ) -> Bracket:
     n, (nodes, weights) = bounds[0].size, rule
     low, high = sum_bounds(MINUS_LOG, *bounds, total)
@@ -139,7 +139,9 @@ def _log_determinant(
     if nodes[0] > slack:
         estimate = n * float(weights @ np.log(nodes))
     if smallest.lower > 0.0:
-        above, below = deviations(np.log(bounds[0]), np.log(bounds[1]), run.block, tail)
+        above, below = deviations(
+            np.log(bounds[0]), np.log(bounds[1]), run.block, failure_probability
+        )
         logs = np.log(nodes + slack)
         error = _MEAN_ERROR * float(np.max(np.abs(logs)))
         high = min(high, n * (float(weights @ logs) + below + error))
@@ -162,9 +164,9 @@ def _effective_rank(
     bounds: tuple[Array, Array],
     total: tuple[float, float],
     slack: float,
-    tail: float | None,
+    failure_probability: float | None,
 ) -> Bracket | None:
-    """Bracket it; the mean over the probes is used where a tail is given and the trace is known."""
+    """Bracket it; by the mean over the probes too, where a chance is left for that."""
     n = bounds[0].size
     mean = trace.estimate / n
     if mean <= 0.0:
@@ -173,12 +175,12 @@ def _effective_rank(
     lower, upper = bounds[0] / mean, bounds[1] / mean
     around = total[0] / mean, total[1] / mean
     low, high = sum_bounds(ENTROPY, lower, upper, around)
-    scaled = np.maximum(rule[0] / mean, 0.0)
-    estimate = n * float(rule[1] @ ENTROPY.value(scaled))
-    if tail is not None:
+    in_means = np.maximum(rule[0] / mean, 0.0)
+    estimate = n * float(rule[1] @ ENTROPY.value(in_means))
+    if failure_probability is not None:
         at = ENTROPY.value(lower), ENTROPY.value(upper)
         least = ENTROPY.value(np.clip(ENTROPY.level(0.0), lower, upper))
-        above, below = deviations(least, np.maximum(*at), run.block, tail)
+        above, below = deviations(least, np.maximum(*at), run.block, failure_probability)
         top = float(upper[-1]) + 3.0 * slack / mean
         moved = 3.0 * slack / mean
         error = _MEAN_ERROR * top * (1.0 + abs(math.log(top)))
@@ -190,15 +192,18 @@ def _effective_rank(
         if highest is not None:
             nodes = np.maximum(highest[0], 0.0) / mean
             high = min(high, n * (float(highest[1] @ ENTROPY.value(nodes)) + below + error))
-    low, high = min(low, high), max(low, high)
+    ends = _rank_ends(n, min(low, high), max(low, high), around)
+    return bracket_around(*ends, math.exp(math.log(n) - estimate / n), "probabilistic")
+
+
+def _rank_ends(n: int, low: float, high: float, around: tuple[float, float]) -> tuple[float, float]:
+    """Return bounds of exp(log τ − E/τ) from those of E, and of τ (around)."""
     # log τ − E/τ falls with E, and as τ grows falls to τ = −E and rises from there
     largest = max(math.log(end) - low / end for end in around)
     bottom = min(max(-high, around[0]), around[1])
     least_exponent = math.log(bottom) - high / bottom
     ends = max(math.exp(least_exponent), 1.0), min(math.exp(largest), float(n))
-    return bracket_around(
-        min(ends), max(ends), math.exp(math.log(n) - estimate / n), "probabilistic"
-    )
+    return min(ends), max(ends)
 
 
 def _radau(run: BlockLanczos, below: float, shift: float) -> tuple[Array, Array] | None:

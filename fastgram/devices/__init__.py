@@ -1,4 +1,4 @@
-"""What computes tiles: the one room that knows a device by name.
+"""Devices, the CPU and GPUs, which compute tiles: the one room that knows a device by name.
 
 A `Device` brings a namespace of arrays, the way there and back, the compiled kernels, and whatever
 its library of arrays does its own way; no code elsewhere asks which device it is. No device knows

@@ -166,7 +166,7 @@ class Cpu:
     # --- vectors ----------------------------------------------------------------------------------
 
     def columns_of(self, V: Array) -> Array:
-        """Return a block in row-major order, of as many columns as the kernel takes together."""
+        """Return a block in row-major order, padded to as many columns as the kernel takes."""
         from fastgram.kernels.cpu import llvm_vectors, products
 
         n, columns = V.shape

@@ -1,4 +1,4 @@
-"""The Protocol of a device: what computes tiles and holds arrays.
+"""The Protocol of a device, which computes tiles and holds arrays.
 
 A traversal is written once, for arrays of any namespace; a device brings the namespace, the way
 there and back, the compiled kernels, and what its library of arrays does its own way. On the CPU
@@ -30,7 +30,7 @@ Multiplier = Callable[[Array, Array, Array, Array, Array], None]
 
 
 class Device(Protocol):
-    """What computes tiles, and holds them.
+    """A device computes tiles, and holds arrays.
 
     Attributes
     ----------

@@ -42,9 +42,9 @@ class Scratch:
 
     def _take(self, count: int, dtype: np.dtype[np.floating]) -> Array:
         with self._lock:
-            for place in reversed(range(len(self._idle))):
-                if (self._idle[place].size, self._idle[place].dtype) == (count, dtype):
-                    return self._idle.pop(place)
+            for k in reversed(range(len(self._idle))):
+                if (self._idle[k].size, self._idle[k].dtype) == (count, dtype):
+                    return self._idle.pop(k)
         return np.empty(count, dtype)
 
     def _give_back(self, array: Array) -> None:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fastgram.support.arrays import Array
 from fastgram.support.validation import refuse_overflow
 
 __all__ = ["UnitRows"]
 
-Array = npt.NDArray[np.float64]
 Tile = Any  # of a device, or a host's array
 
 _EPS = float(np.finfo(np.float64).eps)

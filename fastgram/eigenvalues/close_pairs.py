@@ -2,7 +2,7 @@
 
 A pair with entries Aᵢᵢ, Aⱼⱼ and a normalised cᵢⱼ = Aᵢⱼ/√(AᵢᵢAⱼⱼ) near ±1 has a 2×2 minor whose
 least eigenvalue is about (1 − |cᵢⱼ|)·Aᵢᵢ: an upper end of λ_min, and under a kinked activation, on
-data with near-duplicates, most of what λ_min is made of. Their vectors, (eᵢ ∓ eⱼ)/√2, appended to
+data with near-duplicates, most of what λ_min is made of. Their vectors, (eᵢ ∓ eⱼ)/√2, added to
 the start block of a Lanczos run, halve its passes there (`bench/passes.py`).
 """
 
@@ -12,14 +12,12 @@ import threading
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.matrix.operator import GramOperator, matrix_of
+from fastgram.support.arrays import Array
 
 __all__ = ["close_pairs"]
-
-Array = npt.NDArray[np.float64]
 
 # How close |cᵢⱼ| has to be to 1: closer than pairs are that stand out by nothing.
 _CLOSE = 0.1
@@ -47,8 +45,8 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     lock = threading.Lock()
 
     def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, own = device.xp, device.device_copy(scales)
-        cosines = block / own[rows, None] / own[columns]
+        xp, lengths = device.xp, device.device_copy(scales)
+        cosines = block / lengths[rows, None] / lengths[columns]
         sizes = abs(cosines)
         if rows == columns:
             sizes = xp.tril(sizes, -1)

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from fastgram.bracket import Bracket, condition_of
+from fastgram.eigenvalues.adapters import as_problem
+from fastgram.eigenvalues.brackets import bracket_scaled, pairs_scaled
 from fastgram.eigenvalues.methods.arpack import run_arpack
+from fastgram.eigenvalues.methods.auto import run_auto
+from fastgram.eigenvalues.methods.certified import run_certified
 from fastgram.eigenvalues.methods.dense import run_dense
-from fastgram.eigenvalues.methods.hybrid import run_auto, run_certified
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import Problem, as_problem
+from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request, Until
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled, lower_end, pairs_scaled, upper_end
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.literals import AnsweringMethod, Method
 from fastgram.support.progress import stage
+from fastgram.support.scaling import lower_end, upper_end
 from fastgram.support.threads import within_threads
 from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
 
@@ -159,8 +162,6 @@ def extreme_eigenvalues(
     until = Until(time_limit, callback, start)
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
     problem = as_problem(A)
-    if k > problem.n:
-        raise ValueError(f"k must be at most the order of the matrix, {problem.n}, not {k}")
     request = Request(
         rtol=rtol,
         chance=(1.0 - confidence) / 2.0,
@@ -175,70 +176,51 @@ def extreme_eigenvalues(
         basis_bytes=BASIS_BYTES,
         until=until,
     )
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
-    if method == "dense" and problem.dense is None:
-        raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
-    why = ""
-    if method == "auto" and problem.n <= DENSE_LIMIT and problem.dense is not None:
-        method, why = "dense", f"n ≤ {DENSE_LIMIT}"
+    _check(problem, request, method)
     answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
     used = answer.method or method
     # of the zero matrix, which no method has met, as of the others that need no product
-    return _finish(problem, request, answer, "dense" if used == "auto" else used, why, start)
+    return _finish(problem, request, answer, "dense" if used == "auto" else used, start)
+
+
+def _check(problem: Problem, request: Request, method: Method) -> None:
+    """Raise what does not fit together."""
+    if request.k > problem.n:
+        raise ValueError(f"k must be at most the order of the matrix, {problem.n}, not {request.k}")
+    if request.checkpoint is not None and not isinstance(request.checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a path, not {request.checkpoint!r}")
+    if method == "dense" and not problem.has_entries:
+        raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
 
 
 def _finish(
-    problem: Problem,
-    request: Request,
-    answer: Answer,
-    method: AnsweringMethod,
-    why: str,
-    start: float,
+    problem: Problem, request: Request, answer: Answer, method: AnsweringMethod, start: float
 ) -> ExtremeEigenvalues:
+    """Return the result: the method's brackets, what exact facts and one pass add, and words."""
     exponent = problem.exponent  # from here on all is of the matrix that was given
-    smallest, largest = (bracket_scaled(end, exponent) for end in (answer.smallest, answer.largest))
     floor = upper_end(answer.noise_floor, exponent)
-    parts = [f"{method}" + (f" ({why})" if why else "")]
-    if problem.rank_bound == 0:
-        smallest = largest = Bracket(0.0, 0.0, 0.0, "exact")
-        parts = [f"the matrix is exactly zero: {problem.rank_reason}"]
-    elif problem.rank_bound < problem.n:
-        smallest = Bracket(0.0, 0.0, 0.0, "exact")
-        zeros = problem.n - problem.rank_bound
-        parts.append(f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}")
-    one_pass = None
-    if _is_open(smallest, request.rtol) and not request.until.out_of_time():
-        with stage(request.progress, "one-pass bound"):
-            one_pass = problem.one_pass()
+    parts = [f"{method}" + (f" ({answer.why})" if answer.why else "")]
+    (smallest, largest), parts = _with_exact_facts(problem, answer, parts)
+    smallest, one_pass = _with_one_pass(problem, request, smallest)
     if one_pass is not None:
-        one_pass = lower_end(one_pass, exponent)
-        if one_pass > smallest.lower:
-            lower = min(one_pass, smallest.upper)
-            estimate = max(smallest.estimate, lower)
-            smallest = Bracket(lower, smallest.upper, estimate, "certified")
         parts.append(f"one pass proves λ_min ≥ {one_pass:.3g}")
     with stage(request.progress and 0 < problem.rank_bound < problem.n, "smallest nonzero"):
         nonzero, remark = smallest_nonzero(problem, request.dense_limit)
-    if nonzero is not None:
-        nonzero = bracket_scaled(nonzero, exponent)
-    if remark:
-        parts.append(remark)
     negative = smallest.upper < 0.0
-    if negative:
-        parts.append("λ_min is negative: the matrix is not positive semidefinite")
     resolved = smallest.lower > 0.0 or negative or smallest.guarantee == "exact"
     converged = smallest.within(request.rtol) and largest.within(request.rtol)
-    if answer.block and (note := problem.note(answer.block)):
-        parts.append(note)
-    if answer.message:
-        parts.append(answer.message)
-    sunk = not resolved and smallest.upper <= 2.0 * floor
-    if sunk:
+    below_noise_floor = not resolved and smallest.upper <= 2.0 * floor
+    parts += [
+        remark,
+        "λ_min is negative: the matrix is not positive semidefinite" if negative else "",
+        problem.note(answer.block) if answer.block else "",
+        answer.message,
+    ]
+    if below_noise_floor:
         parts.append(f"λ_min is below the noise floor of {floor:.2g}: float64 cannot see it")
-    hint = _hint(problem, (smallest, largest), method, sunk, converged or not answer.cut_short)
-    if hint:
-        parts.append(f"to tighten: {hint}")
+    as_far = converged or not answer.cut_short
+    hint = _hint(problem, (smallest, largest), method, below_noise_floor, as_far)
+    parts.append(f"to tighten: {hint}" if hint else "")
     return ExtremeEigenvalues(
         smallest=smallest,
         largest=largest,
@@ -254,10 +236,48 @@ def _finish(
         block=answer.block,
         passes=answer.passes,
         seconds=time.perf_counter() - start,
-        message="; ".join(parts),
-        smallest_nonzero=nonzero,
+        message="; ".join(filter(None, parts)),
+        smallest_nonzero=None if nonzero is None else bracket_scaled(nonzero, exponent),
         one_pass_lower=one_pass,
     )
+
+
+def _with_exact_facts(
+    problem: Problem, answer: Answer, parts: list[str]
+) -> tuple[tuple[Bracket, Bracket], list[str]]:
+    """Return the brackets of the matrix that was given, exact zeros in their place, and words."""
+    smallest, largest = (
+        bracket_scaled(end, problem.exponent) for end in (answer.smallest, answer.largest)
+    )
+    zero = Bracket(0.0, 0.0, 0.0, "exact")
+    if problem.rank_bound == 0:
+        return (zero, zero), [f"the matrix is exactly zero: {problem.rank_reason}"]
+    if problem.rank_bound < problem.n:
+        zeros = problem.n - problem.rank_bound
+        fact = f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}"
+        return (zero, largest), [*parts, fact]
+    return (smallest, largest), parts
+
+
+def _with_one_pass(
+    problem: Problem, request: Request, smallest: Bracket
+) -> tuple[Bracket, float | None]:
+    """Return λ_min's bracket, raised by one pass over the entries where that may be of use.
+
+    And the lower bound that the pass proves, None where there was none.
+    """
+    one_pass = None
+    if _is_open(smallest, request.rtol) and not request.until.out_of_time():
+        with stage(request.progress, "one-pass bound"):
+            one_pass = problem.one_pass()
+    if one_pass is None:
+        return smallest, None
+    one_pass = lower_end(one_pass, problem.exponent)
+    if one_pass > smallest.lower:
+        lower = min(one_pass, smallest.upper)
+        estimate = max(smallest.estimate, lower)
+        smallest = Bracket(lower, smallest.upper, estimate, "certified")
+    return smallest, one_pass
 
 
 def _is_open(smallest: Bracket, rtol: float) -> bool:
@@ -267,22 +287,29 @@ def _is_open(smallest: Bracket, rtol: float) -> bool:
 
 
 def _hint(
-    problem: Problem, ends: tuple[Bracket, Bracket], method: str, sunk: bool, converged: bool
+    problem: Problem,
+    ends: tuple[Bracket, Bracket],
+    method: str,
+    below_noise_floor: bool,
+    as_far: bool,
 ) -> str:
-    """Return what would make the brackets narrower or their guarantee stronger, in words."""
+    """Return what would make the brackets narrower or their guarantee stronger, in words.
+
+    `as_far`: whether more passes would change nothing.
+    """
     guarantees = {end.guarantee for end in ends} - {"exact"}
     if not guarantees:
         return ""
-    if sunk:
+    if below_noise_floor:
         return problem.exact_call() if problem.n <= _EXACT_LIMIT else ""
     if "none" in guarantees:
         return 'method="lanczos", which bounds both ends'
     if method == "dense":
         return ""  # rounding is all that is left
-    if not converged:
+    if not as_far:
         return "more passes"
     narrower = "a smaller rtol"
-    if "probabilistic" in guarantees and problem.visit is not None:
+    if "probabilistic" in guarantees and problem.has_entries:
         size = packed_bytes(problem.n)
         return f'{narrower}; method="certified" would prove it, in {size / 2**30:.2g} GiB'
     return narrower

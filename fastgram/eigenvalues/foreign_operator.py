@@ -1,4 +1,4 @@
-"""Products with somebody else's operator, whose functions may do as they like with arrays.
+"""ForeignProblem: somebody else's operator, whose functions may do as they like with arrays.
 
 They may work in place, and return one array again and again: they are given copies, and what they
 return is copied.
@@ -6,18 +6,97 @@ return is copied.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator
 
+from fastgram.eigenvalues.problem import Problem
+from fastgram.linalg.certificate import Visitor
+from fastgram.support.arrays import Array
+from fastgram.support.scaling import exponent_of, scaled
 from fastgram.support.validation import as_real_array
 
-__all__ = ["products_of"]
+__all__ = ["ForeignProblem", "products_of"]
 
-Array = npt.NDArray[np.float64]
+_EPS = float(np.finfo(np.float64).eps)
+# Additions of somebody else's product beyond the n of a plain sum.
+_FOREIGN = 64
+
+
+class ForeignProblem(Problem):
+    """A symmetric LinearOperator of which products alone are known: see `Problem`."""
+
+    has_entries = False
+    entry_error = 0.0
+    semidefinite = False
+    rank_reason = ""
+
+    def __init__(self, A: LinearOperator) -> None:
+        if A.shape[0] != A.shape[1]:
+            raise ValueError(f"the operator must be square, not of shape {A.shape}")
+        if A.shape[0] == 0:
+            raise ValueError("the operator is empty")
+        if np.dtype(A.dtype).kind == "c":
+            raise TypeError("the operator is complex: it must be real")
+        self.n = self.rank_bound = int(A.shape[0])
+        self.exponent = 0
+        self._size_is_known = False
+        self._product_of = products_of(A)
+
+    def multiply(self, V: Array) -> Array:
+        """Return the product with an (n, b) block; the first one chooses `exponent`."""
+        product = self._scaled_product(V)
+        if not self._size_is_known:
+            # one column, so that a checkpoint, which is recognised by one, says the same
+            size = float(np.max(np.abs(product[:, 0]), initial=0.0))
+            self.exponent, self._size_is_known = exponent_of(size), size > 0.0
+            if self.exponent:  # what is near the ends of the range has lost digits
+                return self._scaled_product(V)
+        return product
+
+    def _scaled_product(self, V: Array) -> Array:
+        # half of the power is taken by V, so that A's own products are mid-range
+        half = self.exponent // 2
+        product = self._product_of(scaled(V, -half))
+        if not np.all(np.isfinite(product)):
+            raise ValueError("the operator returned values that are not finite")
+        return scaled(product, half - self.exponent)
+
+    def noise_floor(self, largest: float, columns: int = 1) -> float:
+        """Bound the spectral norm of (computed products − exact ones of the operator).
+
+        Its products are taken to be as accurate as a plain sum of n terms, and ‖A‖ to be the
+        largest |Ritz value|.
+        """
+        return math.sqrt(min(columns, self.n)) * self.summands() * _EPS * largest
+
+    def summands(self) -> int:
+        """Return the n of γₙ, as it is supposed to be."""
+        return self.n + _FOREIGN
+
+    def dense(self) -> Array:
+        """Raise TypeError: entries are not known."""
+        _no_entries()
+
+    def visit(self, visitor: Visitor) -> None:
+        """Raise TypeError: entries are not known."""
+        _no_entries()
+
+    def diagonal(self) -> Array:
+        """Raise TypeError: entries are not known."""
+        _no_entries()
+
+    def absolute_row_sum(self) -> float:
+        """Raise TypeError: entries are not known."""
+        _no_entries()
+
+
+def _no_entries() -> NoReturn:
+    raise TypeError("the entries of a LinearOperator are not known: pass an array or GramOperator")
 
 
 def products_of(A: LinearOperator) -> Callable[[Array], Array]:
@@ -62,5 +141,5 @@ def _has_no_matmat(A: LinearOperator) -> bool:
     """
     if type(A)._matmat is LinearOperator._matmat:
         return True
-    mine = "_CustomLinearOperator__matmat_impl"  # of LinearOperator(shape, matvec, matmat=None)
-    return vars(A).get(mine, mine) is None
+    given = "_CustomLinearOperator__matmat_impl"  # of LinearOperator(shape, matvec, matmat=None)
+    return vars(A).get(given, given) is None

@@ -1,25 +1,26 @@
 """A proven lower bound of the smallest eigenvalue from one pass over the entries, nothing stored.
 
-Entries over spans, Bᵢⱼ = K(ρᵢⱼ), have K(ρ) = Σ aₖρᵏ with no negative coefficient. Every matrix
+Entries over row scales, Bᵢⱼ = K(ρᵢⱼ), have K(ρ) = Σ aₖρᵏ with no negative coefficient. Every matrix
 with the entries ρᵢⱼᵏ is positive semidefinite (Schur product theorem), so taking the orders up to
-some k away only lowers B, and Gershgorin's discs bound what is left, the *tail*:
+some k away only lowers B, and Gershgorin's discs bound what is left, the *remainder* of the series:
 
-    λ_min(B) ≥ minᵢ (tail(1) − Σ_{j≠i} |tail(ρᵢⱼ)|),   tail(ρ) = K(ρ) − Σ_{l≤k} aₗρˡ.
+    λ_min(B) ≥ minᵢ (R(1) − Σ_{j≠i} |R(ρᵢⱼ)|),   R(ρ) = K(ρ) − Σ_{l≤k} aₗρˡ.
 
 This holds for *any* coefficients aₗ ≥ 0: what is taken away is positive semidefinite whatever they
 are. Errors in them make the bound less tight and never wrong, so that they need no proof. The
-tail is a function of the cosine like K itself: it has a table of its own, the tile kernel
+remainder is a function of the cosine like K itself: it has a table of its own, the tile kernel
 evaluates it from the rows as it does any entry, close pairs included, and a pass costs what a
 product with one vector costs, whatever the order.
 
-The matrix itself is A = DBD, D the spans, and with T the matrix of tails λ_min(A) ≥ λ_min(DTD).
-D(DTD)D⁻¹ = D²T has the eigenvalues of DTD and rows whose discs reach down to spanᵢ² times the
-margin of row i of T: the least of these is the bound of λ_min(A).
+The matrix itself is A = DBD, D the row scales, and with T the matrix of remainders
+λ_min(A) ≥ λ_min(DTD). D(DTD)D⁻¹ = D²T has the eigenvalues of DTD and rows whose discs reach down to
+scaleᵢ² times the margin of row i of T: the least of these is the bound of λ_min(A).
 
-*What is subtracted.* The table of the tail is off by at most its own error, and by its slope times
-the error of the chord, in each entry: a row of n of them and twice its diagonal one by n + 2 times
-that. Sums of n terms of either sign, absolute values taken, are off by γ(n + 8) of themselves. No
-table entry is used beside the tail's, so that the errors of K's table play no part.
+*What is subtracted.* The table of the remainder is off by at most its own error, and by its slope
+times the error of the chord, in each entry: summed over a row and twice its diagonal entry, n + 2
+times as much. Sums of n terms of either sign, absolute values taken, are off by γ(n + 8) of
+themselves. No table entry is used beside the remainder's, so that the errors of K's table play no
+part.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from fastgram.kernels.contract import Table
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.matrix.products import plan
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_integer
@@ -50,9 +52,8 @@ from fastgram.support.validation import as_integer
 if TYPE_CHECKING:
     from fastgram.devices.fused_product import FusedProduct
 
-__all__ = ["ORDERS", "TailBound", "tail_bound"]
+__all__ = ["ORDERS", "OnePassBound", "one_pass_bound"]
 
-Array = npt.NDArray[np.float64]
 Tile = npt.NDArray[np.floating]
 Places = npt.NDArray[np.intp]
 
@@ -68,8 +69,8 @@ _GAIN = 1.2
 
 
 @dataclass(frozen=True)
-class TailBound:
-    """What one pass proves.
+class OnePassBound:
+    """A lower bound that one pass proves.
 
     Attributes
     ----------
@@ -78,7 +79,7 @@ class TailBound:
     order : int
         The highest order that was taken away.
     slack : float
-        What was subtracted for all errors and roundings, in units of `lower`.
+        Subtracted for all errors and roundings, in units of `lower`.
     """
 
     lower: float
@@ -86,7 +87,7 @@ class TailBound:
     slack: float
 
 
-def tail_bound(op: GramOperator, order: int | None = None) -> TailBound | None:
+def one_pass_bound(op: GramOperator, order: int | None = None) -> OnePassBound | None:
     """Return a proven lower bound of the smallest eigenvalue, by a pass or two over the entries.
 
     Parameters
@@ -99,7 +100,7 @@ def tail_bound(op: GramOperator, order: int | None = None) -> TailBound | None:
 
     Returns
     -------
-    TailBound or None
+    OnePassBound or None
         None where entries are not one function of the cosine: finite width, rows of many norms
         under an activation that is not homogeneous, and matrices of zeros.
 
@@ -118,36 +119,36 @@ def tail_bound(op: GramOperator, order: int | None = None) -> TailBound | None:
     """
     if order is not None:
         order = as_integer("order", order, 0)
-    tails = _tails_of(op)
-    if tails is None:
+    remainders = _remainders_of(op)
+    if remainders is None:
         return None
-    if not np.all(tails.entries.rows.norms):  # a row of zeros, whose entries are no table's
-        return TailBound(0.0, order or 0, 0.0)
+    if not np.all(remainders.entries.rows.norms):  # a row of zeros, whose entries are no table's
+        return OnePassBound(0.0, order or 0, 0.0)
     if order is not None:
-        return tails.bound(order)[0]
-    order, limit = tails.best_of(tails.sample())
+        return remainders.bound(order)[0]
+    order, limit = remainders.best_of(remainders.sample())
     if limit <= 0.0:
-        return TailBound(0.0, order, 0.0)
-    found, worst = tails.bound(order)
-    other, limit = tails.best_of(worst)
+        return OnePassBound(0.0, order, 0.0)
+    found, worst = remainders.bound(order)
+    other, limit = remainders.best_of(worst)
     if limit <= _GAIN * found.lower:
         return found
-    return max(found, tails.bound(other)[0], key=lambda bound: bound.lower)
+    return max(found, remainders.bound(other)[0], key=lambda bound: bound.lower)
 
 
-def _tails_of(op: GramOperator) -> _Tails | None:
+def _remainders_of(op: GramOperator) -> _Remainders | None:
     entries = matrix_of(op).entries.of_one_table
     if entries is None:
         return None
-    return _Tails(entries, entries.table, matrix_of(op).devices)
+    return _Remainders(entries, entries.table, matrix_of(op).devices)
 
 
 @dataclass
-class _Tails:
-    """The tails of the entries of an operator; `whole` is the table of K."""
+class _Remainders:
+    """The series remainders of an operator's entries; `full_table` is the table of K."""
 
     entries: TabledEntries
-    whole: Table
+    full_table: Table
     devices: tuple[Device, ...]
     norm: float = field(init=False)
 
@@ -156,21 +157,21 @@ class _Tails:
         self.norm = 1.0 if homogeneous else float(np.mean(np.unique(self.entries.rows.norms)))
 
     def table(self, order: int) -> Table:
-        """Return the table of the tail above an order."""
+        """Return the table of the remainder above an order."""
         network, kind, dtype = self.entries.network, self.entries.kind, self.entries.dtype
-        return _tail_table(network, kind, self.norm, order, dtype.name, self.whole.scale)
+        return _remainder_table(network, kind, self.norm, order, dtype.name, self.full_table.scale)
 
     def _entry_slack(self, table: Table) -> float:
-        """Bound the errors of a whole row of entries of the tail, added up."""
+        """Bound the errors of a whole row of entries of the remainder, added up."""
         chord = self.entries.chord_error()
         # K was made for one norm, and the rows' may be a few roundings off
-        norms = self.entries.error - (self.whole.error + self.whole.slope * chord)
-        # those of the row, and twice that of the diagonal entry in 2·tail(1)
+        norms = self.entries.error - (self.full_table.error + self.full_table.slope * chord)
+        # those of the row, and twice that of the diagonal entry in 2·R(1)
         count = self.entries.shape[0] + 2
         return count * (table.error + table.slope * chord + max(norms, 0.0))
 
     def _margins(self, table: Table, sums: Array) -> Array:
-        """Return tail(1) − Σ_{j≠i}|tail(ρᵢⱼ)| from the sums over all j."""
+        """Return R(1) − Σ_{j≠i}|R(ρᵢⱼ)| from the sums over all j."""
         return 2.0 * table.at_one - sums
 
     def best_of(self, chosen: Places) -> tuple[int, float]:
@@ -188,7 +189,7 @@ class _Tails:
         """Return the rows that come closest to some that are spread evenly.
 
         The bound is that of the row with the closest company, which an even sample would miss, or
-        of the row with the least span.
+        of the row with the least scale.
         """
         unit, n = self.entries.rows.unit, self.entries.shape[0]
         even = np.unique(np.linspace(0, n - 1, min(_PROBES, n)).astype(np.intp))
@@ -216,21 +217,21 @@ class _Tails:
                 y = np.array(unit[start : start + CPU.tile])  # writable, as Numba compiled for
                 cosines, out = x @ y.T, np.empty((x.shape[0], y.shape[0]))
                 scales = ones[: x.shape[0]], ones[: y.shape[0]]
-                for table, own in zip(tables, sums, strict=True):
+                for table, row_sums in zip(tables, sums, strict=True):
                     CPU.evaluate(cosines, x, y, *scales, table, out)
-                    own += np.sum(np.abs(out), axis=1)
+                    row_sums += np.sum(np.abs(out), axis=1)
         weights = self.entries.row_scales[chosen] ** 2
         return [
-            float(np.min(weights * (self._margins(table, own) - self._entry_slack(table))))
-            for table, own in zip(tables, sums, strict=True)
+            float(np.min(weights * (self._margins(table, row_sums) - self._entry_slack(table))))
+            for table, row_sums in zip(tables, sums, strict=True)
         ]
 
-    def bound(self, order: int) -> tuple[TailBound, Places]:
+    def bound(self, order: int) -> tuple[OnePassBound, Places]:
         """Return the bound by one pass, and the rows that keep it from being higher."""
         reached, slack = self.discs(order)
         worst = np.argsort(reached - slack, kind="stable")[:_SAMPLE]
         lower = float(reached[worst[0]] - slack[worst[0]])
-        return TailBound(max(lower, 0.0), order, float(slack[worst[0]])), worst
+        return OnePassBound(max(lower, 0.0), order, float(slack[worst[0]])), worst
 
     def discs(self, order: int) -> tuple[Array, Array]:
         """Return, by one pass, how far down each row's disc reaches, and what that is off by."""
@@ -239,16 +240,16 @@ class _Tails:
         entry_slack = self._entry_slack(table)
         sums = self._sums(table, entry_slack)
         margins, weights = self._margins(table, sums), self.entries.row_scales**2
-        # spans are powers of norms
+        # row scales are powers of norms
         power = max(self.entries.network.homogeneity() or 1, 1)
-        spans = 2.0 * power * self.entries.weight_error() + 4.0 * _EPS
-        slack = entry_slack + gamma(n + 8) * sums + spans * np.abs(margins)
+        scale_error = 2.0 * power * self.entries.weight_error() + 4.0 * _EPS
+        slack = entry_slack + gamma(n + 8) * sums + scale_error * np.abs(margins)
         return weights * margins, weights * slack
 
     def _sums(self, table: Table, entry_slack: float) -> Array:
-        """Return the sums of |tail| along each row, by one pass."""
+        """Return the sums of |R| along each row, by one pass."""
         home = self.devices[0]
-        blocks = _TailBlocks(self.entries, table, self.entries.dtype, entry_slack)
+        blocks = _RemainderEntries(self.entries, table, self.entries.dtype, entry_slack)
         with home.context():
             ones = home.xp.ones((self.entries.shape[0], 1))
             sums = plan(blocks, 1, None, self.devices).multiply(ones, absolute=True)
@@ -256,8 +257,8 @@ class _Tails:
 
 
 @dataclass
-class _TailBlocks:
-    """The tail over spans, as what a traversal takes blocks of."""
+class _RemainderEntries:
+    """The remainders over row scales, as entries that a traversal takes blocks of."""
 
     entries: TabledEntries
     table: Table
@@ -272,7 +273,7 @@ class _TailBlocks:
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute: no more than one of the matrix."""
+        """Floating-point operations that an entry takes: no more than one of the matrix."""
         return self.entries.entry_flops
 
     of_one_table: None = None
@@ -301,11 +302,11 @@ class _TailBlocks:
         return ""
 
     def diagonal(self) -> Array:
-        """Return the tail of each row with itself."""
+        """Return the remainder of each row with itself."""
         return np.full(self.shape[0], self.table.at_one)
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
-        """Fill `out` with the tail between rows i and j; `scratch` is of its shape."""
+        """Fill `out` with the remainder between rows i and j; `scratch` is of its shape."""
         rows = self.entries.rows
         unit = device.unit(rows)
         x, y = unit[i], unit[j]
@@ -321,7 +322,7 @@ def _parts(network: Network, kind: str, norm: float, orders: int) -> tuple[Profi
 
 
 @functools.lru_cache(maxsize=64)
-def _tail_table(
+def _remainder_table(
     network: Network, kind: str, norm: float, order: int, dtype: str, scale: float
 ) -> Table:
     """Return the table of K − Σ aₖρᵏ; `scale` is K's, of which its samples carry the rounding."""
@@ -339,7 +340,7 @@ def _tail_table(
         lower = lost @ even[1:] + (-1.0 if far else 1.0) * (lost @ odd[1:])
         return np.asarray(profile.chords(far, offsets) - lower[:, None])
 
-    tail = Profile(
+    remainder = Profile(
         profile.at_one - np.sum(taken),
         profile.at_minus_one - np.sum(even) + np.sum(odd),
         chords,
@@ -347,6 +348,6 @@ def _tail_table(
         profile.error,
         profile.by_norm,
     )
-    table = build_table(tail, dtype, scale)
+    table = build_table(remainder, dtype, scale)
     rounding = gamma(order + 8) * float(np.sum(taken))  # of the sums above
     return replace(table, error=table.error + rounding)

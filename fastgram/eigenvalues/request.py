@@ -1,4 +1,4 @@
-"""What a method is asked for, and what it answers; one face for all methods."""
+"""Request and Answer: the arguments of every method, checked, and its result."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastgram.bracket import Bracket
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.results import RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled
 from fastgram.support.literals import AnsweringMethod
 from fastgram.support.validation import as_number
 
-__all__ = ["Answer", "Patience", "Request", "Until"]
+__all__ = ["Answer", "PassBudget", "Request", "Until"]
 
 # Nearly closed: no wider than so many times what was asked for.
 _NEARLY = 4.0
 
 
 @dataclass(frozen=True)
-class Patience:
-    """When passes have gone on for long enough that another way should be taken."""
+class PassBudget:
+    """How long passes may go on before another way should be taken."""
 
     passes: int  # that cost as much as the other way
 
-    def enough(self, passes: int, rtol: float) -> float:
+    def allowed_width(self, passes: int, rtol: float) -> float:
         """Return how wide λ_min's bracket may be after so many passes, relative to it.
 
         Brackets narrow about exponentially: at half of the passes the width should be √rtol. At
@@ -43,7 +43,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Until:
-    """What ends a run with what it has: a time limit, and the word of a callback."""
+    """A time limit and a callback, either of which ends a run with what it has."""
 
     time_limit: float | None = None  # in seconds, from `started`
     callback: Callable[[Bracket, Bracket], object] | None = None
@@ -68,13 +68,13 @@ class Until:
         return isinstance(said, (bool, np.bool_)) and bool(said)
 
     def words(self, late: bool) -> str:
-        """Return what a message says of the end that it made."""
+        """Return the words of a message: `late` for the time limit, else for the callback."""
         return f"stopped at time_limit = {self.time_limit:g} s" if late else "stopped by callback"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, checked."""
+    """The arguments of a call, checked."""
 
     rtol: float
     chance: float  # of a miss, at each end
@@ -87,13 +87,13 @@ class Request:
     progress: bool
     dense_limit: int  # the order up to which a proof by factorisation is worth its time
     basis_bytes: int | None = None  # what the basis of "lanczos" may take
-    patience: Patience | None = None
+    pass_budget: PassBudget | None = None
     until: Until = Until()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method found; an end that exact facts have settled is overridden later."""
+    """The result of a method; an end that exact facts decide is overridden later."""
 
     smallest: Bracket
     largest: Bracket
@@ -104,5 +104,6 @@ class Answer:
     passes: int
     message: str
     method: AnsweringMethod | None = None  # where it is another than was called
+    why: str = ""  # it was that method
     cut_short: bool = False  # by max_passes, the time limit, the callback or the noise floor
-    impatient: bool = False  # whether `Request.patience` ended it
+    stopped_early: bool = False  # whether `Request.pass_budget` ended it

@@ -1,20 +1,16 @@
-"""What `extreme_eigenvalues` answers with."""
+"""ExtremeEigenvalues and RitzPairs: the result of `extreme_eigenvalues`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from fastgram.bracket import Bracket, bracket_table, plain
+from fastgram.support.arrays import Array
 from fastgram.support.equality import ComparedByParts
 from fastgram.support.literals import AnsweringMethod
 
 __all__ = ["ExtremeEigenvalues", "RitzPairs"]
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,16 +19,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.methods.dense import prove_below
 from fastgram.eigenvalues.problem import Problem
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
 __all__ = ["smallest_nonzero"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -48,7 +46,7 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
     bracket : Bracket or None
         Certified; None where r is 0 or n, or both orders are beyond the limit.
     message : str
-        What there is to say of it; empty where there is nothing.
+        For the result; empty where there is nothing to say.
     """
     n, r = problem.n, problem.rank_bound
     reason = ""
@@ -59,9 +57,9 @@ def smallest_nonzero(problem: Problem, dense_limit: int) -> tuple[Bracket | None
         reason = f"but for the rounding of the norms the rank is at most {r}: {reason}"
     if not 0 < r < n:
         return None, ""
-    if problem.dense is not None and n <= dense_limit:
+    if problem.has_entries and n <= dense_limit:
         A, error = problem.dense(), problem.entry_error
-    elif problem.factor_square is not None and (problem.factor_columns or n) <= dense_limit:
+    elif problem.factor_columns is not None and problem.factor_columns <= dense_limit:
         A = problem.factor_square()
         # roundings of the factor's entries and of sums over all rows, of JᵀJ in the trace norm
         error = problem.entry_error + gamma(n + 16) * 1.01 * float(np.trace(A))

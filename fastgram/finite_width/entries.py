@@ -160,7 +160,7 @@ class FiniteEntries:
 
     @functools.cached_property
     def factors(self) -> Factors:
-        """What multiplies without tiles, for a symmetric matrix."""
+        """Products by factors, without tiles, for a symmetric matrix."""
         return Factors(self.features, self.row_side.rows)
 
     # --- tiles ------------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ def _series(
 ) -> tuple[_Series, _Series]:
     """Fit the distances from both ends, on common pieces."""
     fitter = _Fitter(activation, derivative, np.asarray(variances))
-    pieces = halve([(0.0, _TOP)], fitter.piece_of, fitter.halves)[::-1]
+    pieces = halve([(0.0, _TOP)], fitter.piece_of, fitter.halves)
     edges = np.array([0.0, *(piece.high for piece in pieces)])
     near, far = (
         _Series(
@@ -260,7 +260,7 @@ class _Fitter:
         return _FittedPiece(interval[1], series.reshape(_DEGREE + 1, 2, -1), miss.reshape(2, -1))
 
     def halves(self, interval: tuple[float, float]) -> list[tuple[float, float]]:
-        """Return both halves of an interval, unless it is too narrow for that."""
+        """Return both halves of an interval, the left one last; refuse one that is too narrow."""
         low, high = interval
         if high - low < _NARROWEST:
             raise ValueError(
@@ -269,7 +269,7 @@ class _Fitter:
                 " kink in kinks="
             )
         middle = (low + high) / 2.0
-        return [(low, middle), (middle, high)]
+        return [(middle, high), (low, middle)]
 
 
 def _jumps(activation: Activation, derivative: bool) -> bool:

@@ -1,7 +1,7 @@
 """Block Lanczos with full reorthogonalisation: A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁.
 
-It starts from random columns and, if wished, directions appended to them. A run that is short of
-memory goes on from its residual block with Ritz vectors appended, and forgets the rest of the
+It starts from random columns and, if wished, extra vectors after them. A run that is short of
+memory goes on from its residual block with Ritz vectors beside it, and forgets the rest of the
 basis: a new stage.
 
 The run keeps what the brackets of `fastgram.linalg.lanczos_bound` are made of: the blocks Aⱼ and
@@ -21,19 +21,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.linalg.krylov_basis import Basis
-from fastgram.linalg.start_block import random_columns, with_appended
+from fastgram.linalg.start_block import augment, random_columns
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["BlockLanczos"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -48,7 +46,7 @@ class BlockLanczos:
     n, block : int
         Order of the matrix, and random columns of the start block.
     seed : int
-    appended : (n, p) array, optional
+    extra_start_vectors : (n, p) array, optional
         Directions that the start block holds after its random columns: any at all; a NumPy array.
     device : Device
         Where the vectors live. The start block is drawn on the CPU and is the same on all.
@@ -85,7 +83,7 @@ class BlockLanczos:
         n: int,
         block: int,
         seed: int,
-        appended: Array | None = None,
+        extra_start_vectors: Array | None = None,
         device: Device = CPU,
         basis_bytes: int | None = None,
     ) -> None:
@@ -101,8 +99,8 @@ class BlockLanczos:
         self.norm = 0.0
         with self._working():
             start, self.start_factor = random_columns(n, self.block, seed)
-            if appended is not None:
-                start = with_appended(start, appended)
+            if extra_start_vectors is not None:
+                start = augment(start, extra_start_vectors)
             self._begin(device.put(start))
 
     @contextmanager
@@ -126,7 +124,7 @@ class BlockLanczos:
         ]
         with self._working():
             vectors = np.hstack([part for part in kept if part is not None])
-            start = with_appended(self._device.get(self._current), vectors)
+            start = augment(self._device.get(self._current), vectors)
             self._go_on(start)
 
     def _go_on(self, start: Array) -> None:
@@ -140,7 +138,7 @@ class BlockLanczos:
 
     @property
     def spilled(self) -> int:
-        """Bytes of the basis in host memory because the device has no room for them."""
+        """Bytes of the basis in host memory because the device has no memory for them."""
         return self._basis.spilled
 
     @property
@@ -252,11 +250,11 @@ class BlockLanczos:
 
     def _split(self, residual: Any) -> tuple[Any, Array]:
         """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
-        room = self.n - self._basis.columns
+        max_columns = self.n - self._basis.columns
         block, triangle = self._device.qr(residual)
         left, sizes, right = np.linalg.svd(triangle)
         small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
-        keep = min(int(np.count_nonzero(sizes > small)), room)
+        keep = min(int(np.count_nonzero(sizes > small)), max_columns)
         if keep == residual.shape[1]:
             return block, triangle
         # sizes above `small` are dropped only where the basis fills the space: rounding again
@@ -307,7 +305,7 @@ class BlockLanczos:
         return np.concatenate(result)
 
     def leaving(self, small: Array) -> Array:
-        """Return what a vector of T's has in the residual block: BₖEₖᵀ times it."""
+        """Return BₖEₖᵀ times a vector of T's: its part in the residual block."""
         return np.asarray(self.couplings[-1] @ small[-self.diagonals[-1].shape[0] :])
 
     def residual_part(self, vector: Array) -> Array:

@@ -30,12 +30,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.linalg.packed_cholesky import PANEL, LowerTriangle
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import conventional_blas
 
 __all__ = ["Visit", "Visitor", "certify_below", "shifted_factor", "visit_array"]
 
-Array = npt.NDArray[np.float64]
 # Told of blocks of a symmetric matrix that cover its lower triangle, each with its rows and
 # columns, on any thread.
 Visitor = Callable[[slice, slice, npt.NDArray[np.floating]], None]
@@ -46,7 +46,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 
 
 def visit_array(A: Array) -> Visit:
-    """Return what visits the lower triangle of an array."""
+    """Return the function that visits the lower triangle of an array."""
 
     def visit(visitor: Visitor) -> None:
         n = A.shape[0]
@@ -68,7 +68,7 @@ def certify_below(visit: Visit, n: int, shift: float, sign: float = 1.0) -> floa
         Visits A, which is not changed.
     n : int
     shift : float
-        What is tried.
+        The bound that is tried, before c is taken off.
     sign : {1.0, -1.0}
 
     Returns
@@ -91,7 +91,7 @@ def shifted_factor(
     """Factorise sign·A − shift·I, and return L and the c by which its proof is short.
 
     Memory: one lower triangle, in whose place L is. Where the factorisation does not run through
-    there is no L, and c is what it would have been.
+    there is no L, and c is the one it would have had.
     """
     triangle = LowerTriangle(n)
     visit(triangle.write)

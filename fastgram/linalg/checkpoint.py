@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.support.arrays import Array
 
 __all__ = ["Checkpoint"]
-
-Array = npt.NDArray[np.float64]
 
 
 class Checkpoint:
@@ -37,7 +35,7 @@ class Checkpoint:
     ------
     ValueError
         If the folder holds a run on another matrix, or with another order, block, seed or number
-        of appended directions.
+        of extra start vectors.
     OSError
         If the folder cannot be made or written.
     """

@@ -1,10 +1,10 @@
-"""The guard: g below one value on whole intervals, from a block Lanczos run's T at a few points.
+"""Exclusion: intervals without eigenvalues, from a block Lanczos run's T at a few points.
 
-`fastgram.linalg.lanczos_bound` says what g is and why a scan of it proves nothing by itself. Here λ
-is an eigenvalue of A, u its unit eigenvector, rⱼ = uᵀQⱼ, y = (r₀ … rₖ₋₁) and r₀' the part of r₀
-that belongs to the random columns. What a run misses of A Q = QT + QₖBₖEₖᵀ is F: rounding and the
-directions it dropped, of norm at most f. All is written for the lower end; the upper end is the
-lower one of −A.
+`fastgram.linalg.lanczos_bound` says what g is and why a scan of it proves nothing by itself: here
+it is proven to be below one value on whole intervals. λ is an eigenvalue of A, u its unit
+eigenvector, rⱼ = uᵀQⱼ, y = (r₀ … rₖ₋₁) and r₀' the part of r₀ that belongs to the random columns.
+What a run misses of A Q = QT + QₖBₖEₖᵀ is F: rounding and the directions it dropped, of norm at
+most f. All is written for the lower end; the upper end is the lower one of −A.
 
 *The lemma.* Let x lie below the least Ritz value θ₁, H = (T − x)⁻¹, D = θ₁ − x = 1/‖H‖. With
 T̂ the matrix T over the row BₖEₖᵀ, r(T̂ − xÎ) = (λ − x)y − uᵀF. So r − e solves the recurrence
@@ -19,9 +19,9 @@ Putting y = (r − e's part) + e once more into e,
     ‖r₀'‖ ≤ (√g + τη)(1 + τ + φ) + τ(τ + φ)σ + φσ,
 
 since ‖H²E₀‖ ≤ ‖H‖‖HE₀‖; η = D·max ‖yHE₀‖/‖r‖ over the solutions r at x. Where the right-hand side
-is below √q no λ at this τ has a share of q: one point x settles the interval of all such λ. What is
-missed may grow with the eigenvalue that is spoken of (see `Missed`): f is then taken at the far end
-of the interval, which reaches no further than 2D from θ₁.
+is below √q no λ at this τ has an overlap of q: one point x excludes the interval of all such λ.
+What is missed may grow with the eigenvalue that is spoken of (see `Missed`): f is then taken at the
+far end of the interval, which reaches no further than 2D from θ₁.
 
 *Far out* the Schur complements Xⱼ of T − x are at least D, and ‖rⱼ₊₁‖ ≥ ‖rⱼXⱼ‖/‖Bⱼ₊₁‖, so that
 1/g(x) ≥ 1 + Σⱼ Πᵢ≤ⱼ (D/‖Bᵢ‖)². That grows with D, and ends the sequence of points.
@@ -57,25 +57,25 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import scipy.special
 
-__all__ = ["LOOSE", "Missed", "measure", "proven_edge", "settled"]
+from fastgram.support.arrays import Array
 
-Array = npt.NDArray[np.float64]
+__all__ = ["EDGE_RTOL", "Missed", "excludes", "measure", "proven_edge"]
+
 Measures = tuple[Array, Array, Array]
 
 _EPS = float(np.finfo(np.float64).eps)
 _TOGETHER = 32  # points evaluated at a time
 _MOST = 1024  # points in all; the edge is then where the proof has come to
-# The edge may lie so much further out than it has to, relative to its distance.
-LOOSE = 1.0 / 64.0
-# Kept of every interval, and of the room below √q: far more than rounding takes.
-_KEPT, _ROOM = 0.999, 1.0 - 1e-6
+# How much further out than it has to the edge may lie, relative to its distance.
+EDGE_RTOL = 1.0 / 64.0
+# Kept of every interval, and of what is left below √q: far more than rounding takes.
+_RADIUS_KEPT, _SLACK_KEPT = 0.999, 1.0 - 1e-6
 
 
 class Missed(NamedTuple):
-    """What a recurrence misses where it meets an eigenvector: a bound on ‖uᵀF‖.
+    """A bound on ‖uᵀF‖, what a recurrence misses where it meets an eigenvector.
 
     It is fixed + growth·D for an eigenvalue that lies D beyond the extreme Ritz value.
     """
@@ -89,7 +89,7 @@ class Missed(NamedTuple):
 
 
 class Run(Protocol):
-    """What is asked of a run: its blocks, and how many columns of the first are random."""
+    """The blocks of a run, and how many columns of the first are random."""
 
     block: int
     earlier: list[tuple[list[Array], list[Array]]]
@@ -187,19 +187,20 @@ def _norms(stack: Array) -> Array:
     return np.asarray(np.linalg.norm(stack, 2, axis=(1, 2)))
 
 
-def reach(root: Array, eta: Array, sigma: Array, phi: Array, goal: float) -> Array:
-    """Return the largest τ ≤ 1 that the lemma settles; not positive where it settles nothing."""
-    room = goal * _ROOM - root * (1.0 + phi) - phi * sigma
-    plain = room / (root + sigma)
+def excluded_radius(root: Array, eta: Array, sigma: Array, phi: Array, goal: float) -> Array:
+    """Return the largest τ ≤ 1 that the lemma excludes; not positive where it excludes nothing."""
+    slack_left = goal * _SLACK_KEPT - root * (1.0 + phi) - phi * sigma
+    plain = slack_left / (root + sigma)
     linear = root + eta * (1.0 + phi) + phi * sigma
-    square = linear**2 + 4.0 * (eta + sigma) * np.maximum(room, 0.0)
-    best = np.maximum(plain, np.where(room > 0.0, 2.0 * room / (linear + np.sqrt(square)), room))
-    return _KEPT * np.minimum(best, 1.0)
+    square = linear**2 + 4.0 * (eta + sigma) * np.maximum(slack_left, 0.0)
+    quadratic = 2.0 * slack_left / (linear + np.sqrt(square))
+    best = np.maximum(plain, np.where(slack_left > 0.0, quadratic, slack_left))
+    return _RADIUS_KEPT * np.minimum(best, 1.0)
 
 
-def far_edge(run: Run, spread: float, goal: float, missed: Missed) -> float:
-    """Return a distance beyond which the bound that grows with the distance settles all."""
-    distances = spread * np.exp2(np.arange(-60.0, 60.0, 0.25))
+def far_edge(run: Run, spectral_scale: float, goal: float, missed: Missed) -> float:
+    """Return a distance beyond which the bound that grows with the distance excludes all."""
+    distances = spectral_scale * np.exp2(np.arange(-60.0, 60.0, 0.25))
     logarithms = np.log(distances)[:, None]
     gained = np.zeros_like(logarithms)  # log of Π D/‖Bᵢ‖ up to the stage's start
     entered = []
@@ -215,8 +216,8 @@ def far_edge(run: Run, spread: float, goal: float, missed: Missed) -> float:
     flows = scipy.special.logsumexp(-np.hstack(entered), axis=1)
     phi = missed.at(distances) / distances
     with np.errstate(over="ignore", invalid="ignore"):
-        settled = np.exp(-0.5 * total) * (1.0 + phi) + phi * np.exp(flows) < goal * _ROOM
-    open_ends = np.flatnonzero(~settled)
+        excluded = np.exp(-0.5 * total) * (1.0 + phi) + phi * np.exp(flows) < goal * _SLACK_KEPT
+    open_ends = np.flatnonzero(~excluded)
     if open_ends.size == 0:
         return float(distances[0])
     if open_ends[-1] == distances.size - 1:
@@ -224,24 +225,24 @@ def far_edge(run: Run, spread: float, goal: float, missed: Missed) -> float:
     return float(distances[open_ends[-1] + 1])
 
 
-def settled(
+def excludes(
     run: Run, ritz: float, outward: float, distance: float, quantile: float, missed: Missed
 ) -> bool:
-    """Whether no eigenvalue at this very distance from the Ritz value has a share of q."""
+    """Whether no eigenvalue at this very distance from the Ritz value has an overlap of q."""
     at = np.array([distance])
     found = measure(run, outward, ritz + outward * at, at)
-    return bool(reach(*found, missed.at(at) / at, float(np.sqrt(quantile)))[0] > 0.0)
+    return bool(excluded_radius(*found, missed.at(at) / at, float(np.sqrt(quantile)))[0] > 0.0)
 
 
 def proven_edge(
-    run: Run, ritz: float, outward: float, quantile: float, spread: float, missed: Missed
+    run: Run, ritz: float, outward: float, quantile: float, spectral_scale: float, missed: Missed
 ) -> float:
-    """Return a distance from the Ritz value beyond which no eigenvalue has a share of q."""
-    goal, spread = float(np.sqrt(quantile)), float(spread)
-    own = _elimination_error(run, ritz, outward, spread)
-    nearest, shift = 4.0 * own, 6.0 * own
-    missed = Missed(missed.fixed + own, missed.growth)
-    far = far_edge(run, spread, goal, missed)
+    """Return a distance from the Ritz value beyond which no eigenvalue has an overlap of q."""
+    goal, spectral_scale = float(np.sqrt(quantile)), float(spectral_scale)
+    elimination_error = _elimination_error(run, ritz, outward, spectral_scale)
+    nearest, shift = 4.0 * elimination_error, 6.0 * elimination_error
+    missed = Missed(missed.fixed + elimination_error, missed.growth)
+    far = far_edge(run, spectral_scale, goal, missed)
     if not nearest < far < np.inf:
         return float(max(nearest, far) + shift)
     distances = np.empty(0)
@@ -253,9 +254,9 @@ def proven_edge(
         for start in range(0, new.size, _TOGETHER):
             part = new[start : start + _TOGETHER]
             root, eta, sigma = measure(run, outward, ritz + outward * (part + shift), part)
-            raised = 1.0 + 4.0 * own / part
+            raised = 1.0 + 4.0 * elimination_error / part
             phi = missed.at(2.0 * part) / part
-            found.append(reach(root * raised, eta * raised, sigma * raised, phi, goal))
+            found.append(excluded_radius(root * raised, eta * raised, sigma * raised, phi, goal))
         distances = np.concatenate([distances, new])
         taus = np.concatenate([taus, *found])
         order = np.argsort(distances)
@@ -266,17 +267,17 @@ def proven_edge(
         new = np.unique(np.concatenate([_between(*gap) for gap in gaps]))
 
 
-def _elimination_error(run: Run, ritz: float, outward: float, spread: float) -> float:
+def _elimination_error(run: Run, ritz: float, outward: float, spectral_scale: float) -> float:
     """Bound what rounding in the elimination amounts to, and a fifth of the Ritz value's error."""
-    own = float((run.diagonals[0].shape[0] + 8) * _EPS * spread)
-    while own < spread:
-        at = np.array([4.0 * own])
+    elimination_error = float((run.diagonals[0].shape[0] + 8) * _EPS * spectral_scale)
+    while elimination_error < spectral_scale:
+        at = np.array([4.0 * elimination_error])
         try:
             _measure(run, outward, ritz + outward * at, at)
             break
         except np.linalg.LinAlgError:  # a Ritz value is further out
-            own *= 4.0
-    return own
+            elimination_error *= 4.0
+    return elimination_error
 
 
 def _cover(
@@ -287,7 +288,7 @@ def _cover(
     gaps: list[tuple[float, float, float]] = []
     for distance, tau in zip(distances[::-1].tolist(), taus[::-1].tolist(), strict=True):
         if tau <= 0.0:
-            if edge > distance * (1.0 + LOOSE):
+            if edge > distance * (1.0 + EDGE_RTOL):
                 gaps.append((distance, edge, beside))
             return edge, gaps
         if distance * (1.0 + tau) < edge:

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.devices.device import Device
+from fastgram.support.arrays import Array
 
 __all__ = ["Basis"]
-
-Array = npt.NDArray[np.float64]
 
 _CHUNK_COLUMNS = 128
 
@@ -37,7 +35,7 @@ class Basis:
     ----------
     columns : int
     spilled : int
-        Bytes of the chunks in host memory, for want of room on the device.
+        Bytes of the chunks in host memory, because the device has no more memory.
     """
 
     def __init__(self, device: Device, n: int, max_bytes: int | None) -> None:
@@ -79,7 +77,7 @@ class Basis:
             return self._device.get(self._combined(coefficients))
         total = np.empty((self._n, coefficients.shape[1]))
         with self._device.context():
-            # a chunk's width at a time: the room is for the basis
+            # a chunk's width at a time: memory is for the basis
             for start in range(0, coefficients.shape[1], _CHUNK_COLUMNS):
                 some = slice(start, start + _CHUNK_COLUMNS)
                 total[:, some] = self._device.get(self._combined(coefficients[:, some]))

@@ -1,13 +1,13 @@
-"""Brackets: what a block Lanczos run proves of an eigenvalue.
+"""The Lanczos bound: both ends of a bracket, from a block Lanczos run.
 
 *The Lanczos bound.* Let u be a unit eigenvector at the eigenvalue λ beyond all Ritz values, and
 rⱼ = uᵀQⱼ. Multiplying A Qⱼ = Qⱼ₋₁Bⱼᵀ + QⱼAⱼ + Qⱼ₊₁Bⱼ₊₁ by uᵀ gives
 rⱼ₊₁Bⱼ₊₁ = rⱼ(λ − Aⱼ) − rⱼ₋₁Bⱼᵀ: all rⱼ follow from r₀, and Σ‖rⱼ‖² ≤ 1. The start block is
 [Q₀, V]: b columns that are uniformly random, and any others. With r₀' the part of r₀ on Q₀,
-‖r₀'‖² ≤ g(λ), the largest share ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
+‖r₀'‖² ≤ g(λ), the largest ‖r₀'‖²/Σ‖rⱼ‖² that any r₀ leaves itself in this recurrence at
 x = λ. (‖uᵀQ‖ ≤ 1 is asked for to 1e-6, by which `fastgram.linalg.exclusion` keeps below √q: far
 more than full reorthogonalisation leaves.) Whatever u is, ‖r₀'‖² follows a Beta(b/2, (n − b)/2)
-law; with q its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the furthest x
+law; with q its η-quantile, g(λ) ≥ q but for a chance η: λ is no further out than the outermost x
 with g(x) ≥ q. For b = 1 this sharpens van Dorsselaer, Hochstenbach and van der Vorst, *Computing
 probabilistic bounds for extreme eigenvalues of symmetric matrices with the Lanczos method*, SIAM J.
 Matrix Anal. Appl. 22 (2000).
@@ -17,7 +17,7 @@ Matrix Anal. Appl. 22 (2000).
 of T as LAPACK computed it, a Rayleigh quotient of A that is proven without trust in LAPACK or in
 the orthonormality of Q, whose columns need only have unit norm.
 
-*What may be appended.* The event that is used, ‖uᵀQ₀‖² ≥ q, is about Q₀ and u alone. Given it, all
+*Extra start vectors.* The event that is used, ‖uᵀQ₀‖² ≥ q, is about Q₀ and u alone. Given it, all
 that follows is algebra that holds for every V and every number of passes: V may be directions known
 beforehand, or made from Q₀ and from what a run found. (Directions projected *out* of Q₀ would
 change its law.) For the same reason a run may go on in stages, each from the residual block of the
@@ -37,29 +37,27 @@ such a matrix, whose g rises by half before it falls. So where g(x) = q is no bo
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import betaincinv
 
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.exclusion import Missed, measure, proven_edge
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
-__all__ = ["EXACT", "furthest", "inner_end", "share", "share_quantile"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["EXACT", "inner_end", "outer_bound", "overlap_quantile", "start_block_overlap"]
 
 _EPS = float(np.finfo(np.float64).eps)
 EXACT = Missed(0.0)  # of a recurrence in exact arithmetic
 
 
-def share_quantile(chance: float, block: int, n: int) -> float:
+def overlap_quantile(chance: float, block: int, n: int) -> float:
     """Return the value that ‖r₀‖² falls below with the given chance, for a random block."""
     if block >= n:
         return 1.0
     return float(betaincinv(block / 2.0, (n - block) / 2.0, chance))
 
 
-def share(run: BlockLanczos, points: Array) -> Array:
+def start_block_overlap(run: BlockLanczos, points: Array) -> Array:
     """Return g at points on one side of the Ritz values: the largest ‖r₀'‖²/Σ‖rⱼ‖².
 
     At most 1, and 1 where a point is not outside the Ritz values, or within rounding of them.
@@ -70,12 +68,12 @@ def share(run: BlockLanczos, points: Array) -> Array:
     return np.minimum(root, 1.0) ** 2
 
 
-def furthest(
+def outer_bound(
     run: BlockLanczos,
     ritz: float,
     outward: float,
     quantile: float,
-    spread: float,
+    spectral_scale: float,
     missed: Missed = EXACT,
 ) -> float:
     """Return a point beyond which no eigenvalue lies, but for the chance of the quantile.
@@ -88,14 +86,14 @@ def furthest(
     outward : {-1.0, 1.0}
         Which way is out.
     quantile : float
-        `share_quantile` of the chance.
-    spread : float
+        `overlap_quantile` of the chance.
+    spectral_scale : float
         The scale of the spectrum, at least the norm of T.
     missed : Missed
-        What the recurrence misses: a bound on the spectral norm of AQ − QT − (residual block) with
+        Of the recurrence: a bound on the spectral norm of AQ − QT − (residual block) with
         the exact A.
     """
-    return ritz + outward * proven_edge(run, ritz, outward, quantile, spread, missed)
+    return ritz + outward * proven_edge(run, ritz, outward, quantile, spectral_scale, missed)
 
 
 def inner_end(run: BlockLanczos, largest: bool, missed: float) -> tuple[float, float]:

@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["PANEL", "LowerTriangle", "packed_bytes"]
-
-Array = npt.NDArray[np.float64]
 
 # Rows of a panel: as a tile of the traversal, so that a tile is written in one piece.
 PANEL = 384
@@ -59,13 +58,13 @@ class LowerTriangle:
 
     def write(self, rows: slice, columns: slice, block: npt.NDArray[np.floating]) -> None:
         """Write a block of entries; what lies right of a panel is left out."""
-        for own, panel in zip(self.rows, self.panels, strict=True):
-            first, last = max(own.start, rows.start), min(own.stop, rows.stop)
-            width = min(columns.stop, own.stop) - columns.start
+        for panel_rows, panel in zip(self.rows, self.panels, strict=True):
+            first, last = max(panel_rows.start, rows.start), min(panel_rows.stop, rows.stop)
+            width = min(columns.stop, panel_rows.stop) - columns.start
             if first < last and width > 0:
                 part = block[first - rows.start : last - rows.start, :width]
                 target = slice(columns.start, columns.start + width)
-                panel[first - own.start : last - own.start, target] = part
+                panel[first - panel_rows.start : last - panel_rows.start, target] = part
 
     def diagonal(self) -> Array:
         """Return a copy of the diagonal."""
@@ -84,16 +83,16 @@ class LowerTriangle:
     def clear_above(self) -> None:
         """Put zeros above the diagonal."""
         for rows, panel in self._both():
-            own = panel[:, rows.start :]
-            own[...] = np.tril(own)
+            square = panel[:, rows.start :]
+            square[...] = np.tril(square)
 
     def rows_up_to(self, rows: slice, stop: int) -> Array:
         """Return columns up to `stop` of some rows, in Fortran order."""
         parts = []
-        for own, panel in self._both():
-            first, last = max(own.start, rows.start), min(own.stop, rows.stop)
+        for panel_rows, panel in self._both():
+            first, last = max(panel_rows.start, rows.start), min(panel_rows.stop, rows.stop)
             if first < last:
-                part = panel[first - own.start : last - own.start, :stop]
+                part = panel[first - panel_rows.start : last - panel_rows.start, :stop]
                 parts.append(np.pad(part, ((0, 0), (0, stop - part.shape[1]))))
         return np.asfortranarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
@@ -140,11 +139,11 @@ class LowerTriangle:
                     solution[rows] -= part
                 solution[rows] = self._triangle(rows, panel, solution[rows], transposed=False)
             for rows, panel in reversed(self._both()):
-                own = self._triangle(rows, panel, solution[rows], transposed=True)
-                solution[rows] = own
+                solved = self._triangle(rows, panel, solution[rows], transposed=True)
+                solution[rows] = solved
 
-                def subtract(chunk: slice, panel: Array = panel, own: Array = own) -> None:
-                    solution[chunk] -= panel[:, chunk].T @ own
+                def subtract(chunk: slice, panel: Array = panel, solved: Array = solved) -> None:
+                    solution[chunk] -= panel[:, chunk].T @ solved
 
                 list(pool.map(subtract, _chunks(rows.start)))
         return np.ascontiguousarray(solution)
@@ -221,10 +220,10 @@ class _Factorisation:
 
     def _tile(self, i: int, k: int) -> bool:
         rows, panels = self.matrix.rows, self.matrix.panels
-        before, own = slice(0, rows[k].start), rows[k]
+        before, columns = slice(0, rows[k].start), rows[k]
         if not (self._wait(i, k) and self._wait(k, k)):
             return False
-        tile = panels[i][:, own]
+        tile = panels[i][:, columns]
         if k > 0:
             tile -= panels[i][:, before] @ panels[k][:, before].T
         if i == k:
@@ -239,7 +238,7 @@ class _Factorisation:
                 return False
             # in place: a slice of columns of a panel in Fortran order
             scipy.linalg.blas.dtrsm(
-                1.0, panels[k][:, own], tile, side=1, lower=1, trans_a=1, overwrite_b=1
+                1.0, panels[k][:, columns], tile, side=1, lower=1, trans_a=1, overwrite_b=1
             )
         with self._changed:
             self._done[i] = k + 1

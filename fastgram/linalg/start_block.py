@@ -1,7 +1,7 @@
-"""The start block of a Lanczos run: random columns, and directions appended to them.
+"""The start block of a Lanczos run: random columns, and extra vectors after them.
 
 The random columns Q₀ come first, as they would come without the others: the event that the
-brackets of `fastgram.linalg.lanczos_bound` rest on speaks of them alone. What is appended may
+brackets of `fastgram.linalg.lanczos_bound` rest on speaks of them alone. The others may
 depend on anything, on the data, on Q₀ and on what a run from Q₀ found: given Q₀, all that follows
 is determined.
 """
@@ -9,16 +9,15 @@ is determined.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
-__all__ = ["random_columns", "with_appended"]
+from fastgram.support.arrays import Array
 
-Array = npt.NDArray[np.float64]
+__all__ = ["augment", "random_columns"]
 
 # Mixed into the seed of the start block, so that it owes nothing to data drawn from that seed.
 _TAG = int.from_bytes(b"fastgram start block", "big")
-# Appended directions that depend on the others to this are left out: none has to be there.
+# Extra vectors that depend on the others to this are left out: none has to be there.
 _DEPENDENT = 1e-6
 
 
@@ -30,8 +29,8 @@ def random_columns(n: int, block: int, seed: int) -> tuple[Array, Array]:
     return start, factor
 
 
-def with_appended(columns: Array, vectors: Array) -> Array:
-    """Return orthonormal columns: the given ones as they are, and after them what V adds to them.
+def augment(columns: Array, vectors: Array) -> Array:
+    """Return orthonormal columns: the given ones as they are, and what vectors add to their span.
 
     Parameters
     ----------
@@ -48,6 +47,6 @@ def with_appended(columns: Array, vectors: Array) -> Array:
             added, mode="economic", pivoting=True, check_finite=False
         )
         sizes = np.abs(np.diag(triangle))
-        room = columns.shape[0] - columns.shape[1]
-        added = block[:, : min(int(np.count_nonzero(sizes > _DEPENDENT)), room)]
+        max_columns = columns.shape[0] - columns.shape[1]
+        added = block[:, : min(int(np.count_nonzero(sizes > _DEPENDENT)), max_columns)]
     return np.hstack([columns, added])

@@ -18,10 +18,9 @@ from fastgram.matrix.entries import Blocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile
+from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
-
-Array = npt.NDArray[np.float64]
 
 
 class ComputedMatrix:
@@ -95,10 +94,10 @@ class ComputedMatrix:
 
     @property
     def absolute_row_sums(self) -> Array:
-        """What rounding in the products so far scales with: the sums of |entries| along each row.
+        """Sums of |entries| along each row, (n,) float64: rounding in products scales with them.
 
-        (n,) float64. For products by factors, the sums of what the absolute values of the factors
-        make, which are no smaller.
+        Of the products so far. For products by factors, the sums of what the absolute values of the
+        factors make, which are no smaller.
         """
         if not self._row_sums:
             product = self.plan(1)

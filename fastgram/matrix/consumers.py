@@ -1,4 +1,4 @@
-"""What a traversal does with its tiles: four consumers.
+"""Consumers of the tiles of a traversal: store, multiply, visit, and several at a time.
 
 `Store` writes a tile and its transpose into an array; `Multiply` multiplies them into a block of
 vectors, which with absolute values and a vector of ones also adds up the rows of |A|; `VisitTiles`
@@ -23,7 +23,7 @@ Tile = Any
 
 
 class Consumer(Protocol):
-    """What a traversal hands its tiles to; the device is the one that the tile is on."""
+    """A traversal hands its tiles to it; the device is the one that the tile is on."""
 
     dtype: np.dtype[np.floating]
 
@@ -107,7 +107,7 @@ class Multiply:
             self._multipliers[device] = device.multiplier(self.V.shape[1])
 
     def begin(self, device: Device, i: slice) -> Array:
-        """Return the sum that the row's own block will gain."""
+        """Return the sum that block i will gain by the row of tiles."""
         return device.xp.zeros((i.stop - i.start, self._blocks[device].shape[1]))
 
     def take(self, device: Device, i: slice, j: slice, tile: Tile, row: Array) -> Array | None:
@@ -129,7 +129,7 @@ class Multiply:
             self._add(j, part)
 
     def end(self, i: slice, row: Array) -> None:
-        """Add the row's sum to its own block."""
+        """Add the row's sum to block i."""
         self._add(i, row)
 
     def _add(self, i: slice, part: Array) -> None:

@@ -1,4 +1,4 @@
-"""What a traversal takes blocks of: a Gram matrix of infinite or of finite width, one face."""
+"""Blocks of entries, the Protocol that a traversal takes, of infinite or of finite width."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastgram.finite_width.entries import FiniteEntries
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
+from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Blocks", "blocks_of"]
 
-Array = npt.NDArray[np.float64]
 Tile = Any  # of a device
 
 
@@ -36,7 +36,7 @@ class Blocks(Protocol):
 
     @property
     def entry_flops(self) -> float:
-        """What an entry costs to compute, in operations of a matrix product."""
+        """Cost of computing an entry, in operations of a matrix product."""
 
     @property
     def norm_error(self) -> float:

@@ -206,9 +206,9 @@ def _check_out(out: Any, shape: tuple[int, int], dtype: np.dtype[np.floating]) -
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out is read-only")
     try:
-        held = np.dtype(getattr(out, "dtype", dtype))
+        stored = np.dtype(getattr(out, "dtype", dtype))
     except TypeError:  # a library with dtypes of its own says itself what it cannot hold
         return
     # NumPy's rule lets numbers turn into text and objects
-    if held.kind in "SUO" or not np.can_cast(dtype, held, "same_kind"):
-        raise TypeError(f"out must hold real numbers in floating point, not {held}")
+    if stored.kind in "SUO" or not np.can_cast(dtype, stored, "same_kind"):
+        raise TypeError(f"out must hold real numbers in floating point, not {stored}")

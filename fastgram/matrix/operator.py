@@ -11,21 +11,22 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices, host_rows
-from fastgram.eigenvalues.scale import upper_end
 from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network
+from fastgram.support.arrays import Array
 from fastgram.support.equality import dask_token
 from fastgram.support.html import table
 from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.rounding import noise_floor
+from fastgram.support.scaling import exponent_of, upper_end
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
 
 __all__ = ["GramOperator", "matrix_of"]
 
-Array = npt.NDArray[np.float64]
 # What a product in float64 on the host comes of; any other is of no known type.
 _Real = (
     npt.NDArray[np.floating | np.integer | np.bool_] | Sequence[float] | Sequence[Sequence[float]]
@@ -304,10 +305,10 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         been made. That much on the diagonal makes the computed matrix positive definite to the
         last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
         """
-        from fastgram.eigenvalues.problem import as_problem
-
-        problem = as_problem(self)
-        return upper_end(problem.noise_floor(0.0), problem.exponent)
+        exponent = exponent_of(float(np.max(self.diagonal())))
+        entry_error = upper_end(self._computed.entries.norm_error, -exponent)
+        row_sum = float(np.max(self._computed.absolute_row_sums)) * 2.0**-exponent
+        return upper_end(noise_floor(entry_error, row_sum, self._computed.summands), exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""

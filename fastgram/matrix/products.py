@@ -1,6 +1,6 @@
 """The ways to multiply with a Gram matrix: by tiles, by factors, or fused with the entries.
 
-The entries choose (`Blocks.plan`); every way has the same face, `Product`.
+The entries choose (`Blocks.plan`); every way is a `Product`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Product(Protocol):
 
     @property
     def flops(self) -> float | None:
-        """What a product of the planned columns takes; None where entries are computed for it."""
+        """Operations of a product of the planned columns; None where entries are computed."""
 
     @property
     def summands(self) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
+from fastgram.support.arrays import blocks
 
-__all__ = ["Cache", "bytes_of_all", "slices"]
+__all__ = ["Cache", "bytes_of_all"]
 
 Array = Any  # of float64, on a device
 Tile = Any
@@ -40,7 +41,7 @@ class Cache:
     _limit: int | None = None
     _rows: list[slice] | None = None
     _storage: Array = None
-    _places: dict[tuple[int, int], slice] = field(default_factory=dict)  # of tiles still to come
+    _slots: dict[tuple[int, int], slice] = field(default_factory=dict)  # of tiles still to come
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -60,19 +61,19 @@ class Cache:
                 return
             self._drop()
             self._rows = rows
-            self._places = _spread_evenly(rows, self.limit // 8)
-            size = max((place.stop for place in self._places.values()), default=0)
+            self._slots = _spread_evenly(rows, self.limit // 8)
+            size = max((slot.stop for slot in self._slots.values()), default=0)
             with self.device.context():
                 self._storage = self.device.xp.empty(size)
 
     def keep(self, key: tuple[int, int], tile: Tile) -> None:
         """Keep a copy of the tile if it is one of those to keep."""
-        if key not in self._places:
+        if key not in self._slots:
             return
         with self._lock:
-            place, storage, tiles = self._places.pop(key, None), self._storage, self.tiles
-        if place is not None:
-            kept = storage[place].reshape(tile.shape)
+            slot, storage, tiles = self._slots.pop(key, None), self._storage, self.tiles
+        if slot is not None:
+            kept = storage[slot].reshape(tile.shape)
             self.device.assign(kept, tile)
             tiles[key] = kept
 
@@ -93,24 +94,24 @@ class Cache:
             self._limit = None
 
     def _drop(self) -> None:
-        self.tiles, self._places, self._rows, self._storage = {}, {}, None, None
+        self.tiles, self._slots, self._rows, self._storage = {}, {}, None, None
 
 
 def bytes_of_all(n: int, tile: int = CPU.tile) -> int:
     """Return the bytes of all tiles of a matrix of order n: the triangle, diagonal tiles whole."""
-    heights: list[int] = [rows.stop - rows.start for rows in slices(n, tile)]
+    heights: list[int] = [rows.stop - rows.start for rows in blocks(n, tile)]
     return 4 * (n * n + sum(height * height for height in heights))
 
 
 def _spread_evenly(rows: list[slice], budget: int) -> dict[tuple[int, int], slice]:
-    """Return the places of tiles that together have at most `budget` entries, in an array.
+    """Return the slots of tiles that in all have at most `budget` entries, in an array.
 
     After each tile in the order of the traversal, those taken have that share of the budget which
     the tiles passed have of all entries, to within one tile.
     """
-    places: dict[tuple[int, int], slice] = {}
+    slots: dict[tuple[int, int], slice] = {}
     if budget <= 0:
-        return places
+        return slots
     heights: list[int] = [i.stop - i.start for i in rows]
     total = bytes_of_all(rows[-1].stop, heights[0]) // 8
     budget = min(budget, total)
@@ -120,11 +121,6 @@ def _spread_evenly(rows: list[slice], budget: int) -> dict[tuple[int, int], slic
             size = height * heights[column]
             passed += size
             if used + size <= budget * passed // total:
-                places[row, column] = slice(used, used + size)
+                slots[row, column] = slice(used, used + size)
                 used += size
-    return places
-
-
-def slices(count: int, size: int) -> list[slice]:
-    """Cut `count` places into runs of `size`, the last one shorter."""
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    return slots

@@ -20,7 +20,8 @@ from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import Consumer
 from fastgram.matrix.entries import Blocks
-from fastgram.matrix.tile_cache import Cache, slices
+from fastgram.matrix.tile_cache import Cache
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import share_of_threads
 
 __all__ = ["each_tile"]
@@ -94,7 +95,7 @@ def each_tile(
     symmetric : bool
         Whether rows and columns are the same, so that the upper triangle is all.
     cache : Cache, optional
-        Float64 tiles of earlier traversals of this matrix, and room for this one's; for a consumer
+        Float64 tiles of earlier traversals of this matrix, and space for this one's; for a consumer
         of float64 tiles of a symmetric matrix.
     tick : callable, optional
         Told the number of entries of each tile, as it is done (on a GPU: asked for).
@@ -131,8 +132,8 @@ class _Traversal:
         cache: Cache | None,
         tick: Tick | None,
     ) -> None:
-        self.rows = slices(entries.shape[0], size)
-        self._columns = self.rows if symmetric else slices(entries.shape[1], size)
+        self.rows = blocks(entries.shape[0], size)
+        self._columns = self.rows if symmetric else blocks(entries.shape[1], size)
         self._entries, self._consumer = entries, consumer
         self._size, self._symmetric = size, symmetric
         self._cache, self._tick = cache, tick

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -239,18 +239,32 @@ def get_activation(name: str | Activation, **parameters: Any) -> Activation:
 def family_of(activation: Activation) -> tuple[str, dict[str, Any]] | None:
     """Return the family of a built-in activation and all its parameters; None for others.
 
-    A built-in one is recognised by its functions: a record that is like it in name alone is none.
+    A built-in one is recognised by its family's name and its functions: a record of that name with
+    other functions is none.
     """
     try:
-        base, written = _parse(activation.name)
-        known = get_activation(activation.name)
-    except (TypeError, ValueError):
+        get_activation(activation.name)  # a copy may be all that a new process has seen of it
+        family = _family_of_name(activation.name)
+        parameters = _BUILT.get((family, _identity(activation.f), _identity(activation.df)))
+    except (TypeError, ValueError):  # no such name, or a function that has no hash
         return None
-    if known.f is not activation.f or known.df is not activation.df:
-        return None
-    base = ALIASES.get(base, base)
-    parameters = {key: _as_parameter(base, key, value) for key, value in written.items()}
-    return base, {**FAMILIES[base].defaults, **parameters}
+    return None if parameters is None else (family, parameters)
+
+
+# From a family and the functions of an activation to its parameters.
+_BUILT: dict[tuple[str, Hashable, Hashable], dict[str, Any]] = {}
+
+
+def _identity(function: Function) -> Hashable:
+    """Return what tells functions apart: copies of a partial function are the same."""
+    if isinstance(function, functools.partial):
+        return function.func, function.args, tuple(sorted(function.keywords.items()))
+    return function
+
+
+def _family_of_name(name: str) -> str:
+    base = _parse(name)[0]
+    return ALIASES.get(base, base)
 
 
 @functools.cache
@@ -263,7 +277,10 @@ def _build(base: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
         if value != family.defaults[key]
     )
     name = f"{base}({written})" if written else base
-    return Activation(name, **family.parts(**dict(parameters)), description=family.description)
+    built = Activation(name, **family.parts(**dict(parameters)), description=family.description)
+    functions = _identity(built.f), _identity(built.df)
+    _BUILT[base, *functions] = {**family.defaults, **dict(parameters)}
+    return built
 
 
 def _as_parameter(base: str, key: str, value: Any) -> float | tuple[float, ...]:

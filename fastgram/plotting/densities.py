@@ -8,42 +8,97 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgram.plotting.figure import GREY, check_figure_path, frame, handle, matplotlib_module
+from fastgram.plotting.figure import (
+    GREY,
+    HasDistribution,
+    check_figure_path,
+    check_lengths,
+    drawn,
+    frame,
+    handle,
+    new_axes,
+    save,
+)
 from fastgram.plotting.sweeps import DASHES, PALETTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from fastgram.density.results import SpectralDensity
-
-__all__ = ["draw_densities", "plot_density"]
+__all__ = ["plot_densities", "plot_density"]
 
 _STEPS = 1000  # drawn for a curve, at most
 
 
-def plot_density(result: SpectralDensity, path: str | Path | None, ax: Axes | None) -> Axes:
+def plot_density(result: HasDistribution, path: str | Path | None, axes: Axes | None) -> Axes:
     """Draw one cumulative distribution, into a file, into axes, or both."""
     if path is not None:
         check_figure_path(path)
-    if ax is None:
-        figure = matplotlib_module().figure.Figure(figsize=(8.6, 4.6), layout="constrained")
-        ax = figure.add_subplot()
     title = f"{result.n} eigenvalues, {result.passes} passes with {result.block} probes"
-    draw_densities(ax, ["estimate"], [result], title, [True])
+    target = new_axes((8.6, 4.6)) if axes is None else axes
+    _draw_densities(target, ["estimate"], [result], title, [True])
     if path is not None:
-        ax.get_figure(root=True).savefig(path, dpi=160)  # type: ignore[union-attr]
-    return ax
+        save(target, path)
+    return target
 
 
-def draw_densities(
+def plot_densities(
+    labels: Sequence[str],
+    results: Sequence[HasDistribution],
+    path_or_axes: str | Path | Axes,
+    title: str,
+    *,
+    smooth: Sequence[bool],
+) -> Axes:
+    """Draw the cumulative distributions of several spectra, each within its bounds.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names for the legend.
+    results : sequence of SpectralDensity
+        One a label.
+    path_or_axes : str, Path or matplotlib.axes.Axes
+        A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
+    title : str
+        What was computed.
+    smooth : sequence of bool
+        One a label, of its activation: warm colours where kinked, cold ones where smooth.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, the lengths differ, or a file has another ending.
+    ImportError
+        If matplotlib is not installed.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The axis of the eigenvalues is logarithmic unless a spectrum has negative ones. What is below
+    its left end stands there, as exact zeros do; a tick at the bottom is a noise floor.
+    """
+    check_lengths(labels, results, smooth)
+    size = 8.6, max(4.6, 1.2 + 0.245 * len(labels))
+    return drawn(
+        path_or_axes, size, lambda axes: _draw_densities(axes, labels, results, title, smooth)
+    )
+
+
+def _draw_densities(
     axes: Axes,
     labels: Sequence[str],
-    results: Sequence[SpectralDensity],
+    results: Sequence[HasDistribution],
     title: str,
     smooth: Sequence[bool],
 ) -> None:
-    """Draw several, a line and a band each, with a legend."""
+    """Draw several distributions, a line and a band each, with a legend."""
     lefts, rights, logarithmic = zip(*map(_range, results), strict=True)
     left, right = min(lefts), max(rights)
     if all(logarithmic):
@@ -80,7 +135,7 @@ def _line_styles(smooth: Sequence[bool]) -> list[dict[str, Any]]:
 
 
 def _draw_distribution(
-    axes: Axes, result: SpectralDensity, left: float, right: float, style: dict[str, Any]
+    axes: Axes, result: HasDistribution, left: float, right: float, style: dict[str, Any]
 ) -> None:
     n = result.n
     few = np.unique(np.linspace(0, n - 1, min(n, _STEPS)).round().astype(int))
@@ -96,7 +151,7 @@ def _draw_distribution(
     axes.step(x, y, where="post", linewidth=1.6, **style)
 
 
-def _range(result: SpectralDensity) -> tuple[float, float, bool]:
+def _range(result: HasDistribution) -> tuple[float, float, bool]:
     """Return the ends of the axis, and whether it is logarithmic."""
     floor = result.noise_floor
     top = result.largest.upper if np.isfinite(result.largest.upper) else result.largest.estimate

@@ -1,4 +1,4 @@
-"""Figures, drawn by matplotlib without its global state."""
+"""The figure of extreme eigenvalues, activation by activation."""
 
 from __future__ import annotations
 
@@ -6,37 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastgram.eigenvalues.results import ExtremeEigenvalues
-from fastgram.plotting.densities import draw_densities
 from fastgram.plotting.figure import (
     COLOURS,
-    FORMATS,
     GREY,
     OPEN,
-    check_figure_path,
+    HasExtremes,
+    check_lengths,
     draw_bracket,
+    drawn,
     frame,
     handle,
     limits,
     marker_handles,
-    matplotlib_module,
+    noise_floor_of,
     why_at_the_edge,
 )
-from fastgram.plotting.sweeps import plot_sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgram.density.results import SpectralDensity
-
-__all__ = ["FORMATS", "check_figure_path", "plot_densities", "plot_extremes", "plot_sweep"]
+__all__ = ["plot_extremes"]
 
 _HALF = 0.17  # half the length of a noise floor's tick, in activations
 
 
 def plot_extremes(
     labels: Sequence[str],
-    results: Sequence[ExtremeEigenvalues],
+    results: Sequence[HasExtremes],
     path_or_axes: str | Path | Axes,
     title: str,
     *,
@@ -48,7 +44,7 @@ def plot_extremes(
     ----------
     labels : sequence of str
         Names below the axis, in order.
-    results : sequence of ExtremeEigenvalues
+    results : sequence of ExtremeEigenvalues or ExactEigenvalues
         One a label.
     path_or_axes : str, Path or matplotlib.axes.Axes
         A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
@@ -77,27 +73,18 @@ def plot_extremes(
     reason: an exact zero, or a λ_min below the noise floor. A bracket that reaches down to 0 is a
     bar down to that edge.
     """
-    if not labels or not len(labels) == len(results) == len(smooth):
-        raise ValueError(
-            f"one label, result and smooth each: {len(labels)}, {len(results)}, {len(smooth)}"
-        )
-    if not isinstance(path_or_axes, (str, Path)):
-        _draw(path_or_axes, labels, results, title, smooth)
-        return path_or_axes
-    check_figure_path(path_or_axes)
+    check_lengths(labels, results, smooth)
     width = 3.4 + max(1.6, 0.62 * len(labels))
     height = 5.0 + 0.05 * max(map(len, labels))  # slanted labels stand below the axes
-    figure = matplotlib_module().figure.Figure(figsize=(width, height), layout="constrained")
-    axes: Axes = figure.add_subplot()
-    _draw(axes, labels, results, title, smooth)
-    figure.savefig(path_or_axes, dpi=160)
-    return axes
+    return drawn(
+        path_or_axes, (width, height), lambda axes: _draw(axes, labels, results, title, smooth)
+    )
 
 
 def _draw(
     axes: Axes,
     labels: Sequence[str],
-    results: Sequence[ExtremeEigenvalues],
+    results: Sequence[HasExtremes],
     title: str,
     smooth: Sequence[bool],
 ) -> None:
@@ -109,8 +96,9 @@ def _draw(
     axes.set_xlim(-0.6, len(labels) - 0.4)
     for x, (result, is_smooth, reason) in enumerate(zip(results, smooth, reasons, strict=True)):
         colour = COLOURS["smooth" if is_smooth else "kinked"]
-        if result.noise_floor > 0.0:
-            axes.hlines(result.noise_floor, x - _HALF, x + _HALF, color=GREY, linewidth=1.3)
+        floor = noise_floor_of(result)
+        if floor > 0.0:
+            axes.hlines(floor, x - _HALF, x + _HALF, color=GREY, linewidth=1.3)
         if result.largest.estimate > 0.0:
             draw_bracket(axes, x, result.largest, "^", colour)
         if reason in ("", OPEN):
@@ -122,8 +110,8 @@ def _draw(
         elif result.largest.estimate > 0.0:
             ends = result.smallest.estimate, result.largest.estimate
             axes.vlines(x, *ends, color=colour, alpha=0.22, linewidth=4.0, zorder=1)
-    floor = any(result.noise_floor > 0.0 for result in results)
-    _dress(axes, labels, title, smooth, floor)
+    has_floor = any(noise_floor_of(result) > 0.0 for result in results)
+    _dress(axes, labels, title, smooth, has_floor)
 
 
 def _at_the_edge(axes: Axes, x: int, reason: str, colour: str) -> None:
@@ -145,7 +133,7 @@ def _at_the_edge(axes: Axes, x: int, reason: str, colour: str) -> None:
 
 
 def _dress(
-    axes: Axes, labels: Sequence[str], title: str, smooth: Sequence[bool], floor: bool
+    axes: Axes, labels: Sequence[str], title: str, smooth: Sequence[bool], has_floor: bool
 ) -> None:
     steep = max(map(len, labels)) > 7
     axes.set_xticks(
@@ -161,65 +149,4 @@ def _dress(
         for word, colour in COLOURS.items()
         if (word == "smooth") in smooth
     ]
-    frame(axes, title, handles + marker_handles(floor))
-
-
-# --- cumulative distributions --------------------------------------------------------------------
-
-
-def plot_densities(
-    labels: Sequence[str],
-    results: Sequence[SpectralDensity],
-    path_or_axes: str | Path | Axes,
-    title: str,
-    *,
-    smooth: Sequence[bool],
-) -> Axes:
-    """Draw the cumulative distributions of several spectra, each within its bounds.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Names for the legend.
-    results : sequence of SpectralDensity
-        One a label.
-    path_or_axes : str, Path or matplotlib.axes.Axes
-        A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
-    title : str
-        What was computed.
-    smooth : sequence of bool
-        One a label, of its activation: warm colours where kinked, cold ones where smooth.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        What was drawn into.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to draw, the lengths differ, or a file has another ending.
-    ImportError
-        If matplotlib is not installed.
-    OSError
-        If the file cannot be written.
-
-    Notes
-    -----
-    The axis of the eigenvalues is logarithmic unless a spectrum has negative ones. What is below
-    its left end stands there, as exact zeros do; a tick at the bottom is a noise floor.
-    """
-    if not labels or not len(labels) == len(results) == len(smooth):
-        raise ValueError(
-            f"one label, result and smooth each: {len(labels)}, {len(results)}, {len(smooth)}"
-        )
-    if not isinstance(path_or_axes, (str, Path)):
-        draw_densities(path_or_axes, labels, results, title, smooth)
-        return path_or_axes
-    check_figure_path(path_or_axes)
-    size = 8.6, max(4.6, 1.2 + 0.245 * len(labels))
-    figure = matplotlib_module().figure.Figure(figsize=size, layout="constrained")
-    axes: Axes = figure.add_subplot()
-    draw_densities(axes, labels, results, title, smooth)
-    figure.savefig(path_or_axes, dpi=160)
-    return axes
+    frame(axes, title, handles + marker_handles(has_floor))

@@ -1,4 +1,4 @@
-"""What the figures share: their files, colours, brackets, markers and legends.
+"""Parts of all figures: files, colours, brackets, markers and legends, and what results must have.
 
 Drawn by matplotlib without its global state.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy.typing as npt
 
 from fastgram.bracket import Bracket
-from fastgram.eigenvalues.results import ExtremeEigenvalues
+from fastgram.support.arrays import Array
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes  # for those who may not import matplotlib
     from matplotlib.lines import Line2D
 
 __all__ = [
@@ -23,13 +25,20 @@ __all__ = [
     "FORMATS",
     "GREY",
     "OPEN",
+    "HasDistribution",
+    "HasExtremes",
     "check_figure_path",
+    "check_lengths",
     "draw_bracket",
+    "drawn",
     "frame",
     "handle",
     "limits",
     "marker_handles",
     "matplotlib_module",
+    "new_axes",
+    "noise_floor_of",
+    "save",
     "why_at_the_edge",
 ]
 
@@ -38,6 +47,62 @@ FORMATS = (".png", ".svg", ".pdf")
 COLOURS = {"kinked": "#c8500a", "smooth": "#1f6fb4"}  # told apart by colour-blind eyes too
 GREY = "#8a8a8a"
 OPEN = "no lower bound"  # the one reason at the edge with an estimate that can be drawn
+
+
+class HasExtremes(Protocol):
+    """A result with brackets of the extreme eigenvalues, and perhaps a `noise_floor`."""
+
+    @property
+    def smallest(self) -> Bracket:
+        """λ_min."""
+
+    @property
+    def largest(self) -> Bracket:
+        """λ_max."""
+
+
+class HasDistribution(HasExtremes, Protocol):
+    """A result with all eigenvalues in ascending order, each within bounds, (n,) arrays."""
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix."""
+
+    @property
+    def lower(self) -> Array:
+        """Lower bounds."""
+
+    @property
+    def estimates(self) -> Array:
+        """Estimates within the bounds."""
+
+    @property
+    def upper(self) -> Array:
+        """Upper bounds."""
+
+    @property
+    def confidence(self) -> float:
+        """The probability with which the bounds hold."""
+
+    @property
+    def noise_floor(self) -> float:
+        """An eigenvalue below it is not told from 0."""
+
+    @property
+    def block(self) -> int:
+        """Probes."""
+
+    @property
+    def passes(self) -> int:
+        """Products with the matrix."""
+
+    def cdf(self, x: npt.ArrayLike) -> tuple[Array, Array, Array]:
+        """Return lower bound, estimate and upper bound of the part of the eigenvalues ≤ x."""
+
+
+def noise_floor_of(result: HasExtremes) -> float:
+    """Return the noise floor of a result, 0 of one in exact arithmetic, which has none."""
+    return float(getattr(result, "noise_floor", 0.0))
 
 
 def check_figure_path(path: str | Path) -> None:
@@ -64,7 +129,40 @@ def matplotlib_module() -> Any:
     return matplotlib
 
 
-def why_at_the_edge(result: ExtremeEigenvalues) -> str:
+def check_lengths(labels: Sequence[str], results: Sequence[object], smooth: Sequence[bool]) -> None:
+    """Raise ValueError where there is nothing to draw, or the lengths differ."""
+    if not labels or not len(labels) == len(results) == len(smooth):
+        raise ValueError(
+            f"one label, result and smooth each: {len(labels)}, {len(results)}, {len(smooth)}"
+        )
+
+
+def drawn(
+    path_or_axes: str | Path | Axes, size: tuple[float, float], draw: Callable[[Axes], None]
+) -> Axes:
+    """Draw into axes, or into a new figure of a size in inches that is written to a file."""
+    if not isinstance(path_or_axes, (str, Path)):
+        draw(path_or_axes)
+        return path_or_axes
+    check_figure_path(path_or_axes)
+    axes = new_axes(size)
+    draw(axes)
+    save(axes, path_or_axes)
+    return axes
+
+
+def new_axes(size: tuple[float, float]) -> Axes:
+    """Return the axes of a new figure of a size in inches."""
+    axes: Axes = matplotlib_module().figure.Figure(figsize=size, layout="constrained").add_subplot()
+    return axes
+
+
+def save(axes: Axes, path: str | Path) -> None:
+    """Write the figure that axes belong to."""
+    axes.get_figure(root=True).savefig(path, dpi=160)  # type: ignore[union-attr]
+
+
+def why_at_the_edge(result: HasExtremes) -> str:
     """Return why a logarithmic scale cannot show where λ_min is, or ""."""
     smallest = result.smallest
     if smallest.lower > 0.0:
@@ -74,23 +172,23 @@ def why_at_the_edge(result: ExtremeEigenvalues) -> str:
     if smallest.upper < 0.0:
         return "negative"
     # the library's own rule: an upper end of about the floor says nothing but that
-    if smallest.upper <= 2.0 * result.noise_floor:
+    if smallest.upper <= 2.0 * noise_floor_of(result):
         return "below the noise floor"
     return OPEN if smallest.estimate > 0.0 else "not resolved"
 
 
 def limits(
-    results: Sequence[ExtremeEigenvalues], reasons: Sequence[str], room: float
+    results: Sequence[HasExtremes], reasons: Sequence[str], reserved: float
 ) -> tuple[float, float]:
-    """Return the ends of the axis: all that is drawn, above a part of it for what cannot be."""
-    values = [result.noise_floor for result in results]
+    """Return the ends of the axis: all that is drawn, above a part reserved for what cannot be."""
+    values = [noise_floor_of(result) for result in results]
     for result, reason in zip(results, reasons, strict=True):
         for bracket in (result.largest, result.smallest)[: 2 if reason in ("", OPEN) else 1]:
             values += [bracket.lower, bracket.estimate, bracket.upper]
     shown = [math.log10(value) for value in values if 0.0 < value < math.inf] or [0.0]
     low, high = min(shown), max(shown)
     span = 1.06 * max(high - low, 3.0)
-    return 10.0 ** (low - span * room / (1.0 - room)), 10.0 ** (high + 0.057 * span)
+    return 10.0 ** (low - span * reserved / (1.0 - reserved)), 10.0 ** (high + 0.057 * span)
 
 
 def draw_bracket(axes: Axes, x: float, bracket: Bracket, marker: str, colour: str) -> None:

@@ -6,28 +6,27 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fastgram.eigenvalues.results import ExtremeEigenvalues
 from fastgram.plotting.figure import (
     COLOURS,
     GREY,
     OPEN,
-    check_figure_path,
+    HasExtremes,
     draw_bracket,
+    drawn,
     frame,
     handle,
     limits,
     marker_handles,
     matplotlib_module,
+    noise_floor_of,
     why_at_the_edge,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
-
-    from fastgram.network.network import Network
 
 __all__ = ["DASHES", "PALETTES", "plot_sweep"]
 
@@ -49,6 +48,34 @@ _EDGE_MARKERS = {
 _EDGE_ROW = 0.032  # the height of a row of them, in parts of the axes
 
 
+class SweptActivation(Protocol):
+    """An activation, which may be a key, with a name and a colour."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the legend."""
+
+    @property
+    def smooth(self) -> bool:
+        """Whether its line is of a cold colour."""
+
+
+class SweptNetwork(Protocol):
+    """A network as a point of a sweep."""
+
+    @property
+    def activation(self) -> SweptActivation:
+        """The line that it belongs to."""
+
+    @property
+    def depth(self) -> int:
+        """Hidden layers."""
+
+    @property
+    def width(self) -> int | None:
+        """Neurons a hidden layer; None is infinite."""
+
+
 @dataclass
 class _Line:
     """The networks of one activation and one value of what is not on the axis."""
@@ -56,14 +83,14 @@ class _Line:
     label: str
     smooth: bool
     other: float
-    points: list[tuple[float, ExtremeEigenvalues]] = field(default_factory=list)
+    points: list[tuple[float, HasExtremes]] = field(default_factory=list)
     colour: Any = GREY
     dashes: Any = "-"
 
 
 def plot_sweep(
-    networks: Sequence[Network],
-    results: Sequence[ExtremeEigenvalues],
+    networks: Sequence[SweptNetwork],
+    results: Sequence[HasExtremes],
     path_or_axes: str | Path | Axes,
     title: str,
 ) -> Axes:
@@ -75,7 +102,7 @@ def plot_sweep(
         Of several depths or widths. Which of the two has more values is on the axis (the depth,
         where they have equally many); there is a line for each activation and each value of the
         other.
-    results : sequence of ExtremeEigenvalues
+    results : sequence of ExtremeEigenvalues or ExactEigenvalues
         One a network.
     path_or_axes : str, Path or matplotlib.axes.Axes
         A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
@@ -106,20 +133,14 @@ def plot_sweep(
     against_width, lines = _lines(networks, results)
     reasons = {why_at_the_edge(result) for result in results} - {""}
     handles = _sweep_handles(lines, not against_width, reasons)
-    if not isinstance(path_or_axes, (str, Path)):
-        _draw_sweep(path_or_axes, lines, against_width, title, handles)
-        return path_or_axes
-    check_figure_path(path_or_axes)
     size = 8.2, max(5.0, 0.9 + 0.245 * len(handles))
-    figure = matplotlib_module().figure.Figure(figsize=size, layout="constrained")
-    axes: Axes = figure.add_subplot()
-    _draw_sweep(axes, lines, against_width, title, handles)
-    figure.savefig(path_or_axes, dpi=160)
-    return axes
+    return drawn(
+        path_or_axes, size, lambda axes: _draw_sweep(axes, lines, against_width, title, handles)
+    )
 
 
 def _lines(
-    networks: Sequence[Network], results: Sequence[ExtremeEigenvalues]
+    networks: Sequence[SweptNetwork], results: Sequence[HasExtremes]
 ) -> tuple[bool, list[_Line]]:
     """Return whether widths are on the axis, and the lines."""
     matplotlib_module()
@@ -162,15 +183,15 @@ def _draw_sweep(
     results = [result for line in lines for _, result in line.points]
     reasons = [why_at_the_edge(result) for result in results]
     at_edge = [line for line in lines if any(why_at_the_edge(result) for _, result in line.points)]
-    room = min(0.4, 0.05 + _EDGE_ROW * len(at_edge))
-    low, high = limits(results, reasons, room)
+    reserved = min(0.4, 0.05 + _EDGE_ROW * len(at_edge))
+    low, high = limits(results, reasons, reserved)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     place = _dress_sweep_axis(axes, {x for line in lines for x, _ in line.points}, against_width)
     for line in lines:
         _draw_line(axes, line, place)
     for row, line in enumerate(reversed(at_edge)):  # from the bottom
-        height = 0.025 + row * (room - 0.05) / len(at_edge)
+        height = 0.025 + row * (reserved - 0.05) / len(at_edge)
         _draw_edge_row(axes, line, place, height)
     frame(axes, title, handles)
 
@@ -212,8 +233,9 @@ def _draw_line(axes: Axes, line: _Line, place: dict[float, float]) -> None:
     lows, highs = [], []
     for x, result in line.points:
         reason, largest = why_at_the_edge(result), result.largest.estimate > 0.0
-        if result.noise_floor > 0.0:
-            axes.plot(place[x], result.noise_floor, "_", color=GREY, markersize=9.0, zorder=1)
+        floor = noise_floor_of(result)
+        if floor > 0.0:
+            axes.plot(place[x], floor, "_", color=GREY, markersize=9.0, zorder=1)
         if largest:
             draw_bracket(axes, place[x], result.largest, "^", line.colour)
         if reason in ("", OPEN):

@@ -1,4 +1,4 @@
-"""What floating-point sums can be off by."""
+"""Bounds of what floating-point sums round."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["gamma", "rayleigh_bounds"]
+__all__ = ["gamma", "noise_floor", "rayleigh_bounds"]
 
 Array = npt.NDArray[np.float64]
 
@@ -22,6 +22,27 @@ def gamma(count: int, eps: float = _EPS) -> float:
     """
     rounding = count * eps / 2.0
     return rounding / (1.0 - rounding) if rounding < 0.5 else math.inf
+
+
+def noise_floor(entry_error: float, row_sum: float, summands: int, vectors: int = 1) -> float:
+    """Bound the spectral norm of (computed products − exact ones of the ideal matrix A).
+
+    A product with a unit vector is off by γₙ‖|A|‖₂ in norm, n the summands (Higham, *Accuracy and
+    Stability of Numerical Algorithms*, 2002, section 3.5), and ‖|A|‖₂ is at most the largest row
+    sum of |A|; several at a time by √vectors times that, their Frobenius norm.
+
+    Parameters
+    ----------
+    entry_error : float
+        Bound on the spectral norm of (matrix as computed − A).
+    row_sum : float
+        The largest sum of |entries| along a row.
+    summands : int
+        Additions that an entry of a product goes through.
+    vectors : int
+        Unit vectors that were multiplied.
+    """
+    return entry_error + math.sqrt(vectors) * gamma(summands) * row_sum
 
 
 def rayleigh_bounds(A: Array, vector: Array) -> tuple[float, float]:

@@ -28,12 +28,12 @@ Words = npt.NDArray[np.uint64]
 _compile = jit({"contract"})
 
 WORD = 64
-_TOGETHER = 4  # words and rows: what the kernel is written out for
+_UNROLLED = 4  # words and rows: what the kernel is written out for
 
 
 def words(m: int) -> int:
     """Return the words that m bits take: 4 together."""
-    return _TOGETHER * -(-m // (_TOGETHER * WORD))
+    return _UNROLLED * -(-m // (_UNROLLED * WORD))
 
 
 def pack(ones: npt.NDArray[np.bool_]) -> Words:
@@ -118,7 +118,7 @@ def products(x, rows, y, columns, ones_x, ones_y, weights, out):
             for r in range(count):
                 _one(x, rows[0] + i + r, y, start, stop, sums[r])
         for r in range(count):
-            own = constant + single * ones_x[rows[0] + i + r]
+            of_row = constant + single * ones_x[rows[0] + i + r]
             shared, into = sums[r], out[i + r]
             for j in range(width):
-                into[j] = own + single * others[j] + common * np.float64(shared[j])
+                into[j] = of_row + single * others[j] + common * np.float64(shared[j])

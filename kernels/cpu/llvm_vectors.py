@@ -100,14 +100,14 @@ class Lanes:
 
     def load(self, pointer: Any, vector: Any = None) -> Any:
         """Return the vector that lies at a pointer."""
-        place = self.builder.bitcast(pointer, (vector or self.vector).as_pointer())
-        return self.builder.load(place, align=self.bits // 8)
+        typed = self.builder.bitcast(pointer, (vector or self.vector).as_pointer())
+        return self.builder.load(typed, align=self.bits // 8)
 
     def store(self, value: Any, pointer: Any) -> None:
         """Store a vector of either float type."""
-        place = self.builder.bitcast(pointer, value.type.as_pointer())
+        typed = self.builder.bitcast(pointer, value.type.as_pointer())
         double = value.type.element == ir.DoubleType()
-        self.builder.store(value, place, align=8 if double else 4)
+        self.builder.store(value, typed, align=8 if double else 4)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call an LLVM intrinsic that returns what its first argument is."""

@@ -58,9 +58,20 @@ def _make(rows: int, vectors: int) -> Any:
         """
         assert a.layout == b.layout == out.layout == "C"
         assert a.dtype == b.dtype == out.dtype
-        place = types.intp
+        integer = types.intp
         signature = types.void(
-            a, place, place, place, b, place, place, out, place, place, place, types.boolean
+            a,
+            integer,
+            integer,
+            integer,
+            b,
+            integer,
+            integer,
+            out,
+            integer,
+            integer,
+            integer,
+            types.boolean,
         )
         dtype = np.dtype(a.dtype.name)
 

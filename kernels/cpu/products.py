@@ -65,17 +65,17 @@ def _thin(tile, row, step, rows, steps, x, out):
     for left in range(0, width, VECTORS * _LANES):
         pair = left + VECTORS * _LANES <= width
         for r in range(0, full, ROWS):
-            a, place = r * row, r * width + left
+            a, at = r * row, r * width + left
             if pair:
-                outer_8_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
+                outer_8_2(tile, a, row, step, x, left, width, out, at, width, steps, True)
             else:
-                outer_8_1(tile, a, row, step, x, left, width, out, place, width, steps, True)
+                outer_8_1(tile, a, row, step, x, left, width, out, at, width, steps, True)
         for r in range(full, rows):
-            a, place = r * row, r * width + left
+            a, at = r * row, r * width + left
             if pair:
-                outer_one_2(tile, a, row, step, x, left, width, out, place, width, steps, True)
+                outer_one_2(tile, a, row, step, x, left, width, out, at, width, steps, True)
             else:
-                outer_one_1(tile, a, row, step, x, left, width, out, place, width, steps, True)
+                outer_one_1(tile, a, row, step, x, left, width, out, at, width, steps, True)
 
 
 @_compile
@@ -127,8 +127,8 @@ def _multiply_panels(a, i, b, j, out, last):
             b_start = (j + left) // per_panel * size + first * per_panel
             full = left + per_panel <= width
             for r in range(0, height, ROWS):
-                place = i + r
-                a_start = place // per_panel * size + first * per_panel + place % per_panel
+                at = i + r
+                a_start = at // per_panel * size + first * per_panel + at % per_panel
                 if full and r + ROWS <= height:
                     outer_8_2(
                         a, a_start, 1, per_panel, b, b_start, per_panel,

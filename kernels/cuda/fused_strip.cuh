@@ -27,11 +27,11 @@ __device__ __forceinline__ Pair *sums_of(double *sums, int group, const Position
 __device__ __forceinline__ void add_group_to_rows(const Fragments &entries, const Pair *vectors,
                                                   int group, const Position &position, double *sums)
 {
-    Pair *own = sums_of(sums, group, position);
+    Pair *lane_sums = sums_of(sums, group, position);
     double total[2][4];
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-        const Pair before = own[k * PANEL_ROWS];
+        const Pair before = lane_sums[k * PANEL_ROWS];
         total[k / 2][k % 2 * 2] = before.x;
         total[k / 2][k % 2 * 2 + 1] = before.y;
     }
@@ -44,7 +44,7 @@ __device__ __forceinline__ void add_group_to_rows(const Fragments &entries, cons
     }
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-        own[k * PANEL_ROWS] = Pair{total[k / 2][k % 2 * 2], total[k / 2][k % 2 * 2 + 1]};
+        lane_sums[k * PANEL_ROWS] = Pair{total[k / 2][k % 2 * 2], total[k / 2][k % 2 * 2 + 1]};
     }
 }
 
@@ -104,7 +104,7 @@ __device__ __forceinline__ void transpose(Fragments &entries, const Position &po
 __device__ __forceinline__ void multiply_transposed(const Fragments &entries, const Pair *vectors,
                                                     const Position &position, double *products)
 {
-    Pair *own = reinterpret_cast<Pair *>(products) + position.lane +
+    Pair *lane_sums = reinterpret_cast<Pair *>(products) + position.lane +
                 (position.row / 32 * TILE_COLUMNS + position.column) * 4;
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
@@ -115,8 +115,8 @@ __device__ __forceinline__ void multiply_transposed(const Fragments &entries, co
             const double right[2] = {vector.x, vector.y};
             multiply_add(total, entries[k / 2][2 * j + k % 2], right);
         }
-        own[2 * j * LANES] = Pair{total[0], total[1]};
-        own[(2 * j + 1) * LANES] = Pair{total[2], total[3]};
+        lane_sums[2 * j * LANES] = Pair{total[0], total[1]};
+        lane_sums[(2 * j + 1) * LANES] = Pair{total[2], total[3]};
     }
 }
 

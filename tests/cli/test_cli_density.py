@@ -20,7 +20,7 @@ from fastgram.cli.report import Task
 from fastgram.density import spectral_density
 from fastgram.density.results import SpectralDensity
 from fastgram.matrix import operator
-from fastgram.plotting.extremes import plot_densities
+from fastgram.plotting.densities import plot_densities
 
 N = 40
 X = fg.datasets.sphere(N, 5, seed=0)

@@ -16,7 +16,7 @@ from helpers.extremes import GOOD, OPEN, ZERO, X
 import fastgram
 import fastgram as fg
 from fastgram.eigenvalues import extreme
-from fastgram.plotting import extremes
+from fastgram.plotting import extremes, sweeps
 
 SCHEMA = {
     "activation": str,
@@ -332,14 +332,14 @@ def test_a_figure_is_written(run, rows, answers, tmp_path):
 )
 def test_a_sweep_is_drawn_as_lines(run, rows, answers, tmp_path, monkeypatch, words, drawn):
     calls = []
-    for name in ("plot_extremes", "plot_sweep"):
-        real = getattr(extremes, name)
+    for module, name in ((extremes, "plot_extremes"), (sweeps, "plot_sweep")):
+        real = getattr(module, name)
 
         def noting(*args, name=name, real=real, **options):
             calls.append(name)
             return real(*args, **options)
 
-        monkeypatch.setattr(extremes, name, noting)
+        monkeypatch.setattr(module, name, noting)
     answers(GOOD, ZERO, GOOD, OPEN)
     path = tmp_path / "out.svg"
     assert run("spectrum", rows, "-a", "relu", "-a", "tanh", *words, "--plot", path)[0] == 0

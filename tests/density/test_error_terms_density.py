@@ -1,26 +1,25 @@
 """Densities of matrices that are off by 0.25: bounds and sums hold all they may be."""
 
-import importlib
 import math
-from dataclasses import replace
 
 import mpmath
 import numpy as np
 import pytest
+from helpers.stated_problem import stated
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
 from fastgram.bracket import Bracket
 from fastgram.density import quadrature
+from fastgram.density import spectral_density as density
 from fastgram.density.quadrature import Envelope, envelope
 from fastgram.density.rank_law import ENTROPY, MINUS_LOG, deviations, sum_bounds
 from fastgram.density.spectral_density import _logarithm_scaled
 from fastgram.density.sums import _mean_trace
-from fastgram.eigenvalues.problem import as_problem
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.support.rounding import gamma
 
-density = importlib.import_module("fastgram.density.spectral_density")
 EPS = float(np.finfo(np.float64).eps)
 
 N, LOW, HIGH, SLACK = 400, 2.0, 10.0, 0.25
@@ -28,15 +27,17 @@ VALUES = np.repeat([LOW, HIGH], N // 2)
 
 
 @pytest.fixture
-def stated(monkeypatch):
+def as_stated(monkeypatch):
     """A function: what is given from now on is off by 0.25, and stated to be."""
 
     def use():
         monkeypatch.setattr(
             density,
             "as_problem",
-            lambda A: replace(
-                as_problem(A), entry_error=SLACK, absolute_row_sum=lambda: HIGH, depth=lambda: 2
+            lambda A: stated(
+                as_problem(A),
+                entry_error=SLACK,
+                noise_floor=lambda largest, columns=1: SLACK,
             ),
         )
 
@@ -44,8 +45,8 @@ def stated(monkeypatch):
 
 
 @pytest.fixture
-def result(stated):
-    stated()
+def result(as_stated):
+    as_stated()
     return fg.spectral_density(np.diag(VALUES), probes=8, passes=6)
 
 
@@ -70,8 +71,8 @@ def test_every_eigenvalue(result):
         assert found.upper >= value + 0.999 * SLACK
 
 
-def test_every_eigenvalue_of_a_space_that_is_spanned(stated):
-    stated()
+def test_every_eigenvalue_of_a_space_that_is_spanned(as_stated):
+    as_stated()
     values = np.linspace(2.0, 3.0, 24)
     result = fg.spectral_density(np.diag(values), probes=8)
     assert "span the whole space" in result.message
@@ -94,9 +95,9 @@ def test_sums(result):
 
 
 @pytest.mark.parametrize("value", [1.0, 40.0])
-def test_sums_of_one_eigenvalue(stated, value):
+def test_sums_of_one_eigenvalue(as_stated, value):
     # the draw says nothing here: what is left is the error
-    stated()
+    as_stated()
     n = 2000
     operator = LinearOperator(
         (n, n), matvec=lambda v: value * v, matmat=lambda V: value * V, dtype=np.float64
@@ -118,8 +119,8 @@ def test_sums_of_one_eigenvalue(stated, value):
 def test_the_effective_rank_where_products_alone_are_off(monkeypatch):
     # 8 products, together off by 0.25; entries and trace are exact
     most = SLACK / (gamma(2**50) * math.sqrt(8.0))
-    stated = {"absolute_row_sum": lambda: most, "depth": lambda: 2**50, "semidefinite": True}
-    monkeypatch.setattr(density, "as_problem", lambda A: replace(as_problem(A), **stated))
+    facts = {"absolute_row_sum": lambda: most, "summands": lambda: 2**50, "semidefinite": True}
+    monkeypatch.setattr(density, "as_problem", lambda A: stated(as_problem(A), **facts))
     n = 1000
     result = fg.spectral_density(np.eye(n), probes=8, passes=4)
     assert result.noise_floor == pytest.approx(SLACK)

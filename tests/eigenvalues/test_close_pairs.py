@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgram as fg
-from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues import extreme, gram_problem
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.close_pairs import close_pairs
-from fastgram.eigenvalues.problem import as_problem
 
 
 def some_rows(n=500):
@@ -52,12 +52,12 @@ def test_the_same_on_any_threads_and_whatever_is_kept(dtype, monkeypatch):
 
 def test_only_kinked_activations_have_them_appended():
     X = some_rows()
-    assert as_problem(fg.GramOperator(X, "tanh")).appended(4) is None
-    assert as_problem(np.eye(3)).appended(4) is None
-    assert as_problem(fg.GramOperator(X, "relu")).appended(0) is None
+    assert as_problem(fg.GramOperator(X, "tanh")).extra_start_vectors(4) is None
+    assert as_problem(np.eye(3)).extra_start_vectors(4) is None
+    assert as_problem(fg.GramOperator(X, "relu")).extra_start_vectors(0) is None
     finite = fg.GramOperator(fg.datasets.sphere(3000, 6, 3), fg.Network("relu", width=5), memory=0)
     assert finite.multiplication(4) == "factored"
-    assert as_problem(finite).appended(4) is None
+    assert as_problem(finite).extra_start_vectors(4) is None
 
 
 def test_they_save_passes_and_the_bracket_holds(monkeypatch):
@@ -67,14 +67,14 @@ def test_they_save_passes_and_the_bracket_holds(monkeypatch):
     answers = []
     for appended in (True, False):
         if not appended:
-            monkeypatch.setattr("fastgram.eigenvalues.problem.close_pairs", lambda op, count: None)
+            monkeypatch.setattr(gram_problem, "close_pairs", lambda op, count: None)
         answers.append(fg.extreme_eigenvalues(op, method="lanczos", block=8))
         assert answers[-1].smallest.lower <= truth <= answers[-1].smallest.upper
     assert answers[0].passes < 0.75 * answers[1].passes
 
 
 def test_a_matrix_known_to_be_singular_needs_none(monkeypatch):
-    monkeypatch.setattr("fastgram.eigenvalues.problem.close_pairs", lambda op, count: 1 / 0)
+    monkeypatch.setattr(gram_problem, "close_pairs", lambda op, count: 1 / 0)
     monkeypatch.setattr(extreme, "DENSE_LIMIT", 0)
     X = np.repeat(fg.datasets.sphere(30, 5, 0), 2, axis=0)
     answer = fg.extreme_eigenvalues(fg.GramOperator(X, "relu"), method="lanczos", block=4)

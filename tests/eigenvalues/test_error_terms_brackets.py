@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
+from helpers.stated_problem import stated
 from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
 from fastgram.devices.cpu import Cpu
 from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues import smallest_nonzero as _nonzero
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.lanczos_bound import inner_end, share_quantile
+from fastgram.linalg.lanczos_bound import inner_end, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.linalg.start_block import random_columns
 from fastgram.matrix.operator import matrix_of
@@ -43,7 +44,7 @@ def as_stated(monkeypatch):
     """A function that changes what is stated of the matrices that are given from now on."""
 
     def use(**changes):
-        monkeypatch.setattr(extreme, "as_problem", lambda A: replace(as_problem(A), **changes))
+        monkeypatch.setattr(extreme, "as_problem", lambda A: stated(as_problem(A), **changes))
 
     return use
 
@@ -82,7 +83,7 @@ class TestErrorsOfEntries:
     def test_inverse(self, chance):
         # at the least chance the factorisation alone is what proves the lower end
         matrix, _ = matrix_and_vectors(VALUES)
-        problem = replace(as_problem(matrix), entry_error=ERROR)
+        problem = stated(as_problem(matrix), entry_error=ERROR)
         found = run_inverse(problem, plain_request(chance=chance, rtol=1e-4), 1.0 - 1e-9)
         assert found is not None
         holds(found.smallest, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
@@ -110,13 +111,13 @@ class TestErrorsOfEntries:
     def test_the_smallest_nonzero_eigenvalue(self):
         # rank 10 of 40
         matrix, _ = matrix_and_vectors(np.concatenate([np.zeros(30), np.linspace(1, 2, 10)]))
-        stated = {"rank_bound": 10, "semidefinite": True, "entry_error": ERROR}
-        found, _ = smallest_nonzero(replace(as_problem(matrix), **stated), 100)
+        facts = {"rank_bound": 10, "semidefinite": True, "entry_error": ERROR}
+        found, _ = smallest_nonzero(stated(as_problem(matrix), **facts), 100)
         holds(found, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
         # and by a factor of 10 columns, from JᵀJ
         square = matrix_and_vectors(np.linspace(1, 2, 10))[0]
-        factor = {"dense": None, "factor_columns": 10, "factor_square": lambda: square}
-        found, _ = smallest_nonzero(replace(as_problem(matrix), **stated, **factor), 20)
+        factor = {"has_entries": False, "factor_columns": 10, "factor_square": lambda: square}
+        found, _ = smallest_nonzero(stated(as_problem(matrix), **facts, **factor), 20)
         holds(found, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
 
     def test_arrays_symmetric_to_their_own_precision(self):
@@ -153,7 +154,7 @@ def overlap(problem, direction, asked):
         seen.append(float(np.max(np.abs(direction @ V) / np.linalg.norm(V, axis=0))))
         return problem.multiply(V)
 
-    run_lanczos(replace(problem, multiply=product), asked)
+    run_lanczos(stated(problem, multiply=product), asked)
     return max(seen)
 
 
@@ -175,7 +176,7 @@ class TestErrorsOfProducts:
         assert size > 1.9 * most
         # the Ritz value is beyond the true end
         noisy = with_noise(problem.multiply, u, -size if end == 0 else size, most)
-        answer = run_lanczos(replace(problem, multiply=noisy), asked)
+        answer = run_lanczos(stated(problem, multiply=noisy), asked)
         found = answer.smallest if end == 0 else answer.largest
         holds(found, values[end], values[end], 1e-6)
         assert answer.noise_floor > size
@@ -209,18 +210,18 @@ class TestErrorsOfProducts:
         run_lanczos(problem, asked)
         most = gamma(matrix_of(op).summands) * float(np.max(np.sum(np.abs(matrix), axis=1)))
         size = 0.97 * most / overlap(problem, u, asked)
-        problem = replace(problem, entry_error=0.0)
+        problem = stated(problem, entry_error=0.0)
         noisy = with_noise(problem.multiply, u, size, most)
-        answer = run_lanczos(replace(problem, multiply=noisy), asked)
+        answer = run_lanczos(stated(problem, multiply=noisy), asked)
         holds(answer.largest, values[-1], values[-1], 1e-6 * values[-1])
 
     def test_of_the_inverse_runs_last_product(self):
         n = 200
         matrix, basis = matrix_and_vectors(np.concatenate([[1.0], np.linspace(2, 3, n - 1)]))
-        problem = replace(as_problem(matrix), depth=lambda: 10**7)
+        problem = stated(as_problem(matrix), summands=lambda: 10**7)
         most = gamma(10**7) * problem.absolute_row_sum()
         noisy = with_noise(problem.multiply, basis[:, 0], -0.99 * most, most)
-        found = run_inverse(replace(problem, multiply=noisy), plain_request(rtol=1e-4), 1 - 1e-10)
+        found = run_inverse(stated(problem, multiply=noisy), plain_request(rtol=1e-4), 1 - 1e-10)
         assert found is not None
         holds(found.smallest, 1.0, 1.0, 100 * most)
 
@@ -270,7 +271,7 @@ class TestTheRecurrence:
         n, block, chance = 80, 2, 0.05
         start, _ = random_columns(n, block, seed)
         others = np.linalg.qr(np.hstack([start, np.random.default_rng(seed).normal(size=(n, n))]))
-        quantile = share_quantile(chance, block, n)
+        quantile = overlap_quantile(chance, block, n)
         wanted = math.sqrt(quantile) * start[:, 0] + math.sqrt(1 - quantile) * others[0][:, 5]
         basis = np.linalg.qr(
             np.column_stack([wanted, np.random.default_rng(9).normal(size=(n, n))])
@@ -417,8 +418,8 @@ class TestTheSmallestNonzero:
             return found, vectors.view(Upwards)
 
         monkeypatch.setattr(_nonzero.np.linalg, "eigh", eigh)
-        stated = {"rank_bound": r, "semidefinite": True, "entry_error": 0.0}
-        found, _ = smallest_nonzero(replace(as_problem(matrix), **stated), 100)
+        facts = {"rank_bound": r, "semidefinite": True, "entry_error": 0.0}
+        found, _ = smallest_nonzero(stated(as_problem(matrix), **facts), 100)
         lower, upper = found.lower, found.upper
         assert lower <= 1.0 <= upper
         assert upper - lower <= 20 * off
@@ -434,7 +435,7 @@ class TestTheSmallestNonzero:
                 n=n,
                 rank_bound=3,
                 numerical_rank=lambda: None,
-                dense=None,
+                has_entries=False,
                 entry_error=0.0,
                 factor_columns=3,
                 factor_square=lambda square=square: square,

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.plain_request import plain_request
+from helpers.stated_problem import stated
 
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods import inverse
 from fastgram.eigenvalues.methods.inverse import _rayleigh, run_inverse
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.support.rounding import gamma
 
@@ -97,10 +98,12 @@ class Downwards(np.ndarray):
 
 def test_images_are_combined_with_rounding():
     # of the unit matrix: any combination of vectors is an eigenvector, and λ_min is 1
-    problem = replace(
-        as_problem(np.eye(60)), depth=lambda: 0, entry_error=0.0,
+    problem = stated(
+        as_problem(np.eye(60)),
+        summands=lambda: 0,
+        entry_error=0.0,
         multiply=lambda V: V.view(Downwards),
-    )  # fmt: skip
+    )
     vectors = np.random.default_rng(0).standard_normal((60, 60))
     _, upper, _ = _rayleigh(problem, vectors)
     assert 1.0 <= upper <= 1.0 + 2000 * 2.0**-53

@@ -7,8 +7,9 @@ import pytest
 
 import fastgram as fg
 from fastgram.bracket import Bracket, condition_of
-from fastgram.eigenvalues.scale import bracket_scaled, exponent_of, lower_end, scaled, upper_end
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.linalg import checkpoint as _checkpoint
+from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
 
 LEAST = Fraction(2) ** -1074
 

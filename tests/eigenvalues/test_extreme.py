@@ -139,14 +139,8 @@ def circulant_spectrum(n, network):
     return np.fft.fft(fg.gram(points[:1], points, network=network)[0]).real
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        "relu",
-        pytest.param("abs", marks=pytest.mark.slow),
-        pytest.param("leaky_relu", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["relu", "abs", "leaky_relu"])
 def test_circle_is_circulant(network):
     n = 2501
     values = circulant_spectrum(n, network)
@@ -209,6 +203,7 @@ def test_default_block_depends_on_n_alone():
     assert all(8 <= block <= 32 for block in blocks[2:])
 
 
+@pytest.mark.slow
 def test_same_call_same_answer():
     X = fg.datasets.sphere(2100, 20, 0)
     first, second = (

@@ -10,12 +10,13 @@ from scipy.sparse.linalg import aslinearoperator
 import fastgram as fg
 from fastgram.bracket import bracket_around
 from fastgram.eigenvalues import extreme
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods import certified, hybrid, inverse
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.inverse import run_inverse
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.eigenvalues.request import Answer
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.support import memory as support_memory
 
 
 def request(**changes):
@@ -89,7 +90,7 @@ def test_free_memory_that_is_short_is_said(passes_only, monkeypatch):
 def test_certified_needs_a_matrix_and_memory(monkeypatch):
     with pytest.raises(ValueError, match="the certified method needs an array or a GramOperator"):
         fg.extreme_eigenvalues(aslinearoperator(np.eye(3)), method="certified")
-    monkeypatch.setattr("fastgram.support.memory.free_memory", lambda: 10)
+    monkeypatch.setattr(support_memory, "free_memory", lambda: 10)
     with pytest.raises(ValueError, match="certificate of order 3: 72 bytes"):
         fg.extreme_eigenvalues(np.eye(3), method="certified")
 

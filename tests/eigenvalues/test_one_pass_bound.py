@@ -12,8 +12,8 @@ from helpers.tolerances import EPS, eps
 from mpmath import mp
 
 import fastgram as fg
-from fastgram.eigenvalues import one_pass_bound
-from fastgram.eigenvalues.one_pass_bound import ORDERS, _tails_of, tail_bound
+from fastgram.eigenvalues import one_pass_bound as module
+from fastgram.eigenvalues.one_pass_bound import ORDERS, _remainders_of, one_pass_bound
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries, row_scale
 from fastgram.infinite_width.power_series import power_series
 from fastgram.matrix import products
@@ -60,7 +60,7 @@ def least(op):
 def below(op, order=None):
     """Assert that the bound holds, and return it as a share of the truth."""
     value, error = least(op)
-    found = tail_bound(op, order)
+    found = one_pass_bound(op, order)
     assert found.lower >= 0.0
     assert found.lower <= max(value, 0.0) + error
     return found.lower / value if value > 0.0 else 0.0
@@ -142,14 +142,14 @@ def naive(X, coefficient, function, order):
         norms = [mp.sqrt(mp.fdot(x, x)) for x in rows]
         taken = [coefficient(k) for k in range(order + 1)]
 
-        def tail(rho):
+        def remainder(rho):
             return function(rho) - mp.fsum(a * rho**k for k, a in enumerate(taken))
 
         result = []
         for i, x in enumerate(rows):
             others = [j for j in range(len(rows)) if j != i]
             cosines = [mp.fdot(x, rows[j]) / (norms[i] * norms[j]) for j in others]
-            margin = tail(mp.mpf(1)) - mp.fsum(abs(tail(rho)) for rho in cosines)
+            margin = remainder(mp.mpf(1)) - mp.fsum(abs(remainder(rho)) for rho in cosines)
             result.append(float(margin))
         return np.array(result)
 
@@ -189,11 +189,11 @@ def test_the_naive_loop(order, norms):
     discs = naive(X, relu_coefficient, lambda rho: rho * relu_slopes(rho), order)
     expected = spans**2 * discs
     op = fg.GramOperator(X * spans[:, None], "relu")
-    reached, slack = _tails_of(op).discs(order)
+    reached, slack = _remainders_of(op).discs(order)
     assert np.all(np.abs(reached - expected) <= slack)
     assert np.all(slack < 1e-11)
     worst = np.argmin(expected)
-    found = tail_bound(op, order)
+    found = one_pass_bound(op, order)
     assert found.lower == max(reached[worst] - slack[worst], 0.0)
     assert found.order == order
 
@@ -205,7 +205,7 @@ def test_the_naive_loop_of_rows_of_one_norm(order, dtype):
     X = close_and_opposite()
     expected = naive(X, lambda k: erf_coefficient(k, q), lambda rho: erf_values(rho, q), order)
     op = fg.GramOperator(1.1 * X, "erf", kind="nngp", dtype=dtype)
-    reached, slack = _tails_of(op).discs(order)
+    reached, slack = _remainders_of(op).discs(order)
     assert np.all(np.abs(reached - expected) <= slack)
     assert np.all(slack < 1e5 * eps(dtype))
 
@@ -258,7 +258,7 @@ def test_orthogonal_rows_lose_nothing(name):
     """All entries off the diagonal are K(0) = a₀: nothing is left of them, or all at order 0."""
     op = fg.GramOperator(np.eye(9), name, kind="nngp")
     value, _ = least(op)
-    found = tail_bound(op, 0)
+    found = one_pass_bound(op, 0)
     assert found.lower == pytest.approx(value, rel=1e-11)
 
 
@@ -267,15 +267,15 @@ def test_any_coefficients_will_do(monkeypatch):
     X = fg.datasets.sphere(80, 40, 4)
     generator = np.random.default_rng(0)
     exact = fg.Network("relu"), "gradient", 1.0, ORDERS[-1]
-    profile, series = one_pass_bound._parts(*exact)
+    profile, series = module._parts(*exact)
     ratios = []
     for spread in (0.003, 0.01, 0.03, 0.1, 1.0):
         wrong = series * generator.uniform(1.0 - spread, 1.0 + spread, series.size)
-        monkeypatch.setattr(one_pass_bound, "_parts", lambda *which, wrong=wrong: (profile, wrong))
+        monkeypatch.setattr(module, "_parts", lambda *which, wrong=wrong: (profile, wrong))
         for order in (2, 4, 20):
-            one_pass_bound._tail_table.cache_clear()
+            module._remainder_table.cache_clear()
             ratios.append(below(fg.GramOperator(X, "relu"), order))
-    one_pass_bound._tail_table.cache_clear()
+    module._remainder_table.cache_clear()
     assert 0.1 < max(ratios) < 1.0
     assert len(set(ratios)) > 5
 
@@ -285,32 +285,32 @@ def test_equal_rows(name):
     X = fg.datasets.sphere(N, 10, 0)
     X[7] = X[3]
     for order in (None, 0, 8, 512):
-        assert tail_bound(fg.GramOperator(X, name), order).lower == 0.0
+        assert one_pass_bound(fg.GramOperator(X, name), order).lower == 0.0
 
 
 def test_opposite_rows():
     """Relu's odd part is of finite rank, so that pairs add zeros; abs' slope is odd: rank n/2."""
     X = DATA["opposite"]()
     for name in ("relu", "abs", "elu"):
-        assert tail_bound(fg.GramOperator(X, name), 1).lower <= 1e-12
+        assert one_pass_bound(fg.GramOperator(X, name), 1).lower <= 1e-12
 
 
-def test_a_polynomial_has_no_tail():
+def test_a_polynomial_has_no_remainder():
     op = fg.GramOperator(fg.datasets.sphere(20, 80, 0), "polynomial")
-    assert tail_bound(op, 1).lower > 0.0
-    assert tail_bound(op, 2).lower == 0.0
-    assert tail_bound(op, 20).lower == 0.0
+    assert one_pass_bound(op, 1).lower > 0.0
+    assert one_pass_bound(op, 2).lower == 0.0
+    assert one_pass_bound(op, 20).lower == 0.0
 
 
 def test_rows_of_many_norms():
     """Each row's margin times its own squared norm, not the least of both."""
     X = fg.datasets.sphere(N, 20, 0)
     norms = np.geomspace(1e-3, 10.0, N)
-    plain = tail_bound(fg.GramOperator(X, "relu"), 8)
-    assert tail_bound(fg.GramOperator(4.0 * X, "relu"), 8).lower == 16.0 * plain.lower
+    plain = one_pass_bound(fg.GramOperator(X, "relu"), 8)
+    assert one_pass_bound(fg.GramOperator(4.0 * X, "relu"), 8).lower == 16.0 * plain.lower
     op = fg.GramOperator(X * norms[:, None], "relu")
     assert below(op, 8) > 0.1
-    assert tail_bound(op, 8).lower >= norms[0] ** 2 * plain.lower
+    assert one_pass_bound(op, 8).lower >= norms[0] ** 2 * plain.lower
     deep = fg.GramOperator(X * norms[:, None], fg.Network("relu", depth=3), kind="ntk")
     assert below(deep, 8) > 0.1
 
@@ -321,7 +321,7 @@ def test_it_owes_nothing_to_threads_and_little_to_tiles(monkeypatch):
     for size, threads in ((16, 1), (16, 4), (50, 2), (384, 1)):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
         monkeypatch.setattr(products, "each_tile", traverse)
-        found.append(tail_bound(op))
+        found.append(one_pass_bound(op))
     assert found[0] == found[1]
     assert np.ptp([one.lower for one in found]) < 150 * EPS
     assert len({one.order for one in found}) == 1
@@ -332,7 +332,7 @@ def test_float32_tiles(name):
     X = fg.datasets.sphere(N, 30, 0)
     wide, narrow = (fg.GramOperator(X, name, dtype=dtype) for dtype in ("float64", "float32"))
     value, _ = least(wide)
-    exact, rough = (tail_bound(op, 4) for op in (wide, narrow))
+    exact, rough = (one_pass_bound(op, 4) for op in (wide, narrow))
     assert 0.0 < rough.lower < exact.lower <= value
     assert exact.lower - rough.lower < 2.0 * rough.slack
     assert N * eps("float32") < rough.slack < 1e-2
@@ -343,8 +343,8 @@ def test_float32_tiles(name):
 
 def limit_of(op):
     """What the sample says that no pass will exceed, beyond rounding."""
-    tails = _tails_of(op)
-    return max(tails.best_of(tails.sample())[1], 0.0)
+    remainders = _remainders_of(op)
+    return max(remainders.best_of(remainders.sample())[1], 0.0)
 
 
 @pytest.mark.parametrize("rows", DATA)
@@ -354,15 +354,15 @@ def test_the_limit(rows, name):
     limit = limit_of(op)
     assert limit >= 0.0
     for order in (None, *ORDERS[::6]):
-        assert tail_bound(op, order).lower <= limit * (1.0 + 1e-9)
+        assert one_pass_bound(op, order).lower <= limit * (1.0 + 1e-9)
 
 
 @pytest.mark.parametrize("n", [150, 1000])
 def test_the_sample_finds_the_order(n):
     """The order chosen from 64 rows is within a fifth of the best one."""
     op = fg.GramOperator(fg.datasets.sphere(n, 8, 1), "relu")
-    best = max(tail_bound(op, order).lower for order in ORDERS[4:17])
-    chosen = tail_bound(op)
+    best = max(one_pass_bound(op, order).lower for order in ORDERS[4:17])
+    chosen = one_pass_bound(op)
     assert chosen.lower >= 0.8 * best
     assert chosen.lower <= limit_of(op) <= 1.5 * best
 
@@ -375,10 +375,10 @@ def test_no_pass_where_the_sample_says_no(monkeypatch):
     worth = fg.GramOperator(fg.datasets.sphere(N, 30, 0), "relu")
     truth, _ = least(worth)
     monkeypatch.setattr(products, "each_tile", refuse)
-    assert tail_bound(op).lower == 0.0
+    assert one_pass_bound(op).lower == 0.0
     assert limit_of(worth) <= truth
     with pytest.raises(AssertionError, match="a pass"):
-        tail_bound(worth)
+        one_pass_bound(worth)
 
 
 # --- where it does not apply ------------------------------------------------------------------
@@ -392,7 +392,7 @@ def test_not_applicable():
         fg.GramOperator(wide, "tanh"),
         fg.GramOperator(X, "step"),
     ):
-        assert tail_bound(op) is None
+        assert one_pass_bound(op) is None
 
 
 @pytest.mark.parametrize(("name", "kind"), [("relu", "gradient"), ("step", "nngp")])
@@ -400,7 +400,7 @@ def test_a_zero_row(name, kind):
     X = fg.datasets.sphere(10, 5, 0)
     X[3] = 0.0
     op = fg.GramOperator(X, name, kind=kind)
-    assert tail_bound(op).lower == 0.0
+    assert one_pass_bound(op).lower == 0.0
 
 
 @pytest.mark.parametrize(
@@ -409,10 +409,10 @@ def test_a_zero_row(name, kind):
 def test_bad_orders(order, error, refuses):
     op = fg.GramOperator(np.eye(3), "relu")
     with refuses(error, "order"):
-        tail_bound(op, order)
+        one_pass_bound(op, order)
 
 
 def test_an_order_beyond_the_table_of_orders():
     op = fg.GramOperator(fg.datasets.sphere(N, 4, 0), "relu")
     assert below(op, 2 * ORDERS[-1]) >= 0.0
-    assert math.isfinite(tail_bound(op, 700).slack)
+    assert math.isfinite(one_pass_bound(op, 700).slack)

@@ -90,6 +90,7 @@ def small_cases():
     yield fg.datasets.circle(12), "relu", relu_entry, 8
 
 
+@pytest.mark.slow
 def test_brackets_hold_the_eigenvalues_in_40_digits():
     tight = 0
     for X, network, entry, rank in small_cases():

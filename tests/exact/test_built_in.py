@@ -42,6 +42,17 @@ def test_trailing_zeros_of_a_polynomial_go():
     assert formula.coefficients == (0.0, 1.0, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("polynomial", {"coefficients": [0.0, 1.0, 1.0]}), ("leaky_relu", {"negative_slope": 0.01}),
+     ("leaky_relu", {"negative_slope": 0.0}), ("relu", {}), ("swish", {"beta": 1.0})],
+)  # fmt: skip
+def test_defaults_that_are_written_out(name, parameters):
+    activation = fg.get_activation(name, **parameters)
+    for one in (activation, pickle.loads(pickle.dumps(activation))):
+        assert formula_of(one) is not None
+
+
 def test_the_ball_of_ones_own_wins():
     own = formula_of(fg.get_activation("erf"))
     activation = dataclasses.replace(fg.get_activation("tanh"), ball=lambda: own)

@@ -15,6 +15,7 @@ from helpers.tolerances import EPS
 from mpmath import mp, mpf
 
 import fastgram as fg
+import fastgram.exact
 from fastgram.exact import solve as exact
 from fastgram.exact.built_in import formula_of, has_formula
 from fastgram.exact.results import outward_bracket, proven_digits
@@ -23,7 +24,7 @@ flint = pytest.importorskip("flint")
 from fastgram.exact import hermite  # noqa: E402
 from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_positive_definite  # noqa: E402
 from fastgram.exact.entries import Geometry, gram_balls, row_geometry  # noqa: E402
-from fastgram.exact.formulas import Pairs, error_function  # noqa: E402
+from fastgram.exact.formulas import Pairs, StripFormula, error_function  # noqa: E402
 from fastgram.exact.hermite import StripFunction, hermite_series, series_values  # noqa: E402
 
 arb, arb_mat, ctx = flint.arb, flint.arb_mat, flint.ctx
@@ -252,6 +253,7 @@ def _expectations(formula, records, derivative, bits):
     return formula.expectations(pairs, derivative, bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "erf", "relu", "swish"])
 def test_deep_entries_against_mpmath(activation):
     checked = 0
@@ -283,6 +285,7 @@ def test_deep_entries_against_mpmath(activation):
     assert checked >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [60, 200, 350])
 @pytest.mark.parametrize("variance", [0.25, 1.5])
 def test_the_quadrature_encloses_the_closed_form_of_erf(bits, variance):
@@ -485,9 +488,9 @@ def test_singular_for_no_known_reason():
 def test_a_function_of_ones_own():
     # erf, told as a function on a strip: |erf(x + iy)| ≤ 1 + 2/√π·2·exp(4) < 130 on |y| ≤ 2
     def ball():
-        return exact.StripFormula(
-            exact.StripFunction(lambda z: z.erf(), 2.0, (130.0, 0.0)),
-            exact.StripFunction(lambda z: 2 / arb.pi().sqrt() * (-z * z).exp(), 2.0, (62.0, 0.0)),
+        return StripFormula(
+            StripFunction(lambda z: z.erf(), 2.0, (130.0, 0.0)),
+            StripFunction(lambda z: 2 / arb.pi().sqrt() * (-z * z).exp(), 2.0, (62.0, 0.0)),
         )
 
     erf = fg.get_activation("erf")
@@ -577,7 +580,7 @@ def test_missing_flint_is_said_in_one_line(monkeypatch, refuses):
     with refuses(ImportError, "pip install 'fastgram[exact]'"):
         compute(fg.datasets.circle(3), "relu")
     with refuses(ImportError, "pip install 'fastgram[exact]'"):
-        exact.StripFormula
+        fastgram.exact.StripFormula
 
 
 def test_flint_is_loaded_at_the_first_call_only():

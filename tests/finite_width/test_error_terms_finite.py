@@ -129,4 +129,4 @@ def test_additions_of_products_by_factors(kind):
         least += d + neurons + m / neurons
     else:
         least += m
-    assert factored.additions() >= least
+    assert factored.summands() >= least

@@ -293,7 +293,7 @@ def test_a_third_value_in_the_other_rows():
 @pytest.mark.parametrize("readout", ["rademacher", "gaussian"])
 def test_products_by_factors(kind, depth, readout, monkeypatch):
     # blocks that do not divide n, m, d or the number of vectors
-    monkeypatch.setattr(factored_product, "_ROWS", 8)
+    monkeypatch.setattr(type(CPU), "row_block", 8)
     monkeypatch.setattr(factored_product, "_WIDE", 6)
     net = network("elu", depth, readout=readout)
     X = rows()
@@ -390,7 +390,8 @@ def test_infinite_width_is_multiplied_by_tiles():
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 @pytest.mark.parametrize("way", ["factored", "tiles"])
 def test_eigenvalues(kind, name, way, monkeypatch):
-    monkeypatch.setattr(FiniteEntries, "multiplication", lambda *_: way)
+    cost = 0.0 if way == "tiles" else np.inf
+    monkeypatch.setattr(FiniteEntries, "_tile_flops", lambda *_: cost)
     X = rows(60, 8)
     op = fg.GramOperator(X, network(name, width=400), kind=kind)
     exact = np.linalg.eigvalsh(op.dense())

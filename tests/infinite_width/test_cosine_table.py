@@ -381,6 +381,7 @@ def test_close_pairs_take_the_chord_from_the_rows(device, sign):
     assert np.max(np.abs(out[0] - expected)) <= 2 * EPS * table.scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_tile_into_either_dtype(device, dtype):

@@ -56,23 +56,26 @@ def over_bound(op, X, name, rows=None):
     return worst
 
 
+def put_off(monkeypatch, part, error):
+    """Let a part of unit rows be too large by a millionth, and say so."""
+    of = UnitRows.of
+
+    def worse(*given):
+        rows = of(*given)
+        return replace(rows, **{part: getattr(rows, part) * (1.0 + OFF)})
+
+    monkeypatch.setattr(UnitRows, error, OFF)
+    monkeypatch.setattr(UnitRows, "of", worse)
+
+
 @pytest.fixture
 def rows_off(monkeypatch):
-    """Rows that are too long by a millionth."""
-    of = UnitRows.of
-    monkeypatch.setattr(UnitRows, "unit_error", OFF)
-    monkeypatch.setattr(
-        UnitRows, "of", lambda *given: replace(of(*given), unit=of(*given).unit * (1.0 + OFF))
-    )
+    put_off(monkeypatch, "unit", "unit_error")
 
 
 @pytest.fixture
 def norms_off(monkeypatch):
-    of = UnitRows.of
-    monkeypatch.setattr(UnitRows, "norm_error", OFF)
-    monkeypatch.setattr(
-        UnitRows, "of", lambda *given: replace(of(*given), norms=of(*given).norms * (1.0 + OFF))
-    )
+    put_off(monkeypatch, "norms", "norm_error")
 
 
 # as close as products decide how close, and further
@@ -171,6 +174,7 @@ def test_tables_of_too_low_a_degree(monkeypatch, way):
     assert over_bound(op, X, name, rows=(0,)) <= 1.0
 
 
+@pytest.mark.slow
 def test_tables_of_too_few_norms(monkeypatch):
     """Between the probes too."""
     monkeypatch.setattr(separable_table, "_COUNTS", (4,))

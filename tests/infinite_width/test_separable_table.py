@@ -103,6 +103,7 @@ def test_the_diagonal_is_that_of_each_norm_alone(device):
     assert np.array_equal(np.diag(op.dense()), op.diagonal())
 
 
+@pytest.mark.slow
 def test_rectangles_and_float32(device):
     X = norms_of(3.0)
     G = fg.gram(X, network="elu", device=device)

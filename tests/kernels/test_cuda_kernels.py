@@ -239,7 +239,7 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
     cosines, x, y, *weights = tile(dtype)
     norms = [np.geomspace(0.6, 1.8, z.shape[0]) for z in (x, y)]
     separated = separate(Network(name), kind, 0.6, 1.8, np.dtype(dtype))
-    pieces = separated.touched(cosines, *(separated.places(norm) for norm in norms), {})
+    pieces = separated.pieces_for(cosines, *(separated.chebyshev_rows(norm) for norm in norms), {})
     assert {piece.mode for piece in pieces} == {
         PieceVariable.FROM_ONE,
         PieceVariable.FROM_MINUS_ONE,

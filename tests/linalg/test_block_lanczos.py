@@ -6,7 +6,7 @@ import pytest
 from helpers.matrices import matrix_with
 
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.lanczos_bound import furthest, share, share_quantile
+from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile, start_block_overlap
 from fastgram.support.rounding import gamma, rayleigh_bounds
 
 EPS = np.finfo(float).eps
@@ -88,10 +88,10 @@ def test_a_block_that_loses_rank_drops_columns(rank):
     np.testing.assert_allclose(matrix @ basis, basis @ full, atol=1e-11)
     np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-12)
     np.testing.assert_allclose(run.ritz_values(), np.linalg.eigvalsh(full), atol=200 * EPS)
-    quantile = share_quantile(1e-3, 8, matrix.shape[0])
-    assert furthest(run, 1.0, -1.0, quantile, 2.0) >= 1.0 - 1e-9
+    quantile = overlap_quantile(1e-3, 8, matrix.shape[0])
+    assert outer_bound(run, 1.0, -1.0, quantile, 2.0) >= 1.0 - 1e-9
     top = run.ritz_values()[-1]
-    assert furthest(run, top, 1.0, quantile, 2.0) <= 3.0 + 1e-9
+    assert outer_bound(run, top, 1.0, quantile, 2.0) <= 3.0 + 1e-9
 
 
 def test_the_basis_can_fill_the_space():
@@ -122,8 +122,8 @@ def test_share_is_the_recurrence_of_its_derivation(block):
                 before, last = last, step * mpmath.matrix(coupling) ** -1
                 total += last * last.T
             expected.append(float(1 / min(mpmath.eigsy(total, eigvals_only=True))))
-    np.testing.assert_allclose(share(run, points), expected, rtol=1e-9)
-    assert np.all(np.diff(share(run, points)) < 0)
+    np.testing.assert_allclose(start_block_overlap(run, points), expected, rtol=1e-9)
+    assert np.all(np.diff(start_block_overlap(run, points)) < 0)
 
 
 def test_share_bounds_what_an_eigenvector_has_in_the_start_block():
@@ -135,19 +135,19 @@ def test_share_bounds_what_an_eigenvector_has_in_the_start_block():
         start = basis_of(run)[:, :4]
         for index, end in ((0, values[0]), (-1, values[-1])):
             inside = np.sum((start.T @ basis[:, index]) ** 2)
-            assert inside <= share(run, np.array([end]))[0] * (1 + 1e-6)
+            assert inside <= start_block_overlap(run, np.array([end]))[0] * (1 + 1e-6)
 
 
-def test_share_quantile_is_that_of_random_blocks():
+def test_the_overlap_quantile_is_that_of_random_blocks():
     n, block, chance = 40, 3, 0.2
     generator = np.random.default_rng(0)
     shares = []
     for _ in range(4000):
         q = np.linalg.qr(generator.standard_normal((n, block)))[0]
         shares.append(np.sum(q[0] ** 2))
-    below = np.mean(np.array(shares) < share_quantile(chance, block, n))
+    below = np.mean(np.array(shares) < overlap_quantile(chance, block, n))
     assert abs(below - chance) < 5 * np.sqrt(chance * (1 - chance) / 4000)
-    assert share_quantile(0.1, 5, 5) == 1.0
+    assert overlap_quantile(0.1, 5, 5) == 1.0
 
 
 def test_rayleigh_bounds_hold_the_exact_quotient():

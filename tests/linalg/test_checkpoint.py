@@ -6,13 +6,13 @@ from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
 
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 from fastgram.linalg.exclusion import Missed
-from fastgram.linalg.lanczos_bound import furthest, share_quantile
-from fastgram.linalg.start_block import random_columns, with_appended
+from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
+from fastgram.linalg.start_block import augment, random_columns
 
 EPS = np.finfo(float).eps
 
@@ -40,12 +40,12 @@ def test_random_columns_stay_as_they_are():
 )
 def test_appended_directions_are_orthonormal(vectors, added):
     start, _ = random_columns(12, 4, 0)
-    block = with_appended(start, vectors)
+    block = augment(start, vectors)
     assert block.shape == (12, 4 + added)
     np.testing.assert_allclose(block.T @ block, np.eye(4 + added), atol=20 * EPS)
     np.testing.assert_array_equal(block[:, :4], start)
     np.testing.assert_allclose(vectors, block @ (block.T @ vectors), atol=1e-13)
-    dependent = with_appended(start, np.hstack([start, vectors]))
+    dependent = augment(start, np.hstack([start, vectors]))
     assert dependent.shape == block.shape
 
 
@@ -76,7 +76,7 @@ def test_brackets_hold_as_often_as_promised(chance):
         values = np.sort(kinds[seed % 4])
         matrix, basis = matrix_and_vectors(values, seed)
         start, _ = random_columns(n, block, seed)
-        quantile = share_quantile(chance, block, n)
+        quantile = overlap_quantile(chance, block, n)
         for which, appended in enumerate(adversaries(basis, start, matrix)):
             if which not in (seed % 6, (seed + 3) % 6):
                 continue
@@ -89,7 +89,7 @@ def test_brackets_hold_as_often_as_promised(chance):
             ritz = run.ritz_values()
             spread = float(np.max(np.abs(ritz)))
             for index, outward in ((0, -1.0), (-1, 1.0)):
-                end = furthest(run, ritz[index], outward, quantile, spread, Missed(1e-13))
+                end = outer_bound(run, ritz[index], outward, quantile, spread, Missed(1e-13))
                 miss = outward * (values[index] - end) > 0.0
                 runs, missed = runs + 1, missed + miss
                 if miss:  # only by the event that has this chance
@@ -168,6 +168,7 @@ def test_too_little_room_is_refused_before_any_product():
         run_lanczos(problem, plain_request(basis_bytes=1000))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
     matrix, _ = matrix_and_vectors(HIGH)
     calls = []
@@ -211,14 +212,14 @@ def test_appended_directions_save_passes_and_change_no_promise():
     # ten small eigenvalues near each other: without their vectors, the run has to find them
     values = np.r_[1e-3 * np.linspace(1, 1.5, 10), np.linspace(1, 2, 190)]
     matrix, basis = matrix_and_vectors(values)
-    quantile = share_quantile(1e-3, 2, 200)
+    quantile = overlap_quantile(1e-3, 2, 200)
     passes = []
     for appended in (None, basis[:, :10]):
         run = BlockLanczos(lambda V: matrix @ V, 200, 2, 0, appended)
         end = -np.inf
         while not end > 0.9e-3:
             run.advance()
-            end = furthest(run, run.ritz_values()[0], -1.0, quantile, 2.0, Missed(1e-14))
+            end = outer_bound(run, run.ritz_values()[0], -1.0, quantile, 2.0, Missed(1e-14))
         assert end <= 1e-3
         passes.append(run.passes)
     assert passes[1] < 0.7 * passes[0]

@@ -1,17 +1,16 @@
 """A Lanczos run on another device is the CPU's to rounding, and its vectors stay there."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from helpers.matrices import matrix_with
 from helpers.other_device import FUNCTIONS, LINALG, OtherArray, OtherDevice, kernel, transfers
 from helpers.plain_request import plain_request
+from helpers.stated_problem import stated
 from helpers.tolerances import EPS
 
 from fastgram.density.spectral_density import spectral_density
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
-from fastgram.eigenvalues.problem import as_problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
 
@@ -223,7 +222,7 @@ def problem_pair(matrix):
     """Return the problem on the CPU and on the other device."""
     problem = as_problem(matrix)
     multiply = kernel(problem.multiply)
-    return problem, replace(problem, multiply=multiply, device=OtherDevice())
+    return problem, stated(problem, multiply=multiply, device=OtherDevice())
 
 
 def assert_same_bracket(found, expected):
@@ -245,7 +244,7 @@ def test_the_same_density(monkeypatch):
     matrix = matrix_with(FLAT)
     _, other = problem_pair(matrix)
     expected = spectral_density(matrix, probes=4, passes=12)
-    monkeypatch.setattr("fastgram.density.as_problem", lambda A: other)
+    monkeypatch.setattr("fastgram.density.spectral_density.as_problem", lambda A: other)
     found = spectral_density(matrix, probes=4, passes=12)
     assert_same_bracket(found.smallest, expected.smallest)
     assert_same_bracket(found.trace, expected.trace)

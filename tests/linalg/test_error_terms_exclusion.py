@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 from fastgram.linalg.exclusion import Missed, proven_edge
-from fastgram.linalg.lanczos_bound import furthest
+from fastgram.linalg.lanczos_bound import outer_bound
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -41,8 +41,8 @@ def share_at(alphas, betas, x):
     return 1.0 / total
 
 
-def furthest_share(alphas, betas, quantile):
-    """Return the least x ≤ θ₁ with a share of the quantile: for one column the share only falls."""
+def outermost_overlap(alphas, betas, quantile):
+    """Return the least x ≤ θ₁ with an overlap of the quantile: for one column it only falls."""
     theta = least_of(alphas, betas)
 
     def above(t):
@@ -67,7 +67,7 @@ def test_rounding_of_the_elimination_and_of_the_ritz_value(own):
             if np.any(given[1] <= 0.0):
                 continue
             for quantile, error in itertools.product((0.5, 1e-2, 1e-6), (0.0, 3.9)):
-                truth = furthest_share(alphas, betas, quantile)
+                truth = outermost_overlap(alphas, betas, quantile)
                 ritz = least_of(*given) + error * own
                 spread = own / (9 * EPS)
                 edge = proven_edge(run_of(*given), ritz, -1.0, quantile, spread, Missed(0.0))
@@ -95,7 +95,7 @@ def test_what_the_recurrence_misses(fixed, growth):
             run = run_of([0.5], [beta])
             edge = proven_edge(run, 0.5, -1.0, quantile, 2.0, Missed(fixed, growth))
             assert edge >= truth
-            end = furthest(run, 0.5, 1.0, quantile, 2.0, Missed(fixed, growth))
+            end = outer_bound(run, 0.5, 1.0, quantile, 2.0, Missed(fixed, growth))
             assert end >= 0.5 + truth
 
 
@@ -107,6 +107,6 @@ def test_a_ritz_value_that_is_not_the_last_one():
             continue
         inner = least_of(alphas, betas) + 0.3
         for quantile in QUANTILES:
-            truth = furthest_share(alphas, betas, quantile)
+            truth = outermost_overlap(alphas, betas, quantile)
             edge = proven_edge(run_of(alphas, betas), inner, -1.0, quantile, 10.0, Missed(0.0))
             assert inner - edge <= truth

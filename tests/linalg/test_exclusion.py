@@ -1,4 +1,4 @@
-"""The guard proves what it says: no interval it settles holds an eigenvalue with that share."""
+"""Exclusion proves what it says: no interval that it excludes holds an eigenvalue."""
 
 from types import SimpleNamespace
 
@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.exclusion import Missed, far_edge, measure, proven_edge, reach, settled, stages
-from fastgram.linalg.lanczos_bound import EXACT, furthest, share, share_quantile
+from fastgram.linalg.exclusion import (
+    Missed,
+    excluded_radius,
+    excludes,
+    far_edge,
+    measure,
+    proven_edge,
+    stages,
+)
+from fastgram.linalg.lanczos_bound import EXACT, outer_bound, overlap_quantile, start_block_overlap
 
 EPS = np.finfo(float).eps
 
@@ -70,7 +78,7 @@ def test_g_can_rise_outwards_and_the_guard_sees_it():
     theta = np.linalg.eigvalsh(assembled(run)[0])[0]
     distances = np.geomspace(1e-3, 200.0, 400) * theta
     values = np.array([g_of(run, theta - distance) for distance in distances])
-    np.testing.assert_allclose(share(run, theta - distances), values, rtol=1e-9)
+    np.testing.assert_allclose(start_block_overlap(run, theta - distances), values, rtol=1e-9)
     lowest = np.minimum.accumulate(values)
     assert np.max(values / lowest) > 1.5
     # a level below which g begins, above which it rises, and that it crosses again further out
@@ -79,11 +87,11 @@ def test_g_can_rise_outwards_and_the_guard_sees_it():
     above = np.flatnonzero(values >= level)
     assert values[0] < level
     assert above[0] > 10
-    end = theta - furthest(run, theta, -1.0, level, 1000.0)
+    end = theta - outer_bound(run, theta, -1.0, level, 1000.0)
     assert distances[above[-1]] <= end <= 1.05 * distances[above[-1]]
     # and the same at the other end of −T
     mirrored = blocks([-part for part in run.diagonals], run.couplings)
-    assert furthest(mirrored, -theta, 1.0, level, 1000.0) + theta == pytest.approx(end, rel=1e-9)
+    assert outer_bound(mirrored, -theta, 1.0, level, 1000.0) + theta == pytest.approx(end, rel=1e-9)
 
 
 def random_blocks(seed):
@@ -152,6 +160,7 @@ def test_measures_go_through_stages(outward):
         np.testing.assert_allclose(sigma, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_everything_beyond_the_edge_is_below_the_level():
     for seed in range(60):
         run = random_blocks(seed)
@@ -162,11 +171,11 @@ def test_everything_beyond_the_edge_is_below_the_level():
             end = proven_edge(run, theta, -1.0, quantile, spread, EXACT)
             assert end < np.inf
             beyond = theta - end * np.geomspace(1.0 + 1e-9, 1e3, 300)
-            assert np.all(share(run, beyond) < quantile)
+            assert np.all(start_block_overlap(run, beyond) < quantile)
             # and no further out than it has to be, where g falls
             inside = theta - end * np.geomspace(0.5, 0.98, 30)
             if end > 1e-9 * spread:
-                assert np.max(share(run, inside)) >= quantile
+                assert np.max(start_block_overlap(run, inside)) >= quantile
 
 
 def matrix_and_run(seed, noise=0.0):
@@ -195,7 +204,7 @@ def matrix_and_run(seed, noise=0.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 1e-8, 1e-3])
-def test_no_settled_interval_holds_an_eigenvalue_that_has_the_share(noise):
+def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
     # the vectors are those of the matrix without the noise: `rounding` is what makes up for it
     staged = tight = 0
     for seed in range(150):
@@ -209,7 +218,7 @@ def test_no_settled_interval_holds_an_eigenvalue_that_has_the_share(noise):
             points = theta + outward * distances
             measures = measure(run, outward, points, distances)
             phi = (noise + 1e-12) / distances
-            taus = reach(*measures, phi, inside * (1.0 - 1e-9))
+            taus = excluded_radius(*measures, phi, inside * (1.0 - 1e-9))
             away = np.abs(values[index] - points)
             assert np.all(taus * distances <= away)
             tight += bool(np.any(taus * distances > 0.3 * away))
@@ -219,7 +228,7 @@ def test_no_settled_interval_holds_an_eigenvalue_that_has_the_share(noise):
             edge = proven_edge(run, theta, outward, inside**2, spread, Missed(noise + 1e-12))
             assert outward * (values[index] - theta) <= edge * (1.0 + 1e-9)
             there = max(outward * (values[index] - theta), 1e-13)
-            assert not settled(run, theta, outward, there, inside**2, Missed(noise + 1e-12))
+            assert not excludes(run, theta, outward, there, inside**2, Missed(noise + 1e-12))
     assert staged > 20
     assert tight > 100
 
@@ -229,7 +238,7 @@ def test_an_invariant_space_leaves_rounding_only():
     run = BlockLanczos(lambda V: matrix @ V, 12, 4, 0)
     while not run.exhausted:
         run.advance()
-    quantile = share_quantile(1e-3, 4, 12)
+    quantile = overlap_quantile(1e-3, 4, 12)
     assert proven_edge(run, 1.0, -1.0, quantile, 12.0, EXACT) <= 1e-11
     assert 1e-8 <= proven_edge(run, 1.0, -1.0, quantile, 12.0, Missed(1e-8)) <= 1e-6
 
@@ -251,4 +260,4 @@ def test_a_point_inside_proves_nothing():
     values = np.linalg.eigvalsh(T)
     middle = np.array([0.5 * (values[0] + values[1])]) if len(values) > 1 else values
     assert measure(run, -1.0, middle, np.ones(1))[0] == 1.0
-    assert not settled(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, EXACT)
+    assert not excludes(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, EXACT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import json
 import os
@@ -26,6 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import fastgram as fg
 from fastgram import Activation, Network
 from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width import entry_choice
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
@@ -279,6 +279,7 @@ def of_one_norm():
     return np.array([np.array([1.0, *s]) * row for row, s in itertools.product(orders, signs)]) / 8
 
 
+@pytest.mark.parametrize("kind", ["gradient", pytest.param("nngp", marks=pytest.mark.slow)])
 def test_the_diagonal_is_exact(activation, kind, device):
     """To a few roundings of the dual at ρ = 1, with rows that are no unit vectors bit for bit."""
     G = fg.gram(of_one_norm(), network=activation, kind=kind, device=device)
@@ -289,6 +290,8 @@ def test_the_diagonal_is_exact(activation, kind, device):
     assert np.allclose(np.diag(G), diagonal, rtol=4 * FEW * EPS, atol=0.0)
 
 
+# Tables of few pieces and of many, and of entries that are all zero.
+@pytest.mark.parametrize("activation", ["relu", "tanh", "hard_tanh", "step", "cos"])
 def test_duplicates_equal_the_diagonal_bit_for_bit(activation, kind, device, dtype, tiles):
     tiles(TILE)
     X = of_one_norm()[: TILE + 3]
@@ -397,8 +400,8 @@ def test_free_norms(name, kind, spread, device):
 
 
 def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
-    monkeypatch.setattr("fastgram.infinite_width.entry_choice._FEW", 0)
-    monkeypatch.setattr("fastgram.infinite_width.entry_choice.separate", lambda *_: None)
+    monkeypatch.setattr(entry_choice, "_FEW", 0)
+    monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
     X = separated(4, 3) * np.geomspace(1e-2, 1e2, 4)[:, None]
     with pytest.warns(RuntimeWarning, match="elu on rows with norms so far apart.* one by one"):
         G = fg.gram(X, network="elu", device=device)
@@ -432,11 +435,12 @@ def test_free_norms_in_float32_and_in_a_rectangle(device):
     assert np.max(np.abs(single - exact)) <= 1e-4 * np.max(np.abs(exact))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard_tanh", "relu6"])
 def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     name, kind, device, monkeypatch
 ):
-    monkeypatch.setattr("fastgram.infinite_width.entry_choice._FEW", 0)
+    monkeypatch.setattr(entry_choice, "_FEW", 0)
     X = separated(4, 3) * np.array([0.5, 1.0, 1.5, 3.0])[:, None]
     X = np.concatenate([X, -X[:1], X[1:2]])
     with pytest.warns(RuntimeWarning, match=f"{name} has kinks away from 0.* one by one") as told:
@@ -448,6 +452,7 @@ def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
     assert G[1, 1] == G[5, 5] == G[1, 5]
 
 
+@pytest.mark.slow
 def test_close_pairs_of_free_norms_with_kinks_away_from_zero(device):
     """K(1) − K(ρ) of E[f'f'] falls like the angle: a cosine's rounding would leave 1e-8."""
     angle = 1e-7
@@ -934,7 +939,7 @@ def test_nothing_is_computed_before_the_last_check(monkeypatch, refuses):
     def too_early(*_arguments):
         raise AssertionError("rows were worked on")
 
-    monkeypatch.setattr(importlib.import_module("fastgram.matrix.gram"), "blocks_of", too_early)
+    monkeypatch.setattr(module, "blocks_of", too_early)
     X = np.ones((3, 3))
     for arguments in ({"out": np.zeros((2, 3))}, {"dtype": "int8"}, {"kind": "?"}, {"device": "?"}):
         with refuses(ValueError):

@@ -18,7 +18,8 @@ from fastgram import GramOperator
 from fastgram.devices import cpu as _cpu
 from fastgram.kernels.cpu.products import multiply_both
 from fastgram.matrix.operator import matrix_of
-from fastgram.matrix.tile_cache import Cache, bytes_of_all, slices
+from fastgram.matrix.tile_cache import Cache, bytes_of_all
+from fastgram.support.arrays import blocks
 from fastgram.support.threads import thread_count
 
 TILE = 8
@@ -84,7 +85,7 @@ def test_what_is_not_finite_stays_so():
 @pytest.mark.parametrize("n", [1, TILE, N, 20 * TILE + 3])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5, 0.77, 1.0, 3.0])
 def test_kept_tiles_fill_the_budget_evenly(n, share):
-    cuts = slices(n, TILE)
+    cuts = blocks(n, TILE)
     total = bytes_of_all(n, TILE)
     budget = int(share * total)
     cache = Cache(budget)
@@ -95,17 +96,17 @@ def test_kept_tiles_fill_the_budget_evenly(n, share):
         for column in range(row, len(cuts)):
             size = 8 * (i.stop - i.start) * (cuts[column].stop - cuts[column].start)
             passed += size
-            if (row, column) in cache._places:
-                place = cache._places[row, column]
-                assert 8 * (place.stop - place.start) == size
-                assert 8 * place.start == used  # one after the other
+            if (row, column) in cache._slots:
+                slot = cache._slots[row, column]
+                assert 8 * (slot.stop - slot.start) == size
+                assert 8 * slot.start == used  # one after the other
                 used += size
             assert abs(used - min(share, 1.0) * passed) <= one_tile + FEW
     assert passed == total
     assert min(budget, total) - one_tile < used <= budget
     assert used == cache._storage.nbytes
     if share >= 1.0:
-        assert len(cache._places) == len(cuts) * (len(cuts) + 1) // 2
+        assert len(cache._slots) == len(cuts) * (len(cuts) + 1) // 2
 
 
 def test_the_same_tiles_are_kept_on_any_number_of_threads(tiles):
@@ -286,6 +287,7 @@ print(json.dumps(taken))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's /proc")
 def test_the_high_water_mark_stays_within_the_budget():
     done = subprocess.run(

@@ -177,6 +177,7 @@ def test_a_kink_of_the_second_derivative_alone(kink):
     assert undeclared == pytest.approx(declared, abs=DUAL * max(1.0, declared))
 
 
+@pytest.mark.slow
 def test_one_that_grows_too_fast_is_refused(refuses):
     gaussian = Activation("exp(z²)", lambda z: np.exp(z * z), lambda z: 2 * z * np.exp(z * z))
     for variance in (1.0, 4.0):

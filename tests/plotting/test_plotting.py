@@ -19,8 +19,11 @@ from matplotlib.text import Text
 import fastgram
 from fastgram.bracket import Bracket, condition_of
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
+from fastgram.exact.results import ExactEigenvalues
 from fastgram.network.network import Network
-from fastgram.plotting.extremes import FORMATS, plot_extremes, plot_sweep
+from fastgram.plotting.extremes import plot_extremes
+from fastgram.plotting.figure import FORMATS
+from fastgram.plotting.sweeps import plot_sweep
 
 NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
 SMOOTH = [False, True, True, True, False, False]
@@ -246,13 +249,27 @@ def test_the_module_loads_no_matplotlib_and_never_pyplot(tmp_path):
     code = (
         "import sys, fastgram.plotting.extremes\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "sys.path.insert(0, 'tests')\n"
-        "import test_plot as t\n"
+        "sys.path.insert(0, 'tests/plotting')\n"
+        "import test_plotting as t\n"
         f"t.plot_extremes(t.NAMES, t.RESULTS, {str(tmp_path / 'x.png')!r}, 'x', smooth=t.SMOOTH)\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     root = Path(fastgram.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=60)
+
+
+def test_an_exact_answer_is_drawn_as_it_is_and_has_no_floor():
+    proven = Bracket(2e-80, 3e-80, 2.5e-80, "certified")
+    largest = Bracket(4.0, 4.5, 4.25, "certified")
+    answer = ExactEigenvalues(
+        proven, largest, condition_of(proven, largest), "2.5e-80", "4.25", "", 9, 9, 300, 1.0, ""
+    )
+    axes = draw([answer], ["tanh"], [True])
+    smooth = colours(axes)["smooth"]
+    assert points(axes, "o") == {0: (2.5e-80, smooth)}
+    assert points(axes, "^") == {0: (4.25, smooth)}
+    assert axes.texts[:] == []
+    assert "noise floor" not in colours(axes)
 
 
 # --- sweeps ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
 """One file for each way to the extreme eigenvalues; each takes a problem and a request.
 
-`hybrid` chooses between them by what they cost. Start with `lanczos`.
+`auto` chooses between them by what they cost. Start with `lanczos`.
 """

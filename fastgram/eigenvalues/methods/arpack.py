@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from fastgram.bracket import Bracket, bracket_around
@@ -15,12 +14,11 @@ from fastgram.eigenvalues.methods.dense import certified_bracket
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar
 from fastgram.support.rounding import gamma
 
 __all__ = ["run_arpack"]
-
-Array = npt.NDArray[np.float64]
 
 
 def run_arpack(problem: Problem, request: Request) -> Answer:
@@ -31,7 +29,7 @@ def run_arpack(problem: Problem, request: Request) -> Answer:
     floor = problem.noise_floor(size) + gamma(2 * problem.n + 64) * size
     smallest = _one_sided(found.low, found.low_bound, floor, problem, sign=1.0)
     largest = _one_sided(found.high, found.high_bound, floor, problem, sign=-1.0)
-    if problem.dense is not None and problem.n <= request.dense_limit and found.converged:
+    if problem.has_entries and problem.n <= request.dense_limit and found.converged:
         A = problem.dense()
         smallest, _ = certified_bracket(A, found.low, problem, sign=1.0)
         largest, _ = certified_bracket(A, found.high, problem, sign=-1.0)
@@ -56,7 +54,7 @@ def _one_sided(
 
 @dataclass(frozen=True)
 class _Found:
-    """What ARPACK found at each end; no values where it did not converge."""
+    """The Ritz pairs of each end; no values where ARPACK did not converge."""
 
     low: RitzPairs
     high: RitzPairs
@@ -92,7 +90,7 @@ def _search(problem: Problem, request: Request) -> _Found:
             passes += 1
             if tick is not None:
                 tick(1)
-            return problem.multiply(np.reshape(v, (-1, 1)))[:, 0]
+            return np.asarray(problem.multiply(np.reshape(v, (-1, 1)))[:, 0])
 
         operator = LinearOperator((n, n), matvec=multiply, dtype=np.float64)
         start = np.random.default_rng(np.random.SeedSequence([request.seed, n])).standard_normal(n)

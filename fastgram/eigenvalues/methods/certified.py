@@ -14,26 +14,49 @@ import math
 from dataclasses import replace
 
 from fastgram.bracket import Bracket, bracket_around
+from fastgram.eigenvalues.methods.hybrid import bracket_by_passes_or_inverse, factorisation_option
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.linalg.certificate import certify_below
+from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.support.memory import require_memory
 from fastgram.support.progress import stage
 
-__all__ = ["INNER", "certify"]
+__all__ = ["certify", "run_certified"]
 
 # The part of rtol that iteration is asked for, so that certificates have room.
-INNER = 0.4
+_INNER = 0.4
 # How many widths of the bracket outside it the factorisation is tried, one after the other.
 _FURTHER = (0.0, 0.25, 1.0, 4.0)
+
+
+def run_certified(problem: Problem, request: Request) -> Answer:
+    """Narrow both brackets and prove them.
+
+    Raises
+    ------
+    ValueError
+        If the matrix cannot be had entry by entry, or the memory that is free does not hold half
+        of it.
+    """
+    if not problem.has_entries:
+        raise ValueError(
+            "the certified method needs an array or a GramOperator, not a LinearOperator"
+        )
+    require_memory(f"a certificate of order {problem.n}", packed_bytes(problem.n))
+    option = factorisation_option(problem, request)
+    inner = replace(request, rtol=_INNER * request.rtol)
+    answer, _ = bracket_by_passes_or_inverse(problem, inner, option.costs)
+    return replace(certify(problem, request, answer), method="certified")
 
 
 def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
     """Prove both brackets of an answer, or leave what cannot be proven as it is, and say so."""
     problem.forget()
     smallest, largest = answer.smallest, answer.largest
-    if problem.rank_bound == problem.n and not _is_settled(smallest, request):
+    if problem.rank_bound == problem.n and not _is_proven(smallest, request):
         smallest = _proven(problem, request, smallest, 1.0)
-    if not _is_settled(largest, request):
+    if not _is_proven(largest, request):
         largest = _proven(problem, request, largest, -1.0)
     missing = [
         name
@@ -42,21 +65,20 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
     ]
     message = answer.message
     if missing and problem.rank_bound == problem.n:
-        what = f"no factorisation near {' or '.join(missing)} ran through"
-        message = f"{message}; {what}" if message else what
+        failure = f"no factorisation near {' or '.join(missing)} ran through"
+        message = f"{message}; {failure}" if message else failure
     return replace(answer, smallest=smallest, largest=largest, message=message)
 
 
-def _is_settled(found: Bracket, request: Request) -> bool:
+def _is_proven(found: Bracket, request: Request) -> bool:
     return found.guarantee == "certified" and found.within(request.rtol)
 
 
 def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> Bracket:
     """Prove the outer end of one bracket: the lower one of λ_min for sign 1, of λ_max for −1."""
-    assert problem.visit is not None
     inner = sign * (found.upper if sign > 0.0 else found.lower)
     outer = sign * (found.lower if sign > 0.0 else found.upper)
-    near = inner - INNER * request.rtol * abs(inner)
+    near = inner - _INNER * request.rtol * abs(inner)
     if not math.isfinite(outer):
         outer = inner - max(abs(inner), problem.entry_error)
     step = max(inner - outer, inner - near, problem.entry_error)

@@ -1,4 +1,4 @@
-"""What ways to an answer cost, in seconds of a nominal machine.
+"""The costs of the ways to an answer, in seconds of a nominal machine.
 
 The constants are fixed, so that the same call goes the same way every time and everywhere; they
 are those of two cores of 2024 with registers of 512 bits, and only their ratios matter.
@@ -22,12 +22,12 @@ class Costs:
     Parameters
     ----------
     n, block : int
-    anew : float
-        The share of the entries that each pass computes anew.
+    recomputed_fraction : float
+        The part of the entries that each pass computes anew.
     entry_flops : float
-        What an entry of the upper triangle then costs.
+        Floating-point operations that an entry of the upper triangle then takes.
     product_flops : float, optional
-        What a product takes that needs no entries.
+        Those of a product that needs no entries.
     speed : float
         How many times as fast passes are where they are computed. Factorisations are the CPU's.
     """
@@ -36,7 +36,7 @@ class Costs:
         self,
         n: int,
         block: int,
-        anew: float,
+        recomputed_fraction: float,
         entry_flops: float,
         product_flops: float | None = None,
         speed: float = 1.0,
@@ -44,7 +44,8 @@ class Costs:
         self._n, self._block, self._speed = float(n), block, speed
         self._entries = self._n * self._n / 2.0 * entry_flops / _FLOPS
         products = 2.0 * self._n**2 * block
-        stored = max(4.0 * self._n**2 / _BYTES, products / _TILES) + anew * self._entries
+        stored = max(4.0 * self._n**2 / _BYTES, products / _TILES)
+        stored += recomputed_fraction * self._entries
         product = stored if product_flops is None else product_flops / _FLOPS
         self.product = product / speed
 

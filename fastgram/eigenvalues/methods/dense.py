@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.bracket import Bracket, bracket_around
@@ -13,16 +12,14 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.certificate import certify_below, visit_array
+from fastgram.support.arrays import Array
 from fastgram.support.rounding import rayleigh_bounds
 
 __all__ = ["certified_bracket", "prove_below", "run_dense"]
 
-Array = npt.NDArray[np.float64]
-
 
 def run_dense(problem: Problem, request: Request) -> Answer:
     """Eigenvalues by LAPACK, bracketed by a Rayleigh quotient and a certificate."""
-    assert problem.dense is not None
     A = problem.dense()
     low = _dense_pairs(A, request.k, largest=False)
     high = _dense_pairs(A, request.k, largest=True)

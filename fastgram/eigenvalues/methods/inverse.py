@@ -28,7 +28,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
 from fastgram.eigenvalues.problem import Problem
@@ -36,16 +35,15 @@ from fastgram.eigenvalues.request import Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.certificate import below, shifted_factor
-from fastgram.linalg.exclusion import LOOSE, Missed, settled
-from fastgram.linalg.lanczos_bound import furthest, share_quantile
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
+from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
 from fastgram.support.threads import conventional_blas, one_blas_thread
 
 __all__ = ["Inverse", "run_inverse"]
-
-Array = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Products with C at most: where so many do not close the bracket, rounding is in the way.
@@ -58,7 +56,7 @@ _FURTHER = (8.0, 64.0)
 
 @dataclass(frozen=True)
 class Inverse:
-    """What an inverse run found of the smallest eigenvalue.
+    """The smallest eigenvalue, by an inverse run.
 
     Attributes
     ----------
@@ -67,7 +65,7 @@ class Inverse:
     pairs : RitzPairs
         Of A, at its low end.
     floor : float
-        What rounding may have moved the ends by.
+        Bound on what rounding moves the ends by.
     products : int
         With C.
     """
@@ -84,7 +82,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     Parameters
     ----------
     problem : Problem
-        With `visit`.
+        With entries.
     request : Request
     shift : float
         A likely lower bound of λ_min, tried for s; what follows is further out, by what rounding
@@ -95,19 +93,13 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     Inverse or None
         None where no factorisation runs through.
     """
-    assert problem.visit is not None
     with stage(request.progress, "factorisation"):
-        factor, slack = shifted_factor(problem.visit, problem.n, shift)
-        for widths in _FURTHER:
-            if factor is not None:
-                break
-            shift -= widths * (slack + problem.entry_error)
-            factor, slack = shifted_factor(problem.visit, problem.n, shift)
+        factor, slack, shift = _factor_near(problem, shift)
     if factor is None:
         return None
     solve = _Solve(factor, conventional_blas())
     run = BlockLanczos(solve, problem.n, request.block, request.seed)
-    quantile = share_quantile(request.chance, run.block, problem.n)
+    quantile = overlap_quantile(request.chance, run.block, problem.n)
     proven = below(shift, slack)
     lower = proven
     with progress_bar(request.progress, None, "products with the inverse", "product") as tick:
@@ -117,12 +109,12 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
                 tick(1)
             top = float(run.ritz_values()[-1])
             upper = shift + 1.0 / top
-            room = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
-            over = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()
+            allowed_width = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
+            done = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()
             missed = _missed(run, top, slack, solve.error)
-            if over or _reaches(run, top, upper - room - shift, missed, quantile):
+            if done or _reaches(run, top, upper - allowed_width - shift, missed, quantile):
                 lower = max(_lower(run, top, shift, slack, missed, quantile), proven)
-                if over or upper - lower <= room:
+                if done or upper - lower <= allowed_width:
                     break
     vectors = run.ritz_pairs(request.k, largest=True, vectors=True)[2]
     assert vectors is not None
@@ -139,6 +131,17 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
         pairs = RitzPairs(pairs.values, pairs.residuals)
     smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)
     return Inverse(smallest, pairs, floor + 4.0 * slack, products)
+
+
+def _factor_near(problem: Problem, shift: float) -> tuple[LowerTriangle | None, float, float]:
+    """Return the factor of A − sI, its slack, and s: the shift, or a point further out."""
+    factor, slack = shifted_factor(problem.visit, problem.n, shift)
+    for widths in _FURTHER:
+        if factor is not None:
+            break
+        shift -= widths * (slack + problem.entry_error)
+        factor, slack = shifted_factor(problem.visit, problem.n, shift)
+    return factor, slack, shift
 
 
 @dataclass
@@ -188,8 +191,8 @@ def _reaches(
     """Whether the smallest eigenvalue is so far from the shift, by one look: cheap, not final."""
     if distance <= 0.0:
         return True
-    room = (1.0 / distance - top) / (1.0 + 2.0 * LOOSE)
-    return room > 0.0 and settled(run, top, 1.0, room, quantile, missed)
+    slack_left = (1.0 / distance - top) / (1.0 + 2.0 * EDGE_RTOL)
+    return slack_left > 0.0 and excludes(run, top, 1.0, slack_left, quantile, missed)
 
 
 def _lower(
@@ -198,7 +201,7 @@ def _lower(
     """Return the lower end of λ_min of the matrix as computed, or −∞ where nothing is proven."""
     size = _size(run, top)
     excluded = (0.999 * math.sqrt(quantile) - missed.growth) / size
-    edge = furthest(run, top, 1.0, quantile, top, missed)
+    edge = outer_bound(run, top, 1.0, quantile, top, missed)
     if slack > excluded or edge <= 0.0:
         return -math.inf
     return shift + (1.0 - 8.0 * _EPS) / edge - 4.0 * _EPS * abs(shift)
@@ -216,7 +219,6 @@ def _rayleigh(problem: Problem, vectors: Array) -> tuple[RitzPairs, float, float
     least, image = vectors[:, 0], images[:, 0]
     square = float(least @ least)
     row_sum = problem.absolute_row_sum()
-    assert row_sum is not None  # as wherever there is a factorisation
     floor = problem.noise_floor(float(np.max(np.abs(values))), k)
     # vector and image are combinations of k, and their product a sum over n
     rounding = 2.0 * math.sqrt(k) * gamma(k + 4) * row_sum

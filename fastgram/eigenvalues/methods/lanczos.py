@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import os
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.bracket import Bracket, bracket_around
+from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
-from fastgram.eigenvalues.scale import bracket_scaled
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
-from fastgram.linalg.exclusion import LOOSE, Missed, settled
-from fastgram.linalg.lanczos_bound import furthest, inner_end, share_quantile
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
+from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
+from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 
-__all__ = ["brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["StopReason", "brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
 
 
-# Of the room for the basis, the part that a restart keeps as Ritz vectors of each end: of those
-# measured, what cost the fewest passes on flat and on steep edges.
+# Of the columns that the basis may have, the part that a restart keeps as Ritz vectors of each end:
+# of those measured, what cost the fewest passes on flat and on steep edges.
 _LOWEST, _HIGHEST = 1.0 / 16.0, 1.0 / 8.0
-# Blocks that the room must hold: what a restart keeps, its residual block, and a few passes.
+# Blocks that the basis must hold: what a restart keeps, its residual block, and a few passes.
 _LEAST_BLOCKS = 6
 # Columns multiplied, relative to n, at which a run that restarts gives up.
 _MOST_COLUMNS = 4
@@ -35,96 +34,207 @@ _MOST_COLUMNS = 4
 _NOTHING = 1e-100
 
 
+class StopReason(enum.Enum):
+    """The end of a run's passes."""
+
+    NARROW = enum.auto()  # the brackets are as narrow as asked
+    BELOW_NOISE_FLOOR = enum.auto()  # both Ritz values are
+    EXHAUSTED = enum.auto()  # the span of the basis is invariant
+    TIME_LIMIT = enum.auto()
+    BASIS_FULL = enum.auto()  # restarts do not get on
+    MAX_PASSES = enum.auto()
+    CALLBACK = enum.auto()
+    TOO_SLOW = enum.auto()  # the budget of passes is spent
+
+
+# What the caller, or what he gave, stopped: the brackets might have become narrower.
+_CUT_SHORT = {
+    StopReason.TIME_LIMIT,
+    StopReason.BASIS_FULL,
+    StopReason.MAX_PASSES,
+    StopReason.CALLBACK,
+}
+
+
 def run_lanczos(problem: Problem, request: Request) -> Answer:
     """Iterate until both brackets are as narrow as asked, or something else ends the run."""
-    singular = problem.rank_bound < problem.n
-    room = _room(problem.n, request)
-    appended = None
-    if not singular:
-        with stage(request.progress, "close pairs"):
-            appended = problem.appended(request.block // 2)
-    run = BlockLanczos(
-        problem.multiply, problem.n, request.block, request.seed, appended, problem.device
-    )
-    steps: BlockLanczos | Checkpoint = run
-    if request.checkpoint is not None:
-        steps = Checkpoint(request.checkpoint, run, request.seed)
-    quantile = share_quantile(request.chance, run.block, problem.n)
-    impatient = asked = False
+    passes = _Passes(problem, request)
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
-        next_check = 1
-        while True:
-            if run.columns + run.width > room and run.diagonals:
-                lowest, highest = (int(part * room) for part in (_LOWEST, _HIGHEST))
-                steps.restart(max(lowest, request.k), max(highest, request.k))
-            try:
-                steps.advance()
-            except KeyboardInterrupt:
-                reached = reached_words(run, problem, quantile, request.checkpoint)
-                raise KeyboardInterrupt(reached) from None
+        while passes.stop is None:
+            passes.advance()
             if tick is not None:
                 tick(1)
-            over = run.exhausted or run.passes == request.max_passes
-            cramped = bool(run.earlier) and run.multiplied >= _MOST_COLUMNS * problem.n
-            late = request.until.out_of_time()
-            over = over or cramped or late
-            if run.passes < next_check and not over:
-                continue
-            next_check = run.passes + max(1, run.passes // 16)
-            ritz = run.ritz_values()
-            slack = missed_by(run, ritz, problem)
-            # an end that is below the noise floor is as it will be; the other goes on
-            sunk = [_sunk(theta, slack, problem) for theta in (float(ritz[0]), float(ritz[-1]))]
-            ends = _ends(ritz, singular or sunk[0])
-            if over or all(sunk) or _close_enough(run, ends, slack, quantile, request.rtol):
-                brackets = brackets_of(run, ritz, slack, quantile, problem)
-                wanted = brackets[1:] if singular or sunk[0] else brackets
-                if over or all(sunk) or all(end.within(request.rtol) for end in wanted):
-                    break
-            alone = singular or sunk[0]
-            if request.until.callback is not None:
-                brackets = brackets_of(run, ritz, slack, quantile, problem)
-                asked = request.until.asks(*brackets, problem.exponent)
-                if asked:
-                    break
-            if not alone and _out_of_patience(run, ritz, slack, quantile, problem, request):
-                impatient = True
-                break
-    if impatient:
-        brackets = brackets_of(run, ritz, slack, quantile, problem)
-    wanted = brackets[1:] if singular or sunk[0] else brackets
-    parts = []
-    if sunk[0] and not singular:
-        parts.append("the smallest Ritz value sank below the noise floor")
-    if not all(end.within(request.rtol) for end in wanted):
-        if impatient:
-            parts.append("λ_min's bracket closed too slowly")
-        elif run.exhausted or all(sunk):
-            parts.append("the noise floor is wider than rtol asks for")
-        elif asked or late:
-            parts.append(request.until.words(late and not asked))
-        elif cramped:
-            parts.append("the room for the basis, or the noise floor, is too tight for rtol")
-        else:
-            parts.append(f"stopped at max_passes = {request.max_passes}")
-    cut_short = (sunk[0] and not singular) or ((over or asked) and not run.exhausted)
-    # what a pair's residual is computed with is no better than products are
-    rounding = slack - problem.entry_error
-    low, high = (
-        _pairs(run, request, largest=largest, rounding=rounding) for largest in (False, True)
-    )
-    return Answer(
-        *brackets,
-        low,
-        high,
-        slack,
-        run.block,
-        run.passes,
-        "; ".join(parts),
-        method="lanczos",
-        cut_short=cut_short,
-        impatient=impatient,
-    )
+            passes.judge()
+    return passes.answer(passes.stop)
+
+
+class _Passes:
+    """The passes of one run: what they have found, and why they ended."""
+
+    stop: StopReason | None = None
+
+    def __init__(self, problem: Problem, request: Request) -> None:
+        self._problem, self._request = problem, request
+        self._singular = problem.rank_bound < problem.n
+        self._max_columns = _max_columns(problem.n, request)
+        extra_start_vectors = None
+        if not self._singular:
+            with stage(request.progress, "close pairs"):
+                extra_start_vectors = problem.extra_start_vectors(request.block // 2)
+        self._run = BlockLanczos(
+            problem.multiply,
+            problem.n,
+            request.block,
+            request.seed,
+            extra_start_vectors,
+            problem.device,
+        )
+        self._steps: BlockLanczos | Checkpoint = self._run
+        if request.checkpoint is not None:
+            self._steps = Checkpoint(request.checkpoint, self._run, request.seed)
+        self._quantile = overlap_quantile(request.chance, self._run.block, problem.n)
+        self._next_look = 1
+
+    def advance(self) -> None:
+        """Multiply once more, and restart before that where the basis is full."""
+        run = self._run
+        if run.columns + run.width > self._max_columns and run.diagonals:
+            lowest, highest = (int(part * self._max_columns) for part in (_LOWEST, _HIGHEST))
+            self._steps.restart(max(lowest, self._request.k), max(highest, self._request.k))
+        try:
+            self._steps.advance()
+        except KeyboardInterrupt:
+            checkpoint = self._request.checkpoint
+            reached = reached_words(run, self._problem, self._quantile, checkpoint)
+            raise KeyboardInterrupt(reached) from None
+
+    def judge(self) -> None:
+        """Look at what was found where it is time to, and set `stop` where the run is done."""
+        done = self._done()
+        if done is None and self._run.passes < self._next_look:
+            return
+        self._next_look = self._run.passes + max(1, self._run.passes // 16)
+        self._look()
+        self.stop = done or self._found_enough() or self._ended_early()
+
+    def _done(self) -> StopReason | None:
+        """Return what ends the run whatever it has found."""
+        run = self._run
+        if run.exhausted:
+            return StopReason.EXHAUSTED
+        if self._request.until.out_of_time():
+            return StopReason.TIME_LIMIT
+        if run.earlier and run.multiplied >= _MOST_COLUMNS * self._problem.n:
+            return StopReason.BASIS_FULL
+        if run.passes == self._request.max_passes:
+            return StopReason.MAX_PASSES
+        return None
+
+    def _look(self) -> None:
+        """Find the Ritz values, and what they are off by."""
+        self._ritz = self._run.ritz_values()
+        self._slack = missed_by(self._run, self._ritz, self._problem)
+        self._low, self._high = float(self._ritz[0]), float(self._ritz[-1])
+        # an end that is below the noise floor is as it will be; the other goes on
+        self._low_is_lost = self._is_below_noise_floor(self._low)
+        self._both_are_lost = self._low_is_lost and self._is_below_noise_floor(self._high)
+        self._found: tuple[Bracket, Bracket] | None = None
+
+    def _is_below_noise_floor(self, theta: float) -> bool:
+        return (theta if self._problem.semidefinite else abs(theta)) <= self._slack
+
+    @property
+    def _brackets(self) -> tuple[Bracket, Bracket]:
+        """The brackets of λ_min and λ_max at the newest look."""
+        if self._found is None:
+            self._found = brackets_of(
+                self._run, self._ritz, self._slack, self._quantile, self._problem
+            )
+        return self._found
+
+    @property
+    def _only_the_largest(self) -> bool:
+        return self._singular or self._low_is_lost
+
+    @property
+    def _are_narrow(self) -> bool:
+        """Whether the brackets that are looked for are as narrow as asked."""
+        wanted = self._brackets[1:] if self._only_the_largest else self._brackets
+        return all(end.within(self._request.rtol) for end in wanted)
+
+    def _found_enough(self) -> StopReason | None:
+        if self._both_are_lost:
+            return StopReason.BELOW_NOISE_FLOOR
+        rtol = self._request.rtol
+        near = self._only_the_largest or self._would_hold(self._low, -1.0, rtol)
+        if near and self._would_hold(self._high, 1.0, rtol) and self._are_narrow:
+            return StopReason.NARROW
+        return None
+
+    def _would_hold(self, theta: float, outward: float, rtol: float) -> bool:
+        """Whether a bracket of width rtol would hold, by one look: cheap and not final."""
+        slack_left = (rtol * abs(theta) - self._slack) / (1.0 + 2.0 * EDGE_RTOL)
+        missed = Missed(self._slack)
+        return slack_left > 0.0 and excludes(
+            self._run, theta, outward, slack_left, self._quantile, missed
+        )
+
+    def _ended_early(self) -> StopReason | None:
+        until, exponent = self._request.until, self._problem.exponent
+        if until.callback is not None and until.asks(*self._brackets, exponent):
+            return StopReason.CALLBACK
+        if not self._only_the_largest and self._is_too_slow():
+            return StopReason.TOO_SLOW
+        return None
+
+    def _is_too_slow(self) -> bool:
+        """Whether the smallest eigenvalue's bracket should be narrower by now, and is not."""
+        budget, rtol = self._request.pass_budget, self._request.rtol
+        if budget is None:
+            return False
+        allowed = budget.allowed_width(self._run.passes, rtol)
+        if math.isinf(allowed):
+            return False
+        if not self._would_hold(self._high, 1.0, rtol):
+            return False  # the other end is still open, and passes are all that closes it
+        return not self._would_hold(self._low, -1.0, allowed)
+
+    def answer(self, stop: StopReason) -> Answer:
+        """Return what the run has found, once it has ended."""
+        run, slack = self._run, self._slack
+        lost = self._low_is_lost and not self._singular
+        parts = ["the smallest Ritz value sank below the noise floor"] if lost else []
+        if not self._are_narrow:
+            parts.append(self._why_not_narrow(stop))
+        # what a pair's residual is computed with is no better than products are
+        rounding = slack - self._problem.entry_error
+        low, high = (
+            _pairs(run, self._request, largest=largest, rounding=rounding)
+            for largest in (False, True)
+        )
+        return Answer(
+            *self._brackets,
+            low,
+            high,
+            slack,
+            run.block,
+            run.passes,
+            "; ".join(parts),
+            method="lanczos",
+            cut_short=lost or stop in _CUT_SHORT,
+            stopped_early=stop is StopReason.TOO_SLOW,
+        )
+
+    def _why_not_narrow(self, stop: StopReason) -> str:
+        if stop is StopReason.TOO_SLOW:
+            return "λ_min's bracket closed too slowly"
+        if stop is StopReason.EXHAUSTED or self._both_are_lost:
+            return "the noise floor is wider than rtol asks for"
+        if stop in (StopReason.TIME_LIMIT, StopReason.CALLBACK):
+            return self._request.until.words(stop is StopReason.TIME_LIMIT)
+        if stop is StopReason.BASIS_FULL:
+            return "the room for the basis, or the noise floor, is too tight for rtol"
+        return f"stopped at max_passes = {self._request.max_passes}"
 
 
 def reached_words(
@@ -133,7 +243,7 @@ def reached_words(
     quantile: float,
     checkpoint: str | os.PathLike[str] | None,
 ) -> str:
-    """Return what an interrupted run has found, and how to go on."""
+    """Return the message of an interrupted run: what it has found, and how to go on."""
     parts = [f"interrupted after {run.passes} passes"]
     if len(run.diagonals) == len(run.couplings) > 0:
         found = brackets_now(run, problem, quantile)
@@ -150,66 +260,24 @@ def _pairs(run: BlockLanczos, request: Request, *, largest: bool, rounding: floa
     return RitzPairs(values, np.maximum(residuals, rounding), vectors)
 
 
-def _out_of_patience(
-    run: BlockLanczos,
-    ritz: Array,
-    slack: float,
-    quantile: float,
-    problem: Problem,
-    request: Request,
-) -> bool:
-    """Whether the smallest eigenvalue's bracket should be closed by now, or nearly, and is not."""
-    if request.patience is None:
-        return False
-    enough = request.patience.enough(run.passes, request.rtol)
-    if math.isinf(enough):
-        return False
-    high = (float(ritz[-1]), 1.0)
-    if not _close_enough(run, [high], slack, quantile, request.rtol):
-        return False  # the other end is still open, and passes are all that closes it
-    low = (float(ritz[0]), -1.0)
-    return not _close_enough(run, [low], slack, quantile, enough)
+def _max_columns(n: int, request: Request) -> int:
+    """Return how many columns the basis may have.
 
-
-def _room(n: int, request: Request) -> int:
-    """Return how many columns the basis may have."""
-    room = request.basis_bytes
-    if room is None:
+    Raises
+    ------
+    ValueError
+        If they are too few for a run that restarts.
+    """
+    if request.basis_bytes is None:
         return n + request.block
-    columns = int(room // (8 * n))
+    columns = int(request.basis_bytes // (8 * n))
     least = max(_LEAST_BLOCKS * request.block, 4 * request.k)
     if columns < min(least, n):
         raise ValueError(
-            f"the basis needs room for {least} vectors, {8 * n * least} bytes, not {room}:"
-            " give it more, or a smaller block"
+            f"the basis needs room for {least} vectors, {8 * n * least} bytes,"
+            f" not {request.basis_bytes}: give it more, or a smaller block"
         )
     return columns
-
-
-def _ends(ritz: Array, singular: bool) -> list[tuple[float, float]]:
-    """Return the Ritz values at the ends that are looked for, and which way is out."""
-    high = (float(ritz[-1]), 1.0)
-    return [high] if singular else [(float(ritz[0]), -1.0), high]
-
-
-def _sunk(theta: float, slack: float, problem: Problem) -> bool:
-    return theta <= slack if problem.semidefinite else abs(theta) <= slack
-
-
-def _close_enough(
-    run: BlockLanczos,
-    ends: list[tuple[float, float]],
-    slack: float,
-    quantile: float,
-    rtol: float,
-) -> bool:
-    """Whether brackets of width rtol would hold, by one look at each end: cheap and not final."""
-    missed = Missed(slack)
-    for theta, outward in ends:
-        room = (rtol * abs(theta) - slack) / (1.0 + 2.0 * LOOSE)
-        if room <= 0.0 or not settled(run, theta, outward, room, quantile, missed):
-            return False
-    return True
 
 
 def missed_by(run: BlockLanczos, ritz: Array, problem: Problem) -> float:
@@ -228,10 +296,10 @@ def brackets_of(
 ) -> tuple[Bracket, Bracket]:
     """Bracket λ_min and λ_max from a run, its Ritz values and what products and recurrence miss."""
     low, high = float(ritz[0]), float(ritz[-1])
-    spread = max(high - low, abs(high), abs(low), _NOTHING)
+    spectral_scale = max(high - low, abs(high), abs(low), _NOTHING)
     # what products and recurrence miss is part of the proof at the outer ends
-    bottom = furthest(run, low, -1.0, quantile, spread, Missed(slack))
-    top = furthest(run, high, 1.0, quantile, spread, Missed(slack))
+    bottom = outer_bound(run, low, -1.0, quantile, spectral_scale, Missed(slack))
+    top = outer_bound(run, high, 1.0, quantile, spectral_scale, Missed(slack))
     least, least_error = inner_end(run, False, slack)
     most, most_error = inner_end(run, True, slack)
     upper, lower = least + least_error, most - most_error

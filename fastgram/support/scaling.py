@@ -12,18 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.bracket import Bracket
-from fastgram.eigenvalues.results import RitzPairs
-
-__all__ = [
-    "DENORMAL",
-    "bracket_scaled",
-    "exponent_of",
-    "lower_end",
-    "pairs_scaled",
-    "scaled",
-    "upper_end",
-]
+__all__ = ["DENORMAL", "exponent_of", "lower_end", "scaled", "upper_end"]
 
 Array = npt.NDArray[np.float64]
 
@@ -68,20 +57,3 @@ def lower_end(value: float, exponent: int) -> float:
 def upper_end(value: float, exponent: int) -> float:
     """Return 2**exponent·value, rounded up where it is no float64 number."""
     return -lower_end(-value, exponent)
-
-
-def bracket_scaled(found: Bracket, exponent: int) -> Bracket:
-    """Return the bracket of 2**exponent times what it brackets, its ends rounded outward."""
-    if exponent == 0:
-        return found
-    lower, upper = lower_end(found.lower, exponent), upper_end(found.upper, exponent)
-    estimate = float(scaled(np.asarray(found.estimate), exponent))
-    return Bracket(lower, upper, min(max(estimate, lower), upper), found.guarantee)
-
-
-def pairs_scaled(pairs: RitzPairs, exponent: int) -> RitzPairs:
-    """Return the Ritz pairs of 2**exponent times the matrix."""
-    if exponent == 0:
-        return pairs
-    values, residuals = scaled(pairs.values, exponent), scaled(pairs.residuals, exponent)
-    return RitzPairs(values, residuals, pairs.vectors)

@@ -1,0 +1,135 @@
+"""GramProblem: a Gram operator as the problem that methods are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgram.eigenvalues.close_pairs import close_pairs
+from fastgram.eigenvalues.one_pass_bound import one_pass_bound
+from fastgram.eigenvalues.problem import Problem
+from fastgram.linalg.certificate import Visitor
+from fastgram.matrix.operator import GramOperator, matrix_of
+from fastgram.network.rank import rank_bound, rank_bound_on_sphere
+from fastgram.support.arrays import Array
+from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
+
+__all__ = ["GramProblem"]
+
+# Norms that are 1 to so much are 1 but for rounding.
+_ONE = 32 * float(np.finfo(np.float64).eps)
+
+
+class GramProblem(Problem):
+    """The ideal Gram matrix of the rows that an operator was given: see `Problem`."""
+
+    has_entries = True
+    semidefinite = True
+
+    def __init__(self, op: GramOperator) -> None:
+        self._op, self._matrix = op, matrix_of(op)
+        matrix = self._matrix
+        self.n = op.shape[0]
+        self.rank_bound, self.rank_reason = rank_bound(matrix.given_rows, op.network, op.kind)
+        self.exponent = exponent_of(float(np.max(op.diagonal())))
+        self.entry_error = upper_end(matrix.entries.norm_error, -self.exponent)
+        self.memory = matrix.given_memory
+        self.entry_flops = matrix.entries.entry_flops
+        self.factor_columns = matrix.entries.factor_columns
+        self.device = matrix.devices[0]
+
+    def multiply(self, V: Any) -> Any:
+        """Return the product with an (n, b) block, and find out the row sums with the first."""
+        product = self._matrix.product_and_row_sums(V)
+        return product * 2.0**-self.exponent if self.exponent else product
+
+    def summands(self) -> int:
+        """Return the n of γₙ: the terms that an entry of the products so far adds up."""
+        return self._matrix.summands
+
+    def dense(self) -> Array:
+        """Return the matrix as computed, (n, n) float64 on the host."""
+        return scaled(np.asarray(self._matrix.dense_on_host(), dtype=np.float64), -self.exponent)
+
+    def visit(self, visitor: Visitor) -> None:
+        """Hand the matrix as computed to a visitor, tile by tile."""
+        if not self.exponent:
+            self._op.visit(visitor)
+            return
+        self._op.visit(
+            lambda i, j, block: visitor(
+                i, j, scaled(np.asarray(block, dtype=np.float64), -self.exponent)
+            )
+        )
+
+    def diagonal(self) -> Array:
+        """Return the diagonal, (n,) float64."""
+        return scaled(self._op.diagonal(), -self.exponent)
+
+    def absolute_row_sum(self) -> float:
+        """Return the largest sum of |entries| along a row, as products so far add them up."""
+        return float(np.max(self._matrix.absolute_row_sums)) * 2.0**-self.exponent
+
+    def forget(self) -> None:
+        """Drop the tiles that are kept between products."""
+        self._op.forget()
+
+    def extra_start_vectors(self, count: int) -> Array | None:
+        """Return close pairs, where they are what small eigenvalues are made of."""
+        op = self._op
+        if op.network.activation.smooth or count < 1 or op.multiplication(count) == "factored":
+            return None
+        return close_pairs(op, count)
+
+    def one_pass(self) -> float | None:
+        """Return a proven lower bound of λ_min from one pass over the entries, or None."""
+        found = one_pass_bound(self._op)
+        return None if found is None else lower_end(found.lower, -self.exponent)
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what multiplying so many columns takes without entries; None where it needs them.
+
+        In floating-point operations.
+        """
+        return self._matrix.product_flops(columns)
+
+    def factor_square(self) -> Array:
+        """Return JᵀJ of a network of finite width."""
+        return scaled(self._matrix.entries.factor_square(), -self.exponent)
+
+    def numerical_rank(self) -> tuple[int, str] | None:
+        """Bound the rank as if rows whose norms are one to rounding had one norm."""
+        op = self._op
+        if op.network.activation.powers is None or op.network.homogeneity() is not None:
+            return None
+        if self._matrix.entries.of_one_table is None:
+            return None
+        return rank_bound_on_sphere(self._matrix.given_rows, op.network, op.kind)
+
+    def exact_call(self) -> str:
+        """Return the call that finds the same eigenvalues in ball arithmetic, or ""."""
+        from fastgram.exact.solve import check_exact
+
+        op = self._op
+        for rows in ("raw", "unit"):
+            if rows == "unit" and not self._has_unit_rows():
+                return ""
+            try:
+                check_exact(self._matrix.given_rows, op.network, op.kind, rows)
+            except (ValueError, TypeError):
+                continue
+            except ImportError:
+                pass
+            arguments = "X, network" if op.kind == "gradient" else f'X, network, kind="{op.kind}"'
+            scaled_rows = ', rows="raw"' if rows == "raw" else ""
+            note = "" if rows == "raw" else ", of the rows scaled to norm 1 without rounding"
+            return f"fastgram.exact_extreme_eigenvalues({arguments}{scaled_rows}){note}"
+        return ""
+
+    def _has_unit_rows(self) -> bool:
+        return bool(np.all(np.abs(np.linalg.norm(self._matrix.given_rows, axis=1) - 1.0) < _ONE))
+
+    def note(self, columns: int) -> str:
+        """Return how a block of so many columns is multiplied, in words, or ""."""
+        return self._matrix.multiplication_note(columns)
