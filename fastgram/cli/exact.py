@@ -51,7 +51,8 @@ def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     longer = (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
     size = int(_BYTES * longer * n**2)
     require_memory(f"exact eigenvalues of {n} rows", size)
-    minutes = _SECONDS * longer * n**3 / 60.0
+    slowest = max(_entry_seconds(networks[k]) for k in range(len(networks)) if k not in failures)
+    minutes = (_SECONDS * longer * n**3 + slowest * n * n / 2.0) / 60.0
     if minutes > 1.0:
         told = f"{minutes:.0f} minutes or more a network, and {size / 1e9:.1f} GB of memory"
         warnings.warn(f"--exact with {n} rows takes about {told}", RuntimeWarning, stacklevel=2)
@@ -64,6 +65,12 @@ def _check_network(task: Task, network: Network) -> None:
     if network.width is not None:
         raise ValueError(f"--exact is for infinite width, not --width {network.width}")
     check_exact(task.X, network, task.operator["kind"], task.rows, task.request["digits"])
+
+
+def _entry_seconds(network: Network) -> float:
+    from fastgram.exact.built_in import formula_of
+
+    return network.depth * formula_of(network.activation).entry_seconds
 
 
 def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:

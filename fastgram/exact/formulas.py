@@ -55,6 +55,10 @@ class Formula(Protocol):
     def most_variances(self) -> int | None:
         """How many distinct variances are affordable; None where any number is."""
 
+    @property
+    def entry_seconds(self) -> float:
+        """Seconds of one processor core for each entry that differs from the others, at depth 1."""
+
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
         """Enclose E[f(u)f(v)], or that of f', of each pair, to about 2**-bits of its scale."""
 
@@ -63,6 +67,7 @@ class _SeriesFormula:
     """Values of Σ c_k(q₁)c_k(q₂)ρᵏ, from `_series`."""
 
     most_variances = 8
+    entry_seconds = 0.0
 
     def _series(self, derivative: bool, variance: arb, bits: int, least: int) -> Series:
         raise NotImplementedError
@@ -149,6 +154,7 @@ class HomogeneousFormula:
     right: float
     left: float
     most_variances = None
+    entry_seconds = 0.0
 
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
         """Enclose E φ(u)φ(v), or of the derivatives, for each pair."""
@@ -178,6 +184,7 @@ class ClosedFormula:
     function: Callable[[arb, arb, arb], arb]
     derivative: Callable[[arb, arb, arb], arb]
     most_variances = None
+    entry_seconds = 0.0
 
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
         """Enclose E φ(u)φ(v), or of the derivatives, for each pair."""

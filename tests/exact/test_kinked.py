@@ -17,6 +17,8 @@ from flint import arb, ctx  # noqa: E402
 from fastgram.exact.formulas import Pairs  # noqa: E402
 
 KINKED = ("relu6", "elu", "selu", "celu", "hard_tanh")
+# With constants that are not exact in 53 bits.
+INEXACT = ("selu", "celu(alpha=0.7)", "elu(alpha=0.3)")
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
 BITS = 128
 PLACES = 20  # digits of the stored values
@@ -58,6 +60,16 @@ def test_near_the_ends_the_dual_tends_to_that_of_equal_and_opposite_rows(
         assert near.rad() < 1e-30
         slope = 1.2 * arb(far).sqrt() * arb(2).sqrt() if derivative else 1.3 * arb(far)
         assert abs(near - at_end) < slope
+
+
+@pytest.mark.parametrize("name", INEXACT)
+def test_constants_are_as_precise_as_what_is_asked_for(name):
+    formula = formula_of(fg.get_activation(name))  # made at whatever precision there is
+    pairs = Pairs([arb(1)], [0], [0], [arb(0.5)], [arb(0.5)])
+    for bits in (128, 512):
+        with ctx.workprec(bits + 64):
+            for derivative in (False, True):
+                assert formula.expectations(pairs, derivative, bits)[0].rad() < arb(2) ** -bits
 
 
 def test_unequal_variances_are_symmetric_and_large_ones_lose_nothing():
