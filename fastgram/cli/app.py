@@ -23,7 +23,7 @@ from fastgram.cli import options
 from fastgram.cli.data_files.columns import Choice, as_words
 from fastgram.cli.data_files.reading import ENDINGS, Sample, read_rows, rows_of_array
 from fastgram.cli.density import DENSITY
-from fastgram.cli.exact import EXACT, exact_names
+from fastgram.cli.exact import EXACT
 from fastgram.cli.extremes import EXTREMES
 from fastgram.cli.report import Task, check_writable, csv_text, json_text
 from fastgram.cli.sweep import run_sweep
@@ -148,7 +148,7 @@ def spectrum(
     """Check everything, then run."""
     _check_question(context, density, exact)
     networks = _networks(
-        activation or (exact_names(options.ACTIVATIONS) if exact else options.ACTIVATIONS),
+        activation or options.ACTIVATIONS,
         depth or [1],
         width or [options.INFINITE],
         weight_variance=weight_variance,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues
     from fastgram.network.network import Network
 
-__all__ = ["EXACT", "exact_names"]
+__all__ = ["EXACT"]
 
 _MOST_ROWS = 2000
 # What n rows take to 15 digits, by n³ and n², on one processor core: 4.2 s for n = 300, 71 s and
@@ -22,13 +22,6 @@ _MOST_ROWS = 2000
 _SECONDS, _BYTES = 7e-8, 1600.0
 
 _HEADERS = ("λ_min", "λ_max", "condition", "bits", "seconds")
-
-
-def exact_names(names: Sequence[str]) -> list[str]:
-    """Return the activations that have a formula in balls."""
-    from fastgram.exact.built_in import has_formula
-
-    return [name for name in names if has_formula(name)]
 
 
 def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:

@@ -96,9 +96,9 @@ def exact_extreme_eigenvalues(
     -----
     Known activations are all that are built in, and an `Activation` whose `ball` returns a
     `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some 10 ms for each entry
-    that differs from the others, and a layer: ten seconds for 40 rows. Activations that are neither
-    of these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm of rows:
-    at most 8 norms with rows="raw".
+    that differs from the others, and a layer: ten seconds for 40 rows. Those that are neither of
+    these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm of rows: at
+    most 8 norms with rows="raw".
 
     λ_min far below the float64 noise floor costs precision, and for tanh, sigmoid, softplus, swish
     and mish the number of terms grows like the square of that (tanh on unit rows: 600 terms for

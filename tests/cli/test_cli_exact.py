@@ -175,11 +175,11 @@ def test_options_reach_the_library(run, tmp_path, answers, scaling):
     assert arguments == {"kind": "ntk", "rows": scaling, "digits": 20, "progress": False}
 
 
-def test_the_default_activations_are_those_with_a_formula(run, rows, answers):
-    calls = answers(*[made_up()] * 4)
+def test_the_default_activations_are_the_same(run, rows, answers):
+    calls = answers(*[made_up()] * 6)
     assert run("spectrum", rows, "--exact")[0] == 0
     names = [network.activation.name for _, network, _ in calls]
-    assert names == ["relu", "tanh", "swish", "polynomial"]
+    assert names == ["relu", "elu", "selu", "tanh", "swish", "polynomial"]
 
 
 def test_progress_is_for_terminals(run, rows, answers, monkeypatch):
