@@ -96,8 +96,8 @@ def exact_extreme_eigenvalues(
     -----
     Known activations are all that are built in, and an `Activation` whose `ball` returns a
     `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some 10 ms for each entry
-    that differs from the others, and a layer: ten seconds for 40 rows. Those that are neither of
-    these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm of rows: at
+    that differs from the others, and a layer: ten seconds for 40 rows. Those that are neither
+    of these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm, and at
     most 8 norms with rows="raw".
 
     λ_min far below the float64 noise floor costs precision, and for tanh, sigmoid, softplus, swish
