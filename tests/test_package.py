@@ -137,6 +137,7 @@ def test_names_stay_what_they_are_when_all_modules_are_loaded():
     assert still_callable
 
 
+@pytest.mark.slow
 def test_modules_first_and_names_after():
     """The same where a program imports the modules before it asks for the names."""
     told = run(

@@ -147,6 +147,7 @@ def test_tiles_and_tables_stay():
     assert before < matrix_of(op).given_rows.nbytes + 4000
 
 
+@pytest.mark.slow
 def test_rows_of_many_norms():
     X = sphere() * np.linspace(1.0, 2.0, N)[:, None]
     op = fg.GramOperator(X, "tanh")

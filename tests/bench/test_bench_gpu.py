@@ -161,6 +161,7 @@ def test_wrong_entries_end_it(measured, monkeypatch):
     assert all(case == "compilation" or case.startswith("entries ") for case, _ in found)
 
 
+@pytest.mark.slow
 def test_no_time_is_left(measured):
     status, found, _, printed = measured("--minutes", "0")
     assert status == 0

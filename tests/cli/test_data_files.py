@@ -267,6 +267,7 @@ def test_what_a_cell_and_a_header_mean(tmp_path, content, rows):
     assert read_rows(write(tmp_path / "x.csv", content)).rows.tolist() == rows
 
 
+@pytest.mark.slow
 def test_a_long_row_is_one_row(tmp_path):
     row = np.random.default_rng(0).standard_normal(7000)  # longer than a field of csv may be
     for separator in (",", ";", "\t", " "):

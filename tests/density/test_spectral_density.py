@@ -209,7 +209,7 @@ def test_coverage_of_all_bounds_together(name):
     trace, logarithm = float(np.sum(values)), float(np.sum(np.log(values)))
     rank = entropy_rank(values)
     held = runs = 0
-    for seed in range(24):
+    for seed in range(12):
         for block, passes in ((2, 8), (4, 15), (8, 4)):
             result = spectral_density(
                 matrix, probes=block, passes=passes, confidence=0.9, seed=seed

@@ -125,6 +125,7 @@ def test_every_activation(name, gpu):
     assert close(fg.gram(X, network=name, device="gpu"), fg.gram(X, network=name))
 
 
+@pytest.mark.slow
 def test_rows_of_zeros(gpu):
     X = sphere().copy()
     X[[0, 33]] = 0.0

@@ -147,6 +147,7 @@ def test_nothing_is_proven_in_a_pass_where_the_bracket_is_as_asked(network, meth
     assert "one pass" not in answer.message
 
 
+@pytest.mark.slow
 def test_one_pass_raises_the_lower_end_of_a_bracket_that_is_wide():
     op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
     full = fg.extreme_eigenvalues(op, method="lanczos").smallest
@@ -184,6 +185,7 @@ def test_a_time_limit_ends_a_density_with_what_there_is(passes):
     assert np.all(answer.upper >= values)
 
 
+@pytest.mark.slow
 def test_a_density_that_is_done_in_time_is_not_stopped():
     matrix = np.diag(np.linspace(1.0, 2.0, 300))
     plain = fg.spectral_density(matrix)

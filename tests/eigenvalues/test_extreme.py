@@ -48,8 +48,8 @@ def assert_holds(answer, values, slack, where=""):
     ("n", "seeds"),
     [
         (40, 1),
-        pytest.param(40, 6, marks=pytest.mark.slow),
-        pytest.param(121, 2, marks=pytest.mark.slow),
+        pytest.param(40, 3, marks=pytest.mark.slow),
+        pytest.param(121, 1, marks=pytest.mark.slow),
     ],
 )
 def test_no_bracket_misses(n, seeds):
@@ -154,7 +154,7 @@ def test_circle_is_circulant(network):
 
 @pytest.mark.slow
 def test_large_circle_without_a_stored_matrix():
-    n = 8001
+    n = 5001
     values = circulant_spectrum(n, "relu")
     op = fg.GramOperator(fg.datasets.circle(n), "relu", memory=0)
     answer = fg.extreme_eigenvalues(op, rtol=0.5)

@@ -37,6 +37,7 @@ DATA = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "X"), DATA)
 def test_all_ways_overlap_and_hold_the_truth(name, X, monkeypatch):
     op = fg.GramOperator(X, name)
@@ -158,7 +159,7 @@ def test_a_shift_that_is_too_far_in_gives_way():
 def test_coverage_of_the_inverse(chance):
     # wide brackets, so that a miss would show: few products, and a flat edge
     missed = total = 0
-    for seed in range(400):
+    for seed in range(200):
         n = 40
         generator = np.random.default_rng(1000 + seed)
         values = np.sort(1.0 + generator.exponential(1.0, n))

@@ -81,6 +81,7 @@ def test_unequal_variances_are_symmetric_and_large_ones_lose_nothing():
             assert one.rad() < 1e-24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
 @pytest.mark.parametrize("name", KINKED)
 def test_floating_point_brackets_hold_what_is_proven(name, kind):

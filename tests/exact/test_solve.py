@@ -163,6 +163,7 @@ def test_agrees_with_float64_brackets(activation, kind):
         assert mine.estimate <= mine.upper <= other.upper + slack
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

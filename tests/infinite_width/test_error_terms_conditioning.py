@@ -150,6 +150,7 @@ def test_norms_that_are_off():
     assert float(abs(off - true) / true) <= bound
 
 
+@pytest.mark.slow
 def test_norms_that_tell_rows_apart():
     """Two parallel rows in a chaotic network: whatever little tells them apart grows and grows."""
     network = fg.Network(activation(3.0, 0.5), 5, weight_variance=2.0)

@@ -66,6 +66,7 @@ compiled_for = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @needs_compiler
 @compiled_for
 def test_compiles_without_warnings(architecture):

@@ -73,6 +73,7 @@ def filled(tmp_path_factory):
     return {path: path.read_bytes() for path in cache.rglob("*.nb?")}, cache
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".nbi", ".nbc"])
 @pytest.mark.parametrize("damage", [*DAMAGE][:1] + [slow(name) for name in [*DAMAGE][1:]])
 def test_damaged_files_are_compiled_again(ending, damage, filled):
@@ -145,6 +146,7 @@ print(row[0, 0])
 """
 
 
+@pytest.mark.slow
 def test_code_is_compiled_again_after_a_change_in_a_file_that_it_uses(tmp_path):
     """Compiled code is kept by the file of its loop; what it calls may stand in others."""
     copy, cache = tmp_path / "copy", tmp_path / "cache"

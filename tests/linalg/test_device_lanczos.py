@@ -230,6 +230,7 @@ def assert_same_bracket(found, expected):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_same_brackets():
     problem, other = problem_pair(matrix_with(np.geomspace(1e-2, 1.0, N)))
     request = plain_request(k=2, vectors=True, dense_limit=0, basis_bytes=8 * N * 100)

@@ -399,6 +399,7 @@ def test_free_norms(name, kind, spread, device):
     assert np.all(error <= allowed(X, name, kind) + 1e-14 * np.max(np.abs(exact)))
 
 
+@pytest.mark.slow
 def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
     monkeypatch.setattr(entry_choice, "_FEW", 0)
     monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
@@ -658,6 +659,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_blas_of_traversals_on_several_threads():
     """Limited on whichever thread they run, restored whichever of them ends last."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}

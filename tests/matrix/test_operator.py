@@ -310,6 +310,7 @@ def problem(device, tiles):
     return op, scipy.linalg.eigvalsh(op.dense())
 
 
+@pytest.mark.slow
 def test_eigsh(problem):
     op, exact = problem
     largest, at = eigsh(op, k=3, which="LA", v0=np.ones(300))

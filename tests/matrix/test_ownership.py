@@ -171,6 +171,7 @@ IN_PLACE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functions", IN_PLACE.values(), ids=IN_PLACE)
 def test_activations_that_work_in_place(functions):
     """By "ntk", which asks f and f' of every layer."""

@@ -250,6 +250,7 @@ def nested_mean(f, kink, rho, q1, q2):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("derivative", "point"),
     [

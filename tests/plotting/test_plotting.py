@@ -245,6 +245,7 @@ def test_no_matplotlib_is_said(monkeypatch, tmp_path):
         plot_extremes(NAMES, RESULTS, tmp_path / "x.png", TITLE, smooth=SMOOTH)
 
 
+@pytest.mark.slow
 def test_the_module_loads_no_matplotlib_and_never_pyplot(tmp_path):
     code = (
         "import sys, fastgram.plotting.extremes\n"

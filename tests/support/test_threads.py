@@ -73,6 +73,7 @@ def free(monkeypatch):
         library.set_num_threads(number)
 
 
+@pytest.mark.slow
 @needs_two
 @pytest.mark.parametrize(
     ("environment", "source"),
