@@ -41,8 +41,13 @@ def cases(names):
         if name != "silu"
         for kind in KINDS
         for q in VARIANCES
-        if (name, kind) != ("step", "gradient")
+        if (name, kind) != ("step", "gradient") and wanted(kind, q)
     ]
+
+
+def wanted(kind, q):
+    """Whether to test a table: at a large variance f' is what is rough, and f no more than that."""
+    return q <= 1.0 or kind == "gradient"
 
 
 CASES = cases(RECORDS)
