@@ -86,10 +86,12 @@ def formula_of(activation: Activation) -> Formula:
 
 
 def _of_family(activation: Activation) -> Formula:
+    from fastgram.exact import formulas, kinked
+
     family = family_of(activation)
     assert family is not None
     name, parameters = family
     module, function = _FORMULAS[name]
-    make = getattr(importlib.import_module(f"fastgram.exact.{module}"), function)
+    make = getattr({"formulas": formulas, "kinked": kinked}[module], function)
     formula: Formula = make(**parameters)
     return formula

@@ -96,7 +96,7 @@ def test_brackets_hold_as_often_as_promised(chance):
                     assert np.sum((start.T @ basis[:, index]) ** 2) < quantile
     allowed = chance * runs
     assert missed <= allowed + 4.0 * np.sqrt(allowed)
-    assert runs > 800
+    assert runs > 400
 
 
 FLAT = np.linspace(1, 2, 300)
