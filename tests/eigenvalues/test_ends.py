@@ -112,9 +112,9 @@ def test_a_time_limit_ends_with_what_there_is():
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 
 
-def test_an_interrupt_says_what_had_been_reached(tmp_path):
-    # as it is where a shell has not told the process to ignore it
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.fixture
+def interrupted():
+    """A matrix of spectrum [1, 2], and an operator of it whose sixth product is interrupted."""
     matrix = np.diag(np.linspace(1.0, 2.0, 500))
     products = []
 
@@ -124,11 +124,17 @@ def test_an_interrupt_says_what_had_been_reached(tmp_path):
             signal.raise_signal(signal.SIGINT)
         return matrix @ V
 
-    operator = LinearOperator((500, 500), matvec=matmat, matmat=matmat, dtype=np.float64)
     assert threading.current_thread() is threading.main_thread()
+    # as it is where a shell has not told the process to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield matrix, LinearOperator((500, 500), matvec=matmat, matmat=matmat, dtype=np.float64)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_says_what_had_been_reached(interrupted, tmp_path):
+    matrix, operator = interrupted
     with pytest.raises(KeyboardInterrupt, match=r"interrupted after 5 passes; λ_min .* in .*λ_max"):
         fg.extreme_eigenvalues(operator, rtol=1e-12, checkpoint=tmp_path / "run")
-    signal.signal(signal.SIGINT, before)
     answer = fg.extreme_eigenvalues(aslinearoperator(matrix), checkpoint=tmp_path / "run")
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 
@@ -215,22 +221,11 @@ def test_a_callback_ends_a_density_after_any_pass(passes, scale):
     assert np.all(answer.upper >= values)
 
 
-def test_an_interrupted_density_says_what_had_been_reached(tmp_path):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    matrix = np.diag(np.linspace(1.0, 2.0, 500))
-    products = []
-
-    def matmat(V):
-        products.append(1)
-        if len(products) == 6:
-            signal.raise_signal(signal.SIGINT)
-        return matrix @ V
-
-    operator = LinearOperator((500, 500), matvec=matmat, matmat=matmat, dtype=np.float64)
+def test_an_interrupted_density_says_what_had_been_reached(interrupted, tmp_path):
+    matrix, operator = interrupted
     words = r"interrupted after 5 passes; λ_min .* in .*λ_max.*; the same call goes on from"
     with pytest.raises(KeyboardInterrupt, match=words):
         fg.spectral_density(operator, passes=20, checkpoint=tmp_path / "run")
-    signal.signal(signal.SIGINT, before)
     answer = fg.spectral_density(aslinearoperator(matrix), passes=20, checkpoint=tmp_path / "run")
     assert answer.smallest.lower <= 1.0 <= answer.smallest.upper
 
