@@ -18,7 +18,7 @@ from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
 
-QUICK_CASES = 3
+QUICK_CASES = 2
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m is looked at

@@ -71,6 +71,7 @@ def test_entries_of_deep_networks(name, depth, normalize, kind):
     hold([entries.judged(found)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
 def test_norms_within_roundings(kind):
     """Norms taken for one norm, under an activation whose variances grow like powers."""

@@ -24,6 +24,7 @@ def test_no_fault_is_listed_twice(part):
     assert len(faults) == len(set(faults))
 
 
+@pytest.mark.slow
 def test_a_fault_is_caught_or_alive_or_stale(tmp_path):
     source = Path(tmp_path, "sums.py")
     source.write_text("def double(x):\n    return 2 * x\n", encoding="utf-8")

@@ -426,6 +426,7 @@ def test_words(result):
     assert "more passes would" in lines[1]
 
 
+@pytest.mark.slow
 def test_same_seed_same_answer():
     matrix, _ = matrix_and_vectors(SPECTRA["decades"])
     first, again, other = (spectral_density(matrix, probes=3, seed=s) for s in (1, 1, 2))

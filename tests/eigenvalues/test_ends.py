@@ -70,6 +70,7 @@ def test_residuals_are_no_smaller_than_rounding():
         assert np.all(missed <= pairs.residuals)
 
 
+@pytest.mark.slow
 def test_the_callback_sees_brackets_that_hold_and_ends_the_run():
     op = fg.GramOperator(fg.datasets.sphere(2500, 100, seed=0), "relu")
     seen = []

@@ -176,6 +176,7 @@ def test_without_a_proof_it_does_not_claim_one(monkeypatch):
     assert (found.lower, found.upper, found.guarantee) == (0.0, math.inf, "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "depth", "width"),
     [("tanh", "gradient", 1, 5), ("relu", "ntk", 2, 4), ("gelu", "nngp", 1, 30)],

@@ -287,6 +287,7 @@ def test_opposite_rows_at_depth(name, bias, kind):
         assert np.max(np.abs(G - H)) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_zero_rows_at_depth(kind):
     X = np.concatenate([np.zeros((2, 2)), at_angles(np.array([0.5]))])
@@ -313,6 +314,7 @@ def test_zero_rows_of_a_deep_step_that_is_not_zero_at_zero():
     assert G[0, 1:] == pytest.approx([(np.pi - angle) / (2 * np.pi)] * 3, abs=FEW * LAYER)
 
 
+@pytest.mark.slow
 def test_extremes_of_a_deep_matrix():
     """A bracket of the deep matrix holds what LAPACK says of it."""
     X = fg.datasets.sphere(300, 10, seed=3)

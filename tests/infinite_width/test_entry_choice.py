@@ -44,6 +44,7 @@ def test_the_class(network, norms, kind, expected):
     assert entries.symmetric
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norms", [MANY, MANY[:3]])
 def test_the_diagonal_is_the_square_of_the_scales(norms):
     entries = entries_of(fg.Network("tanh"), norms)

@@ -162,6 +162,7 @@ def test_norms_that_tell_rows_apart():
     assert float(abs(off - true) / true) <= bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [2, 3])
 def test_an_odd_function_that_is_not_declared_as_odd(depth):
     """Opposite rows stay opposite, by quadratures that do not know: what is stated stays small."""
@@ -203,6 +204,7 @@ def correlation(dual, network, theta, norms):
     return rho
 
 
+@pytest.mark.slow
 def test_chords_of_functions_that_are_rounded(monkeypatch):
     """Of rows as close as the rounding the roundings are all that there is."""
     at_level(monkeypatch, 2)
@@ -218,6 +220,7 @@ def test_chords_by_quadratures_that_have_not_converged(monkeypatch, far):
     assert chords_over_bound(fg.Network(activation(3.0, 0.0), 2), wave(3.0, 0.0), far=far) <= 1.0
 
 
+@pytest.mark.slow
 def test_chords_by_fits_of_too_low_a_degree(coarse_fits):
     network = fg.Network(activation(1.5, 0.0), 3)
     assert chords_over_bound(network, wave(1.5, 0.0)) <= 1.0
@@ -229,6 +232,7 @@ def test_chords_after_a_variance_that_is_off(monkeypatch):
     assert chords_over_bound(network, wave(2.0, 0.0)) <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [2, 3])
 def test_chords_between_two_norms(depth):
     network = fg.Network(activation(2.0, 0.0), depth)

@@ -135,6 +135,7 @@ def test_zero_rows(device):
         assert np.max(np.abs(G[:14, :14] - few)) <= FREE_NORMS * np.max(few)
 
 
+@pytest.mark.slow
 def test_a_kink_in_a_deeper_layer_has_tables_away_from_close_pairs(device):
     """Near ρ = 1 entries have a cone where norms are equal; there they are integrated, and said."""
     network = network_of("relu", 2, {"bias_variance": 0.3})

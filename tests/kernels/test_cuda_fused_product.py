@@ -59,6 +59,7 @@ def assert_close(found, A, V):
     np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=8.0 * EPS * bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "d", "b"),
     [

@@ -219,6 +219,7 @@ def test_any_shape_and_either_dtype_of_the_result(shape, dtype, kernels):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", DTYPES)
 def test_a_table_that_shared_memory_does_not_hold(dtype, out):
     staged = host_kernels()

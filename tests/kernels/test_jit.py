@@ -109,6 +109,7 @@ def test_one_bit_of_machine_code(filled):
     assert run(MIRROR, cache) == (0, "2.0\n", "")
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_written(filled):
     """As on a disk without room; a limit on the size of files is what a test can have."""
     files, cache = filled

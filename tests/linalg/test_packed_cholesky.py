@@ -30,6 +30,7 @@ def whole(triangle):
     return np.tril(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "panel"), [(1, 4), (7, 7), (8, 3), (50, 16), (64, 16), (130, 1)])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_factor_and_solution_are_scipys(n, panel, threads):

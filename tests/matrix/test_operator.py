@@ -216,6 +216,7 @@ def test_diagonal_in_float32(device):
     assert np.allclose(op.diagonal(), np.diag(op.dense()), rtol=FEW * eps("float32"), atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zero", [True, False])
 def test_diagonal_of_rows_of_many_norms(kind, device, zero):
     X = rows(6, 3) * np.array([0.0 if zero else 0.8, 0.5, 1.0, 1.2, 0.9, 1.0])[:, None]

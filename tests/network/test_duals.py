@@ -155,6 +155,7 @@ def test_an_undeclared_kink_is_refused(kink, derivative, refuses):
     assert np.isfinite(declared)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kink", [0.7, 12.0])
 def test_a_kink_of_the_second_derivative_alone(kink):
     """Refused, or right without being declared: never wrong."""
@@ -211,6 +212,7 @@ def test_a_function_that_returns_a_scalar():
     assert dual(two, 0.3) == pytest.approx(4.0, rel=DUAL)
 
 
+@pytest.mark.slow
 def test_one_of_your_own_equal_to_a_record():
     mine = Activation("mine", lambda z: np.maximum(z, 0.0), lambda z: 1.0 * (z > 0.0), [0.0])
     clip = Activation("mine", lambda z: np.clip(z, -1, 1), lambda z: 1.0 * (abs(z) < 1), [-1, 1])
