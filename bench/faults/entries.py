@@ -53,29 +53,22 @@ FAULTS = [
             "FUNCTION_ERROR + _DOUBLED * response.chords_missed",
             "FUNCTION_ERROR + 0.1 * _DOUBLED * response.chords_missed",
         ),
-        ("angles[k], variance, level + 1)", "angles[k], variance, level)"),
+        ("float(angles[k]), variance, level + 1)", "float(angles[k]), variance, level)"),
+        ("local += _DOUBLED * response.values_missed", "local += 0.0 * response.values_missed"),
+        ("values_missed += abs(square - float(parallel[0]))", "pass"),
     ),
     *_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'degree'",
-        ("0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error", "0.0"),
-        (
-            "0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error",
-            "0.0 if step.layer == 1 else 0.1 * found.of.fit_error",
-        ),
-        ("missed + kept * _DOUBLED * f.of.fit_error * s **", "missed + 0.0 * s **"),
-        (
-            "missed + kept * _DOUBLED * f.of.fit_error * s **",
-            "missed + 0.1 * f.of.fit_error * s **",
-        ),
+        ("_DOUBLED * found.of.fit_error(s)", "0.0"),
+        ("_DOUBLED * found.of.fit_error(s)", "0.1 * found.of.fit_error(s)"),
+        ("missed + kept * _DOUBLED * f.of.fit_error(s)", "missed"),
+        ("missed + kept * _DOUBLED * f.of.fit_error(s)", "missed + 0.1 * f.of.fit_error(s)"),
     ),
     *_in(
         "infinite_width/layer_maps",
         f"{_CONDITIONING} -k 'degree'",
-        (
-            "np.max([piece.missed[side] for piece in pieces], axis=0)",
-            "np.min([piece.missed[side] for piece in pieces], axis=0)",
-        ),
+        ("self.missed[pieces] * s[:, None]", "0.1 * self.missed[pieces] * s[:, None]"),
         (
             "miss = np.max(np.abs(weighted @ series - flat)",
             "miss = np.min(np.abs(weighted @ series - flat)",

@@ -29,8 +29,8 @@ concave in 1 − |ρ|, s'/s falls as s grows, so that an error of s grows no mor
 the two. Only the x of the last layer may be that of a larger chord: errors are taken twice.
 
 *A layer's own errors.* Quadrature and summation are measured where a table is made: against a
-quadrature a level finer, summed exactly but for four roundings, at two angles off the ends, and at
-the ends themselves, where the finer one has one dimension; what is found is doubled. What no
+quadrature a level finer, as a double integral summed exactly but for four roundings, at some angles
+off the ends, and at the ends themselves, in one dimension; what is found is doubled. What no
 comparison shows is the error of φ and φ' themselves. It is taken for granted that they are computed
 to `FUNCTION_ERROR` in the mean square, relative to theirs; the tests hold every built-in activation
 to half of it. It moves κ by twice that, and s' by as much. To this come what fitting the layer
@@ -46,16 +46,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgram.infinite_width.recursion import Evaluation, Recursion, Step, second_moments
+from fastgram.infinite_width.recursion import (
+    Evaluation,
+    Recursion,
+    Step,
+    recursion_of,
+    second_moments,
+)
 from fastgram.network.activations import Activation
 from fastgram.network.duals import (
     careful_chords,
     chords_at,
-    parallel_duals,
-    values_at,
 )
+from fastgram.network.integrals.double_integral import common_level
+from fastgram.network.integrals.line_quadrature import mean_squares, parallel_duals
+from fastgram.network.integrals.quadrature import LEVELS
 from fastgram.network.network import Network
-from fastgram.network.quadrature import common_level
 from fastgram.support.arrays import Array
 
 __all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]
@@ -67,9 +73,8 @@ _FEW = 2.0 * _EPS
 # Chords at which entries are followed through the layers.
 _TINY_CHORDS = [1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-9, 1e-6, 1e-4, 1e-3]
 _CHORDS = np.array([*_TINY_CHORDS, 0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.66, np.sqrt(0.5)])
-# Chords at which the quadratures of a layer are differentiated, and those where they are judged.
+# Chords at which the quadratures of a layer are differentiated and judged.
 _MEASURED = np.array([0.02, 0.2, 0.5, np.sqrt(0.5)])
-_JUDGED = (0, 2)
 _STEP = 2.0**-8  # of differences, in the logarithm of the variance
 _MARGIN = 1.25  # of what such differences give
 _DOUBLED = 2.0  # of what was measured
@@ -118,7 +123,7 @@ def errors_between_norms(network: Network, kind: str, norms: Array) -> EntryErro
 
 @functools.lru_cache(maxsize=256)
 def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryErrors:
-    recursion = Recursion(network, kind, np.array([norm]))
+    recursion = recursion_of(network, kind, (norm,))
     sides = (False,) if recursion.symmetry else (False, True)
     base, by_norms = (
         max(_Follower(recursion, far, with_norms, apart).run() for far in sides)
@@ -179,7 +184,7 @@ def _response(activation: Activation, derivative: bool, variance: float) -> _Res
     """Return the response near a variance: the same for all that round to it."""
     if activation.homogeneity is not None:
         return _response_at(activation, derivative, 1.0)
-    variance = max(variance, 2.0**-200)  # below it an activation is its tangent
+    variance = max(variance, 2.0**-64)  # below it an activation is its tangent
     return _response_at(activation, derivative, 2.0 ** (np.rint(4.0 * np.log2(variance)) / 4.0))
 
 
@@ -189,22 +194,25 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
     between, across = parallel_duals(activation, derivative, near)
     at_one, at_minus_one = np.diagonal(between), np.diagonal(across)
     level = common_level(activation, derivative, near[1:2])
-    angles = (2.0 * np.arcsin(_MEASURED)).tolist()
+    angles = 2.0 * np.arcsin(_MEASURED)
     found = np.array(
-        [[chords_at(activation, derivative, t, q, level) for t in angles] for q in near.tolist()]
+        [
+            chords_at(activation, derivative, angles, near[k : k + 1], level)[..., 0].T
+            for k in range(3)
+        ]
     )
     size = max(float(at_one[1]), _NOTHING)
-    ends = np.array([at_one[1], at_minus_one[1]])
     values_missed = chords_missed = 0.0
-    for k in _JUDGED:
-        finer = careful_chords(activation, derivative, angles[k], variance, level + 1)
-        values = values_at(activation, derivative, angles[k], variance, level)
-        differences = np.concatenate([found[1, k] - finer, values - (ends - finer)])
-        values_missed = max(values_missed, float(np.max(np.abs(differences))))
+    for k in range(_MEASURED.size):
+        finer = careful_chords(activation, derivative, float(angles[k]), variance, level + 1)
+        values_missed = max(values_missed, float(np.max(np.abs(found[1, k] - finer))))
         both = np.sqrt(np.maximum([found[1, k, 0], finer[0]], 0.0) / (2.0 * size))
         chords_missed = max(chords_missed, abs(float(both[0] - both[1])))
-    parallel = values_at(activation, derivative, 0.0, variance, level)
-    values_missed = max(values_missed, float(np.max(np.abs(parallel - ends))))
+    ends = np.array([at_one[1], at_minus_one[1]])
+    parallel = parallel_duals(activation, derivative, near[1:2], LEVELS)[:, 0, 0]
+    values_missed += float(np.max(np.abs(parallel - ends)))
+    square = float(mean_squares(activation, derivative, near[1:2])[0])
+    values_missed += abs(square - float(parallel[0]))
     far = at_minus_one[:, None] - found[:, :, 1]
     return _Response(at_one, between, found[:, :, 0], far, values_missed / size, chords_missed)
 
@@ -279,7 +287,7 @@ class _Follower:
         shares = np.clip(drops[:, 0] / max(float(found.of.at_one[0]), _NOTHING), 0.0, 1.0)
         response = _response(self._network.activation, found.derivative, float(inputs[0]))
         error = self._moved(s, shares) + response.change() * self._variance + self._factor
-        fitted = 0.0 if step.layer == 1 else _DOUBLED * found.of.fit_error
+        fitted = _DOUBLED * found.of.fit_error(s)
         return error + self._own * (response.own_error + fitted), shares
 
     def _moved(self, s: Array, shares: Array) -> Array:
@@ -301,12 +309,14 @@ class _Follower:
         chord += response.stretch(gain, bias) * self._variance * s_after / 2.0
         if self._apart:
             chord += 2.0 * response.cone(gain, bias) * self._variance
+        # of the chord's integral, and of the variance that it is divided by
         local = np.full(s.size, FUNCTION_ERROR + _DOUBLED * response.chords_missed)
+        local += _DOUBLED * response.values_missed * s_after / 2.0
         # of 1 − |ρ'|: the rounding of two parts that it is the sum or the difference of, …
         drop = np.abs(f.at_angles.values[:, 0]) * gain / float(after[0])
         missed = _FEW * (2.0 * s_after**2 + 2.0 * drop)
-        if step.layer > 1:  # … the fit, …
-            missed = missed + kept * _DOUBLED * f.of.fit_error * s ** (f.of.order - 1)
+        # … the fit, …
+        missed = missed + kept * _DOUBLED * f.of.fit_error(s)
         if self._far and not self._recursion.symmetry:  # … and at the far end the quadrature's
             missed = missed + kept * _DOUBLED * response.values_missed
         # of s'² by half of it: s' itself is off by no more than a root, however small it is

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fastgram.infinite_width.conditioning import errors_of_norm
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.piecewise import Profile
-from fastgram.infinite_width.recursion import Recursion, diagonal_entries, variances
+from fastgram.infinite_width.recursion import diagonal_entries, recursion_of, variances
 from fastgram.kernels.contract import Table
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.layers import LayerRecursion
@@ -76,7 +76,7 @@ def profile_of_norms(network: Network, kind: str, norms: Array, scales: Array) -
     scales : (m,) array
         Of rows of these norms.
     """
-    recursion = Recursion(network, kind, norms)
+    recursion = recursion_of(network, kind, tuple(norms.tolist()))
     divisor = recursion.pairs.product(scales)
 
     def chords(far: bool, offsets: Array) -> Array:

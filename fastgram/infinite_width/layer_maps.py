@@ -8,8 +8,7 @@ digits as s tends to 0, layer after layer.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,11 @@ import numpy.typing as npt
 
 from fastgram.infinite_width.piecewise import DEGREE, NODES, basis_at, fit, halve, points_of
 from fastgram.network.activations import Activation
-from fastgram.network.duals import chord_matrices, dual_matrices
+from fastgram.network.duals import chords_at
+from fastgram.network.integrals.chords import order_of
+from fastgram.network.integrals.line_quadrature import parallel_duals
 from fastgram.support.arrays import Array
-from fastgram.support.threads import one_blas_thread, thread_count
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["Distances", "Layer", "Pairs"]
 
@@ -27,9 +28,10 @@ Mask = npt.NDArray[np.bool_]
 
 _EPS = float(np.finfo(np.float64).eps)
 _DEGREE = DEGREE
-_TOLERANCE = 5e-15  # of the largest distance over s**(order − 1)
+_TOLERANCE = 1e-15  # of the largest distance over s**(order − 1) on a piece
+_NOISE = 8.0  # roundings of f, in the mean square of its values
 _NARROWEST = 2.0**-14
-_MANY = 8  # variances, from which on quadratures are worth a thread each
+_GRADING = 3.0  # from an interval to the next, toward s = 0
 _TOP = float(np.sqrt(0.5))  # s at a right angle
 
 
@@ -90,10 +92,10 @@ class _Series:
     order: int
     edges: Array
     coefficients: list[Array]  # (degree + 1, pairs), one a piece
-    missed: Array  # (pairs,): what the fit left of the distance over s**(order − 1)
+    missed: Array  # (pieces, pairs): what the fits left of the distance over s**(order − 1)
 
     def __call__(self, s: Array) -> Array:
-        result = np.zeros(s.shape)
+        result = np.zeros(np.broadcast_shapes(s.shape, self.coefficients[0].shape[1:]))
         last = len(self.coefficients) - 1
         for k, series in enumerate(self.coefficients):
             low, high = self.edges[k], self.edges[k + 1]
@@ -106,9 +108,14 @@ class _Series:
             result = np.where(here, _clenshaw(t, series), result)
         return np.asarray(s**self.order * result)
 
+    def error(self, s: Array) -> Array:
+        """Return what the fits left of the distances at s, (k, pairs)."""
+        pieces = np.clip(np.searchsorted(self.edges, s, side="right") - 1, 0, len(self.missed) - 1)
+        return np.asarray(self.missed[pieces] * s[:, None] ** (self.order - 1))
+
 
 def _clenshaw(t: Array, series: Array) -> Array:
-    after, later = np.zeros(t.shape), np.zeros(t.shape)
+    after = later = np.zeros(np.broadcast_shapes(t.shape, series.shape[1:]))
     for coefficient in series[:0:-1]:
         after, later = coefficient + 2.0 * t * after - later, after
     return np.asarray(series[0] + t * after - later)
@@ -136,16 +143,12 @@ class Layer:
             self._scale = self._pairs.product(np.sqrt(variances)) ** power
             variances, self._pairs = np.ones(1), Pairs.of(1)
         self._source = (activation, derivative, variances)
-        # one quadrature answers for both ends
-        self._chords = functools.cache(
-            functools.partial(_quadrature, activation, derivative, variances)
-        )
-        one, minus_one = dual_matrices(activation, derivative, 0.0, variances)
+        one, minus_one = parallel_duals(activation, derivative, variances)
         self.at_one = self._scale * self._pairs.take(one)
         self.at_minus_one = self._scale * self._pairs.take(minus_one)
 
     def at_offsets(self, far: bool, offsets: Array) -> Distances:
-        """Return distances at angles so far from one end, for all pairs alike, by quadrature.
+        """Return distances at angles so far from one end, the same for all pairs.
 
         Parameters
         ----------
@@ -154,22 +157,17 @@ class Layer:
         offsets : (k,) array
             In [0, π/2].
         """
-        chords = [pair[int(far)] for pair in _each(self._chords, offsets, self._pairs.second[-1])]
-        values = self._scale * self._pairs.take(np.array(chords))
+        series = self._fit[int(far)]
+        values = self._scale * series(np.minimum(np.sin(offsets[:, None] / 2.0), _TOP))
         return Distances(self.at_one, self.at_minus_one, np.asarray(far), values)
 
-    @property
-    def order(self) -> int:
-        """The power of s that distances fall like, where the layer is fitted."""
-        return self._fit()[0].order
+    def fit_error(self, s: Array) -> Array:
+        """Return the error by fits of distances at half chords s, relative to κ(1): (k,)."""
+        missed = np.maximum(*(side.error(s) for side in self._fit))
+        largest = max(float(np.max(self.at_one)), float(np.finfo(np.float64).tiny))
+        return np.asarray(np.max(self._scale * missed, axis=1) / largest)
 
-    @property
-    def fit_error(self) -> float:
-        """The error of `at_angles` in distances over s**(order − 1), relative to κ(1)."""
-        near, far = self._fit()
-        missed = float(np.max(self._scale * np.maximum(near.missed, far.missed)))
-        return missed / max(float(np.max(self.at_one)), float(np.finfo(np.float64).tiny))
-
+    @functools.cached_property
     def _fit(self) -> tuple[_Series, _Series]:
         activation, derivative, variances = self._source
         sides: tuple[_Series, _Series] = _series(activation, derivative, tuple(variances.tolist()))
@@ -177,7 +175,7 @@ class Layer:
 
     def at_angles(self, theta: Array) -> Distances:
         """Return distances at angles (..., pairs), a set of its own for each pair."""
-        near, far = self._fit()
+        near, far = self._fit
         obtuse = theta > np.pi / 2.0
         s = np.minimum(np.sin(np.where(obtuse, np.pi - theta, theta) / 2.0), _TOP)
         values = np.zeros(theta.shape) if np.all(obtuse) else near(s)
@@ -186,36 +184,21 @@ class Layer:
         return Distances(self.at_one, self.at_minus_one, obtuse, self._scale * values)
 
 
-def _quadrature(
-    activation: Activation, derivative: bool, variances: Array, offset: float
-) -> tuple[Array, Array]:
-    return chord_matrices(activation, derivative, offset, variances)
-
-
-def _each(
-    function: Callable[[float], tuple[Array, Array]], points: Array, size: int
-) -> list[tuple[Array, Array]]:
-    """Return the function's values at the points; on threads, where they work on large arrays."""
-    if size < _MANY:
-        return [function(point) for point in points.tolist()]
-    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-        return list(pool.map(function, points.tolist()))
-
-
 @functools.lru_cache(maxsize=256)
 def _series(
     activation: Activation, derivative: bool, variances: tuple[float, ...]
 ) -> tuple[_Series, _Series]:
     """Fit the distances from both ends, on common pieces."""
     fitter = _Fitter(activation, derivative, np.asarray(variances))
-    pieces = halve([(0.0, _TOP)], fitter.piece_of, fitter.halves)
+    pieces = halve(fitter.intervals(), fitter.piece_of, fitter.halves)
+    pieces.sort(key=lambda piece: piece.high)
     edges = np.array([0.0, *(piece.high for piece in pieces)])
     near, far = (
         _Series(
             fitter.order,
             edges,
             [piece.series[:, side] for piece in pieces],
-            np.max([piece.missed[side] for piece in pieces], axis=0),
+            np.array([piece.missed[side] for piece in pieces]),
         )
         for side in (0, 1)
     )
@@ -235,34 +218,47 @@ class _Fitter:
     """Fits of the distances from both ends over s**(order − 1), one function a pair and end."""
 
     def __init__(self, activation: Activation, derivative: bool, variances: Array) -> None:
-        self.order = 1 if _jumps(activation, derivative) else 2
-        self._activation, self._variances = activation, variances
+        self.order = order_of(activation, derivative)
+        self._activation, self._derivative, self._variances = activation, derivative, variances
         self._pairs = Pairs.of(variances.size)
-        self._chords = functools.partial(_quadrature, activation, derivative, variances)
-        self._scale: Array | None = None  # of each function, on the first and widest interval
+        self._values = self._pairs.take(parallel_duals(activation, derivative, variances)[0])
+        self._bend = 1.0 / max(float(np.sqrt(np.max(variances))), 1.0)
+
+    def intervals(self) -> list[tuple[float, float]]:
+        """Return the intervals to start from, graded as far as a large variance asks for.
+
+        Where f bends at |z| < 1, entries bend at chords of 1/√q.
+        """
+        steps = np.log(_TOP / self._bend) / np.log(_GRADING)
+        depth = max(int(np.ceil(steps)), 0)
+        edges = [0.0, *(_TOP * _GRADING ** np.arange(-depth, 1.0)).tolist()]
+        return list(itertools.pairwise(edges))
 
     def piece_of(self, interval: tuple[float, float]) -> _FittedPiece | None:
         """Return the fit on an interval of s, or None where that misses too much."""
         s = points_of(*interval, NODES)
-        chords = _each(self._chords, 2.0 * np.arcsin(s), self._variances.size)
-        samples = self._pairs.take(np.array(chords))
-        samples = samples / s[:, None, None] ** (self.order - 1)
+        angles = 2.0 * np.arcsin(s)
+        with one_blas_thread():
+            chords = chords_at(self._activation, self._derivative, angles, self._variances)
+        samples = np.moveaxis(chords, 0, 1) / s[:, None, None] ** (self.order - 1)
         flat = samples.reshape(s.size, -1)
         # of s·G and not of G, whose samples carry the rounding of the distances over s
         weighted = s[:, None] * basis_at(NODES, _DEGREE)
         series = fit(weighted, flat)
-        if self._scale is None:
-            self._scale = np.max(np.abs(flat), axis=0)
-        floor = _EPS * float(np.max(self._scale))
+        size = np.max(np.abs(flat), axis=0)
+        # f's own rounding, in a distance that is small beside its values
+        noise = np.sqrt(self._values) * np.sqrt(np.abs(flat)).reshape(s.size, 2, -1)
+        noise = np.max(noise / s[:, None, None] ** ((self.order - 1) / 2.0), axis=0).ravel()
+        floor = _EPS * (float(np.max(size)) + _NOISE * noise)
         miss = np.max(np.abs(weighted @ series - flat), axis=0)
-        if not np.all(miss <= _TOLERANCE * self._scale + floor):
+        if not np.all(miss <= _TOLERANCE * size + floor):
             return None
         return _FittedPiece(interval[1], series.reshape(_DEGREE + 1, 2, -1), miss.reshape(2, -1))
 
     def halves(self, interval: tuple[float, float]) -> list[tuple[float, float]]:
         """Return both halves of an interval, the left one last; refuse one that is too narrow."""
         low, high = interval
-        if high - low < _NARROWEST:
+        if high - low < _NARROWEST * self._bend:
             raise ValueError(
                 f"activation {self._activation.name!r}: too rough a function of the angle at"
                 f" variances from {self._variances[0]:g} to {self._variances[-1]:g}: declare every"
@@ -270,15 +266,3 @@ class _Fitter:
             )
         middle = (low + high) / 2.0
         return [(middle, high), (low, middle)]
-
-
-def _jumps(activation: Activation, derivative: bool) -> bool:
-    """Whether f, or f', jumps at one of its kinks: its distances then fall like s and not s²."""
-    function = activation.df if derivative else activation.f
-    for kink in activation.kinks:
-        size = max(abs(kink), 1.0)
-        below, above = function(kink + size * np.array([-1e-9, 1e-9]))
-        around = np.max(np.abs(function(kink + size * np.array([-1.0, 1.0]))))
-        if abs(above - below) > 1e-6 * around:
-            return True
-    return False

@@ -10,22 +10,25 @@ what they lack from their value where the rows are parallel (or opposite).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastgram.infinite_width.layer_maps import Distances, Layer, Pairs
-from fastgram.network.duals import mean_squares, normal_rule
+from fastgram.network.integrals.line_quadrature import mean_squares, parallel_distances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.progress import advance
 
 __all__ = [
     "Evaluation",
     "Recursion",
     "Step",
     "diagonal_entries",
+    "recursion_of",
     "second_moments",
     "variances",
 ]
@@ -179,6 +182,7 @@ class Recursion:
             if layer < self.network.depth:
                 assert f is not None
                 base, angles = self._next(layer, f.at_end), self._next(layer, f.at_angles)
+            advance(layer, self.network.depth)
             yield Step(layer, before, angles, f, df)
 
     def distances(self, far: bool, offsets: Array) -> tuple[Array, Array]:
@@ -249,22 +253,17 @@ class Recursion:
         """Return 1 − ρ and 1 + ρ after a layer, where ρ was 1 before it, and where it was −1."""
         network = self.network
         before, after = self.variances[layer - 1], self.variances[layer]
-        z, weight = normal_rule(network.activation, before)
-        size = np.sqrt(after)[:, None]
-        points = np.sqrt(before)[:, None] * z
-        plus, minus = (network.activation.f(sign * points) / size for sign in (1.0, -1.0))
+        sizes = np.sqrt(after)
         first, second = self.pairs.first, self.pairs.second
+        found = parallel_distances(network.activation, before, sizes, (first, second))
         gain = network.weight_variance * network.normalisation()
-
-        def half(sign: float, flipped: bool) -> Array:
-            other = (minus, plus) if flipped else (plus, minus)
-            total = np.zeros(first.size)
-            for left, right in zip((plus, minus), other, strict=True):
-                total += ((left[first] + sign * right[second]) ** 2) @ weight
-            constant = (1.0 / size[first, 0] + sign / size[second, 0]) ** 2
-            return np.asarray(0.5 * (gain * total + network.bias_variance * constant))
-
-        return half(-1.0, False), half(1.0, False), half(-1.0, True), half(1.0, True)
+        # a bias adds the same to both rows
+        constants = [
+            0.5 * network.bias_variance * (1.0 / sizes[first] + sign / sizes[second]) ** 2
+            for sign in (-1.0, 1.0)
+        ]
+        near, far = (gain * side + constants for side in found)
+        return near[0], near[1], far[0], far[1]
 
     def _next(self, layer: int, at: Distances) -> Array:
         """Return the angles after a layer from the distances of its output."""
@@ -279,3 +278,9 @@ class Recursion:
         one_minus = np.where(less <= more, smaller, larger)
         one_plus = np.where(less <= more, larger, smaller)
         return np.asarray(2.0 * np.arctan2(np.sqrt(one_minus), np.sqrt(one_plus)))
+
+
+@functools.lru_cache(maxsize=2)
+def recursion_of(network: Network, kind: str, norms: tuple[float, ...]) -> Recursion:
+    """Return a Recursion; the last ones are kept, with what their layers have been fitted by."""
+    return Recursion(network, kind, np.array(norms))

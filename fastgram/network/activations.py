@@ -46,6 +46,9 @@ class Activation:
         Whether f' is zero almost everywhere, exactly.
     powers : tuple of int, optional
         Where f is a polynomial, the exponents that it has, exactly.
+    frequency : float, optional
+        Where f is a·cos ωz + b·sin ωz, its ω, above 0: so that large variances, at which no nodes
+        follow it, have their duals in closed form.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class Activation:
     parity: int = field(default=0, kw_only=True)
     flat: bool = field(default=False, kw_only=True)
     powers: tuple[int, ...] | None = field(default=None, kw_only=True)
+    frequency: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -96,6 +100,7 @@ class Activation:
             "kinks": tuple(sorted(set(kinks))),
             "flat": as_flag(f"activation {self.name!r}: flat", self.flat),
             "powers": None if self.powers is None else tuple(map(operator.index, self.powers)),
+            "frequency": self._checked_frequency(),
         }
         for key, value in parts.items():
             object.__setattr__(self, key, value)
@@ -103,9 +108,31 @@ class Activation:
             probe(self.f, self.df, self.kinks)
         except (TypeError, ValueError) as error:
             raise type(error)(f"activation {self.name!r}: {error}") from error.__cause__
+        if self.frequency is not None and not self._swings_at(self.frequency):
+            raise ValueError(
+                f"activation {self.name!r}: f is not a·cos ωz + b·sin ωz with the frequency ω ="
+                f" {self.frequency:g}"
+            )
+
+    def _checked_frequency(self) -> float | None:
+        if self.frequency is None:
+            return None
+        frequency = as_number(f"activation {self.name!r}: frequency", self.frequency)
+        if not frequency > 0.0:
+            raise ValueError(
+                f"activation {self.name!r}: frequency must be above 0, not {frequency:g}"
+            )
+        return frequency
+
+    def _swings_at(self, frequency: float) -> bool:
+        z = np.linspace(-7.0, 7.0, 57) / frequency
+        zero = np.zeros(1)
+        a, b = float(self.f(zero)[0]), float(self.df(zero)[0]) / frequency
+        expected = a * np.cos(frequency * z) + b * np.sin(frequency * z)
+        return bool(np.all(np.abs(self.f(z) - expected) <= 1e-12 * (abs(a) + abs(b))))
 
     def _parts(self) -> tuple[Any, ...]:
-        facts = self.description, self.parity, self.flat, self.powers
+        facts = self.description, self.parity, self.flat, self.powers, self.frequency
         return self.name, self.f, self.df, self.kinks, self.ball, *facts
 
     def __eq__(self, other: object) -> bool:
@@ -171,7 +198,7 @@ class Activation:
 def _of_parts(
     name: str, f: Function, df: Function, kinks: Sequence[float], ball: Any, *facts: Any
 ) -> Activation:
-    keys = "description", "parity", "flat", "powers"
+    keys = "description", "parity", "flat", "powers", "frequency"
     return Activation(name, f, df, kinks, ball, **dict(zip(keys, facts, strict=True)))
 
 

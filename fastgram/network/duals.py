@@ -1,8 +1,6 @@
-"""Duals: E[f(u) f(v)] of two correlated normal variables, by the rules of `quadrature`.
+"""Duals: E[f(u) f(v)] of two correlated normal variables.
 
-`dual` is the public one. What tables are made of keeps the relative digits of small differences:
-`chord_matrices` and `pair_distances` are sums of products of differences, and none is taken of
-values.
+They are what is missing from their value at ρ = 1 or −1: no difference is taken of values.
 """
 
 from __future__ import annotations
@@ -14,98 +12,61 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
-from fastgram.network.quadrature import (
-    LEVELS,
-    Rule,
-    batches,
-    both_signs,
-    chords,
-    common_level,
-    half_plane,
-    kink_distances,
-    panels,
-    products,
-    rule_of,
-)
+from fastgram.network.integrals.chords import chords_of
+from fastgram.network.integrals.double_integral import common_level, terms_of
+from fastgram.network.integrals.line_quadrature import parallel_distances
+from fastgram.network.integrals.waves import chords_of_waves, duals_of_waves, swings
 from fastgram.support.arrays import Array
 from fastgram.support.validation import as_flag, as_real_array
 
 __all__ = [
     "careful_chords",
     "careful_sum",
-    "chord_matrices",
     "chords_at",
     "dual",
     "dual_entries",
-    "dual_matrices",
-    "mean_squares",
-    "normal_rule",
     "pair_distances",
-    "parallel_duals",
-    "values_at",
 ]
-
-_ROWS = 4096  # variances at a time
-
-
-def dual_matrices(
-    activation: Activation, derivative: bool, theta: float, variances: Array
-) -> tuple[Array, Array]:
-    """E f(u)f(v) (or of f') at correlations cos θ and −cos θ, for all pairs of variances."""
-    level = common_level(activation, derivative, variances)
-    s = np.sqrt(variances)
-    return products(activation, derivative, theta, s, s, level)
-
-
-def chord_matrices(
-    activation: Activation, derivative: bool, theta: float, variances: Array
-) -> tuple[Array, Array]:
-    """κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ), for all pairs of variances, θ in [0, π/2]."""
-    level = common_level(activation, derivative, variances)
-    return chords(activation, derivative, theta, np.sqrt(variances), level)
 
 
 def chords_at(
-    activation: Activation, derivative: bool, theta: float, variance: float, level: int
+    activation: Activation,
+    derivative: bool,
+    theta: Array,
+    variances: Array,
+    level: int | None = None,
 ) -> Array:
-    """Return κ(1) − κ(ρ) and κ(−1) − κ(−ρ) as tables are made of them: θ in [0, π/2]."""
-    same, opposite = chords(activation, derivative, theta, np.sqrt([variance]), level)
-    return np.array([same[0, 0], opposite[0, 0]])
+    """Return κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ), for all pairs of variances.
 
+    Parameters
+    ----------
+    activation : Activation
+    derivative : bool
+    theta : (k,) array
+        In [0, π/2].
+    variances : (m,) array
+    level : int, optional
+        Of the quadrature; None finds it.
 
-def values_at(
-    activation: Activation, derivative: bool, theta: float, variance: float, level: int
-) -> Array:
-    """Return κ(ρ) and κ(−ρ) by the quadrature of a level: θ in [0, π/2]."""
-    s = np.sqrt([variance])
-    same, opposite = products(activation, derivative, theta, s, s, level)
-    return np.array([same[0, 0], opposite[0, 0]])
+    Returns
+    -------
+    (2, k, pairs) array
+        For the pairs of `numpy.triu_indices(m)`.
+    """
+    if level is None:
+        level = common_level(activation, derivative, variances)
+    return chords_of(activation, derivative, theta, np.sqrt(variances), level)
 
 
 def careful_chords(
     activation: Activation, derivative: bool, theta: float, variance: float, level: int
 ) -> Array:
-    """Return what `chords_at` does, the sums rounded five times and no more."""
+    """Return what `chords_at` does of one angle, as a double integral rounded five times."""
     s = np.sqrt([variance])
-    lines = kink_distances(activation, s)
-    grid = np.broadcast_arrays(*half_plane(theta, lines, lines, rule_of(level)))
-    x, y, weight = (part.ravel() for part in grid)
-    up, um = (side[0] for side in both_signs(activation, derivative, s, x))
-    vp, vm = (side[0] for side in both_signs(activation, derivative, s, y))
-    same = careful_sum(weight * ((up - vp) ** 2 + (um - vm) ** 2))
-    return 0.5 * np.array([same, 2.0 * careful_sum(weight * (up - vp) * (um - vm))])
-
-
-def parallel_duals(activation: Activation, derivative: bool, variances: Array) -> Array:
-    """Return E g(√q z)g(±√p z), z normal, for all pairs of variances, (2, m, m): g is f or f'."""
-    # one dimension is cheap: the finest level, without asking which would do
-    z, weight = _normal_panels(rule_of(LEVELS - 1), kink_distances(activation, np.sqrt(variances)))
-    function = activation.df if derivative else activation.f
-    points = np.sqrt(variances)[:, None] * z
-    plus, minus = (np.broadcast_to(function(sign * points), points.shape) for sign in (1.0, -1.0))
-    same = (plus * weight) @ plus.T + (minus * weight) @ minus.T
-    opposite = (plus * weight) @ minus.T + (minus * weight) @ plus.T
-    return np.array([same, opposite])
+    if swings(activation, s):  # nothing is summed
+        return np.ravel(chords_of_waves(activation, derivative, theta, s))
+    terms = terms_of(activation, derivative, theta, s, level)
+    return np.array([careful_sum(side) for side in terms.chords])
 
 
 def careful_sum(terms: Array) -> float:
@@ -117,45 +78,17 @@ def careful_sum(terms: Array) -> float:
     return math.fsum(terms.tolist())
 
 
-def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]:
-    """Nodes z > 0 and weights for E[·], z normal, of f(√q z) and f'(√q z) for all the variances.
-
-    An expectation is the sum over the nodes of weight times (value at z + value at −z).
-    """
-    rule = _normal_level(activation, variances)
-    return _normal_panels(rule, kink_distances(activation, np.sqrt(variances)))
-
-
-def mean_squares(activation: Activation, derivative: bool, variances: Array) -> Array:
-    """E f(√q z)² (or of f'), z normal, for each variance q: equal shapes."""
-    distinct, places = np.unique(variances, return_inverse=True)
-    function = activation.df if derivative else activation.f
-    rule = _normal_level(activation, distinct)
-    kinks = np.unique(np.abs([kink for kink in activation.kinks if kink]))
-    value = np.empty(distinct.size)
-    for start in range(0, distinct.size, _ROWS):
-        part = slice(start, start + _ROWS)
-        deviations = np.sqrt(distinct[part])[:, None]
-        with np.errstate(divide="ignore"):
-            z, weight = _normal_panels(rule, kinks / deviations)
-        points = deviations * z
-        with np.errstate(over="ignore", under="ignore"):
-            squares = function(points) ** 2 + function(-points) ** 2
-        value[part] = np.sum(weight * squares, axis=-1)
-    return value[places].reshape(variances.shape)
-
-
-def _normal_level(activation: Activation, variances: Array) -> Rule:
-    levels = (common_level(activation, derivative, variances) for derivative in (False, True))
-    return rule_of(max(levels))
-
-
-def _normal_panels(rule: Rule, lines: Array) -> tuple[Array, Array]:
-    """Nodes and weights of the half normal, cut at `lines` (along the last axis)."""
-    fixed = np.broadcast_to(rule.radii, (*lines.shape[:-1], rule.radii.size))
-    cuts = np.sort(np.concatenate([fixed, np.minimum(lines, rule.radii[-1])], axis=-1), axis=-1)
-    z, weight = panels(cuts, rule)
-    return z, weight * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+def _chord(
+    activation: Activation, derivative: bool, theta: float, q1: float, q2: float
+) -> tuple[float, float]:
+    """Return κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ) of two variances, θ in [0, π/2]."""
+    deviations = np.sqrt([q1, q2])
+    if swings(activation, deviations):
+        near, far = chords_of_waves(activation, derivative, theta, deviations)
+        return float(near[0, 1]), float(far[0, 1])
+    level = common_level(activation, derivative, np.array([q1, q2]))
+    near, far = np.sum(terms_of(activation, derivative, theta, deviations, level).chords, axis=1)
+    return float(near), float(far)
 
 
 def pair_distances(
@@ -163,21 +96,15 @@ def pair_distances(
 ) -> tuple[float, float]:
     """½E(f(u)/size₁ − f(v)/size₂)² and ½E(f(u)/size₁ + f(v)/size₂)², θ in [0, π].
 
-    Both are sums of squares: neither loses digits where it is small.
+    Neither loses digits where it is small.
     """
+    places = np.array([0]), np.array([1])
+    parallel = parallel_distances(activation, np.asarray(q), np.asarray(size), places)[..., 0]
     obtuse = theta > np.pi / 2.0
-    s1, s2 = np.sqrt([q[0]]), np.sqrt([q[1]])
-    level = common_level(activation, False, np.asarray(q))
-    lines = (kink_distances(activation, s1), kink_distances(activation, s2), rule_of(level))
-    minus = plus = 0.0
-    for x, y, weight in batches(2, *half_plane(np.pi - theta if obtuse else theta, *lines)):
-        up, um = (side / size[0] for side in both_signs(activation, False, s1, x))
-        vp, vm = (side / size[1] for side in both_signs(activation, False, s2, y))
-        if obtuse:
-            vp, vm = vm, vp
-        minus += float(np.sum(weight * ((up - vp) ** 2 + (um - vm) ** 2)))
-        plus += float(np.sum(weight * ((up + vp) ** 2 + (um + vm) ** 2)))
-    return 0.5 * minus, 0.5 * plus
+    chord = _chord(activation, False, np.pi - theta if obtuse else theta, *q)[int(obtuse)]
+    less, more = parallel[int(obtuse)]
+    chord /= size[0] * size[1]
+    return float(less) + chord, float(more) - chord
 
 
 def dual_entries(
@@ -185,14 +112,19 @@ def dual_entries(
 ) -> Array:
     """E f(u)f(v) (or of f') at angles θ in [0, π], one quadrature an entry; equal shapes."""
     value = np.empty(theta.size)
-    if not theta.size:
-        return value.reshape(theta.shape)
-    level = common_level(activation, derivative, np.concatenate([q1.ravel(), q2.ravel()]))
     for k, (angle, a, b) in enumerate(zip(theta.flat, q1.flat, q2.flat, strict=True)):
-        acute = min(angle, np.pi - angle)
-        pair = products(activation, derivative, acute, np.sqrt([a]), np.sqrt([b]), level)
-        value[k] = pair[0 if angle <= np.pi / 2.0 else 1][0, 0]
+        value[k] = _dual(activation, derivative, float(angle), np.sqrt([a, b]))
     return value.reshape(theta.shape)
+
+
+def _dual(activation: Activation, derivative: bool, theta: float, deviations: Array) -> float:
+    obtuse = int(theta > np.pi / 2.0)
+    acute = np.pi - theta if obtuse else theta
+    if swings(activation, deviations):
+        pair = duals_of_waves(activation, derivative, acute, deviations[:1], deviations[1:])
+        return float(pair[obtuse][0, 0])
+    level = common_level(activation, derivative, deviations**2)
+    return careful_sum(terms_of(activation, derivative, acute, deviations, level).values[obtuse])
 
 
 @overload

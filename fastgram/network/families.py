@@ -161,8 +161,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "mish": Family("z·tanh(softplus(z))", _fixed(elementwise.mish, elementwise.mish_derivative)),
     "erf": Family("error function", _fixed(erf, elementwise.erf_derivative, parity=-1)),
-    "sin": Family("sine", _fixed(np.sin, np.cos, parity=-1)),
-    "cos": Family("cosine", _fixed(np.cos, elementwise.minus_sin, parity=1)),
+    "sin": Family("sine", _fixed(np.sin, np.cos, parity=-1, frequency=1.0)),
+    "cos": Family("cosine", _fixed(np.cos, elementwise.minus_sin, parity=1, frequency=1.0)),
     "abs": Family(
         "absolute value",
         _fixed(np.abs, np.sign, (0.0,), parity=1),

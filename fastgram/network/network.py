@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
-from fastgram.network.duals import dual_matrices
+from fastgram.network.integrals.line_quadrature import mean_squares
 from fastgram.support.arrays import Array
 from fastgram.support.html import table
 from fastgram.support.literals import Kind, Readout
@@ -185,7 +185,7 @@ class Network:
 
     @functools.cached_property
     def _second_moment(self) -> float:
-        return float(dual_matrices(self.activation, False, 0.0, np.ones(1))[0][0, 0])
+        return float(mean_squares(self.activation, False, np.ones(1))[0])
 
 
 def as_network(network: str | Activation | Network) -> Network:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["LATE_SECONDS", "late_stage", "progress_bar", "stage"]
+__all__ = ["LATE_SECONDS", "advance", "late_stage", "progress_bar", "stage"]
 
 # After which work that is mostly quick is worth a line.
 LATE_SECONDS = 1.0
@@ -45,25 +46,63 @@ def stage(show: bool, title: str) -> Iterator[None]:
 
 @contextmanager
 def late_stage(show: bool, title: str) -> Iterator[None]:
-    """Show one line for work that has no parts to count, once it has taken a second."""
+    """Show one line for work once it has taken a second, and how far it is as `advance` says."""
     if not show:
         yield
         return
     _tqdm()  # an error of it belongs here, not into the timer's thread
-    lock, shown, over = threading.Lock(), ExitStack(), threading.Event()
-
-    def begin() -> None:
-        with lock:
-            if not over.is_set():
-                shown.enter_context(stage(True, title))
-
-    timer = threading.Timer(LATE_SECONDS, begin)
+    late = _LateStage(title)
+    token = _CURRENT.set(late)
+    timer = threading.Timer(LATE_SECONDS, late.begin)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-        with lock:
-            over.set()
-            shown.close()
+        late.end()
+        _CURRENT.reset(token)
+
+
+def advance(done: int, total: int) -> None:
+    """Say how many parts of the work under way are done, to the `late_stage` around it if any."""
+    late = _CURRENT.get()
+    if late is not None:
+        late.advance(done, total)
+
+
+class _LateStage:
+    """A line that is shown from a timer's thread and moved on from the worker's."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._lock, self._shown, self._over = threading.Lock(), ExitStack(), False
+        self._done, self._total = 0, 1
+        self._tick: Callable[[int], None] | None = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._over:
+                bar = progress_bar(True, self._total, self._title, "part")
+                self._tick = self._shown.enter_context(bar)
+                self._move(self._done)
+
+    def advance(self, done: int, total: int) -> None:
+        with self._lock:
+            if total > 1 and self._tick is None:
+                self._total = total
+            if total == self._total and done > self._done:
+                self._move(done - self._done)
+                self._done = done
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+            self._shown.close()
+
+    def _move(self, parts: int) -> None:
+        if self._tick is not None and parts:
+            self._tick(parts)
+
+
+_CURRENT: ContextVar[_LateStage | None] = ContextVar("late_stage", default=None)

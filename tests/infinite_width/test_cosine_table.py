@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers.cases import DEVICES, DTYPES, KINDS, RECORDS
 from helpers.oracles.closed_forms import FORMS, drop
-from helpers.tolerances import DROP, EPS, FEW, TABLE, eps
+from helpers.tolerances import DROP, EPS, FEW, STATED, TABLE, eps
 from mpmath import mpf
 
 from fastgram import Activation, Network, get_activation
@@ -22,7 +22,9 @@ from fastgram.devices.registry import as_devices
 from fastgram.infinite_width.cosine_table import Profile, build_table
 from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
-from fastgram.network.duals import dual_entries, dual_matrices
+from fastgram.network.duals import careful_sum, dual_entries
+from fastgram.network.integrals.double_integral import common_level, terms_of
+from fastgram.network.integrals.waves import duals_of_waves, swings
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
 VARIANCES = (0.01, 1.0, 100.0)
@@ -68,9 +70,17 @@ def ideal(activation, kind, theta, q1, q2=None):
 
 def ideal_at_both_ends(activation, kind, offsets, q):
     """Entries over the norms at angles off 0, and off π: one quadrature for the two."""
-    derivative, variance = kind == "gradient", np.array([q])
-    pairs = [dual_matrices(activation, derivative, t, variance) for t in offsets.tolist()]
-    near, far = np.array(pairs)[:, :, 0, 0].T
+    derivative, deviation = kind == "gradient", np.sqrt([q])
+    if swings(activation, deviation):
+        pairs = [
+            [side[0, 0] for side in duals_of_waves(activation, derivative, t, deviation, deviation)]
+            for t in offsets.tolist()
+        ]
+    else:
+        level = common_level(activation, derivative, np.array([q]))
+        terms = (terms_of(activation, derivative, t, deviation, level) for t in offsets.tolist())
+        pairs = [[careful_sum(side) for side in of_angle.values] for of_angle in terms]
+    near, far = np.transpose(pairs)
     return (near * np.cos(offsets), -far * np.cos(offsets)) if derivative else (near, far)
 
 
@@ -142,8 +152,8 @@ def test_error_against_the_dual(name, kind, q):
     exact = ideal_at_both_ends(get_activation(name), kind, offsets, q)
     for far, expected in zip((False, True), exact, strict=True):
         error = np.abs(end(table, far) - fallen(table, offsets, far) - expected)
-        assert np.max(error) <= table.error
-    assert table.error <= TABLE * table.scale
+        assert np.max(error) <= min(table.error, TABLE * table.scale)
+    assert table.error <= STATED * table.scale
     assert table.scale >= np.max(np.abs(exact)) * (1.0 - 1e-3)
     assert table.scale <= np.max(np.abs(exact)) * (1.0 + TABLE)
 
@@ -178,7 +188,7 @@ def test_error_bound_holds_whatever_the_size_of_f(scale, kind):
     theta = np.linspace(0.0, np.pi, 25)
     exact = scale**2 * ideal(get_activation("tanh"), kind, theta, np.float64(1.0))
     error = np.abs(value(table, theta) - exact)
-    assert table.error <= TABLE * table.scale
+    assert table.error <= STATED * table.scale
     assert np.max(error) <= table.error + TABLE * scale**2 / 3
 
 
@@ -218,8 +228,8 @@ def test_the_ends_are_exact(activation, kind):
         return
     table = table_of(activation.name, kind, 1.0)
     one, minus_one = ideal(activation, kind, np.array([0.0, np.pi]), np.float64(1.0))
-    assert table.at_one == pytest.approx(one, abs=FEW * EPS * table.scale)
-    assert table.at_minus_one == pytest.approx(minus_one, abs=FEW * EPS * table.scale)
+    assert table.at_one == pytest.approx(one, abs=2 * FEW * EPS * table.scale)
+    assert table.at_minus_one == pytest.approx(minus_one, abs=2 * FEW * EPS * table.scale)
     assert value(table, 0.0) == table.at_one
     assert value(table, np.pi) == table.at_minus_one
 

@@ -20,6 +20,7 @@ from fastgram.infinite_width import conditioning, layer_maps
 from fastgram.infinite_width.conditioning import errors_of_norm
 from fastgram.infinite_width.kernel_function import profile_of_norm, row_scale
 from fastgram.network import duals
+from fastgram.network.integrals import line_quadrature
 
 OFF = 1e-6
 ANGLES = (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 0.03, 0.2, 0.7, 1.3, 1.57)
@@ -83,6 +84,7 @@ def at_level(monkeypatch, level):
     """Take quadratures of this level, whatever they miss."""
     for module in (duals, conditioning):
         monkeypatch.setattr(module, "common_level", lambda *_: level)
+    monkeypatch.setattr(line_quadrature, "_level_of", lambda *_: level)
 
 
 def factor_off(monkeypatch, network):
@@ -176,7 +178,7 @@ def test_an_odd_function_that_is_not_declared_as_odd(depth):
 
 def chords_over_bound(network, dual, norms=None, far=False):
     """The largest error of the chords that come into the last layer, over what is stated of it."""
-    recursion = conditioning.Recursion(network, "nngp", np.array([1.0]))
+    recursion = conditioning.recursion_of(network, "nngp", (1.0,))
     follower = conditioning._Follower(recursion, far, norms is not None, False)
     follower.run()
     offsets = 2.0 * np.arcsin(conditioning._CHORDS)

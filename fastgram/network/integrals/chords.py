@@ -1,0 +1,221 @@
+"""Chords: κ(1) − κ(ρ) and κ(−1) − κ(−ρ), κ(ρ) = E[f₁(x) f₂(y)], x and y normal of correlation ρ.
+
+Exchanging x and y gives κ(1) − κ(ρ) = ½E[(f₁(x) − f₁(y))(f₂(x) − f₂(y))], f_i = f(s_i ·), which
+has no cancellation as ρ tends to 1; and the same with f₂(−·) at the other end. With x = m + δ and
+y = m − δ, m ~ N(0, c²) and δ ~ N(0, σ²), c = cos θ/2 and σ = sin θ/2, as in
+`fastgram.network.integrals.double_integral`, the integrand knows nothing of the angle:
+
+    κ(1) − κ(ρ) = E D(|δ|, c),   D(δ, c) = ½E_m[(f₁(m + δ) − f₁(m − δ))(f₂(m + δ) − f₂(m − δ))].
+
+D is made once, as a polynomial of δ on panels graded toward 0 and of 1/c² in [1, 2]. Each angle is
+then a product of matrices, for all pairs of standard deviations alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev, legendre
+
+from fastgram.network.activations import Activation
+from fastgram.network.integrals.double_integral import cuts_of_y, meetings
+from fastgram.network.integrals.quadrature import (
+    Rule,
+    both_signs,
+    gauss_legendre,
+    kink_distances,
+    panels,
+    radial_cuts,
+    rule_of,
+    sharpness,
+)
+from fastgram.network.integrals.waves import chords_of_waves, swings
+from fastgram.support.arrays import Array
+
+__all__ = ["chords_of", "order_of"]
+
+_VALUES = 2**17  # of functions at nodes, at a time: they fit a second-level cache
+_SHAPES = 20  # nodes of 1/c²: what they miss falls like 6**-k
+_SHAPE_NODES = chebyshev.chebpts1(_SHAPES)
+_HALVES = 2.0  # from a panel of δ to the next
+_TOP = math.sqrt(0.5)  # the largest σ
+
+
+def chords_of(
+    activation: Activation, derivative: bool, theta: Array, deviations: Array, level: int
+) -> Array:
+    """Return κ(1) − κ(ρ) and κ(−1) − κ(−ρ) for all pairs of standard deviations.
+
+    Parameters
+    ----------
+    activation : Activation
+    derivative : bool
+        Whether f' is meant.
+    theta : (k,) array
+        Angles in [0, π/2].
+    deviations : (m,) array
+    level : int
+
+    Returns
+    -------
+    (2, k, pairs) array
+        For the pairs of `numpy.triu_indices(m)`, each to a few roundings of itself, or of what
+        f's own rounding makes of it.
+    """
+    if swings(activation, deviations):
+        pairs = np.triu_indices(deviations.size)
+        chords = [chords_of_waves(activation, derivative, t, deviations) for t in theta.tolist()]
+        return np.moveaxis(np.array(chords)[..., pairs[0], pairs[1]], 1, 0)
+    return _prepared(activation, derivative, tuple(deviations.tolist()), level)(theta)
+
+
+@functools.lru_cache(maxsize=32)
+def _prepared(
+    activation: Activation, derivative: bool, deviations: tuple[float, ...], level: int
+) -> _Chords:
+    return _Chords(activation, derivative, np.asarray(deviations), level)
+
+
+# --- the nodes ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Where D is taken: the panels of δ and their nodes, and for each of these those of y.
+
+    Attributes
+    ----------
+    edges : (panels + 1,) array
+    delta : (δ,) array
+        `count` Gauss-Legendre nodes on each panel.
+    y, density : (δ, k) and (δ, k, shapes) arrays
+        Nodes, and what sums over them are weighted by for each 1/c².
+    """
+
+    rule: Rule
+    count: int
+    edges: Array
+    delta: Array
+    y: Array
+    density: Array
+
+
+@functools.lru_cache(maxsize=4)
+def _grid(lines: tuple[float, ...], sharpest: float, level: int) -> _Grid:
+    rule, count = rule_of(level), 20 + 2 * level
+    top = radial_cuts(1.0, rule)[-1] * _TOP
+    depth = math.ceil(math.log(top * max(sharpest, 1.0), _HALVES)) + rule.deeper
+    meeting = meetings(np.asarray(lines))
+    graded = top * _HALVES ** np.arange(-depth, 1.0)
+    edges = np.unique(np.concatenate([[0.0], graded, meeting[meeting < top]]))
+    low, half = edges[:-1, None], np.diff(edges)[:, None] / 2.0
+    delta = (low + half * (1.0 + gauss_legendre(count)[0])).ravel()
+    y, weight = panels(cuts_of_y(np.asarray(lines), sharpest, delta, rule), rule)
+    mean, shapes = y + delta[:, None], 1.5 + 0.5 * _SHAPE_NODES
+    density = np.exp(-0.5 * np.multiply.outer(mean * mean, shapes)) * np.sqrt(shapes)
+    density *= (0.5 / math.sqrt(2.0 * math.pi)) * weight[..., None]
+    return _Grid(rule, count, edges, delta, y, density)
+
+
+@functools.lru_cache(maxsize=32)
+def _moments(grid: _Grid, order: int, theta: tuple[float, ...]) -> Array:
+    """Return E[|δ|^p P_k] on each panel, P_k the Legendre polynomials there: (angles, …)."""
+    half = np.sin(np.asarray(theta) / 2.0)
+    outer = radial_cuts(1.0, grid.rule)
+    result = np.zeros((half.size, grid.edges.size - 1, grid.count))
+    for p, (low, high) in enumerate(itertools.pairwise(grid.edges.tolist())):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.nan_to_num(np.stack([low / half, high / half], axis=1), posinf=outer[-1])
+        here = np.flatnonzero(ends[:, 0] < outer[-1])
+        if not here.size:
+            continue
+        ends = np.minimum(ends[here], outer[-1])
+        cuts = np.clip(outer, ends[:, :1], ends[:, 1:])
+        cuts = np.concatenate([ends[:, :1], cuts[:, 1:], ends[:, 1:]], axis=1)
+        b, weight = panels(cuts, grid.rule)
+        weight = weight * (2.0 / math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * b * b)
+        delta = half[here, None] * b
+        place = np.clip((2.0 * delta - low - high) / (high - low), -1.0, 1.0)
+        weight = weight * delta**order
+        for k, polynomial in enumerate(_legendre(place, grid.count)):
+            result[here, p, k] = np.sum(weight * polynomial, axis=1)
+    return result.reshape(half.size, -1)
+
+
+def _legendre(x: Array, count: int) -> Iterator[Array]:
+    before, current = np.ones_like(x), x
+    yield before
+    for k in range(1, count):
+        yield current
+        before, current = current, ((2 * k + 1) * x * current - k * before) / (k + 1)
+
+
+# --- all angles -----------------------------------------------------------------------------------
+
+
+class _Chords:
+    """D of all pairs of standard deviations, and the chords of any angles."""
+
+    def __init__(
+        self, activation: Activation, derivative: bool, deviations: Array, level: int
+    ) -> None:
+        self._order = order_of(activation, derivative)
+        lines = tuple(kink_distances(activation, deviations).tolist())
+        self._grid = _grid(lines, sharpness(float(np.max(deviations))), level)
+        count = self._grid.count
+        values = _means(activation, derivative, deviations, self._grid)
+        values /= np.reshape(self._grid.delta**self._order, (-1, 1, 1))
+        values = values.reshape(2, -1, count, values.shape[2], _SHAPES)
+        # series of Legendre polynomials in δ, and of Chebyshev polynomials in 1/c²
+        nodes, weights = gauss_legendre(count)
+        by_panel = legendre.legvander(nodes, count - 1).T * weights
+        by_panel *= np.arange(count)[:, None] + 0.5
+        by_shape = chebyshev.chebvander(_SHAPE_NODES, _SHAPES - 1).T * (2.0 / _SHAPES)
+        by_shape[0] /= 2.0
+        series = np.matmul(np.moveaxis(values, 3, 2), by_shape.T)  # (2, panels, pairs, count, t)
+        series = np.matmul(by_panel, series)
+        # as a matrix from moments to pairs and shapes
+        self._series = np.moveaxis(series, 3, 2).reshape(2, -1, values.shape[3] * _SHAPES)
+
+    def __call__(self, theta: Array) -> Array:
+        shape = chebyshev.chebvander(2.0 / np.cos(theta / 2.0) ** 2 - 3.0, _SHAPES - 1)
+        moments = _moments(self._grid, self._order, tuple(theta.tolist()))
+        sides = (moments @ self._series).reshape(2, theta.size, -1, _SHAPES)
+        return np.asarray((sides @ shape[:, :, None])[..., 0])
+
+
+def _means(activation: Activation, derivative: bool, deviations: Array, grid: _Grid) -> Array:
+    """Return D(δ, c) at both ends, for all pairs: (2, δ, pairs, shapes)."""
+    first, second = np.triu_indices(deviations.size)
+    result = np.empty((2, grid.delta.size, first.size, _SHAPES))
+    size = max(_VALUES // (grid.y.shape[1] * max(deviations.size, 4)), 1)
+    for start in range(0, grid.delta.size, size):
+        part = slice(start, start + size)
+        y = grid.y[part]
+        x = y + 2.0 * grid.delta[part, None]
+        at_x, at_y = (both_signs(activation, derivative, deviations, z.ravel()) for z in (x, y))
+        plus, minus = (
+            (a - b).reshape(deviations.size, *y.shape) for a, b in zip(at_x, at_y, strict=True)
+        )
+        near = plus[first] * plus[second] + minus[first] * minus[second]
+        far = plus[first] * minus[second] + minus[first] * plus[second]
+        for side, products in enumerate((near, far)):
+            result[side, part] = np.moveaxis(products, 0, 1) @ grid.density[part]
+    return result
+
+
+def order_of(activation: Activation, derivative: bool) -> int:
+    """Return the power of the chord's length that distances fall like: 1 where f (or f') jumps."""
+    function = activation.df if derivative else activation.f
+    for kink in activation.kinks:
+        size = max(abs(kink), 1.0)
+        below, above = function(kink + size * np.array([-1e-9, 1e-9]))
+        around = np.max(np.abs(function(kink + size * np.array([-1.0, 1.0]))))
+        if abs(above - below) > 1e-6 * around:
+            return 1
+    return 2

@@ -1,0 +1,188 @@
+"""The double integral of one angle: E f₁(x)f₂(y), x and y normal of correlation ρ = cos θ.
+
+With x = m + δ and y = m − δ, m ~ N(0, c²) and δ ~ N(0, σ²) are independent, c = cos θ/2 and
+σ = sin θ/2. Exchanging x and y, and changing both signs, leaves the weights as they are: δ > 0 and
+m > 0 are enough, with f at either and at both signs. Panels are graded toward δ = 0 and toward
+y = 0, where f bends. Where f has kinks, m is cut where x or y is at one, and δ where two meet.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastgram.network.activations import Activation
+from fastgram.network.integrals.line_quadrature import mean_squares
+from fastgram.network.integrals.quadrature import (
+    LEVELS,
+    Rule,
+    agree,
+    both_signs,
+    kink_distances,
+    outwards,
+    panels,
+    radial_cuts,
+    refuse_divergence,
+    refuse_infinity,
+    rule_of,
+)
+from fastgram.network.integrals.waves import swings
+from fastgram.support.arrays import Array
+
+__all__ = ["Terms", "common_level", "cuts_of_y", "meetings", "terms_of"]
+
+_PROBES = (0.4, np.pi / 2.0)  # the angles at which a level is judged
+_NEAREST = 0.02  # and the least but one of them, for variances up to 1
+
+
+def cuts_of_y(lines: Array, deviation: float, delta: Array, rule: Rule) -> Array:
+    """Return cuts of y = m − δ, from −δ on, for each δ: graded toward 0, where f bends.
+
+    Of m itself nothing would be left of y near 0, at a large variance.
+    """
+    steps = radial_cuts(deviation, rule)
+    below = -np.minimum(steps[::-1], delta[:, None])
+    cuts = np.concatenate([below, np.broadcast_to(steps[1:], below[:, 1:].shape)], axis=1)
+    if lines.size:
+        lines = np.concatenate([lines, -lines])
+        at_kinks = np.concatenate(
+            [np.broadcast_to(lines, (delta.size, lines.size)), lines - 2.0 * delta[:, None]], axis=1
+        )
+        cuts = np.concatenate([cuts, np.clip(at_kinks, cuts[:, :1], cuts[:, -1:])], axis=1)
+        cuts = np.sort(cuts, axis=1)
+    return np.asarray(cuts)
+
+
+def meetings(lines: Array) -> Array:
+    """Return the δ above 0 at which x and y are at lines together, for some m."""
+    if not lines.size:
+        return np.empty(0)
+    lines = np.append(lines, 0.0)
+    half = np.abs(np.concatenate([np.add.outer(lines, lines), np.subtract.outer(lines, lines)])) / 2
+    return np.unique(half[half > 0.0])
+
+
+def nodes_of(
+    activation: Activation, theta: float, deviations: Array, level: int
+) -> tuple[Array, Array, Array]:
+    """Return nodes x and y and their weights, for one angle θ in [0, π/2].
+
+    An expectation of a function that is unchanged when x and y are exchanged is the sum of the
+    weights times half of its values at (x, y) and at (−x, −y).
+    """
+    rule = rule_of(level)
+    half, cosine = math.sin(theta / 2.0), math.cos(theta / 2.0)
+    lines, deviation = kink_distances(activation, deviations), float(np.max(deviations))
+    cuts = radial_cuts(deviation * half, rule)
+    if half > 0.0:
+        meeting = meetings(lines) / half
+        cuts = np.sort(np.append(cuts, meeting[meeting < cuts[-1]]))
+    b, b_weight = panels(cuts, rule)
+    delta = half * b[:, None]
+    y, weight = panels(cuts_of_y(lines, deviation, delta[:, 0], rule), rule)
+    distance = ((y + delta) / cosine) ** 2 + (b * b)[:, None]
+    weight = weight * b_weight[:, None] * np.exp(-0.5 * distance) * (2.0 / (math.pi * cosine))
+    inside = (weight > 0.0) & (distance <= cuts[-1] ** 2)  # many panels are empty
+    return (y + 2.0 * delta)[inside], y[inside], weight[inside]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the integrals of one angle are sums of, at ρ and at −ρ.
+
+    Attributes
+    ----------
+    chords, values : (2, nodes) arrays
+        Of κ(1) − κ(ρ) and κ(−1) − κ(−ρ), and of κ(ρ) and κ(−ρ).
+    chord_sizes, value_sizes : (nodes,) arrays
+        At least their absolute values.
+    """
+
+    chords: Array
+    values: Array
+    chord_sizes: Array
+    value_sizes: Array
+
+
+def terms_of(
+    activation: Activation, derivative: bool, theta: float, deviations: Array, level: int
+) -> Terms:
+    """Return the terms of one angle.
+
+    Parameters
+    ----------
+    activation : Activation
+    derivative : bool
+    theta : float
+        In [0, π/2].
+    deviations : (1,) or (2,) array
+        f₁'s and f₂'s.
+    level : int
+    """
+    x, y, weight = nodes_of(activation, theta, deviations, level)
+    # f₁ at x and at y, then f₂; the signs of x and y are the first index
+    f1x, f1y, f2x, f2y = (
+        np.array([side[k] for side in both_signs(activation, derivative, deviations, z)])
+        for k in (0, -1)
+        for z in (x, y)
+    )
+    # a factor of one half for the exchange, and one for the difference
+    first, second = f1x - f1y, f2x - f2y
+    chords = [0.25 * weight * np.sum(first * second[::sign], axis=0) for sign in (1, -1)]
+    values = [
+        0.25 * weight * np.sum(f1x * f2y[::sign] + f1y * f2x[::sign], axis=0) for sign in (1, -1)
+    ]
+    chord_sizes = np.sum(np.abs(first), axis=0) * np.sum(np.abs(second), axis=0)
+    value_sizes = np.sum(np.abs(f1x), axis=0) * np.sum(np.abs(f2y), axis=0)
+    value_sizes += np.sum(np.abs(f1y), axis=0) * np.sum(np.abs(f2x), axis=0)
+    sizes = 0.25 * weight * chord_sizes, 0.25 * weight * value_sizes
+    return Terms(np.array(chords), np.array(values), *sizes)
+
+
+# --- levels ---------------------------------------------------------------------------------------
+
+
+def common_level(activation: Activation, derivative: bool, variances: Array) -> int:
+    """Return a level that serves all pairs of variances: the largest of the extreme pairs'."""
+    least, most = outwards(activation, variances)
+    pairs = {(least, least), (least, most), (most, most)}
+    return max(_level(activation, derivative, *pair) for pair in pairs)
+
+
+@functools.lru_cache(maxsize=4096)
+def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> int:
+    """Return the level at which the chords between two variances have converged.
+
+    Raises
+    ------
+    ValueError
+        If they do not converge: a kink was not declared, or f grows or oscillates too fast.
+    """
+    deviations = np.sqrt([q1, q2])
+    if swings(activation, deviations) or not deviations.any():
+        return 0  # there are no nodes
+    # one of them in the layer where two rows at a large variance are told apart, one on the way
+    nearest = min(_NEAREST, 1.0 / max(float(np.max(deviations)), 1.0))
+    probes = {*_PROBES, nearest / 16.0, nearest, math.sqrt(nearest)}
+    values = math.prod(map(math.sqrt, mean_squares(activation, derivative, deviations**2)))
+    previous = None
+    with np.errstate(over="ignore", invalid="ignore"):
+        for level in range(LEVELS):
+            terms = [terms_of(activation, derivative, t, deviations, level) for t in sorted(probes)]
+            found = np.array([np.sum(np.concatenate([t.chords, t.values]), axis=1) for t in terms])
+            chords, sizes = (
+                np.array([[np.sum(size)] for size in column])
+                for column in zip(*((t.chord_sizes, t.value_sizes) for t in terms), strict=True)
+            )
+            # differences carry the roundings of the values
+            chords = chords + np.sqrt(chords) * math.sqrt(values) / 2.0
+            size = np.concatenate([chords, chords, sizes, sizes], axis=1)
+            if not np.all(np.isfinite(found)):
+                refuse_infinity(activation, derivative, q1, q2)
+            if previous is not None and agree(found, previous, size):
+                return level - 1
+            previous = found
+    refuse_divergence(activation, derivative, q1, q2)

@@ -1,0 +1,183 @@
+"""The rules of integrals over normal variables: panels, how they are graded, and their levels.
+
+A function that bends within |z| < 1 does so, at a variance q, within 1/√q of 0 in units of the
+standard deviation. Panels are graded toward 0 by a factor of 3 as far as that, so that the work
+grows like log q; Gauss–Legendre then converges geometrically on each. How many nodes a panel takes
+is a level: two levels that agree are taken for right, and no two agree where a kink is undeclared.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from fastgram.network.activations import Activation
+from fastgram.support.arrays import Array
+
+__all__ = [
+    "LEVELS",
+    "Rule",
+    "agree",
+    "both_signs",
+    "gauss_legendre",
+    "kink_distances",
+    "outwards",
+    "panels",
+    "radial_cuts",
+    "refuse_divergence",
+    "refuse_infinity",
+    "rule_of",
+    "sharpness",
+]
+
+_EPS = float(np.finfo(np.float64).eps)
+# A level of the quadrature is accepted when the next finer one agrees with it to this, relative
+# to E|f(u)f(v)|.
+_AGREEMENT = 24 * _EPS
+LEVELS = 7
+_LEAST = 2.0**-200  # variance at which a level is judged
+_GRADING = 3.0  # the factor from a panel to the next
+_PANELS = 3.0  # how far a function bends, in units of 1/√q, where no more panels are needed
+_OUTER = np.array([1.0, 4.0, 7.0, 10.0])  # cuts of the outermost panels
+_COARSER = -8.0  # binary logarithm of the variance below which little changes
+_DEEPER = 3  # the level from which on panels are graded further
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One level of a quadrature.
+
+    Attributes
+    ----------
+    level : int
+    deeper : int
+        How many more panels are cut toward 0.
+    nodes, weights : arrays
+        Gauss-Legendre on [0, 1].
+    """
+
+    level: int
+    deeper: int
+    nodes: Array
+    weights: Array
+
+
+@functools.cache
+def rule_of(level: int) -> Rule:
+    """Return the rule of a level, 0 to LEVELS − 1, or one more."""
+    nodes, weights = gauss_legendre(12 + 4 * level)
+    return Rule(level, 2 * max(level - _DEEPER, 0), (nodes + 1.0) / 2.0, weights / 2.0)
+
+
+@functools.cache
+def gauss_legendre(count: int) -> tuple[Array, Array]:
+    """Return nodes and weights on [−1, 1], each rounded once where long doubles are longer."""
+    nodes: Any = legendre.leggauss(count)[0].astype(np.longdouble)
+    for _ in range(2):  # Newton's method
+        before, value = np.ones_like(nodes), nodes
+        for k in range(1, count):
+            before, value = value, ((2 * k + 1) * nodes * value - k * before) / (k + 1)
+        slope = count * (nodes * value - before) / (nodes * nodes - 1)
+        nodes -= value / slope
+    weights = 2 / ((1 - nodes * nodes) * slope * slope)
+    return nodes.astype(np.float64), weights.astype(np.float64)
+
+
+def panels(cuts: Array, rule: Rule) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights on the panels between `cuts` (along the last axis)."""
+    start, length = cuts[..., :-1, None], np.diff(cuts, axis=-1)[..., None]
+    shape = (*cuts.shape[:-1], -1)
+    return (start + length * rule.nodes).reshape(shape), (length * rule.weights).reshape(shape)
+
+
+def radial_cuts(deviation: float, rule: Rule) -> Array:
+    """Return cuts of the half line, graded toward 0 as far as a standard deviation asks for."""
+    depth = max(math.ceil(math.log(sharpness(deviation) / _PANELS, _GRADING)), 0) + rule.deeper
+    outer = np.append(_OUTER, _OUTER[-1] + 1.5 * np.arange(1.0, rule.deeper / 2.0 + 1.0))
+    return np.concatenate([[0.0], _GRADING ** np.arange(-depth, 0.0), outer])
+
+
+def sharpness(deviation: float) -> float:
+    """Return the standard deviation that panels are graded for, where levels are judged for it."""
+    return math.sqrt(2.0 ** math.ceil(2.0 * math.log2(max(deviation, 1.0))))
+
+
+def kink_distances(activation: Activation, deviations: Array) -> Array:
+    """Distances of the kinks away from 0, in units of each standard deviation."""
+    distances = {abs(kink) / s for kink in activation.kinks for s in deviations if kink and s > 0}
+    return np.asarray(sorted(distances))
+
+
+def both_signs(
+    activation: Activation, derivative: bool, deviations: Array, points: Array
+) -> tuple[Array, Array]:
+    """f(s·points) and f(−s·points), or of f', one row for each standard deviation s."""
+    function = activation.df if derivative else activation.f
+    arguments = deviations[:, None] * points
+    plus = np.broadcast_to(np.asarray(function(arguments), dtype=np.float64), arguments.shape)
+    if activation.parity:  # it is declared, exactly
+        return plus, plus * (-activation.parity if derivative else activation.parity)
+    minus = np.asarray(function(-arguments), dtype=np.float64)
+    return plus, np.broadcast_to(minus, arguments.shape)
+
+
+# --- levels ---------------------------------------------------------------------------------------
+
+
+def agree(found: Array, before: Array, size: Array) -> bool:
+    """Whether two levels of a quadrature agree, relative to the integrals of absolute values."""
+    return bool(np.all(np.abs(found - before) <= _AGREEMENT * size))
+
+
+def outwards(activation: Activation, variances: Array) -> tuple[float, float]:
+    """Return the least and the largest variance at which a level is judged for all of them.
+
+    Without kinks away from 0, whose lines move with the variance, both are rounded to powers of 2,
+    small ones of 65536, away from each other: a level costs more to find than to use.
+    """
+    least, most = float(np.min(variances)), float(np.max(variances))
+    alone = least == most
+    if least > 0.0:  # below it an activation is its tangent; squares of denormals would not agree
+        least, most = max(least, _LEAST), max(most, _LEAST)
+    if least > 0.0 and most < np.inf and not any(activation.kinks):
+        least, most = _rounded(least, np.floor), _rounded(most, np.ceil)
+    return (float(most), float(most)) if alone else (float(least), float(most))
+
+
+def _rounded(variance: float, rounding: Callable[[float], float]) -> float:
+    power = float(np.log2(variance))
+    if power > _COARSER:
+        return float(2.0 ** rounding(power))
+    return float(2.0 ** (_COARSER + 16.0 * rounding((power - _COARSER) / 16.0)))
+
+
+def refuse_infinity(activation: Activation, derivative: bool, q1: float, q2: float) -> NoReturn:
+    """Raise a ValueError: the integrand is not finite."""
+    raise ValueError(
+        f"{_integral(activation, derivative, q1, q2)} is not finite:"
+        f" {_role(derivative)} must be finite everywhere"
+        " and grow more slowly than exp(z²/(4·variance))"
+    )
+
+
+def refuse_divergence(activation: Activation, derivative: bool, q1: float, q2: float) -> NoReturn:
+    """Raise a ValueError: no two levels agree."""
+    raise ValueError(
+        f"{_integral(activation, derivative, q1, q2)}: the quadrature does not converge: declare"
+        " every kink of f and f' in kinks=, or lower the variance"
+    )
+
+
+def _role(derivative: bool) -> str:
+    return "f'" if derivative else "f"
+
+
+def _integral(activation: Activation, derivative: bool, q1: float, q2: float) -> str:
+    role = _role(derivative)
+    return f"activation {activation.name!r}: E[{role}(u){role}(v)] at variances {q1:g} and {q2:g}"
