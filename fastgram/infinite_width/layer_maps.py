@@ -29,6 +29,7 @@ Mask = npt.NDArray[np.bool_]
 _EPS = float(np.finfo(np.float64).eps)
 _DEGREE = DEGREE
 _TOLERANCE = 1e-15  # of the largest distance over s**(order − 1) on a piece
+_LEAVE = 16.0  # by how much more narrow intervals may miss
 _NOISE = 8.0  # roundings of f, in the mean square of its values
 _NARROWEST = 2.0**-14
 _GRADING = 3.0  # from an interval to the next, toward s = 0
@@ -221,7 +222,9 @@ class _Fitter:
         self.order = order_of(activation, derivative)
         self._activation, self._derivative, self._variances = activation, derivative, variances
         self._pairs = Pairs.of(variances.size)
-        self._values = self._pairs.take(parallel_duals(activation, derivative, variances)[0])
+        parallel = parallel_duals(activation, derivative, variances)[0]
+        self._roots = np.sqrt(np.diagonal(parallel))
+        self._alike = np.flatnonzero(self._pairs.first == self._pairs.second)
         self._bend = 1.0 / max(float(np.sqrt(np.max(variances))), 1.0)
 
     def intervals(self) -> list[tuple[float, float]]:
@@ -245,15 +248,21 @@ class _Fitter:
         # of s·G and not of G, whose samples carry the rounding of the distances over s
         weighted = s[:, None] * basis_at(NODES, _DEGREE)
         series = fit(weighted, flat)
-        size = np.max(np.abs(flat), axis=0)
-        # f's own rounding, in a distance that is small beside its values
-        noise = np.sqrt(self._values) * np.sqrt(np.abs(flat)).reshape(s.size, 2, -1)
-        noise = np.max(noise / s[:, None, None] ** ((self.order - 1) / 2.0), axis=0).ravel()
-        floor = _EPS * (float(np.max(size)) + _NOISE * noise)
-        miss = np.max(np.abs(weighted @ series - flat), axis=0)
-        if not np.all(miss <= _TOLERANCE * size + floor):
+        # pairs are held to what each of the two norms has with itself, and to f's rounding, in a
+        # distance that is small beside its values
+        own = np.sqrt(np.abs(samples[:, 0, self._alike]))
+        size = self._pairs.product(np.max(own, axis=0))
+        rounding = np.max(own / s[:, None] ** ((self.order - 1) / 2.0), axis=0)
+        first, second = self._pairs.first, self._pairs.second
+        noise = self._roots[first] * rounding[second] + self._roots[second] * rounding[first]
+        floor = _EPS * (float(np.max(size)) + _NOISE / 2.0 * noise)
+        miss = np.max(np.abs(weighted @ series - flat), axis=0).reshape(2, -1)
+        # what narrow intervals miss is rounding, that of the largest of many pairs: it is stated
+        low, high = interval
+        leave = min(high / (high - low), _LEAVE)
+        if not np.all(miss <= leave * (_TOLERANCE * size + floor)):
             return None
-        return _FittedPiece(interval[1], series.reshape(_DEGREE + 1, 2, -1), miss.reshape(2, -1))
+        return _FittedPiece(interval[1], series.reshape(_DEGREE + 1, 2, -1), miss)
 
     def halves(self, interval: tuple[float, float]) -> list[tuple[float, float]]:
         """Return both halves of an interval, the left one last; refuse one that is too narrow."""
