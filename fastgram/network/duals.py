@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
+from fastgram.network.lines import lines_of
 from fastgram.network.quadrature import (
     LEVELS,
     Rule,
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 _ROWS = 4096  # variances at a time
+_OF_LINES = 2  # the level of the quadrature that lines between kinks take
 
 
 def dual_matrices(
@@ -146,6 +148,8 @@ def mean_squares(activation: Activation, derivative: bool, variances: Array) -> 
 
 
 def _normal_level(activation: Activation, variances: Array) -> Rule:
+    if lines_of(activation) is not None:  # their squares times the density, between kinks
+        return rule_of(_OF_LINES)
     levels = (common_level(activation, derivative, variances) for derivative in (False, True))
     return rule_of(max(levels))
 
