@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from fastgram.infinite_width.conditioning import errors_between_norms
@@ -34,8 +36,14 @@ class DirectPairs:
         ends = norms[norms > 0.0][[0, -1]]
         errors = errors_between_norms(network, kind, ends)
         self.error, self.by_norm = errors.base, errors.by_norm
-        pairs = np.array([[ends[1], ends[1]], [ends[0], ends[1]]])
-        self.slope = steepest(network, kind, pairs, self._at)
+        self._ends = ends
+
+    @functools.cached_property
+    def slope(self) -> float:
+        """Bound on the derivative in half the chord: a hundred entries."""
+        least, most = self._ends
+        pairs = np.array([[most, most], [least, most]])
+        return steepest(self._network, self._kind, pairs, self._at)
 
     def values(self, first: Places, second: Places, squares: Array, far: Mask) -> Array:
         """Return the entries of pairs: see `PairEntries`."""

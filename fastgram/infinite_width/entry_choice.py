@@ -25,7 +25,7 @@ from fastgram.infinite_width.direct_pairs import DirectPairs
 from fastgram.infinite_width.entries import Entries, TabledEntries, ZeroEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries
-from fastgram.infinite_width.pairs import PairEntries
+from fastgram.infinite_width.pairs import PairEntries, TooRough
 from fastgram.infinite_width.separable_table import separate
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
@@ -114,10 +114,13 @@ def _of_many_norms(
         return IntegratedEntries(*sides, pairs)
     if separated.holds_everywhere:
         return SeparatedEntries(*sides, separated, None)
-    pairs = _pairs_of(network, kind, rows, columns)
-    entries = SeparatedEntries(*sides, separated, pairs)
+    entries = SeparatedEntries(
+        *sides, separated, DirectPairs(network, kind, rows.norms, columns.norms)
+    )
     outside = entries.fraction_outside()
     if outside > 0.0:
+        pairs = _pairs_of(network, kind, rows, columns)
+        entries = SeparatedEntries(*sides, separated, pairs)
         _warn_slow(
             pairs,
             f"{name} at depth {network.depth} on rows of different norms has a table for cosines"
@@ -129,12 +132,20 @@ def _of_many_norms(
 
 def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) -> PairEntries:
     """Return what computes entries pair by pair."""
+    sides = network, kind, rows.norms, columns.norms
     lines = lines_of(network.activation)
-    if lines is None:
-        return DirectPairs(network, kind, rows.norms, columns.norms)
-    from fastgram.infinite_width.line_pairs import LinePairs  # compiled code: when needed
+    few = rows.norms.size * columns.norms.size <= _FEW
+    # compiled code is loaded when needed
+    if lines is not None:
+        from fastgram.infinite_width.line_pairs import LinePairs
 
-    return LinePairs(network, kind, lines, rows.norms, columns.norms)
+        return LinePairs(network, kind, lines, rows.norms, columns.norms)
+    if not few and not any(network.activation.kinks) and all(map(np.all, sides[2:])):
+        from fastgram.infinite_width.norm_pairs import NormPairs
+
+        with contextlib.suppress(TooRough):
+            return NormPairs(*sides)
+    return DirectPairs(*sides)
 
 
 def _refuse_overflow(

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.direct_pairs import DirectPairs
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs import PairEntries, Places
@@ -139,7 +140,9 @@ class SeparatedEntries(_RootScaledEntries):
         self._row_norms = separated.chebyshev_rows(rows.norms)
         self._column_norms = separated.chebyshev_rows(columns.norms)
         self._local = threading.local()
-        ways = [separated] if pairs is None else [separated, pairs]
+        # what is integrated one by one is more exact than tables, and as steep
+        one_by_one = pairs is None or isinstance(pairs, DirectPairs)
+        ways = [separated] if one_by_one else [separated, pairs]
         error, slope, by_norm = (
             max(getattr(way, part) for way in ways) for part in ("error", "slope", "by_norm")
         )

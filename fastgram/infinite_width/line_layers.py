@@ -1,8 +1,7 @@
 """Entries of networks whose activation is lines between kinks, or steps: pair by pair.
 
-Each layer is a sum of bivariate normal integrals (`fastgram.kernels.cpu.kink_pairs`), exact for
-any norms and angle, and between layers 1 − ρ and 1 + ρ go along as in
-`fastgram.infinite_width.recursion`.
+Each layer is a sum of bivariate normal integrals (`fastgram.kernels.cpu.kink_pairs`), for
+any norms and angle.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import numpy as np
 from scipy.special import erf, erfc
 
 from fastgram.infinite_width.corner_rule import corner_rule
+from fastgram.infinite_width.pair_recursion import entries_of_pairs, variances_with_next
 from fastgram.infinite_width.pairs import Mask, Places
-from fastgram.infinite_width.recursion import variances
 from fastgram.kernels.cpu.kink_pairs import KinkedRows, layer_of_pairs
-from fastgram.network.layers import LayerRecursion
 from fastgram.network.lines import Lines
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -22,11 +20,10 @@ from fastgram.support.arrays import Array
 __all__ = ["LineLayers"]
 
 _FAR_OFF = 1e3  # a kink so many deviations off is nowhere
-_SOME = 2**14  # pairs at a time: their arrays stay in a cache
 
 
 class LineLayers:
-    """Entries between rows of any norms, for an activation that is lines or steps.
+    """The layers of a network whose activation is lines or steps: `PairLayers`.
 
     Parameters
     ----------
@@ -43,87 +40,34 @@ class LineLayers:
         self, network: Network, kind: str, lines: Lines, row_norms: Array, column_norms: Array
     ) -> None:
         self.network, self.kind = network, kind
-        self._norms = row_norms, column_norms
-        inputs = [_variances(network, norms) for norms in self._norms]
+        self.row_norms, self.column_norms = row_norms, column_norms
+        inputs = (variances_with_next(network, norms) for norms in (row_norms, column_norms))
         self.layers = [
             (rows_of(lines, *left), columns_of(lines, *right))
-            for left, right in zip(*map(_with_next, inputs), strict=True)
+            for left, right in zip(*inputs, strict=True)
         ]
         self.products, self.with_lines = products_of(lines), lines.continuous
         beyond = -(lines.slopes[0] + lines.slopes[-1]) / np.sqrt(8.0 * np.pi)
         self.outer_slopes = np.array([beyond, -beyond])
 
+    def sizes(self, layer: int) -> tuple[Array, Array]:
+        """Return the deviations of the next layer's inputs."""
+        left, right = self.layers[layer - 1]
+        return left.sizes, right.sizes
+
+    def through(
+        self, layer: int, first: Places, second: Places, squares: Array, far: Mask
+    ) -> Array:
+        """Return what a layer makes of pairs."""
+        left, right = self.layers[layer - 1]
+        return layer_of_pairs(
+            first, second, squares, far, left, right, self.products, self.outer_slopes,
+            self.with_lines, corner_rule(),
+        )  # fmt: skip
+
     def values(self, first: Places, second: Places, squares: Array, far: Mask) -> Array:
-        """Return the entries of pairs: see `fastgram.infinite_width.pairs.PairEntries`."""
-        result = np.empty(first.size)
-        for start in range(0, first.size, _SOME):
-            part = slice(start, start + _SOME)
-            pairs = _Pairs(self, first[part], second[part], squares[part], far[part])
-            result[part] = pairs.entry(pairs.first_covariance(*self._norms))
-        return result
-
-
-class _Pairs(LayerRecursion):
-    """Some pairs on their way through the layers."""
-
-    def __init__(
-        self, of: LineLayers, first: Places, second: Places, squares: Array, far: Mask
-    ) -> None:
-        super().__init__(of.network, of.kind)
-        self._of, self._first, self._second = of, first, second
-        self._squares, self._far = squares, far
-        self._scale = of.network.normalisation()
-        self._at = (0, np.empty(0))  # a layer, and what came of it
-
-    def first_covariance(self, row_norms: Array, column_norms: Array) -> Array:
-        """Return Σ⁰ of the pairs."""
-        cosines = 1.0 - 2.0 * self._squares
-        cosines = np.where(self._far, -cosines, cosines)
-        return np.asarray(row_norms[self._first] * column_norms[self._second] * cosines)
-
-    def expectation(self, layer: int, derivative: bool, covariance: Array) -> Array:
-        found = self._found(layer)
-        return self._scale * (found[:, 0] if derivative else found[:, 1] - found[:, 2])
-
-    def covariance(self, layer: int, value: Array) -> Array:
-        self._turn(layer)
-        return np.asarray(super().covariance(layer, value) + 0.0)
-
-    def _found(self, layer: int) -> Array:
-        if self._at[0] != layer:
-            left, right = self._of.layers[layer - 1]
-            found = layer_of_pairs(
-                self._first, self._second, self._squares, self._far, left, right,
-                self._of.products, self._of.outer_slopes, self._of.with_lines, corner_rule(),
-            )  # fmt: skip
-            self._at = layer, found
-        return self._at[1]
-
-    def _turn(self, layer: int) -> None:
-        """Take the angles through a layer."""
-        _, _, missing, less, more = self._found(layer).T
-        left, right = self._of.layers[layer - 1]
-        one, two = left.sizes[self._first], right.sizes[self._second]
-        gain = self.weight * self._scale
-        less = gain * less + 0.5 * self.bias * (1.0 / one - 1.0 / two) ** 2
-        more = gain * more + 0.5 * self.bias * (1.0 / one + 1.0 / two) ** 2
-        moved = gain * missing / (one * two)
-        # the smaller of the two takes the distance, the other is what is left of 2
-        near = np.clip(np.where(less <= more, less + moved, more - moved), 0.0, 2.0)
-        minus = np.where(less <= more, near, 2.0 - near)
-        self._far = minus > 1.0
-        self._squares = np.where(self._far, np.where(less <= more, 2.0 - near, near), minus) / 2.0
-
-
-def _variances(network: Network, norms: Array) -> list[Array]:
-    """Return the variances of the layers' inputs; those of few norms, each by itself."""
-    distinct, places = np.unique(norms, return_inverse=True)
-    return [values[places] for values in variances(network, distinct)]
-
-
-def _with_next(inputs: list[Array]) -> list[tuple[Array, Array]]:
-    """Return each layer's variances, and those of the next one's; the last has none."""
-    return list(zip(inputs, [*inputs[1:], np.ones_like(inputs[0])], strict=True))
+        """Return the entries of pairs."""
+        return entries_of_pairs(self, first, second, squares, far)
 
 
 def rows_of(lines: Lines, variance: Array, following: Array) -> KinkedRows:

@@ -12,10 +12,14 @@ from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
-__all__ = ["Mask", "PairEntries", "Places", "steepest"]
+__all__ = ["Mask", "PairEntries", "Places", "TooRough", "steepest"]
 
 Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+
+
+class TooRough(ValueError):
+    """Raised where no polynomials of so low a degree as they may have follow a layer."""
 
 
 class PairEntries(Protocol):
@@ -28,14 +32,15 @@ class PairEntries(Protocol):
     error, by_norm : float
         Bounds of |computed − ideal|, over the roots of two diagonal entries, and of what a relative
         error of the norms adds to it, times that.
-    slope : float
-        Bound on the derivative in half the chord of the rows, over the same.
     """
 
     flops: float
     error: float
     by_norm: float
-    slope: float
+
+    @property
+    def slope(self) -> float:
+        """Bound on the derivative in half the chord of the rows, over the same."""
 
     def values(self, first: Places, second: Places, squares: Array, far: Mask) -> Array:
         """Return the entries of pairs, (pairs,).
