@@ -24,10 +24,10 @@ __all__ = ["corner_rule"]
 _Long = npt.NDArray[Any]  # of the longest floats that there are
 
 _NODES = 24
-_GAPS, _LAST_GAP = 32, 6.4  # exp(−6.4²) is 2e-18
-_FIRST_GAPS = 12  # γ up to ½
-_PI = "3.14159265358979323846264338327950288"
+_GAPS, _LAST_GAP = 48, 6.4  # exp(−6.4²) is 2e-18
+_FIRST_GAPS = 18  # γ up to ½
 _DECAY_WIDTH, _DECAYS = 0.5, 80  # exp(−40) is 4e-18
+_SMALL = 0.02  # y, where power series of all polynomials are short
 _PANELS, _PANEL_NODES = 64, 24  # of the integrals over y, graded toward 0
 
 
@@ -42,11 +42,9 @@ def corner_rule() -> CornerRule:
     width = _LAST_GAP / (1.0 + _LAST_GAP) / _GAPS
     bounded = ((np.arange(_GAPS)[:, None] + 0.5 + t / 2.0) * width).ravel()
     gamma = bounded / (1.0 - bounded)
-    moments = _missing_moments(gamma)
-    first = gamma < gamma[_FIRST_GAPS * (DEGREE + 1)]
-    linear = np.sqrt(np.longdouble(_PI)) * _legendre(np.zeros(1, np.longdouble))
-    moments[first] = (moments[first] - linear) / gamma[first, None]
-    gaps = (moments @ even.T) * weights
+    first = _FIRST_GAPS * (DEGREE + 1)
+    moments = [_moments_beside_linear(gamma[:first]), _missing_moments(gamma[first:])]
+    gaps = (np.concatenate(moments) @ even.T) * weights
     decay = ((np.arange(_DECAYS)[:, None] + 0.5 + t / 2.0) * _DECAY_WIDTH).ravel()[:, None]
     decays = np.expm1(-decay * (y * y)) / decay
     rule = CornerRule(
@@ -87,16 +85,47 @@ def _legendre(y: _Long) -> _Long:
     return np.asarray(legendre.legvander(y, 2 * _NODES - 1)[:, ::2])
 
 
+def _graded() -> tuple[_Long, _Long]:
+    """Return nodes and weights on [0, 1], graded toward 0."""
+    nodes, weights = _gauss(_PANEL_NODES)
+    edges = np.concatenate([[0.0], 0.5 ** np.arange(_PANELS - 1.0, -1.0, -1.0)])
+    widths = np.diff(edges)[:, None]
+    y = edges[:-1, None] + widths * (nodes + 1.0) / 2.0
+    return y.ravel(), (widths * weights / 2.0).ravel()
+
+
 def _missing_moments(gamma: Array) -> _Long:
     """Return ∫ (1 − exp(−γ²/y²)) P(y) dy / γ over [0, 1] of the even Legendre polynomials P.
 
     (γ, polynomials); sums of many terms that cancel, hence the long numbers.
     """
-    nodes, weights = _gauss(_PANEL_NODES)
-    edges = np.concatenate([[0.0], 0.5 ** np.arange(_PANELS - 1.0, -1.0, -1.0)])
-    widths = np.diff(edges)[:, None]
-    y = (edges[:-1, None] + widths * (nodes + 1.0) / 2.0).ravel()
-    w = (widths * weights / 2.0).ravel()
+    y, w = _graded()
     with np.errstate(under="ignore"):
         factor = -np.expm1(-((gamma[:, None] / y) ** 2)) / gamma[:, None]
     return np.asarray((factor * w) @ _legendre(y))
+
+
+def _moments_beside_linear(gamma: Array) -> _Long:
+    """Return the same less √π·P(0), over γ.
+
+    √π·γ is the integral of 1 − exp(−γ²/y²) over all y > 0; what is beyond 1 goes by 1/y.
+    """
+    y, w = _graded()
+    at_zero = _legendre(np.zeros(1, np.longdouble))
+    with np.errstate(under="ignore"):
+        factor = -np.expm1(-((gamma[:, None] / y) ** 2)) / gamma[:, None] ** 2
+        beyond = -np.expm1(-((gamma[:, None] * y) ** 2)) / (gamma[:, None] * y) ** 2
+    within = (factor * w) @ np.where(y[:, None] < _SMALL, _beside_zero(y), _legendre(y) - at_zero)
+    return np.asarray(within - (beyond @ w)[:, None] * at_zero)
+
+
+def _beside_zero(y: _Long) -> _Long:
+    """Return P(y) − P(0) near 0, by the power series that Legendre's equation gives."""
+    orders = np.arange(0, 2 * _NODES, 2)
+    term = _legendre(np.zeros(1, np.longdouble))
+    y = np.minimum(y, _SMALL)[:, None]
+    total = np.zeros((y.size, orders.size), np.longdouble)
+    for k in range(0, 24, 2):
+        term = term * (k * (k + 1) - orders * (orders + 1)) / ((k + 1) * (k + 2)) * y * y
+        total += term
+    return total

@@ -19,6 +19,7 @@ from fastgram.support.arrays import Array
 
 __all__ = ["LineLayers"]
 
+_ROOT = float(np.sqrt(2.0 * np.pi))
 _FAR_OFF = 1e3  # a kink so many deviations off is nowhere
 
 
@@ -80,17 +81,22 @@ def rows_of(lines: Lines, variance: Array, following: Array) -> KinkedRows:
     intercepts = np.where(zero[:, None], lines.at_zero, lines.intercepts)
     slopes = np.where(zero[:, None], lines.slope_at_zero, lines.slopes)
     sizes = np.where(following == 0.0, 1.0, np.sqrt(following))  # nothing of it is asked for
+    density = np.exp(-0.5 * kinks * kinks) / _ROOT
+    middle = 0.5 * erf(kinks / np.sqrt(2.0))
+    small = np.abs(kinks) <= 1.5
     return KinkedRows(
-        kinks,
-        np.exp(-0.5 * kinks * kinks) / np.sqrt(2.0 * np.pi),
-        0.5 * erf(kinks / np.sqrt(2.0)),
-        0.5 * erfc(np.abs(kinks) / np.sqrt(2.0)),
-        _cubic(kinks),
-        intercepts,
-        slopes,
-        kinks @ np.diff(lines.slopes),
-        roots,
-        sizes,
+        kinks=kinks,
+        density=density,
+        fall=np.expm1(-0.5 * kinks * kinks) / _ROOT,
+        middle=middle,
+        tail=0.5 * erfc(np.abs(kinks) / np.sqrt(2.0)),
+        second=np.where(small, _near_zero(kinks, 1), middle - kinks * density),
+        cubic=_near_zero(kinks, 0),
+        intercepts=intercepts,
+        slopes=slopes,
+        pull=kinks @ np.diff(lines.slopes),
+        roots=roots,
+        sizes=sizes,
     )
 
 
@@ -102,27 +108,31 @@ def columns_of(lines: Lines, variance: Array, following: Array) -> KinkedRows:
         return np.ascontiguousarray(np.stack([part, sign * part[:, ::-1]]))
 
     return KinkedRows(
-        both(plain.kinks, -1.0),
-        both(plain.density, 1.0),
-        both(plain.middle, -1.0),
-        both(plain.tail, 1.0),
-        both(plain.cubic, -1.0),
-        both(plain.intercepts, 1.0),
-        both(plain.slopes, -1.0),
-        np.stack([plain.pull, -plain.pull]),
-        plain.roots,
-        plain.sizes,
+        kinks=both(plain.kinks, -1.0),
+        density=both(plain.density, 1.0),
+        fall=both(plain.fall, 1.0),
+        middle=both(plain.middle, -1.0),
+        tail=both(plain.tail, 1.0),
+        second=both(plain.second, -1.0),
+        cubic=both(plain.cubic, -1.0),
+        intercepts=both(plain.intercepts, 1.0),
+        slopes=both(plain.slopes, -1.0),
+        pull=np.stack([plain.pull, -plain.pull]),
+        roots=plain.roots,
+        sizes=plain.sizes,
     )
 
 
-def _cubic(x: Array) -> Array:
-    """Return Φ(x) − ½ − φ(0)x, by its series, where |x| is at most 3/2."""
+def _near_zero(x: Array, power: int) -> Array:
+    """Return Φ(x) − ½ − φ(0)x or, of power 1, ∫t²φ(t)dt from 0 to x, where |x| is at most 3/2."""
     x = np.where(np.abs(x) <= 1.5, x, 0.0)
-    term, total = -x * x * x / 2.0, np.zeros_like(x)
+    # of (−t²/2)ⁿ/n!, from n = 1 on, and of t² times that from n = 0 on
+    term = x * x * x * (1.0 if power else -0.5)
+    total = np.zeros_like(x)
     for n in range(1, 24):
         total += term / (2.0 * n + 1.0)
-        term = term * (-x * x) / (2.0 * (n + 1.0))
-    return np.asarray(total / np.sqrt(2.0 * np.pi))
+        term = term * (-x * x) / (2.0 * (n if power else n + 1.0))
+    return np.asarray(total / _ROOT)
 
 
 def products_of(lines: Lines) -> Array:

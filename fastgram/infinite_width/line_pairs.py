@@ -29,6 +29,7 @@ _CORNER = 12.0 * _EPS
 _MOMENT = 3.0 * _EPS
 _MARGIN = 2.0  # of a bound over such differences
 _TINY = float(np.finfo(np.float64).tiny)
+_DENSITY = float(1.0 / np.sqrt(2.0 * np.pi))  # of a normal variable at 0
 _STAND_INS = 5  # norms
 _ALLOWED = 4.0 * _EPS  # the least that conditioning takes a layer's own error for
 _CHORDS = np.array([*10.0 ** np.arange(-12.0, -1.0), 0.2, 0.3, 0.4, 0.5, 0.6, 0.7071])
@@ -137,41 +138,35 @@ def _over(errors: Array, scales: Array) -> Array:
     return np.divide(errors, scales, out=np.zeros_like(errors), where=scales > 0.0)
 
 
-def _between(rows: KinkedRows) -> tuple[Array, Array, Array]:
-    """Return the sizes of what the moments 0, 1, 2 between kinks are differences of."""
-    count = rows.roots.size
-    end = np.full((count, 1), 1e300)
-    x = np.concatenate([-end, rows.kinks, end], axis=1)
-    density = np.concatenate([0.0 * end, rows.density, 0.0 * end], axis=1)
-    middle = np.abs(np.concatenate([-0.5 + 0.0 * end, rows.middle, 0.5 + 0.0 * end], axis=1))
-    tail = np.concatenate([0.0 * end, rows.tail, 0.0 * end], axis=1)
-    low, high = x[:, :-1], x[:, 1:]
-    beside = (low > 0.5) | (high < -0.5)
-    zeroth = np.where(beside, np.maximum(tail[:, :-1], tail[:, 1:]), middle[:, :-1] + middle[:, 1:])
-    first = density[:, :-1] + density[:, 1:]
-    second = zeroth + np.abs(low) * density[:, :-1] + np.abs(high) * density[:, 1:]
-    return zeroth, first, second
+def _extended(part: Array, left: float, right: float) -> Array:
+    """Return an array of kinks, (n, k), with values at −∞ and ∞ at its ends."""
+    column = np.ones((part.shape[0], 1))
+    return np.concatenate([left * column, part, right * column], axis=1)
 
 
 def _moment_errors(rows: KinkedRows) -> tuple[Array, Array]:
     """Bound the errors of E f'² and of E f² at each row, (n,)."""
-    zeroth, first, second = _between(rows)
+    x, density = _extended(rows.kinks, -1e300, 1e300), _extended(rows.density, 0.0, 0.0)
+    middle, tail = _extended(rows.middle, -0.5, 0.5), _extended(rows.tail, 0.0, 0.0)
+    fall, second = _extended(rows.fall, -_DENSITY, -_DENSITY), _extended(rows.second, -0.5, 0.5)
+    beside = (x[:, :-1] > 0.5) | (x[:, 1:] < -0.5)
+
+    def sizes(part: Array) -> Array:
+        return np.asarray(np.abs(part[:, :-1]) + np.abs(part[:, 1:]))
+
+    zeroth = np.where(beside, sizes(tail), sizes(middle))
+    twice = np.where(beside, zeroth + sizes(x * density), sizes(second))
     a, b = np.abs(rows.intercepts), np.abs(rows.slopes) * rows.roots[:, None]
     slopes = np.sum(rows.slopes**2 * zeroth, axis=1)
-    values = np.sum(a * a * zeroth + 2.0 * a * b * first + b * b * second, axis=1)
+    values = np.sum(a * a * zeroth + 2.0 * a * b * sizes(fall) + b * b * twice, axis=1)
     return _MOMENT * slopes, _MOMENT * values
 
 
 def _second_moments(rows: KinkedRows) -> tuple[Array, Array]:
     """Return E f'² and E f² of each row, (n,)."""
-    count = rows.roots.size
-    end = np.full((count, 1), 1e300)
-    x = np.concatenate([-end, rows.kinks, end], axis=1)
-    density = np.concatenate([0.0 * end, rows.density, 0.0 * end], axis=1)
-    middle = np.concatenate([-0.5 + 0.0 * end, rows.middle, 0.5 + 0.0 * end], axis=1)
-    zeroth = np.diff(middle, axis=1)
-    first = -np.diff(density, axis=1)
-    second = zeroth - np.diff(x * density, axis=1)
+    zeroth = np.diff(_extended(rows.middle, -0.5, 0.5), axis=1)
+    first = -np.diff(_extended(rows.fall, -_DENSITY, -_DENSITY), axis=1)
+    second = np.diff(_extended(rows.second, -0.5, 0.5), axis=1)
     a, b = rows.intercepts, rows.slopes * rows.roots[:, None]
     slopes = np.sum(rows.slopes**2 * zeroth, axis=1)
     values = np.sum(a * a * zeroth + 2.0 * a * b * first + b * b * second, axis=1)

@@ -1,8 +1,8 @@
 """Entries of activations with no kink but at 0 pair by pair, and how far they are off.
 
 What the layers' polynomials miss is measured against quadratures at norms and chords between their
-nodes, and doubled; the bounds of `conditioning` grow by what it is more than they allow for a
-layer.
+nodes, and doubled; the bounds of `conditioning`, half of which are of what layers are off by, grow
+by what it is more than they allow for a layer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class NormPairs(NormLayers):
             for of in (*layers.of_f, *layers.of_df)
             if of is not None
         )
-        self.error, self.by_norm = stated.base * (1.0 + missed / _ALLOWED), stated.by_norm
+        self.error, self.by_norm = stated.base * (1.0 + missed / _ALLOWED / 2.0), stated.by_norm
 
         def values_at(left: Array, right: Array, squares: Array, far: Mask) -> Array:
             places = np.searchsorted(stand_ins, left), np.searchsorted(stand_ins, right)

@@ -18,6 +18,7 @@ A row's function is data: kinks in units of its deviation, and a line between an
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,13 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 
 NEAR_ZERO = 0.5  # (a² + b²)/4 below which a corner is taken as its difference from one at 0
+_DENSITY = 0.3989422804014327  # φ(0)
 DEGREE = 10  # of a rule's polynomials
+
+_LOST = tuple(
+    (-1.0) ** n * (2.0 / (math.factorial(n) * (2 * n + 1)) - 1.0 / math.factorial(n + 1))
+    for n in reversed(range(14))
+)
 
 _compile = jit({"contract"})
 _compile_reduction = jit({"contract", "reassoc", "nnan", "ninf", "nsz"})
@@ -80,8 +87,10 @@ class KinkedRows(NamedTuple):
     ----------
     kinks : (n, k) array
         In units of √q, ascending.
-    density, middle, tail, cubic : (n, k) arrays
-        φ, Φ − ½, 1 − Φ(|·|) and, where they are no further than 1, Φ − ½ − φ(0)·kink there.
+    density, fall, middle, tail, second : (n, k) arrays
+        φ, φ − φ(0), Φ − ½, 1 − Φ(|·|) there, and the integral of x²φ from 0 to there.
+    cubic : (n, k) array
+        Φ − ½ − φ(0)·kink, where that is no further than 1.
     intercepts, slopes : (n, k + 1) arrays
         f = intercept + slope·√q·x between kinks.
     pull : (n,) array
@@ -92,8 +101,10 @@ class KinkedRows(NamedTuple):
 
     kinks: FloatArray
     density: FloatArray
+    fall: FloatArray
     middle: FloatArray
     tail: FloatArray
+    second: FloatArray
     cubic: FloatArray
     intercepts: FloatArray
     slopes: FloatArray
@@ -120,7 +131,9 @@ def half_chord_squares(cosines, rows, columns, first, second, close):
 
 
 @_compile_reduction
-def _sums(nodes, weights, gaps, decays, t, v, gap, decay, kept, below, missing, whole, square):
+def _sums(
+    nodes, weights, gaps, decays, t, v, gap, decay, kept, below, missing, beside, square
+):  # fmt: skip
     """Return the sums over the nodes that `_corner` is made of."""
     count = nodes.size
     first = second = 0.0
@@ -129,14 +142,24 @@ def _sums(nodes, weights, gaps, decays, t, v, gap, decay, kept, below, missing, 
         for m in range(1, DEGREE + 1):
             lost = lost * t + gaps[m * count + k]
             decayed = decayed * v + decays[m * count + k]
-        lost = gap * lost + (1.0 - kept) * weights[k]
-        # near 0 exp(…) − 1, and less the weight that is lost
-        value = (weights[k] - lost) * (decayed * decay * below + missing) - whole * lost
+        lost = below * (gap * lost + (1.0 - kept) * weights[k])
+        decayed *= decay
+        whole = weights[k] * (decayed * below + missing)
         density = 1.0 / (1.0 + square * nodes[k])
-        value *= density
-        first += value
-        second += value * (density * nodes[k])
+        # of the lost, on the first cells, what is beside the value at u = 0
+        first += density * (whole - lost * (decayed + (1.0 - beside) - beside * square * nodes[k]))
+        second += density * density * nodes[k] * (whole - lost * (decayed + 1.0))
     return first, second
+
+
+@_compile
+def _lost_at_zero(gamma):
+    """Return √π·γ·erf γ − 1 + exp(−γ²), γ at most ½: what a constant loses beside √π·γ."""
+    square = gamma * gamma
+    total = 0.0
+    for n in range(len(_LOST)):
+        total = total * square + _LOST[n]
+    return total * square
 
 
 @_compile
@@ -153,10 +176,8 @@ def _corner(a, b, x, rule):
     if decay >= rule.decays.shape[0] * rule.decay_width:
         return 0.0, 0.0, 0, 0.0  # less than exp(−40) of it
     near_zero = outer < NEAR_ZERO
-    whole, missing, below = 0.0, 1.0, 1.0
-    if near_zero:
-        whole, missing = 1.0, np.expm1(-outer)
-        below = 1.0 + missing
+    missing = np.expm1(-outer) if near_zero else 1.0
+    below = 1.0 + missing if near_zero else 1.0
     bounded = gamma / (1.0 + gamma)
     beyond = bounded >= rule.gaps.shape[0] * rule.gap_width
     cell = rule.gaps.shape[0] - 1 if beyond else int(bounded / rule.gap_width)
@@ -171,12 +192,14 @@ def _corner(a, b, x, rule):
         (bounded - (cell + 0.5) * rule.gap_width) * (2.0 / rule.gap_width),
         (decay - (place + 0.5) * rule.decay_width) * (2.0 / rule.decay_width),
         0.0 if beyond else (gamma * gamma if inner else gamma),
-        decay, 0.0 if beyond else 1.0, below, missing, whole, square,
+        decay, 0.0 if beyond else 1.0, below, missing,
+        1.0 if inner else 0.0, square,
     )  # fmt: skip
     scale = x * 0.3183098861837907
     linear = 0.0
     if inner:
-        # √π·γ at u = 0, over exp(−outer) where that comes later
+        # of what is lost at u = 0, over exp(−outer) where that comes later: all but √π·γ, and that
+        first += below * _lost_at_zero(gamma)
         root = gamma * 1.7724538509055160
         if near_zero:
             first -= root * missing
@@ -190,15 +213,35 @@ def _corner(a, b, x, rule):
 
 
 @_compile
-def _moments(l_x, l_density, l_middle, l_tail, r_x, r_density, r_middle, r_tail):
-    """Return the integrals of the density times 1, x and x² from l to r."""
-    if l_x > 0.5 and r_x > 0.5:
-        zeroth = l_tail - r_tail
-    elif l_x < -0.5 and r_x < -0.5:
-        zeroth = r_tail - l_tail
+def _moments(low, high):
+    """Return the integrals of the density times 1, x and x² between two places (`_place`)."""
+    if low[0] > 0.5:
+        zeroth = low[4] - high[4]
+        second = zeroth + low[0] * low[1] - high[0] * high[1]
+    elif high[0] < -0.5:
+        zeroth = high[4] - low[4]
+        second = zeroth + low[0] * low[1] - high[0] * high[1]
     else:
-        zeroth = r_middle - l_middle
-    return zeroth, l_density - r_density, zeroth + l_x * l_density - r_x * r_density
+        zeroth, second = high[3] - low[3], high[5] - low[5]
+    return zeroth, low[2] - high[2], second
+
+
+@_compile
+def _place(rows, i, p):
+    """Return a kink, φ, φ − φ(0), Φ − ½, 1 − Φ(|·|), ∫x²φ from 0 to it, and the cubic part."""
+    return (
+        rows.kinks[i, p], rows.density[i, p], rows.fall[i, p], rows.middle[i, p],
+        rows.tail[i, p], rows.second[i, p], rows.cubic[i, p],
+    )  # fmt: skip
+
+
+@_compile
+def _place_of_side(rows, side, j, q):
+    return (
+        rows.kinks[side, j, q], rows.density[side, j, q], rows.fall[side, j, q],
+        rows.middle[side, j, q], rows.tail[side, j, q], rows.second[side, j, q],
+        rows.cubic[side, j, q],
+    )  # fmt: skip
 
 
 @_compile
@@ -209,27 +252,23 @@ def _at_end(i, j, side, left, right):
     """
     kinks = left.kinks.shape[1]
     p = q = 0
-    l_x, l_density, l_middle, l_tail, l_cubic = -1e300, 0.0, -0.5, 0.0, -0.5
+    low = (-1e300, 0.0, -_DENSITY, -0.5, 0.0, -0.5, -0.5)
     rest = slope = value = less = more = 0.0
     while True:
+        next_p, next_q = p, q
         if p < kinks and (q == kinks or left.kinks[i, p] <= right.kinks[side, j, q]):
-            r_x, r_density = left.kinks[i, p], left.density[i, p]
-            r_middle, r_tail = left.middle[i, p], left.tail[i, p]
-            r_cubic = left.cubic[i, p]
-            next_p, next_q = p + 1, q
+            high = _place(left, i, p)
+            next_p = p + 1
         elif q < kinks:
-            r_x, r_density = right.kinks[side, j, q], right.density[side, j, q]
-            r_middle, r_tail = right.middle[side, j, q], right.tail[side, j, q]
-            r_cubic = right.cubic[side, j, q]
-            next_p, next_q = p, q + 1
+            high = _place_of_side(right, side, j, q)
+            next_q = q + 1
         else:
-            r_x, r_density, r_middle, r_tail, r_cubic = 1e300, 0.0, 0.5, 0.0, 0.5
-            next_p, next_q = p, q
-        m0, m1, m2 = _moments(l_x, l_density, l_middle, l_tail, r_x, r_density, r_middle, r_tail)
+            high = (1e300, 0.0, -_DENSITY, 0.5, 0.0, 0.5, 0.5)
+        m0, m1, m2 = _moments(low, high)
         a1, b1 = left.intercepts[i, p], left.slopes[i, p]
         a2, b2 = right.intercepts[side, j, q], right.slopes[side, j, q]
         slope += b1 * b2 * m0
-        rest += b1 * b2 * (r_cubic - l_cubic)
+        rest += b1 * b2 * (high[6] - low[6])
         b1 *= left.roots[i]
         b2 *= right.roots[j]
         value += a1 * a2 * m0 + (a1 * b2 + a2 * b1) * m1 + b1 * b2 * m2
@@ -241,9 +280,7 @@ def _at_end(i, j, side, left, right):
         more += max(a * a * m0 + 2.0 * a * b * m1 + b * b * m2, 0.0)
         if next_p == p and next_q == q:
             break
-        p, q = next_p, next_q
-        l_x, l_density, l_middle, l_tail = r_x, r_density, r_middle, r_tail
-        l_cubic = r_cubic
+        p, q, low = next_p, next_q, high
     return rest, slope, value, 0.5 * less, 0.5 * more
 
 
