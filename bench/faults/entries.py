@@ -170,14 +170,14 @@ FAULTS = [
         ("self.error += pairs.by_norm * self.weight_error()", "pass"),
     ),
     *_in(
-        "infinite_width/line_pairs",
+        "infinite_width/pairs/line_pairs",
         "infinite_width/test_line_pairs.py -k 'rules_that or norms_that'",
         ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "2.0 * FUNCTION_ERROR + _ALLOWED"),
         ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "0.01 * own"),
         ("_MARGIN * float(max(changes))", "0.1 * float(max(changes))"),
     ),
     *_in(
-        "infinite_width/norm_pairs",
+        "infinite_width/pairs/norm_pairs",
         "infinite_width/test_norm_pairs.py -k too_few",
         ("(1.0 + missed / _ALLOWED / 2.0)", "1.0"),
         ("_DOUBLED * max(", "0.01 * max("),

@@ -21,11 +21,11 @@ import warnings
 import numpy as np
 
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.direct_pairs import DirectPairs
 from fastgram.infinite_width.entries import Entries, TabledEntries, ZeroEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries
-from fastgram.infinite_width.pairs import PairEntries, TooRough
+from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
+from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
 from fastgram.infinite_width.separable_table import separate
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
@@ -137,11 +137,11 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     few = rows.norms.size * columns.norms.size <= _FEW
     # compiled code is loaded when needed
     if lines is not None:
-        from fastgram.infinite_width.line_pairs import LinePairs
+        from fastgram.infinite_width.pairs.line_pairs import LinePairs
 
         return LinePairs(network, kind, lines, rows.norms, columns.norms)
     if not few and not any(network.activation.kinks) and all(map(np.all, sides[2:])):
-        from fastgram.infinite_width.norm_pairs import NormPairs
+        from fastgram.infinite_width.pairs.norm_pairs import NormPairs
 
         with contextlib.suppress(TooRough):
             return NormPairs(*sides)

@@ -12,10 +12,10 @@ import numpy as np
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.direct_pairs import DirectPairs
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries
-from fastgram.infinite_width.pairs import PairEntries, Places
+from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
+from fastgram.infinite_width.pairs.protocol import PairEntries, Places
 from fastgram.infinite_width.separable_table import Separated
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
@@ -67,7 +67,7 @@ class _RootScaledEntries(Entries):
 
     def _integrate(self, i: slice, j: slice, cosines: Array, a: Places, b: Places) -> Array:
         """Return the entries at rows a and columns b of a block, pair by pair."""
-        from fastgram.kernels.cpu.kink_pairs import half_chord_squares  # compiled: when needed
+        from fastgram.kernels.cpu.pairs.kinks import half_chord_squares  # compiled: when needed
 
         assert self.pairs is not None
         a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)

@@ -11,10 +11,10 @@ from helpers.tolerances import EPS
 from mpmath import mp
 
 import fastgram as fg
-from fastgram.infinite_width import line_layers, line_pairs
 from fastgram.infinite_width.integrated_entries import IntegratedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
-from fastgram.infinite_width.line_pairs import LinePairs
+from fastgram.infinite_width.pairs import line_layers, line_pairs
+from fastgram.infinite_width.pairs.line_pairs import LinePairs
 from fastgram.matrix.operator import matrix_of
 from fastgram.network.lines import lines_of
 

@@ -9,11 +9,12 @@ import pytest
 from helpers.tolerances import EPS
 
 import fastgram as fg
-from fastgram.infinite_width import entry_choice, norm_layers, norm_pairs
+from fastgram.infinite_width import entry_choice
 from fastgram.infinite_width.integrated_entries import SeparatedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
-from fastgram.infinite_width.norm_pairs import NormPairs
-from fastgram.infinite_width.pairs import TooRough
+from fastgram.infinite_width.pairs import norm_layers, norm_pairs
+from fastgram.infinite_width.pairs.norm_pairs import NormPairs
+from fastgram.infinite_width.pairs.protocol import TooRough
 from fastgram.matrix.operator import matrix_of
 
 NETWORK = fg.Network("elu", depth=2, bias_variance=0.1)

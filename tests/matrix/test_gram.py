@@ -422,7 +422,7 @@ def test_kinks_away_from_zero_that_are_no_lines_are_integrated_and_said(device, 
         lambda z: np.where(z < 1.0, 1.0, np.cos(z - 1.0) / 2.0),
         kinks=(1.0,),
     )
-    X = separated(3, 3) * np.array([0.5, 1.0, 1.5])[:, None]
+    X = separated(2, 2) * np.array([0.7, 1.0])[:, None]
     with pytest.warns(RuntimeWarning, match="bent has kinks away from 0.* one by one") as told:
         G = fg.gram(X, network=bent, device=device)
     assert told[0].filename == __file__

@@ -58,7 +58,7 @@ def dual_of_lines(parts, kinks, slopes, jumps, theta, norms):
 
 
 def corner(a, b, x):
-    """Return (I, J, those of a corner at 0) of `fastgram.kernels.cpu.kink_pairs`."""
+    """Return (I, J, those of a corner at 0) of `fastgram.kernels.cpu.pairs.kinks`."""
     a, b, x = map(mpf, (a, b, x))
     inner, outer = (a - b) ** 2 / 8, (a + b) ** 2 / 8
     root = mp.sqrt(inner)

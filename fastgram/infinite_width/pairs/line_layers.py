@@ -1,6 +1,6 @@
 """Entries of networks whose activation is lines between kinks, or steps: pair by pair.
 
-Each layer is a sum of bivariate normal integrals (`fastgram.kernels.cpu.kink_pairs`), for
+Each layer is a sum of bivariate normal integrals (`fastgram.kernels.cpu.pairs.kinks`), for
 any norms and angle.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erf, erfc
 
-from fastgram.infinite_width.corner_rule import corner_rule
-from fastgram.infinite_width.pair_recursion import entries_of_pairs, variances_with_next
-from fastgram.infinite_width.pairs import Mask, Places
-from fastgram.kernels.cpu.kink_pairs import KinkedRows, layer_of_pairs
+from fastgram.infinite_width.pairs.corner_rule import corner_rule
+from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
+from fastgram.infinite_width.pairs.protocol import Mask, Places
+from fastgram.kernels.cpu.pairs.kinks import KinkedRows, layer_of_pairs
 from fastgram.network.lines import Lines
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array

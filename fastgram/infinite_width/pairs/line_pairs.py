@@ -15,9 +15,9 @@ import numpy as np
 
 from fastgram.infinite_width.conditioning import FUNCTION_ERROR, errors_between_norms
 from fastgram.infinite_width.kernel_function import diagonal_entries
-from fastgram.infinite_width.line_layers import LineLayers
-from fastgram.infinite_width.pairs import Mask, Places, steepest
-from fastgram.kernels.cpu.kink_pairs import NEAR_ZERO, KinkedRows
+from fastgram.infinite_width.pairs.line_layers import LineLayers
+from fastgram.infinite_width.pairs.protocol import Mask, Places, steepest
+from fastgram.kernels.cpu.pairs.kinks import NEAR_ZERO, KinkedRows
 from fastgram.network.lines import Lines
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -25,7 +25,7 @@ from fastgram.support.arrays import Array
 __all__ = ["LinePairs"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_CORNER = 12.0 * _EPS
+_CORNER = 24.0 * _EPS
 _MOMENT = 3.0 * _EPS
 _MARGIN = 2.0  # of a bound over such differences
 _TINY = float(np.finfo(np.float64).tiny)

@@ -11,8 +11,8 @@ import numpy as np
 
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.layer_maps import Layer, Pairs
-from fastgram.infinite_width.norm_layers import LayerFunctions, NormLayers
-from fastgram.infinite_width.pairs import Mask, steepest
+from fastgram.infinite_width.pairs.norm_layers import LayerFunctions, NormLayers
+from fastgram.infinite_width.pairs.protocol import Mask, steepest
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.kernel_function import direct_entries
-from fastgram.infinite_width.pairs import Mask, Places, steepest
+from fastgram.infinite_width.pairs.protocol import Mask, Places, steepest
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.layer_maps import Layer, Pairs
-from fastgram.infinite_width.pair_recursion import entries_of_pairs, variances_with_next
-from fastgram.infinite_width.pairs import Mask, Places, TooRough
+from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
+from fastgram.infinite_width.pairs.protocol import Mask, Places, TooRough
 from fastgram.infinite_width.piecewise import DEGREE, NODES, basis_at, fit, halve, points_of
 from fastgram.infinite_width.recursion import second_moments
-from fastgram.kernels.cpu.norm_pairs import half_square_distances, separated_values
+from fastgram.kernels.cpu.pairs.separated import half_square_distances, separated_values
 from fastgram.network.activations import Activation
 from fastgram.network.duals import normal_rule
 from fastgram.network.network import Network
@@ -33,6 +33,9 @@ _TOLERANCE = 4e-15  # of pieces, over the roots of E g² of both rows
 _TRUNCATION = 3e-15  # in the norm
 _NOISE = 8e-15  # of a term, all its coefficients together: what samples' roundings leave
 _WORST = 2e-13  # with the most nodes
+_SAMPLED_NORMS, _ROWS = 96, 4096  # that directions are found of; at a time
+_ROUNDING = 2.0**-54
+_TINY = float(np.finfo(np.float64).tiny)
 _TOP = float(np.sqrt(0.5))
 _SAMPLED = np.array([0.02, 0.3, 0.6])  # the chords where truncation is looked at
 _NARROWEST = 2.0**-12
@@ -217,6 +220,37 @@ def _smooth_layer(
     return SmoothLayer(activation, derivative, least, most)
 
 
+class _Samples:
+    """A function at the nodes of a normal variable, times roots of the weights, for each row.
+
+    Inner products of two are expectations. Samples of all rows lie in a space of few dimensions, to
+    a rounding, and are given by as many coordinates.
+    """
+
+    def __init__(self, activation: Activation, derivative: bool, deviations: Array) -> None:
+        self._function = activation.df if derivative else activation.f
+        z, weight = normal_rule(activation, deviations**2)
+        self._points = np.concatenate([z, -z])
+        self._root = np.sqrt(np.concatenate([weight, weight]))
+        few = np.geomspace(deviations.min(), deviations.max(), _SAMPLED_NORMS)
+        stack = np.concatenate([self._values(sign * few) for sign in (1.0, -1.0)])
+        stack /= np.maximum(np.linalg.norm(stack, axis=1, keepdims=True), _TINY)
+        _, singular, directions = np.linalg.svd(stack, full_matrices=False)
+        kept = int(np.count_nonzero(singular > _ROUNDING * singular[0]))
+        self._directions = directions[: max(kept, 1)].T
+
+    def _values(self, deviations: Array) -> Array:
+        return np.asarray(self._function(deviations[:, None] * self._points) * self._root)
+
+    def of(self, deviations: Array, following: Array, sign: float) -> Array:
+        """Return the coordinates of the function at ±deviations, over the roots of `following`."""
+        parts = [
+            self._values(sign * deviations[start : start + _ROWS]) @ self._directions
+            for start in range(0, deviations.size, _ROWS)
+        ]
+        return np.ascontiguousarray(np.concatenate(parts) / np.sqrt(following)[:, None])
+
+
 class LayerFunctions:
     """f or f' of a layer, of rows and columns: at the ends by one quadrature for all of them."""
 
@@ -233,18 +267,10 @@ class LayerFunctions:
         self.layer = _smooth_layer(activation, derivative, float(both.min()), float(both.max()))
         self._rows = self.layer.of_rows(self.layer.chebyshev_rows(roots[0]))
         self._columns = self.layer.of_columns(self.layer.chebyshev_rows(roots[1]))
-        function = activation.df if derivative else activation.f
-        z, weight = normal_rule(activation, both**2)
-        points = np.concatenate([z, -z])
-        root = np.sqrt(np.concatenate([weight, weight]))
-
-        def samples(deviations: Array, following: Array, sign: float) -> Array:
-            values = function(sign * deviations[:, None] * points)
-            return np.asarray(values * root / np.sqrt(following)[:, None])
-
-        self._row_samples = samples(roots[0], rows[1], 1.0)
+        samples = _Samples(activation, derivative, both)
+        self._row_samples = samples.of(roots[0], rows[1], 1.0)
         self._column_samples = np.stack(
-            [samples(roots[1], columns[1], sign) for sign in (1.0, -1.0)]
+            [samples.of(roots[1], columns[1], sign) for sign in (1.0, -1.0)]
         )
         scale = network.normalisation()
         self.scales = [

@@ -1,4 +1,4 @@
-"""The quadrature of `fastgram.kernels.cpu.kink_pairs`: weights with the factor exp(−γ²/u).
+"""The quadrature of `fastgram.kernels.cpu.pairs.kinks`: weights with the factor exp(−γ²/u).
 
 On y = √u in [0, 1] even polynomials are integrated against exp(−γ²/y²) by the nodes of
 Gauss-Legendre: a weight is what the polynomial that is 1 at its node, and 0 at the others, has as
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev, legendre
 
 from fastgram.infinite_width.piecewise import POWERS
-from fastgram.kernels.cpu.kink_pairs import DEGREE, CornerRule
+from fastgram.kernels.cpu.pairs.kinks import DEGREE, CornerRule
 from fastgram.support.arrays import Array
 
 __all__ = ["corner_rule"]

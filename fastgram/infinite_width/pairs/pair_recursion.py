@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fastgram.infinite_width.pairs import Mask, Places
+from fastgram.infinite_width.pairs.protocol import Mask, Places
 from fastgram.infinite_width.recursion import variances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
@@ -50,7 +50,7 @@ class PairLayers(Protocol):
 def entries_of_pairs(
     layers: PairLayers, first: Places, second: Places, squares: Array, far: Mask
 ) -> Array:
-    """Return the entries of pairs: see `fastgram.infinite_width.pairs.PairEntries.values`."""
+    """Return the entries of pairs: see `PairEntries.values` of `protocol`."""
     result = np.empty(first.size)
     for start in range(0, first.size, _SOME):
         part = slice(start, start + _SOME)
