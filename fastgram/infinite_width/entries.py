@@ -5,7 +5,7 @@
 
 - `TabledEntries`: one table, of homogeneous activations or of rows of one norm.
 - `SeparatedEntries`: separated tables, for rows of several norms.
-- `IntegratedEntries`: no table, a quadrature for each entry.
+- `IntegratedEntries`: no table, pair by pair.
 - `ZeroEntries`: zero everywhere.
 """
 

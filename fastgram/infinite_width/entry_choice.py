@@ -5,9 +5,10 @@
 - Rows of one norm: one table of that norm.
 - Rows of several norms: separated tables, scales the square roots of the diagonal.
 
-What none of these holds is integrated entry by entry, and so are very few entries. An activation
-with kinks away from 0 on rows of several norms has no table (its entries depend on the larger of
-the two norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1.
+What none of these holds is computed pair by pair, and so are very few entries. An activation with
+kinks away from 0 on rows of several norms has no table (its entries depend on the larger of the two
+norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1. Pairs go by normal
+integrals where the activation is lines between kinks or steps, else by quadratures.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entries import Entries, TabledEntries, ZeroEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries
+from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
+from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
 from fastgram.infinite_width.separable_table import separate
+from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
@@ -76,7 +80,7 @@ def entries_between(
     power = network.homogeneity()
     if power == 0 and network.depth > 1 and norms[0] == 0.0 and _at_zero(network) != 0.0:
         # a zero row leaves the first layer as a constant, which is no multiple of a table
-        return IntegratedEntries(*sides, norms)
+        return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     if power is not None:
         return TabledEntries(*sides)
     if norms[-1] == 0.0 and not np.any(diagonal_entries(network, kind, norms)):
@@ -84,7 +88,7 @@ def entries_between(
     if one_norm:
         return TabledEntries(*sides, middle, width / middle if middle else 0.0)
     if rows.norms.size * columns.norms.size <= _FEW:
-        return IntegratedEntries(*sides, norms)
+        return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     return _of_many_norms(network, kind, rows, columns, dtype, norms)
 
 
@@ -99,24 +103,49 @@ def _of_many_norms(
     """Return separated entries where there are tables; warn where not."""
     name, sides = network.activation.name, (network, kind, rows, columns, dtype)
     if any(network.activation.kinks):
-        integrated = IntegratedEntries(*sides, norms)
-        _warn_slow(f"{name} has kinks away from 0 and the rows have different norms: its entries")
-        return integrated
+        pairs = _pairs_of(network, kind, rows, columns)
+        _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
+        return IntegratedEntries(*sides, pairs)
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     separated = separate(network, kind, least, float(norms[-1]), dtype)
     if separated is None:
-        integrated = IntegratedEntries(*sides, norms)
-        _warn_slow(f"{name} on rows with norms so far apart has no table: its entries")
-        return integrated
-    entries = SeparatedEntries(*sides, separated)
+        pairs = _pairs_of(network, kind, rows, columns)
+        _warn_slow(pairs, f"{name} on rows with norms so far apart has no table: its")
+        return IntegratedEntries(*sides, pairs)
+    if separated.holds_everywhere:
+        return SeparatedEntries(*sides, separated, None)
+    entries = SeparatedEntries(
+        *sides, separated, DirectPairs(network, kind, rows.norms, columns.norms)
+    )
     outside = entries.fraction_outside()
     if outside > 0.0:
+        pairs = _pairs_of(network, kind, rows, columns)
+        entries = SeparatedEntries(*sides, separated, pairs)
         _warn_slow(
+            pairs,
             f"{name} at depth {network.depth} on rows of different norms has a table for cosines"
             f" from {max(separated.bottom, -1.0):g} to {min(separated.top, 1.0):g} only; about"
-            f" {outside:.2g} of the pairs are outside: these entries"
+            f" {outside:.2g} of the pairs are outside: their",
         )
     return entries
+
+
+def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) -> PairEntries:
+    """Return what computes entries pair by pair."""
+    sides = network, kind, rows.norms, columns.norms
+    lines = lines_of(network.activation)
+    few = rows.norms.size * columns.norms.size <= _FEW
+    # compiled code is loaded when needed
+    if lines is not None:
+        from fastgram.infinite_width.pairs.line_pairs import LinePairs
+
+        return LinePairs(network, kind, lines, rows.norms, columns.norms)
+    if not few and not any(network.activation.kinks) and all(map(np.all, sides[2:])):
+        from fastgram.infinite_width.pairs.norm_pairs import NormPairs
+
+        with contextlib.suppress(TooRough):
+            return NormPairs(*sides)
+    return DirectPairs(*sides)
 
 
 def _refuse_overflow(
@@ -138,9 +167,11 @@ def _at_zero(network: Network) -> float:
     return float(network.activation.f(np.zeros(1))[0])
 
 
-def _warn_slow(entries: str) -> None:
+def _warn_slow(pairs: PairEntries, of: str) -> None:
+    if not isinstance(pairs, DirectPairs):
+        return
     message = (
-        f"{entries} are integrated one by one, milliseconds each and layer;"
+        f"{of} entries are integrated one by one, milliseconds each and layer;"
         " rows of one norm are thousands of times faster"
     )
     ours = (os.path.dirname(os.path.dirname(__file__)), contextlib.__file__, "<")

@@ -1,4 +1,4 @@
-"""Entries between rows of several norms: of separated tables, and integrated one by one.
+"""Entries between rows of several norms: of separated tables, and computed pair by pair.
 
 Scales are the roots of the diagonal, so that the diagonal is known without a table.
 """
@@ -9,13 +9,13 @@ import threading
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.entries import Entries
-from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
+from fastgram.infinite_width.kernel_function import diagonal_entries
+from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
+from fastgram.infinite_width.pairs.protocol import PairEntries, Places
 from fastgram.infinite_width.separable_table import Separated
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
@@ -24,14 +24,15 @@ from fastgram.support.arrays import Array
 __all__ = ["IntegratedEntries", "SeparatedEntries"]
 
 Tile = Any  # of a device, or a host's array
-Places = npt.NDArray[np.intp]
-
-# What a quadrature takes, in operations of a matrix product by BLAS.
-_QUADRATURE_FLOPS = 1e8
 
 
 class _RootScaledEntries(Entries):
-    """Entries whose scales are the roots of the diagonal; those without a table are integrated."""
+    """Entries whose scales are the roots of the diagonal; those without a table go pair by pair.
+
+    Pairs are the host's work, whatever the device: it gets their cosines, and gives the entries.
+    """
+
+    pairs: PairEntries | None
 
     def _scales(self, norms: Array) -> Array:
         return np.sqrt(diagonal_entries(self.network, self.kind, norms))
@@ -41,7 +42,7 @@ class _RootScaledEntries(Entries):
         return np.asarray(self.row_scales * self.row_scales)
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
-        """Fill `out` by tables, and what has none by quadratures; the diagonal is known."""
+        """Fill `out` by tables, and what has none pair by pair; the diagonal is known."""
         device.cosines(self.rows, i, self.columns, j, scratch)
         is_diagonal_tile = self.symmetric and i == j
         if is_diagonal_tile:  # the diagonal is known, and alone on its piece as a rule
@@ -61,35 +62,32 @@ class _RootScaledEntries(Entries):
             _diagonal_of(out)[:] = device.put(self.row_scales[i] ** 2)
 
     def _fill(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> Tile | None:
-        """Fill `out` from the cosines in `scratch`; return which of them are left to integrate."""
+        """Fill `out` from the cosines in `scratch`; return which of them are left."""
         raise NotImplementedError
 
     def _integrate(self, i: slice, j: slice, cosines: Array, a: Places, b: Places) -> Array:
-        """Return the entries at rows a and columns b of a block, by quadrature."""
-        rho = np.clip(cosines.astype(np.float64), -1.0, 1.0)
-        theta = np.arccos(rho)
-        for sign in (1.0, -1.0):  # close pairs from the rows, as in the kernels
-            close = np.flatnonzero(0.5 - 0.5 * sign * rho < CLOSE[self.dtype])
-            x = self.rows.unit[i][a[close]].astype(np.float64)
-            y = self.columns.unit[j][b[close]].astype(np.float64)
-            s = 0.5 * np.linalg.norm(x - sign * y, axis=1)
-            angle = 2.0 * np.arcsin(np.minimum(s, 1.0))
-            theta[close] = angle if sign > 0.0 else np.pi - angle
-        q1, q2 = self.rows.norms[i][a] ** 2, self.columns.norms[j][b] ** 2
-        values = direct_entries(self.network, self.kind, theta, q1, q2)
+        """Return the entries at rows a and columns b of a block, pair by pair."""
+        from fastgram.kernels.cpu.pairs.kinks import half_chord_squares  # compiled: when needed
+
+        assert self.pairs is not None
+        a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        close = CLOSE[self.dtype]
+        squares = half_chord_squares(cosines, self.rows.unit[i], self.columns.unit[j], a, b, close)
+        far = cosines < 0.0
+        values = self.pairs.values(a + i.start, b + j.start, np.minimum(squares, 0.5), far)
         # equal rows have the diagonal's entry, to the last bit
-        equal = (theta == 0.0) & (q1 == q2)
+        equal = (squares == 0.0) & ~far & (self.rows.norms[i][a] == self.columns.norms[j][b])
         values[equal] = self.row_scales[i][a[equal]] ** 2
         return values
 
 
 class IntegratedEntries(_RootScaledEntries):
-    """Entries without a table: a quadrature, or several, for each.
+    """Entries without a table, all of them pair by pair.
 
     Parameters
     ----------
-    norms : (k,) array
-        The distinct norms of all rows and columns, ascending.
+    pairs : PairEntries
+        Of these rows and columns.
     """
 
     def __init__(
@@ -99,46 +97,32 @@ class IntegratedEntries(_RootScaledEntries):
         rows: UnitRows,
         columns: UnitRows,
         dtype: np.dtype[np.floating],
-        norms: Array,
+        pairs: PairEntries,
     ) -> None:
         super().__init__(network, kind, rows, columns, dtype)
-        ends = norms[norms > 0.0][[0, -1]]
-        errors = errors_between_norms(network, kind, ends)
-        self.error = errors.base + self._steepest(norms) * self.chord_error()
-        self.error += errors.by_norm * self.weight_error()
+        self.pairs = pairs
+        self.error = pairs.error + pairs.slope * self.chord_error()
+        self.error += pairs.by_norm * self.weight_error()
+        self.error += 4.0 * float(np.finfo(dtype).eps)  # scales, and entries of the dtype
 
     @property
     def entry_flops(self) -> float:
-        """The cost of an entry in flops of a matrix product: two rows' product and a quadrature."""
-        return float(self.rows.unit.shape[1] + _QUADRATURE_FLOPS)
-
-    def _steepest(self, norms: Array) -> float:
-        """Bound |dK/ds|, K entries over scales, by differences between a few angles."""
-        s = np.concatenate([[0.0], np.geomspace(1e-4, np.sqrt(0.5), 24)])
-        theta = 2.0 * np.arcsin(s)
-        theta = np.concatenate([theta, np.pi - theta[-2::-1]])
-        steps = np.concatenate([np.diff(s), np.diff(s)[::-1]])
-        pairs = [(norms[-1], norms[-1]), (norms[norms > 0.0][0], norms[-1])]
-        slopes = []
-        for pair in pairs:
-            q1, q2 = (np.full(theta.size, norm**2) for norm in pair)
-            scale = np.sqrt(np.prod(diagonal_entries(self.network, self.kind, np.array(pair))))
-            values = direct_entries(self.network, self.kind, theta, q1, q2)
-            steepest = np.max(np.abs(np.diff(values)) / steps)
-            slopes.append(steepest / scale if scale > 0.0 else 0.0)
-        return 2.0 * float(max(slopes))
+        """The cost of an entry in flops of a matrix product: of two rows, and of its integrals."""
+        return float(self.rows.unit.shape[1] + self.pairs.flops) if self.pairs else 0.0
 
     def _fill(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> Tile:
         return device.xp.ones(scratch.shape, dtype=bool)
 
 
 class SeparatedEntries(_RootScaledEntries):
-    """Entries of separated tables; those whose cosine has none are integrated.
+    """Entries of separated tables; those whose cosine has none are computed pair by pair.
 
     Parameters
     ----------
     separated : Separated
         Holds for all norms of the rows and columns.
+    pairs : PairEntries or None
+        Of these rows and columns; None where the tables hold for all cosines.
     """
 
     def __init__(
@@ -149,14 +133,20 @@ class SeparatedEntries(_RootScaledEntries):
         columns: UnitRows,
         dtype: np.dtype[np.floating],
         separated: Separated,
+        pairs: PairEntries | None,
     ) -> None:
         super().__init__(network, kind, rows, columns, dtype)
-        self.separated = separated
+        self.separated, self.pairs = separated, pairs
         self._row_norms = separated.chebyshev_rows(rows.norms)
         self._column_norms = separated.chebyshev_rows(columns.norms)
         self._local = threading.local()
-        self.error = separated.error + separated.slope * self.chord_error()
-        self.error += separated.by_norm * self.weight_error()
+        # what is integrated one by one is more exact than tables, and as steep
+        one_by_one = pairs is None or isinstance(pairs, DirectPairs)
+        ways = [separated] if one_by_one else [separated, pairs]
+        error, slope, by_norm = (
+            max(getattr(way, part) for way in ways) for part in ("error", "slope", "by_norm")
+        )
+        self.error = error + slope * self.chord_error() + by_norm * self.weight_error()
 
     def fraction_outside(self) -> float:
         """Return the fraction of pairs whose cosine has no table, from a sample of the rows."""

@@ -138,7 +138,7 @@ def gram(
     Warns
     -----
     RuntimeWarning
-        Where entries have no table and are integrated one by one, milliseconds each.
+        Where entries are integrated one by one, milliseconds each.
 
     Notes
     -----
@@ -151,9 +151,12 @@ def gram(
     d = 100 and any depth. Rows of many norms take two or three times as long under another
     activation, and its tables 0.3 to 40 seconds, the longer the further the norms are apart.
     Without a table are rows of many norms under an activation with kinks away from 0 (relu6,
-    hard_tanh), and in deeper layers of a kinked activation the pairs with a cosine near 1. Up to
-    1024 entries between rows of many norms are integrated one by one without a warning: a table
-    would take longer.
+    hard_tanh), and in deeper layers of a kinked activation the pairs with a cosine near 1: they are
+    computed pair by pair, by normal integrals where the activation is lines between its kinks or
+    steps, and layer by layer where its only kink is at 0; by the processors, whatever the device.
+    Other kinks of your own away from 0 are integrated one by one. So are, without a warning, up to
+    1024 entries between rows of many norms where the activation is no lines: a table would take
+    longer.
 
     Examples
     --------

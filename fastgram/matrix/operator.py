@@ -92,7 +92,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     Warns
     -----
     RuntimeWarning
-        Where entries have no table and are integrated one by one in every product: see `gram`.
+        Where entries are integrated one by one in every product: see `gram`.
 
     Notes
     -----

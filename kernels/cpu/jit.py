@@ -89,7 +89,7 @@ def _sources_digest() -> str:
     """Return a hash of all sources that compiled code may come of; about a millisecond."""
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (here.parent / "contract.py", *sorted(here.glob("*.py"))):
+    for path in (here.parent / "contract.py", *sorted(here.rglob("*.py"))):
         with contextlib.suppress(OSError):  # a frozen program has none, and no change in them
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

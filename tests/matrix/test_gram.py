@@ -403,13 +403,31 @@ def test_free_norms(name, kind, spread, device):
 def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
     monkeypatch.setattr(entry_choice, "_FEW", 0)
     monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
-    X = separated(4, 3) * np.geomspace(1e-2, 1e2, 4)[:, None]
+    X = separated(4, 3) * np.array([0.0, 1e-2, 1.0, 1e2])[:, None]  # a row of norm 0 has no layers
     with pytest.warns(RuntimeWarning, match="elu on rows with norms so far apart.* one by one"):
         G = fg.gram(X, network="elu", device=device)
-    exact = by_duals(X, "elu", "gradient")
-    spans = np.linalg.norm(X, axis=1)
-    assert np.max(np.abs(G - exact) / np.outer(spans, spans)) <= FREE_NORMS
+    exact = by_duals(X[1:], "elu", "gradient")
+    spans = np.linalg.norm(X[1:], axis=1)
+    assert np.max(np.abs(G[1:, 1:] - exact) / np.outer(spans, spans)) <= FREE_NORMS
+    assert not np.any(G[0])
     assert np.array_equal(G, G.T)
+
+
+@pytest.mark.slow
+def test_kinks_away_from_zero_that_are_no_lines_are_integrated_and_said(device, monkeypatch):
+    monkeypatch.setattr(entry_choice, "_FEW", 0)
+    bent = fg.Activation(
+        "bent",
+        lambda z: np.where(z < 1.0, z, 1.0 + np.sin(z - 1.0) / 2.0),
+        lambda z: np.where(z < 1.0, 1.0, np.cos(z - 1.0) / 2.0),
+        kinks=(1.0,),
+    )
+    X = separated(2, 2) * np.array([0.7, 1.0])[:, None]
+    with pytest.warns(RuntimeWarning, match="bent has kinks away from 0.* one by one") as told:
+        G = fg.gram(X, network=bent, device=device)
+    assert told[0].filename == __file__
+    exact = by_duals(X, bent, "gradient")
+    assert np.max(np.abs(G - exact)) <= FREE_NORMS * np.max(np.abs(exact))
 
 
 def test_free_norms_with_zero_rows(kind, device):
@@ -438,15 +456,10 @@ def test_free_norms_in_float32_and_in_a_rectangle(device):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard_tanh", "relu6"])
-def test_free_norms_with_kinks_away_from_zero_are_integrated_and_said(
-    name, kind, device, monkeypatch
-):
-    monkeypatch.setattr(entry_choice, "_FEW", 0)
+def test_free_norms_with_kinks_away_from_zero(name, kind, device):
     X = separated(4, 3) * np.array([0.5, 1.0, 1.5, 3.0])[:, None]
     X = np.concatenate([X, -X[:1], X[1:2]])
-    with pytest.warns(RuntimeWarning, match=f"{name} has kinks away from 0.* one by one") as told:
-        G = fg.gram(X, network=name, kind=kind, device=device)
-    assert told[0].filename == __file__
+    G = fg.gram(X, network=name, kind=kind, device=device)
     exact = by_duals(X, name, kind)
     assert np.max(np.abs(G - exact)) <= FREE_NORMS * np.max(np.abs(exact))
     assert np.array_equal(G, G.T)
@@ -458,7 +471,7 @@ def test_close_pairs_of_free_norms_with_kinks_away_from_zero(device):
     """K(1) − K(ρ) of E[f'f'] falls like the angle: a cosine's rounding would leave 1e-8."""
     angle = 1e-7
     X = np.array([[2.0, 0.0], [2.0 * np.cos(angle), 2.0 * np.sin(angle)], [0.0, 1.0]])
-    G = fg.gram(X, network="hard_tanh", device=device)  # so few entries that it need not warn
+    G = fg.gram(X, network="hard_tanh", device=device)
     one_norm = fg.gram(X[:2], network="hard_tanh", device=device)
     assert np.allclose(G[:2, :2], one_norm, rtol=0, atol=100 * EPS * one_norm[0, 0])
 

@@ -33,11 +33,19 @@ from fastgram.network.integrals.waves import (
 )
 from fastgram.support.arrays import Array
 
-__all__ = ["mean_squares", "parallel_distances", "parallel_duals"]
+__all__ = ["mean_squares", "normal_rule", "parallel_distances", "parallel_duals"]
 
 Places = npt.NDArray[np.intp]
 
 _ROWS = 4096  # variances at a time
+
+
+def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]:
+    """Nodes z > 0 and weights for E[·], z normal, of f(√q z) and f'(√q z) for all the variances.
+
+    An expectation is the sum over the nodes of weight times (value at z + value at −z).
+    """
+    return _nodes(activation, variances, _common_rule(activation, variances))
 
 
 def parallel_distances(
@@ -66,7 +74,7 @@ def parallel_distances(
                 q, size = (variances[i], variances[j]), (sizes[i], sizes[j])
                 result[flipped, :, k] = distances_of_waves(activation, theta, q, size)
         return result
-    z, weight = _nodes(activation, variances, _common_rule(activation, variances))
+    z, weight = normal_rule(activation, variances)
     points = np.sqrt(variances)[:, None] * z
     plus, minus = (activation.f(sign * points) / sizes[:, None] for sign in (1.0, -1.0))
 
