@@ -7,8 +7,9 @@
 
 What none of these holds is computed pair by pair, and so are very few entries. An activation with
 kinks away from 0 on rows of several norms has no table (its entries depend on the larger of the two
-norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1. Pairs go by normal
-integrals where the activation is lines between kinks or steps, else by quadratures.
+norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1; sines have none at
+large norms. Pairs go by normal integrals where the activation is lines between kinks or steps, by a
+closed form where it is a sine, else by quadratures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from fastgram.infinite_width.integrated_entries import IntegratedEntries, Separa
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
 from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
+from fastgram.infinite_width.pairs.wave_pairs import LEAST, WavePairs
 from fastgram.infinite_width.separable_table import separate
+from fastgram.network.integrals.waves import swings
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -106,6 +109,8 @@ def _of_many_norms(
         pairs = _pairs_of(network, kind, rows, columns)
         _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
         return IntegratedEntries(*sides, pairs)
+    if _is_wave(network, float(norms[0])) and swings(network.activation, norms):
+        return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     separated = separate(network, kind, least, float(norms[-1]), dtype)
     if separated is None:
@@ -135,6 +140,8 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     sides = network, kind, rows.norms, columns.norms
     lines = lines_of(network.activation)
     few = rows.norms.size * columns.norms.size <= _FEW
+    if _is_wave(network, min(rows.norms.min(), columns.norms.min())):
+        return WavePairs(*sides)
     # compiled code is loaded when needed
     if lines is not None:
         from fastgram.infinite_width.pairs.line_pairs import LinePairs
@@ -146,6 +153,12 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
         with contextlib.suppress(TooRough):
             return NormPairs(*sides)
     return DirectPairs(*sides)
+
+
+def _is_wave(network: Network, least: float) -> bool:
+    """Whether entries between rows of at least this norm have a closed form."""
+    frequency = network.activation.frequency
+    return network.depth == 1 and frequency is not None and frequency * least >= LEAST
 
 
 def _refuse_overflow(

@@ -24,6 +24,7 @@ __all__ = [
     "parallel_duals_of_waves",
     "squares_of_waves",
     "swings",
+    "weights_of_wave",
 ]
 
 # ω√q beyond which the closed form is taken: nodes still serve there, and exp(−2ω²q) is nothing.
@@ -37,7 +38,7 @@ def swings(activation: Activation, deviations: Array) -> bool:
     return frequency is not None and frequency * float(np.max(deviations)) > _SWINGS
 
 
-def _weights(activation: Activation, derivative: bool) -> tuple[float, float, float]:
+def weights_of_wave(activation: Activation, derivative: bool) -> tuple[float, float, float]:
     """Return ½(a² + b²), ½(a² − b²) and ω, of f or f'."""
     assert activation.frequency is not None
     omega, zero = activation.frequency, np.zeros(1)
@@ -57,7 +58,7 @@ def duals_of_waves(
     activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array
 ) -> tuple[Array, Array]:
     """E f(u)f(v) at ρ = cos θ and at −ρ, for standard deviations s1 × s2, θ in [0, π/2]."""
-    mean, half, omega = _weights(activation, derivative)
+    mean, half, omega = weights_of_wave(activation, derivative)
     near, far = _ends(omega, s1, s2)
     turned = _turned(omega, theta, s1, s2)
     minus, plus = np.exp(near - turned), np.exp(far + turned)
@@ -72,7 +73,7 @@ def chords_of_waves(
     activation: Activation, derivative: bool, theta: float, s: Array
 ) -> tuple[Array, Array]:
     """κ(1) − κ(ρ) and κ(−1) − κ(−ρ) for ρ = cos θ ≥ 0, for all pairs of standard deviations."""
-    mean, half, omega = _weights(activation, derivative)
+    mean, half, omega = weights_of_wave(activation, derivative)
     near, far = _ends(omega, s, s)
     turned = _turned(omega, theta, s, s)
     fallen = np.exp(near) * -np.expm1(-turned)  # C₋(1) − C₋(ρ)
@@ -85,7 +86,7 @@ def chords_of_waves(
 
 def squares_of_waves(activation: Activation, derivative: bool, variances: Array) -> Array:
     """E f(√q z)² (or of f') for each variance q."""
-    mean, half, omega = _weights(activation, derivative)
+    mean, half, omega = weights_of_wave(activation, derivative)
     return np.asarray(mean + half + half * np.expm1(-2.0 * omega * omega * variances))
 
 
@@ -103,7 +104,7 @@ def distances_of_waves(
     Where both are, E f² is ½(a² + b²) to a rounding and the distance an exponent's; else the two
     are far apart and nothing cancels.
     """
-    mean, half, omega = _weights(activation, False)
+    mean, half, omega = weights_of_wave(activation, False)
     s = np.sqrt(np.asarray(q))
     acute = min(theta, math.pi - theta)
     squares = squares_of_waves(activation, False, np.asarray(q))

@@ -1,0 +1,82 @@
+"""Sines on rows of many and large norms, against their closed form in mpmath."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.tolerances import EPS
+from mpmath import mp, mpf
+
+import fastgram as fg
+from fastgram.devices.unit_rows import UnitRows
+from fastgram.infinite_width.entry_choice import entries_between
+from fastgram.infinite_width.integrated_entries import IntegratedEntries
+from fastgram.infinite_width.pairs.wave_pairs import WavePairs
+
+
+def rows_of(norm):
+    """Forty rows of norms a fiftieth apart, four of them close pairs."""
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((40, 4))
+    X *= (norm * (1.0 + 0.02 * rng.random(40)) / np.linalg.norm(X, axis=1))[:, None]
+    X[1] = X[0] * (1.0 + 1e-3)
+    X[2] = X[0] + 1e-4 * rng.standard_normal(4)
+    X[3] = 1e-3 * rng.standard_normal(4) - X[0]
+    return X
+
+
+def exact(x, y, kind, omega, sine):
+    """An entry of sin ωz or cos ωz."""
+    x, y = ([mpf(float(value)) for value in row] for row in (x, y))
+    q1, q2, c = (
+        mp.fsum(a * b for a, b in zip(*two, strict=True)) for two in ((x, x), (y, y), (x, y))
+    )
+    minus, plus = (mp.exp(-(omega**2) * (q1 + q2 + sign * 2 * c) / 2) for sign in (-1, 1))
+    parts = (minus - plus) / 2, (minus + plus) / 2
+    value, slope = parts if sine else parts[::-1]
+    product = c * omega**2 * slope
+    return {"gradient": product, "nngp": value, "ntk": value + product}[kind]
+
+
+def activation_of(omega, sine):
+    f, df = (np.sin, np.cos) if sine else (np.cos, lambda z: -np.sin(z))
+    return fg.Activation(
+        "wave", lambda z: f(omega * z), lambda z: omega * df(omega * z), frequency=omega
+    )
+
+
+@pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
+@pytest.mark.parametrize(("omega", "sine"), [(1.0, True), (1.0, False), (0.75, True)])
+@pytest.mark.parametrize("norm", [15.0, 2000.0])
+def test_entries_are_within_what_is_stated(norm, omega, sine, kind):
+    X, activation = rows_of(norm), activation_of(omega, sine)
+    rows = UnitRows.of(X.copy(), np.dtype(np.float64))
+    entries = entries_between(fg.Network(activation), kind, rows, rows, np.dtype(np.float64))
+    assert isinstance(entries, IntegratedEntries)
+    assert isinstance(entries.pairs, WavePairs)
+    G = fg.gram(X, network=activation, kind=kind)
+    with mp.workdps(40):
+        off = [
+            float(abs(exact(X[i], X[j], kind, omega, sine) - mpf(float(G[i, j]))))
+            / float(entries.row_scales[i] * entries.row_scales[j])
+            for i in range(8)
+            for j in range(i, 8)
+        ]
+    assert max(off) <= entries.error
+    # what the rounding of norms makes of a wave, and not much more
+    assert max(off) <= 8.0 * EPS * norm
+
+
+def test_a_frequency_that_is_none_is_refused(refuses):
+    with refuses(ValueError, "'square'", "not a·cos ωz + b·sin ωz", "ω = 2"):
+        fg.Activation("square", np.square, lambda z: 2.0 * z, frequency=2.0)
+    with refuses(ValueError, "'wave'", "frequency must be above 0, not -1"):
+        fg.Activation("wave", np.sin, np.cos, frequency=-1.0)
+
+
+def test_large_norms_give_no_warning_and_a_bracket():
+    X = rows_of(60.0)
+    answer = fg.extreme_eigenvalues(fg.GramOperator(X, "sin"), rtol=1e-6)
+    dense = np.linalg.eigvalsh(fg.gram(X, network="sin"))
+    assert answer.largest.lower <= dense[-1] * (1.0 + 1e-9)
+    assert dense[-1] * (1.0 - 1e-9) <= answer.largest.upper
