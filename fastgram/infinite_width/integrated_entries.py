@@ -16,7 +16,7 @@ from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
 from fastgram.infinite_width.pairs.protocol import PairEntries, Places
-from fastgram.infinite_width.separable_table import Separated
+from fastgram.infinite_width.separable_table import RowFactors, Separated
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -170,12 +170,13 @@ class SeparatedEntries(_RootScaledEntries):
             self._evaluate(i, j, device, scratch, piece, out)
         return outside
 
-    def _kept_of(self, i: slice) -> dict[int, tuple[Tile, Tile]]:
+    def _kept_of(self, i: slice) -> RowFactors:
         """Return this thread's place for what depends on rows i alone; it holds one set of rows."""
         local = self._local.__dict__
+        kept: RowFactors = local.setdefault("kept", RowFactors())
         if local.get("rows") != (i.start, i.stop):
-            local["rows"], local["kept"] = (i.start, i.stop), {}
-        kept: dict[int, tuple[Tile, Tile]] = local["kept"]
+            local["rows"] = i.start, i.stop
+            kept.forget()
         return kept
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, Separabl
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, FloatArray
 
-__all__ = ["Separated", "separate"]
+__all__ = ["RowFactors", "Separated", "separate"]
 
 _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
@@ -58,6 +59,35 @@ class _Part:
     coefficients: Array  # (nodes, 2·sum(horner_lengths))
     bases: Array  # (nodes, rank)
     weights: Array  # (nodes, rank)
+
+
+class RowFactors:
+    """Factors of some rows, piece by piece, in memory that is used again for the next rows.
+
+    They are megabytes: as long to get anew from the system as to fill.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[int, list[FloatArray]] = {}
+        self._made: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def forget(self) -> None:
+        """Begin with other rows."""
+        self._made = {}
+
+    def of(
+        self, piece: int, rows: Array, coefficients: Array, bases: Array, kind: np.dtype[Any]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return rows @ coefficients and rows @ bases in a dtype, made once for these rows."""
+        if piece not in self._made:
+            found = self._memory.setdefault(piece, [])
+            for k, factor in enumerate((coefficients, bases)):
+                shape = rows.shape[0], factor.shape[1]
+                if k == len(found) or found[k].shape[0] < shape[0] or found[k].dtype != kind:
+                    found[k : k + 1] = [np.empty(shape, kind)]
+                np.matmul(rows, factor, out=found[k][: shape[0]], casting="same_kind")
+            self._made[piece] = found[0][: rows.shape[0]], found[1][: rows.shape[0]]
+        return self._made[piece]
 
 
 @dataclass(frozen=True)
@@ -132,7 +162,7 @@ class Separated:
         cosines: FloatArray,
         rows: Array,
         columns: Array,
-        kept: dict[int, tuple[FloatArray, FloatArray]],
+        kept: RowFactors,
     ) -> list[SeparablePiece]:
         """Return the pieces that a tile of cosines needs, with its rows' and columns' factors.
 
@@ -141,7 +171,7 @@ class Separated:
         cosines : (m, n) array
         rows, columns : (m, nodes) and (n, nodes) arrays
             Their `chebyshev_rows`.
-        kept : dict
+        kept : RowFactors
             Factors of these rows made for other columns, to be used and added to.
         """
         low, high = float(cosines.min()), float(cosines.max())
@@ -151,9 +181,7 @@ class Separated:
             bottom, top = part.edges
             if low >= top or high < bottom:
                 continue
-            if index not in kept:
-                coefficients = np.ascontiguousarray(rows @ part.coefficients, dtype=kind)
-                kept[index] = coefficients, np.ascontiguousarray(rows @ part.bases, dtype=kind)
+            coefficients, bases = kept.of(index, rows, part.coefficients, part.bases, kind)
             result.append(
                 SeparablePiece(
                     top=top,
@@ -162,9 +190,9 @@ class Separated:
                     slope=2.0 / (part.high - part.low),
                     offset=-(part.high + part.low) / (part.high - part.low),
                     horner_lengths=part.horner_lengths,
-                    coefficients=kept[index][0],
-                    bases=kept[index][1],
-                    weights=np.ascontiguousarray((columns @ part.weights).T, dtype=kind),
+                    coefficients=coefficients,
+                    bases=bases,
+                    weights=np.asarray(part.weights.T @ columns.T, dtype=kind, order="C"),
                 )
             )
         return result
@@ -261,12 +289,22 @@ def _first_intervals(reach: tuple[float, float]) -> list[Interval]:
         part for part in three_intervals() if reach[1] == 2.0 or part[0] != PieceVariable.FROM_ONE
     ]
     start = [part for part in start if reach[0] == -2.0 or part[0] != PieceVariable.FROM_MINUS_ONE]
+    start = [half for part in start for half in _halves(part)]
     middle = next(high for mode, _, high in start if mode == PieceVariable.IN_COSINE)
     if middle < reach[1] < 2.0:
         start.append((PieceVariable.IN_COSINE, middle, reach[1]))
     if -2.0 < reach[0] < -middle:
         start.append((PieceVariable.IN_COSINE, reach[0], -middle))
     return start
+
+
+def _halves(interval: Interval) -> list[Interval]:
+    """Cut the pieces at the ends in two: terms are many near ρ = ±1, and few entries are there."""
+    mode, low, high = interval
+    if mode == PieceVariable.IN_COSINE:
+        return [interval]
+    middle = (low + high) / 2.0
+    return [(mode, low, middle), (mode, middle, high)]
 
 
 def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str) -> float | None:

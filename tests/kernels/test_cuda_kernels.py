@@ -18,7 +18,7 @@ from helpers.tolerances import FEW, TABLE, eps, reference
 import fastgram as fg
 from fastgram import Network
 from fastgram.infinite_width.kernel_function import table_of_norm
-from fastgram.infinite_width.separable_table import separate
+from fastgram.infinite_width.separable_table import RowFactors, separate
 from fastgram.kernels import reference as naive
 from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable, Table
 from fastgram.kernels.cpu import bit_products
@@ -240,7 +240,8 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
     cosines, x, y, *weights = tile(dtype)
     norms = [np.geomspace(0.6, 1.8, z.shape[0]) for z in (x, y)]
     separated = separate(Network(name), kind, 0.6, 1.8, np.dtype(dtype))
-    pieces = separated.pieces_for(cosines, *(separated.chebyshev_rows(norm) for norm in norms), {})
+    rows = [separated.chebyshev_rows(norm) for norm in norms]
+    pieces = separated.pieces_for(cosines, *rows, RowFactors())
     assert {piece.mode for piece in pieces} == {
         PieceVariable.FROM_ONE,
         PieceVariable.FROM_MINUS_ONE,
