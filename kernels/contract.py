@@ -53,7 +53,7 @@ class PieceVariable(IntEnum):
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
 CELLS: dict[np.dtype[Any], int] = {np.dtype(np.float64): 8, np.dtype(np.float32): 16}
 
-# Coefficients that each of the two polynomials of a separable piece has at least.
+# Coefficients that the longer polynomial of a term of a separable piece has at least.
 MIN_HORNER_LENGTH = 2
 
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
@@ -117,8 +117,8 @@ class SeparablePiece:
     For top > ρ ≥ bottom, with v the variable that `mode` names and t = slope·v + offset, it is
     the sum over r of weights[r, j]·(bases[i, r] + even(t²) + t·odd(t²)), with −v before the
     polynomial where `mode` is not IN_COSINE. The even and the odd polynomial of term r have
-    horner_lengths[r] coefficients each, descending, and stand in `coefficients[i]` one after the
-    other, the even one first.
+    horner_lengths[r] coefficients, descending, and stand in `coefficients[i]` one after the other,
+    the even one first.
 
     Attributes
     ----------
@@ -126,9 +126,10 @@ class SeparablePiece:
     mode : PieceVariable
         IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
     slope, offset : float
-    horner_lengths : (rank,) int64 array
-        Each at least MIN_HORNER_LENGTH.
-    coefficients : (m, 2·sum(horner_lengths)) array
+    horner_lengths : (rank, 2) int64 array
+        Of the even and of the odd polynomial: equal ones, at least MIN_HORNER_LENGTH; or one of the
+        two is 1 in every term, as where K is even or odd but for a line.
+    coefficients : (m, sum(horner_lengths)) array
     bases : (m, rank) array
     weights : (rank, n) array
     """

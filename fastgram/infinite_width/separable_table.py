@@ -56,7 +56,7 @@ class _Part:
     high: float
     edges: tuple[float, float]
     horner_lengths: npt.NDArray[np.int64]
-    coefficients: Array  # (nodes, 2·sum(horner_lengths))
+    coefficients: Array  # (nodes, sum(horner_lengths))
     bases: Array  # (nodes, rank)
     weights: Array  # (nodes, rank)
 
@@ -148,10 +148,9 @@ class Separated:
             factor = (np.ones_like(v) if part.mode == PieceVariable.IN_COSINE else sign * v).astype(
                 dtype
             )
-            start = 0
-            for r, length in enumerate(part.horner_lengths):
-                even, odd = np.split(coefficients[:, start : start + 2 * length], 2, axis=1)
-                start += 2 * length
+            ends = np.cumsum(part.horner_lengths.ravel())
+            polynomials = np.split(coefficients, ends[:-1], axis=1)
+            for r, (even, odd) in enumerate(zip(polynomials[0::2], polynomials[1::2], strict=True)):
                 series = _horner(even, t * t) + t[:, None] * _horner(odd, t * t)  # (k, m)
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
@@ -390,27 +389,49 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     base_sizes = np.max(np.abs(base_rows), axis=0) * np.max(np.abs(functions), axis=1)
     rest = _remainders(remainders[0] + base_sizes)
     rank = max(int(np.count_nonzero(rest > allowed)), 1)
-    lengths, coefficients = [], []
+    lengths = _horner_lengths(sizes[:, :rank], allowed / np.sqrt(rank))
+    coefficients = []
     for r in range(rank):
-        degree = max(int(np.count_nonzero(remainders[:, r] > allowed / np.sqrt(rank))) - 1, 0)
-        length = max(degree // 2 + 1, MIN_HORNER_LENGTH)
-        size = 2 * length
-        series = np.zeros((size, count))
-        kept = min(size, DEGREE + 1)
-        series[:kept] = rows[:kept, :, r]
-        power = POWERS[:size, :size] @ series
-        coefficients.append(transform @ np.concatenate([power[0::2][::-1], power[1::2][::-1]]).T)
-        lengths.append(length)
+        series = np.zeros((DEGREE + 1, count))
+        for odd, length in enumerate(lengths[r]):
+            series[odd : 2 * length : 2] = rows[odd : 2 * length : 2, :, r]
+        power = POWERS @ series
+        coefficients += [
+            transform @ power[odd : 2 * length : 2][::-1].T for odd, length in enumerate(lengths[r])
+        ]
     return _Part(
         mode=piece.mode,
         low=piece.low,
         high=piece.high,
         edges=piece.edges(),
-        horner_lengths=np.asarray(lengths, dtype=np.int64),
+        horner_lengths=lengths,
         coefficients=np.concatenate(coefficients, axis=1),
         bases=transform @ base_rows[:, :rank],
         weights=transform @ functions[:rank].T,
     )
+
+
+def _horner_lengths(sizes: Array, allowed: float) -> npt.NDArray[np.int64]:
+    """Return how many even and odd coefficients terms need, (rank, 2), as kernels take them.
+
+    Parameters
+    ----------
+    sizes : (degree + 1, rank) array
+        Of Chebyshev coefficients.
+    allowed : float
+        What a truncated polynomial may lack.
+    """
+    by_parity = _remainders(sizes[0::2]), _remainders(sizes[1::2])
+    # each half is left half of it
+    needed = [np.count_nonzero(rest > allowed / np.sqrt(2.0), axis=0) for rest in by_parity]
+    lengths = np.maximum(np.stack(needed, axis=1), 1).astype(np.int64)
+    for odd in (0, 1):
+        if np.all(lengths[:, odd] == 1):  # an even function, or an odd one, but for a line
+            lengths[:, 1 - odd] = np.maximum(lengths[:, 1 - odd], MIN_HORNER_LENGTH)
+            return lengths
+    degrees = np.count_nonzero(_remainders(sizes) > allowed, axis=0) - 1
+    both = np.maximum(np.maximum(degrees, 0) // 2 + 1, MIN_HORNER_LENGTH)
+    return np.stack([both, both], axis=1).astype(np.int64)
 
 
 def _remainders(sizes: Array) -> Array:

@@ -84,13 +84,45 @@ def _scatter(value, row_scale, column_scale, positions, out, count):
 
 
 @_compile
+def _sum_terms(
+    v, count, full, below, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
+    first_base, weights, width, first, positions, sums,
+):  # fmt: skip
+    """Set the sums of a chunk: of columns one after the other from `first` on, or at positions."""
+    size = unroll_width(v, longer)
+    for j in range(0, count, size):
+        if full and j + size <= count:
+            sums_of_terms(
+                v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient,
+                bases, first_base, weights, width, first, None, sums,
+            )  # fmt: skip
+        else:
+            sums_of_terms(
+                v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient,
+                bases, first_base, weights, width, first, positions, sums,
+            )  # fmt: skip
+
+
+@_compile
+def _longer(lengths):
+    """Return which polynomial is the longer one, if the other is one coefficient; 2 if not."""
+    for longer in range(2):
+        alone = lengths[0, longer] > 1
+        for r in range(lengths.shape[0]):
+            alone &= lengths[r, 1 - longer] == 1
+        if alone:
+            return longer
+    return 2
+
+
+@_compile
 def evaluate_separable(
     cosines, rows, columns, row_scale, column_scale, close,
     top, bottom, mode, slope, offset, lengths, coefficients, bases, weights, out,
 ):  # fmt: skip
     """Fill the entries on the piece: the arguments are a `SeparablePiece`'s, and `evaluate`'s."""
     kind = cosines.dtype.type
-    size, below = unroll_width(cosines), mode != _IN_COSINE
+    size, below = unroll_width(cosines, 0), mode != _IN_COSINE  # the wider one
     sign = kind(1.0) if mode == _FROM_ONE else kind(-1.0)
     chosen = np.zeros(_CHUNK + 1, cosines.dtype)
     positions, all_positions = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
@@ -100,8 +132,9 @@ def evaluate_separable(
         rows.shape[1],
         cosines.shape[1],
         coefficients.shape[1],
-        lengths.size,
+        lengths.shape[0],
     )
+    longer = _longer(lengths)
     flat, flat_bases, flat_weights = coefficients.ravel(), bases.ravel(), weights.ravel()
     for i in range(cosines.shape[0]):
         x = borrowed_slice(rows, i * length, length)
@@ -129,17 +162,16 @@ def evaluate_separable(
                     chosen, x, columns, first, positions, sign, close, chord, count, blocks
                 )
                 v = chord
-            for j in range(0, blocks, size):
-                if full and j + size <= m:
-                    sums_of_terms(
-                        v, j, below, slope, offset, lengths, flat, i * terms, flat_bases, i * rank,
-                        flat_weights, width, first, None, sums,
-                    )  # fmt: skip
-                else:
-                    sums_of_terms(
-                        v, j, below, slope, offset, lengths, flat, i * terms, flat_bases, i * rank,
-                        flat_weights, width, first, positions, sums,
-                    )  # fmt: skip
+            if longer == 2:
+                _sum_terms(
+                    v, count, full, below, slope, offset, lengths, None, flat, i * terms,
+                    flat_bases, i * rank, flat_weights, width, first, positions, sums,
+                )  # fmt: skip
+            else:
+                _sum_terms(
+                    v, count, full, below, slope, offset, lengths, longer, flat, i * terms,
+                    flat_bases, i * rank, flat_weights, width, first, positions, sums,
+                )  # fmt: skip
             if full:
                 _put(sums, row_scale[i], scale, part, m)
                 _choose(rho, top, bottom, part, into, m)

@@ -25,19 +25,25 @@ from fastgram.kernels.cpu.llvm_vectors import (
 
 __all__ = ["sums_of_terms", "unroll_width"]
 
-_VECTORS = 4  # at a time: their sums do not wait for each other
+# At a time, so that sums do not wait for each other: each vector has two sums, or one where one
+# of the polynomials is a single coefficient.
+_VECTORS, _VECTORS_OF_ONE = 4, 8
 
 
 @intrinsic
-def unroll_width(typing, array):
+def unroll_width(typing, array, longer):
     """Return how many entries `sums_of_terms` takes at a time: known when a loop is compiled."""
-    dtype = np.dtype(array.dtype.name)
+    dtype, vectors = np.dtype(array.dtype.name), _vectors(longer)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, _ = lanes_of(context, builder, dtype)
-        return context.get_constant(types.intp, _VECTORS * lanes.count)
+        return context.get_constant(types.intp, vectors * lanes.count)
 
-    return types.intp(array), generate
+    return types.intp(array, longer), generate
+
+
+def _vectors(longer: Any) -> int:
+    return _VECTORS if longer == types.none else _VECTORS_OF_ONE
 
 
 class _Operands(NamedTuple):
@@ -49,6 +55,7 @@ class _Operands(NamedTuple):
     slope: Any
     offset: Any
     lengths: Any
+    longer: Any
     coefficients: Any
     first_coefficient: Any
     bases: Any
@@ -62,8 +69,8 @@ class _Operands(NamedTuple):
 
 @intrinsic
 def sums_of_terms(
-    typing, v, j, below, slope, offset, lengths, coefficients, first_coefficient, bases, first_base,
-    weights, width, first, columns, sums,
+    typing, v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
+    first_base, weights, width, first, columns, sums,
 ):  # fmt: skip
     """Set the sums over the terms of `unroll_width` entries, from the j-th on.
 
@@ -71,8 +78,11 @@ def sums_of_terms(
     ----------
     v : array
         The cosines, or with `below` the chords.
-    lengths : int64 array
+    lengths : (rank, 2) int64 array
         `horner_lengths` of all terms.
+    longer : int or None
+        Where one of the two polynomials of every term is a single coefficient: 0 if that is the odd
+        one, 1 if it is the even one. None where both have as many.
     coefficients, bases : arrays
         Flat; those of the row begin at `first_coefficient` and at `first_base`.
     weights : array
@@ -88,23 +98,24 @@ def sums_of_terms(
     assert all(array.layout == "C" for array in arrays)
     integer = types.intp
     signature = types.void(
-        v, integer, types.boolean, slope, offset, lengths, coefficients, integer, bases, integer,
-        weights, integer, integer, columns, sums,
+        v, integer, types.boolean, slope, offset, lengths, longer, coefficients, integer, bases,
+        integer, weights, integer, integer, columns, sums,
     )  # fmt: skip
-    dtype = np.dtype(v.dtype.name)
+    dtype, vectors = np.dtype(v.dtype.name), _vectors(longer)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, _ = lanes_of(context, builder, dtype)
         count = length_of(context, builder, lengths, _Operands(*arguments).lengths)
-        _generate(lanes, operands_of(_Operands, context, builder, signature, arguments), count)
+        operands = operands_of(_Operands, context, builder, signature, arguments)
+        _generate(lanes, operands, count, vectors)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _generate(lanes: Lanes, operands: _Operands, count: Any) -> None:
+def _generate(lanes: Lanes, operands: _Operands, count: Any, vectors: int) -> None:
     b, one = lanes.builder, ir.Constant(INT64, 1)
-    entries = _entries(lanes, operands)
+    entries = _entries(lanes, operands, vectors)
     before = b.block
     term, horner, close, done = (
         b.append_basic_block(name) for name in ("term", "horner", "close", "done")
@@ -114,15 +125,17 @@ def _generate(lanes: Lanes, operands: _Operands, count: Any) -> None:
     b.position_at_end(term)
     r, even, at = (b.phi(INT64) for _ in range(3))
     sums = [b.phi(lanes.vector) for _ in entries]
-    length = b.load(b.gep(operands.lengths, [r]))
-    odd = b.add(even, length)
-    polynomials = _horner(lanes, operands, entries, (even, odd, length), term, horner, close)
+    where, single = _coefficients(lanes, operands, r, even)
+    sums_of_powers = _horner(lanes, operands, entries, where, term, horner, close)
 
     b.position_at_end(close)
     base = _number(lanes, operands.bases, b.add(operands.first_base, r))
     totals = []
-    for entry, values, before_it in zip(entries, polynomials, sums, strict=True):
-        polynomial = lanes.math("fma", entry.t, values[1], values[0])
+    for entry, values, before_it in zip(entries, sums_of_powers, sums, strict=True):
+        if single is None:
+            polynomial = lanes.math("fma", entry.t, values[1], values[0])
+        else:  # even(t²) + single·t, or odd(t²)·t + single
+            polynomial = lanes.math("fma", values[0], entry.of_longer, b.fmul(single, entry.of_single))
         value = lanes.math("fma", entry.factor, polynomial, base)
         weight = _weight(lanes, operands, at, entry.start)
         totals.append(lanes.math("fma", value, weight, before_it))
@@ -131,7 +144,7 @@ def _generate(lanes: Lanes, operands: _Operands, count: Any) -> None:
     following = b.add(r, one)
     for phi, begin, then in (
         (r, ir.Constant(INT64, 0), following),
-        (even, operands.first_coefficient, b.add(odd, length)),
+        (even, operands.first_coefficient, where.end),
         (at, operands.first, b.add(at, operands.width)),
     ):
         phi.add_incoming(begin, before)
@@ -144,58 +157,91 @@ def _generate(lanes: Lanes, operands: _Operands, count: Any) -> None:
 
 
 class _Vector(NamedTuple):
-    """A vector of entries: where it starts, t and t², and what the polynomial is taken times."""
+    """A vector of entries: where it starts, t and t², and what the polynomial is taken times.
+
+    Where one of its two parts is a single coefficient, `of_longer` and `of_single` are what these
+    are taken times: 1 and t.
+    """
 
     start: Any
     t: Any
     square: Any
     factor: Any
+    of_longer: Any
+    of_single: Any
 
 
-def _entries(lanes: Lanes, operands: _Operands) -> list[_Vector]:
+def _entries(lanes: Lanes, operands: _Operands, vectors: int) -> list[_Vector]:
     b = lanes.builder
     slope, offset = lanes.splat(operands.slope), lanes.splat(operands.offset)
     found = []
-    for k in range(_VECTORS):
+    for k in range(vectors):
         start = b.add(operands.j, ir.Constant(INT64, k * lanes.count))
         value = lanes.load(b.gep(operands.v, [start]))
-        t = lanes.math("fma", value, slope, offset)
-        factor = b.select(operands.below, b.fneg(value), lanes.constant(1.0))
-        found.append(_Vector(start, t, b.fmul(t, t), factor))
+        t, one = lanes.math("fma", value, slope, offset), lanes.constant(1.0)
+        factor = b.select(operands.below, b.fneg(value), one)
+        of_longer = of_single = None
+        if operands.longer is not None:
+            odd = b.icmp_signed("!=", operands.longer, ir.Constant(INT64, 0))
+            of_longer, of_single = b.select(odd, t, one), b.select(odd, one, t)
+        found.append(_Vector(start, t, b.fmul(t, t), factor, of_longer, of_single))
     return found
+
+
+class _Where(NamedTuple):
+    """Where the coefficients of the polynomials of a term start, their number, and the end."""
+
+    starts: tuple[Any, ...]
+    length: Any
+    end: Any
+
+
+def _coefficients(lanes: Lanes, operands: _Operands, r: Any, even: Any) -> tuple[_Where, Any]:
+    """Return where the polynomials of term r are, and the single coefficient beside one alone."""
+    b, one = lanes.builder, ir.Constant(INT64, 1)
+    twice = b.shl(r, one)
+    if operands.longer is None:
+        length = b.load(b.gep(operands.lengths, [twice]))
+        odd = b.add(even, length)
+        return _Where((even, odd), length, b.add(odd, length)), None
+    length = b.load(b.gep(operands.lengths, [b.add(twice, operands.longer)]))
+    start = b.add(even, operands.longer)  # behind a single even coefficient
+    is_odd = b.icmp_signed("!=", operands.longer, ir.Constant(INT64, 0))
+    single = _number(lanes, operands.coefficients, b.select(is_odd, even, b.add(even, length)))
+    return _Where((start,), length, b.add(b.add(even, length), one)), single
 
 
 def _horner(
     lanes: Lanes,
     operands: _Operands,
     entries: list[_Vector],
-    where: tuple[Any, Any, Any],
+    where: _Where,
     term: Any,
     horner: Any,
     close: Any,
-) -> list[tuple[Any, Any]]:
-    """Generate the loop over the coefficients of a term; return (even, odd) for each vector."""
-    b, (even, odd, length) = lanes.builder, where
-    leading = tuple(_number(lanes, operands.coefficients, start) for start in (even, odd))
+) -> list[tuple[Any, ...]]:
+    """Generate the loop over the coefficients of a term; return its sums for each vector."""
+    b = lanes.builder
+    leading = tuple(_number(lanes, operands.coefficients, start) for start in where.starts)
     b.branch(horner)
     b.position_at_end(horner)
     power = b.phi(INT64)
-    values = [(b.phi(lanes.vector), b.phi(lanes.vector)) for _ in entries]
+    values = [tuple(b.phi(lanes.vector) for _ in where.starts) for _ in entries]
     coefficients = tuple(
-        _number(lanes, operands.coefficients, b.add(start, power)) for start in (even, odd)
+        _number(lanes, operands.coefficients, b.add(start, power)) for start in where.starts
     )
     after = b.add(power, ir.Constant(INT64, 1))
     power.add_incoming(ir.Constant(INT64, 1), term)
     power.add_incoming(after, horner)
     new: list[Any] = []
-    for entry, both in zip(entries, values, strict=True):
+    for entry, of_it in zip(entries, values, strict=True):
         new.append([])
-        for value, first, coefficient in zip(both, leading, coefficients, strict=True):
+        for value, first, coefficient in zip(of_it, leading, coefficients, strict=True):
             new[-1].append(lanes.math("fma", value, entry.square, coefficient))
             value.add_incoming(first, term)
             value.add_incoming(new[-1][-1], horner)
-    b.cbranch(b.icmp_signed("<", after, length), horner, close)
-    return [tuple(both) for both in new]
+    b.cbranch(b.icmp_signed("<", after, where.length), horner, close)
+    return [tuple(of_it) for of_it in new]
 
 
 def _number(lanes: Lanes, array: Any, index: Any) -> Any:

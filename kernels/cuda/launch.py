@@ -133,7 +133,7 @@ class Kernels:
             arguments = [*tile, numbers, np.int64(pieces), np.int64(length), out]
             self.launch(name, grid, THREADS, shared, arguments)
             return
-        rank, terms = table.horner_lengths.size, table.coefficients.shape[1]
+        rank, terms = table.horner_lengths.shape[0], table.coefficients.shape[1]
         edges = [kind.type(x) for x in (table.top, table.bottom, table.slope, table.offset)]
         arrays = [
             self.xp.asarray(x)

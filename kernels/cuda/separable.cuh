@@ -9,7 +9,7 @@ struct Piece {
     bool in_cosine;
     Real sign;  // of the end that s is measured from
     int rank;
-    const long long *lengths;
+    const long long *lengths;  // of the even and of the odd polynomial of each term
     const Real *coefficients, *bases, *weights;
 };
 
@@ -30,11 +30,12 @@ __device__ __forceinline__ Real variable(const Piece<Real> &piece, Real rho, con
 
 // Add a term to each of ENTRIES sums: weight·(base + P(t)), or weight·(base − v·P(t)).
 template <class Real>
-__device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int count, Real base,
-                                         const Real (&v)[ENTRIES], const Real (&t)[ENTRIES],
-                                         const Real (&weight)[ENTRIES], Real (&total)[ENTRIES])
+__device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int even_count,
+                                         int odd_count, Real base, const Real (&v)[ENTRIES],
+                                         const Real (&t)[ENTRIES], const Real (&weight)[ENTRIES],
+                                         Real (&total)[ENTRIES])
 {
-    const Real *odd = even + count;
+    const Real *odd = even + even_count;
     Real e[ENTRIES], o[ENTRIES], x[ENTRIES];
 #pragma unroll
     for (int k = 0; k < ENTRIES; ++k) {
@@ -42,10 +43,24 @@ __device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int c
         o[k] = odd[0];
         x[k] = t[k] * t[k];
     }
-    for (int power = 1; power < count; ++power) {
+    // both together as far as both go: one of them may be a single coefficient
+    const int common = min(even_count, odd_count);
+    for (int power = 1; power < common; ++power) {
 #pragma unroll
         for (int k = 0; k < ENTRIES; ++k) {
             e[k] = fma(e[k], x[k], even[power]);
+            o[k] = fma(o[k], x[k], odd[power]);
+        }
+    }
+    for (int power = common; power < even_count; ++power) {
+#pragma unroll
+        for (int k = 0; k < ENTRIES; ++k) {
+            e[k] = fma(e[k], x[k], even[power]);
+        }
+    }
+    for (int power = common; power < odd_count; ++power) {
+#pragma unroll
+        for (int k = 0; k < ENTRIES; ++k) {
             o[k] = fma(o[k], x[k], odd[power]);
         }
     }
@@ -109,15 +124,17 @@ __device__ __forceinline__ void evaluate_piece(const Real *cosines, const Real *
         }
         const Real *coefficients = shared;
         for (int r = 0; r < piece.rank; ++r) {
-            const int count = static_cast<int>(piece.lengths[r]);  // of each of its two polynomials
+            const int even_count = static_cast<int>(piece.lengths[2 * r]);
+            const int odd_count = static_cast<int>(piece.lengths[2 * r + 1]);
             const Real *weights = piece.weights + static_cast<long long>(r) * width;
 #pragma unroll
             for (int k = 0; k < ENTRIES; ++k) {
                 const int column = run.column + k * blockDim.x;
                 weight[k] = here[k] ? weights[column] : Real(0);
             }
-            add_term(piece.in_cosine, coefficients, count, shared[terms + r], v, t, weight, total);
-            coefficients += 2 * count;
+            add_term(piece.in_cosine, coefficients, even_count, odd_count, shared[terms + r], v, t,
+                     weight, total);
+            coefficients += even_count + odd_count;
         }
 #pragma unroll
         for (int k = 0; k < ENTRIES; ++k) {

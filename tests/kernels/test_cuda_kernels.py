@@ -258,7 +258,7 @@ def test_separable_pieces_against_the_cpu(name, kind, dtype, kernels):
             terms = 1.0 + np.max(np.abs(piece.bases), axis=0) @ np.max(
                 np.abs(piece.weights), axis=1
             )
-            bound = FEW * piece.horner_lengths.size * eps(dtype) * terms * np.outer(*weights)
+            bound = FEW * len(piece.horner_lengths) * eps(dtype) * terms * np.outer(*weights)
             assert np.all(np.abs(found - wanted)[here] <= bound[here])
         assert not np.any(filled & here)
         filled |= here
