@@ -47,7 +47,7 @@ class PieceVariable(IntEnum):
     FROM_NEARER = 0  # of a table: s to the nearer end, and cells counted in ρ
     FROM_ONE = 1  # K = base − s·P(s), s = √((1 − ρ)/2), for ρ ≥ 0 only in a table
     FROM_MINUS_ONE = 2  # the same with s = √((1 + ρ)/2), for ρ < 0 only in a table
-    IN_COSINE = 3  # of a separable piece: K = base + P(ρ)
+    IN_COSINE = 3  # of a separable piece: K = P(ρ)
 
 
 # The cells of a piece of a table: as many as a register of 512 bits holds numbers.
@@ -115,8 +115,8 @@ class SeparablePiece:
     """A function of the cosine and of two norms on one piece, for one tile.
 
     For top > ρ ≥ bottom, with v the variable that `mode` names and t = slope·v + offset, it is
-    the sum over r of weights[r, j]·(bases[i, r] + even(t²) + t·odd(t²)), with −v before the
-    polynomial where `mode` is not IN_COSINE. The even and the odd polynomial of term r have
+    the sum over r of weights[r, j]·P(t) IN_COSINE, and else of weights[r, j]·(bases[i, r] −
+    v·P(t)), with P(t) = even(t²) + t·odd(t²). The even and the odd polynomial of term r have
     horner_lengths[r] coefficients, descending, and stand in `coefficients[i]` one after the other,
     the even one first.
 
@@ -127,8 +127,8 @@ class SeparablePiece:
         IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
     slope, offset : float
     horner_lengths : (rank, 2) int64 array
-        Of the even and of the odd polynomial: equal ones, at least MIN_HORNER_LENGTH; or one of the
-        two is 1 in every term, as where K is even or odd but for a line.
+        Of the even and of the odd polynomial: equal ones, at least MIN_HORNER_LENGTH; or, IN_COSINE
+        only, one of the two is 1 in every term, as where K is even or odd but for a line.
     coefficients : (m, sum(horner_lengths)) array
     bases : (m, rank) array
     weights : (rank, n) array

@@ -36,7 +36,6 @@ __all__ = [
     "largest",
     "points_of",
     "sample_chords",
-    "three_intervals",
 ]
 
 Interval = tuple[PieceVariable, float, float]  # mode, and the range of its variable
@@ -49,7 +48,6 @@ NODES = 48
 POWERS = np.zeros((DEGREE + 1, DEGREE + 1))
 for _k in range(DEGREE + 1):
     POWERS[: _k + 1, _k] = chebyshev.cheb2poly(np.eye(_k + 1)[_k])
-_JOIN = 0.4  # where the middle ends: degrees there and outside are then equal for relu
 _NARROWEST = 2.0**-12
 _SHORTEST = 2.0**-400
 
@@ -209,16 +207,6 @@ class Piece:
         else:
             by_chord = value + v * rate
         return np.asarray(1.25 * np.max(np.abs(by_chord), axis=-1))
-
-
-def three_intervals() -> list[Interval]:
-    """Return the three pieces to start from: the middle, and the two ends."""
-    top = float(np.sqrt((1.0 - _JOIN) / 2.0))
-    return [
-        (PieceVariable.IN_COSINE, -_JOIN, _JOIN),
-        (PieceVariable.FROM_ONE, 0.0, top),
-        (PieceVariable.FROM_MINUS_ONE, 0.0, top),
-    ]
 
 
 def largest(profile: Profile) -> Array:

@@ -26,7 +26,6 @@ from fastgram.infinite_width.piecewise import (
     Piece,
     Profile,
     cut,
-    three_intervals,
 )
 from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, SeparablePiece
 from fastgram.network.network import Network
@@ -38,6 +37,8 @@ _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
 # which are at most 1.
 _TOLERANCE = {np.dtype(np.float64): 6e-15, np.dtype(np.float32): 4e-9}
+# Where the middle may end, the widest first; the last always will do.
+_JOINS = (0.6, 0.4)
 _COSINES = np.array([1.0, 0.99, 0.9, 0.5, 0.0, -0.5, -0.9, -0.99, -1.0])
 _WORST = 1e-13  # of the truncation in the norm, with the most nodes
 # An eigenvector goes where all that goes from a coefficient is below this many tolerances: below
@@ -248,7 +249,8 @@ def _separate(
     # where to cut is found on the pairs of three norms, which are as rough as any
     probe = _profile(network, kind, stand_ins)
     try:
-        rough = cut(probe, _first_intervals(reach), np.full(probe.at_one.size, tolerance))
+        first = _first_intervals(probe, tolerance, reach)
+        rough = cut(probe, first, np.full(probe.at_one.size, tolerance))
         intervals = [(piece.mode, piece.low, piece.high) for piece in rough]
         pieces = cut(profile, intervals, np.full(profile.at_one.size, 2.0 * tolerance))
     except ValueError:
@@ -282,28 +284,36 @@ def _interpolable(
     return profile, count, reach
 
 
-def _first_intervals(reach: tuple[float, float]) -> list[Interval]:
-    """Return the intervals to start from that are within a range of cosines."""
-    start = [
-        part for part in three_intervals() if reach[1] == 2.0 or part[0] != PieceVariable.FROM_ONE
-    ]
-    start = [part for part in start if reach[0] == -2.0 or part[0] != PieceVariable.FROM_MINUS_ONE]
-    start = [half for part in start for half in _halves(part)]
-    middle = next(high for mode, _, high in start if mode == PieceVariable.IN_COSINE)
-    if middle < reach[1] < 2.0:
-        start.append((PieceVariable.IN_COSINE, middle, reach[1]))
-    if -2.0 < reach[0] < -middle:
-        start.append((PieceVariable.IN_COSINE, reach[0], -middle))
+def _first_intervals(
+    probe: Profile, tolerance: float, reach: tuple[float, float]
+) -> list[Interval]:
+    """Return the intervals to start from that are within a range of cosines.
+
+    Terms are many near ρ = ±1, and few entries are there as a rule: the middle is as wide as one
+    polynomial holds, and the ends are cut in two.
+    """
+    allowed = np.full(probe.at_one.size, tolerance)
+    widest = next(
+        (
+            join
+            for join in _JOINS
+            if join <= min(reach[1], -reach[0])
+            and len(cut(probe, [(PieceVariable.IN_COSINE, -join, join)], allowed)) == 1
+        ),
+        _JOINS[-1],
+    )
+    start: list[Interval] = [(PieceVariable.IN_COSINE, -widest, widest)]
+    top = float(np.sqrt((1.0 - widest) / 2.0))
+    for mode, end in (
+        (PieceVariable.FROM_ONE, reach[1]),
+        (PieceVariable.FROM_MINUS_ONE, -reach[0]),
+    ):
+        if end == 2.0:
+            start += [(mode, 0.0, top / 2.0), (mode, top / 2.0, top)]
+        elif end > widest:
+            ends = (widest, end) if mode == PieceVariable.FROM_ONE else (-end, -widest)
+            start.append((PieceVariable.IN_COSINE, *ends))
     return start
-
-
-def _halves(interval: Interval) -> list[Interval]:
-    """Cut the pieces at the ends in two: terms are many near ρ = ±1, and few entries are there."""
-    mode, low, high = interval
-    if mode == PieceVariable.IN_COSINE:
-        return [interval]
-    middle = (low + high) / 2.0
-    return [(mode, low, middle), (mode, middle, high)]
 
 
 def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str) -> float | None:
@@ -378,7 +388,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     matrices = _square(piece.fit(DEGREE)[0], count)  # (degree + 1, count, count)
     base = _square(piece.bases, count)
     allowed = _SHARE * tolerance / float(np.max(piece.weights))
-    stack = np.concatenate([*matrices, base * float(piece.mode != PieceVariable.IN_COSINE)])
+    stack = np.concatenate([*matrices, base])
     functions = np.linalg.svd(stack, full_matrices=False)[2]
     rows = matrices @ functions.T  # (degree + 1, count, rank)
     sizes = np.max(np.abs(rows), axis=1) * np.max(np.abs(functions), axis=1)
@@ -389,7 +399,8 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     base_sizes = np.max(np.abs(base_rows), axis=0) * np.max(np.abs(functions), axis=1)
     rest = _remainders(remainders[0] + base_sizes)
     rank = max(int(np.count_nonzero(rest > allowed)), 1)
-    lengths = _horner_lengths(sizes[:, :rank], allowed / np.sqrt(rank))
+    in_cosine = piece.mode == PieceVariable.IN_COSINE
+    lengths = _horner_lengths(sizes[:, :rank], allowed / np.sqrt(rank), in_cosine)
     coefficients = []
     for r in range(rank):
         series = np.zeros((DEGREE + 1, count))
@@ -411,7 +422,7 @@ def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     )
 
 
-def _horner_lengths(sizes: Array, allowed: float) -> npt.NDArray[np.int64]:
+def _horner_lengths(sizes: Array, allowed: float, in_cosine: bool) -> npt.NDArray[np.int64]:
     """Return how many even and odd coefficients terms need, (rank, 2), as kernels take them.
 
     Parameters
@@ -420,13 +431,15 @@ def _horner_lengths(sizes: Array, allowed: float) -> npt.NDArray[np.int64]:
         Of Chebyshev coefficients.
     allowed : float
         What a truncated polynomial may lack.
+    in_cosine : bool
+        Whether an even function, or an odd one, but for a line, is taken by itself.
     """
     by_parity = _remainders(sizes[0::2]), _remainders(sizes[1::2])
     # each half is left half of it
     needed = [np.count_nonzero(rest > allowed / np.sqrt(2.0), axis=0) for rest in by_parity]
     lengths = np.maximum(np.stack(needed, axis=1), 1).astype(np.int64)
     for odd in (0, 1):
-        if np.all(lengths[:, odd] == 1):  # an even function, or an odd one, but for a line
+        if in_cosine and np.all(lengths[:, odd] == 1):
             lengths[:, 1 - odd] = np.maximum(lengths[:, 1 - odd], MIN_HORNER_LENGTH)
             return lengths
     degrees = np.count_nonzero(_remainders(sizes) > allowed, axis=0) - 1

@@ -55,13 +55,38 @@ def _half_chords(rho, x, columns, first, positions, sign, close, s, count, block
 
 
 @_compile
+def _count(rho, top, bottom, m):
+    """Return how many cosines are on the piece."""
+    count = 0
+    for j in range(m):
+        count += np.int64((rho[j] < top) & (rho[j] >= bottom))
+    return count
+
+
+@_compile
+def _take(rho, positions, chosen, m):
+    """Take the cosines as they lie, and their positions."""
+    for j in range(m):
+        chosen[j] = rho[j]
+    for j in range(m):
+        positions[j] = j
+
+
+@_compile
 def _gather(rho, top, bottom, positions, chosen, m):
     """Bring the cosines on the piece together, and their positions."""
-    count = 0
+    count = np.uint64(0)
     for j in range(m):
         positions[count] = j  # written always, and left where the next one is on the piece too
         chosen[count] = rho[j]
-        count += (rho[j] < top) & (rho[j] >= bottom)
+        count += np.uint64((rho[j] < top) & (rho[j] >= bottom))
+
+
+@_compile
+def _fill_up(positions, chosen, count, blocks):
+    """Put something beyond the last entry of a chunk, up to whole vectors."""
+    for k in range(count, blocks):
+        positions[k], chosen[k] = 0, chosen.dtype.type(0.0)
 
 
 @_compile
@@ -85,7 +110,7 @@ def _scatter(value, row_scale, column_scale, positions, out, count):
 
 @_compile
 def _sum_terms(
-    v, count, full, below, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
+    v, count, full, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
     first_base, weights, width, first, positions, sums,
 ):  # fmt: skip
     """Set the sums of a chunk: of columns one after the other from `first` on, or at positions."""
@@ -93,12 +118,12 @@ def _sum_terms(
     for j in range(0, count, size):
         if full and j + size <= count:
             sums_of_terms(
-                v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient,
+                v, j, slope, offset, lengths, longer, coefficients, first_coefficient,
                 bases, first_base, weights, width, first, None, sums,
             )  # fmt: skip
         else:
             sums_of_terms(
-                v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient,
+                v, j, slope, offset, lengths, longer, coefficients, first_coefficient,
                 bases, first_base, weights, width, first, positions, sums,
             )  # fmt: skip
 
@@ -125,7 +150,7 @@ def evaluate_separable(
     size, below = unroll_width(cosines, 0), mode != _IN_COSINE  # the wider one
     sign = kind(1.0) if mode == _FROM_ONE else kind(-1.0)
     chosen = np.zeros(_CHUNK + 1, cosines.dtype)
-    positions, all_positions = np.zeros(_CHUNK + 1, np.int64), np.arange(_CHUNK)
+    positions = np.zeros(_CHUNK + 1, np.int64)
     chord, sums = np.empty(_CHUNK, cosines.dtype), np.empty(_CHUNK, cosines.dtype)
     part = np.empty(_CHUNK, out.dtype)
     length, width, terms, rank = (
@@ -143,36 +168,41 @@ def evaluate_separable(
             start = i * width + first
             rho, into = borrowed_slice(cosines, start, m), borrowed_slice(out, start, m)
             scale = borrowed_slice(column_scale, first, m)
-            count = 0
-            for j in range(m):
-                count += (rho[j] < top) & (rho[j] >= bottom)
+            count = _count(rho, top, bottom, m)
             if count == 0:
                 continue
-            full = count > _MOST * m
+            alone, full = count == m, count > _MOST * m
             if full:
                 count = m
-                chosen[:m], positions[:m] = rho, all_positions[:m]
+                _take(rho, positions, chosen, m)
             else:
                 _gather(rho, top, bottom, positions, chosen, m)
             blocks = (count + size - 1) // size * size
-            chosen[count:blocks], positions[count:blocks] = kind(0.0), 0  # beyond the last one
+            _fill_up(positions, chosen, count, blocks)
             v = chosen
             if below:
                 _half_chords(
                     chosen, x, columns, first, positions, sign, close, chord, count, blocks
                 )
                 v = chord
-            if longer == 2:
+            if below:
                 _sum_terms(
-                    v, count, full, below, slope, offset, lengths, None, flat, i * terms,
-                    flat_bases, i * rank, flat_weights, width, first, positions, sums,
+                    v, count, full, slope, offset, lengths, None, flat, i * terms, flat_bases,
+                    i * rank, flat_weights, width, first, positions, sums,
+                )  # fmt: skip
+            elif longer == 2:
+                _sum_terms(
+                    v, count, full, slope, offset, lengths, None, flat, i * terms, None, 0,
+                    flat_weights, width, first, positions, sums,
                 )  # fmt: skip
             else:
                 _sum_terms(
-                    v, count, full, below, slope, offset, lengths, longer, flat, i * terms,
-                    flat_bases, i * rank, flat_weights, width, first, positions, sums,
+                    v, count, full, slope, offset, lengths, longer, flat, i * terms, None, 0,
+                    flat_weights, width, first, positions, sums,
                 )  # fmt: skip
-            if full:
+            if alone:
+                _put(sums, row_scale[i], scale, into, m)
+            elif full:
                 _put(sums, row_scale[i], scale, part, m)
                 _choose(rho, top, bottom, part, into, m)
             else:

@@ -51,7 +51,6 @@ class _Operands(NamedTuple):
 
     v: Any
     j: Any
-    below: Any
     slope: Any
     offset: Any
     lengths: Any
@@ -69,7 +68,7 @@ class _Operands(NamedTuple):
 
 @intrinsic
 def sums_of_terms(
-    typing, v, j, below, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
+    typing, v, j, slope, offset, lengths, longer, coefficients, first_coefficient, bases,
     first_base, weights, width, first, columns, sums,
 ):  # fmt: skip
     """Set the sums over the terms of `unroll_width` entries, from the j-th on.
@@ -77,14 +76,16 @@ def sums_of_terms(
     Parameters
     ----------
     v : array
-        The cosines, or with `below` the chords.
+        The cosines, or with `bases` the chords.
     lengths : (rank, 2) int64 array
         `horner_lengths` of all terms.
     longer : int or None
         Where one of the two polynomials of every term is a single coefficient: 0 if that is the odd
         one, 1 if it is the even one. None where both have as many.
-    coefficients, bases : arrays
-        Flat; those of the row begin at `first_coefficient` and at `first_base`.
+    coefficients : array
+        Flat; those of the row begin at `first_coefficient`.
+    bases : array or None
+        Likewise, from `first_base` on; None for a piece IN_COSINE.
     weights : array
         Flat, `width` a term; those of the entries begin at `first`.
     columns : int64 array or None
@@ -92,13 +93,11 @@ def sums_of_terms(
     sums : array
         Of the dtype of v.
     """
-    arrays = [v, lengths, coefficients, bases, weights, sums]
-    if columns != types.none:
-        arrays.append(columns)
-    assert all(array.layout == "C" for array in arrays)
+    arrays = [v, lengths, coefficients, bases, weights, columns, sums]
+    assert all(array == types.none or array.layout == "C" for array in arrays)
     integer = types.intp
     signature = types.void(
-        v, integer, types.boolean, slope, offset, lengths, longer, coefficients, integer, bases,
+        v, integer, slope, offset, lengths, longer, coefficients, integer, bases,
         integer, weights, integer, integer, columns, sums,
     )  # fmt: skip
     dtype, vectors = np.dtype(v.dtype.name), _vectors(longer)
@@ -124,49 +123,57 @@ def _generate(lanes: Lanes, operands: _Operands, count: Any, vectors: int) -> No
 
     b.position_at_end(term)
     r, even, at = (b.phi(INT64) for _ in range(3))
-    sums = [b.phi(lanes.vector) for _ in entries]
+    parts = 1 if operands.longer is None else 2
+    sums = [[b.phi(lanes.vector) for _ in range(parts)] for _ in entries]
     where, single = _coefficients(lanes, operands, r, even)
-    sums_of_powers = _horner(lanes, operands, entries, where, term, horner, close)
+    polynomials = _horner(lanes, operands, entries, where, term, horner, close)
 
     b.position_at_end(close)
-    base = _number(lanes, operands.bases, b.add(operands.first_base, r))
-    totals = []
-    for entry, values, before_it in zip(entries, sums_of_powers, sums, strict=True):
-        if single is None:
-            polynomial = lanes.math("fma", entry.t, values[1], values[0])
-        else:  # even(t²) + single·t, or odd(t²)·t + single
-            polynomial = lanes.math("fma", values[0], entry.of_longer, b.fmul(single, entry.of_single))
-        value = lanes.math("fma", entry.factor, polynomial, base)
+    base = None
+    if operands.bases is not None:
+        base = _number(lanes, operands.bases, b.add(operands.first_base, r))
+    totals: list[list[Any]] = []
+    for entry, values, before_it in zip(entries, polynomials, sums, strict=True):
+        value = values[0] if len(values) == 1 else lanes.math("fma", entry.t, values[1], values[0])
+        if base is not None:
+            value = lanes.math("fma", b.fneg(entry.v), value, base)
         weight = _weight(lanes, operands, at, entry.start)
-        totals.append(lanes.math("fma", value, weight, before_it))
-        before_it.add_incoming(lanes.constant(0.0), before)
-        before_it.add_incoming(totals[-1], close)
+        totals.append([])
+        # single coefficients are summed by themselves
+        for phi, part in zip(before_it, (value, single), strict=False):
+            totals[-1].append(lanes.math("fma", part, weight, phi))
+            phi.add_incoming(lanes.constant(0.0), before)
+            phi.add_incoming(totals[-1][-1], close)
     following = b.add(r, one)
-    for phi, begin, then in (
+    for index, begin, then in (
         (r, ir.Constant(INT64, 0), following),
         (even, operands.first_coefficient, where.end),
         (at, operands.first, b.add(at, operands.width)),
     ):
-        phi.add_incoming(begin, before)
-        phi.add_incoming(then, close)
+        index.add_incoming(begin, before)
+        index.add_incoming(then, close)
     b.cbranch(b.icmp_signed("<", following, count), term, done)
 
     b.position_at_end(done)
     for entry, total in zip(entries, totals, strict=True):
-        lanes.store(total, b.gep(operands.sums, [entry.start]))
+        result = total[0]
+        if single is not None:  # even(t²) + single·t, or odd(t²)·t + single
+            rest = b.fmul(total[1], entry.of_single)
+            result = lanes.math("fma", result, entry.of_longer, rest)
+        lanes.store(result, b.gep(operands.sums, [entry.start]))
 
 
 class _Vector(NamedTuple):
-    """A vector of entries: where it starts, t and t², and what the polynomial is taken times.
+    """A vector of entries: where it starts, its v, t and t².
 
-    Where one of its two parts is a single coefficient, `of_longer` and `of_single` are what these
-    are taken times: 1 and t.
+    Where one of its polynomials is a single coefficient, `of_longer` and `of_single` are what the
+    other one and this are taken times: 1 and t.
     """
 
     start: Any
+    v: Any
     t: Any
     square: Any
-    factor: Any
     of_longer: Any
     of_single: Any
 
@@ -179,12 +186,11 @@ def _entries(lanes: Lanes, operands: _Operands, vectors: int) -> list[_Vector]:
         start = b.add(operands.j, ir.Constant(INT64, k * lanes.count))
         value = lanes.load(b.gep(operands.v, [start]))
         t, one = lanes.math("fma", value, slope, offset), lanes.constant(1.0)
-        factor = b.select(operands.below, b.fneg(value), one)
         of_longer = of_single = None
         if operands.longer is not None:
             odd = b.icmp_signed("!=", operands.longer, ir.Constant(INT64, 0))
             of_longer, of_single = b.select(odd, t, one), b.select(odd, one, t)
-        found.append(_Vector(start, t, b.fmul(t, t), factor, of_longer, of_single))
+        found.append(_Vector(start, value, t, b.fmul(t, t), of_longer, of_single))
     return found
 
 

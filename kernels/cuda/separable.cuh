@@ -28,7 +28,7 @@ __device__ __forceinline__ Real variable(const Piece<Real> &piece, Real rho, con
     return sqrt(square);
 }
 
-// Add a term to each of ENTRIES sums: weight·(base + P(t)), or weight·(base − v·P(t)).
+// Add a term to each of ENTRIES sums: weight·P(t), or weight·(base − v·P(t)).
 template <class Real>
 __device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int even_count,
                                          int odd_count, Real base, const Real (&v)[ENTRIES],
@@ -67,7 +67,7 @@ __device__ __forceinline__ void add_term(bool in_cosine, const Real *even, int e
 #pragma unroll
     for (int k = 0; k < ENTRIES; ++k) {
         const Real polynomial = fma(t[k], o[k], e[k]);
-        const Real term = in_cosine ? base + polynomial : fma(-v[k], polynomial, base);
+        const Real term = in_cosine ? polynomial : fma(-v[k], polynomial, base);
         total[k] = fma(term, weight[k], total[k]);
     }
 }
