@@ -127,8 +127,9 @@ class SeparablePiece:
         IN_COSINE, FROM_ONE or FROM_MINUS_ONE.
     slope, offset : float
     horner_lengths : (rank, 2) int64 array
-        Of the even and of the odd polynomial: equal ones, at least MIN_HORNER_LENGTH; or, IN_COSINE
-        only, one of the two is 1 in every term, as where K is even or odd but for a line.
+        Of the even and of the odd polynomial: equal ones or, IN_COSINE only, one of the two is 1
+        in every term, as where K is even or odd but for a line. The other is MIN_HORNER_LENGTH or
+        more.
     coefficients : (m, sum(horner_lengths)) array
     bases : (m, rank) array
     weights : (rank, n) array

@@ -1,4 +1,4 @@
-"""Scratch memory of the CPU's traversals: lent, and kept for the next one up to a limit."""
+"""Memory of traversals that is used again: lent, up to a limit, or for what rows have of tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scratch"]
+__all__ = ["RowFactors", "Scratch"]
 
 Array = npt.NDArray[Any]
 
@@ -62,3 +62,32 @@ class Scratch:
         """Give what is kept back to the system."""
         with self._lock:
             self._idle.clear()
+
+
+class RowFactors:
+    """Factors of some rows, piece by piece, in memory that is used again for the next rows.
+
+    They are megabytes: as long to get anew from the system as to fill.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[int, list[Array]] = {}
+        self._made: dict[int, tuple[Array, Array]] = {}
+
+    def forget(self) -> None:
+        """Begin with other rows."""
+        self._made = {}
+
+    def of(
+        self, piece: int, rows: Array, coefficients: Array, bases: Array, kind: np.dtype[Any]
+    ) -> tuple[Array, Array]:
+        """Return rows @ coefficients and rows @ bases in a dtype, made once for these rows."""
+        if piece not in self._made:
+            found = self._memory.setdefault(piece, [])
+            for k, factor in enumerate((coefficients, bases)):
+                shape = rows.shape[0], factor.shape[1]
+                if k == len(found) or found[k].shape[0] < shape[0] or found[k].dtype != kind:
+                    found[k : k + 1] = [np.empty(shape, kind)]
+                np.matmul(rows, factor, out=found[k][: shape[0]], casting="same_kind")
+            self._made[piece] = found[0][: rows.shape[0]], found[1][: rows.shape[0]]
+        return self._made[piece]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from fastgram.devices.device import Device
+from fastgram.devices.scratch import RowFactors
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entries import Entries
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
 from fastgram.infinite_width.pairs.protocol import PairEntries, Places
-from fastgram.infinite_width.separable_table import RowFactors, Separated
+from fastgram.infinite_width.separable_table import Separated
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array

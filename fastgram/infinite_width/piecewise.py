@@ -19,7 +19,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from fastgram.kernels.contract import PieceVariable
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, FloatArray
 
 __all__ = [
     "DEGREE",
@@ -33,9 +33,11 @@ __all__ = [
     "cut",
     "fit",
     "halve",
+    "horner",
     "largest",
     "points_of",
     "sample_chords",
+    "transform_of",
 ]
 
 Interval = tuple[PieceVariable, float, float]  # mode, and the range of its variable
@@ -106,6 +108,21 @@ def _nodes(count: int) -> Array:
 def _basis(nodes: int) -> Array:
     """Return the Chebyshev polynomials up to DEGREE at so many nodes, (nodes, DEGREE + 1)."""
     return np.asarray(chebyshev.chebvander(_nodes(nodes), DEGREE))
+
+
+def transform_of(count: int) -> Array:
+    """Return the matrix from values at Chebyshev nodes to coefficients."""
+    vandermonde = chebyshev.chebvander(chebyshev.chebpts1(count), count - 1)
+    weights = np.where(np.arange(count) == 0, 1.0, 2.0) / count
+    return np.asarray(vandermonde.T * weights[:, None])
+
+
+def horner(coefficients: FloatArray, t: FloatArray) -> FloatArray:
+    """Return polynomials (m, degree + 1), descending, at points (k,): (k, m)."""
+    total = np.zeros((t.size, coefficients.shape[0]), t.dtype)
+    for column in coefficients.T:
+        total = total * t[:, None] + column
+    return total
 
 
 # --- entries as functions of the angle ------------------------------------------------------------

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
+from fastgram.devices.scratch import RowFactors
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.kernel_function import diagonal_entries, profile_of_norms
 from fastgram.infinite_width.piecewise import (
@@ -26,12 +26,14 @@ from fastgram.infinite_width.piecewise import (
     Piece,
     Profile,
     cut,
+    horner,
+    transform_of,
 )
 from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, SeparablePiece
 from fastgram.network.network import Network
-from fastgram.support.arrays import Array, FloatArray
+from fastgram.support.arrays import Array, FloatArray, symmetric
 
-__all__ = ["RowFactors", "Separated", "separate"]
+__all__ = ["Separated", "separate"]
 
 _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
@@ -60,35 +62,6 @@ class _Part:
     coefficients: Array  # (nodes, sum(horner_lengths))
     bases: Array  # (nodes, rank)
     weights: Array  # (nodes, rank)
-
-
-class RowFactors:
-    """Factors of some rows, piece by piece, in memory that is used again for the next rows.
-
-    They are megabytes: as long to get anew from the system as to fill.
-    """
-
-    def __init__(self) -> None:
-        self._memory: dict[int, list[FloatArray]] = {}
-        self._made: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-    def forget(self) -> None:
-        """Begin with other rows."""
-        self._made = {}
-
-    def of(
-        self, piece: int, rows: Array, coefficients: Array, bases: Array, kind: np.dtype[Any]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return rows @ coefficients and rows @ bases in a dtype, made once for these rows."""
-        if piece not in self._made:
-            found = self._memory.setdefault(piece, [])
-            for k, factor in enumerate((coefficients, bases)):
-                shape = rows.shape[0], factor.shape[1]
-                if k == len(found) or found[k].shape[0] < shape[0] or found[k].dtype != kind:
-                    found[k : k + 1] = [np.empty(shape, kind)]
-                np.matmul(rows, factor, out=found[k][: shape[0]], casting="same_kind")
-            self._made[piece] = found[0][: rows.shape[0]], found[1][: rows.shape[0]]
-        return self._made[piece]
 
 
 @dataclass(frozen=True)
@@ -152,7 +125,7 @@ class Separated:
             ends = np.cumsum(part.horner_lengths.ravel())
             polynomials = np.split(coefficients, ends[:-1], axis=1)
             for r, (even, odd) in enumerate(zip(polynomials[0::2], polynomials[1::2], strict=True)):
-                series = _horner(even, t * t) + t[:, None] * _horner(odd, t * t)  # (k, m)
+                series = horner(even, t * t) + t[:, None] * horner(odd, t * t)  # (k, m)
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
         return np.asarray(result, dtype=np.float64)
@@ -196,14 +169,6 @@ class Separated:
                 )
             )
         return result
-
-
-def _horner(coefficients: FloatArray, t: FloatArray) -> FloatArray:
-    """Return polynomials (m, degree + 1), descending, at points (k,): (k, m)."""
-    total = np.zeros((t.size, coefficients.shape[0]), t.dtype)
-    for column in coefficients.T:
-        total = total * t[:, None] + column
-    return total
 
 
 def _coordinate(norm: Array) -> Array:
@@ -326,7 +291,7 @@ def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str
     profile = _profile(network, kind, norms)
     cosines = np.cos(np.linspace(0.0, np.pi, 49))
     cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
-    exact = _square(profile.at_cosines(cosines), norms.size)
+    exact = symmetric(profile.at_cosines(cosines), norms.size)
     miss = float(np.max(np.abs(separated.values(cosines, norms) - exact)))
     if miss > 10.0 * max(_WORST, _TOLERANCE[np.dtype(dtype)]):
         return None
@@ -341,25 +306,9 @@ def _profile(network: Network, kind: str, norms: Array) -> Profile:
     return profile_of_norms(network, kind, norms, scales)
 
 
-def _square(values: Array, count: int) -> Array:
-    """Return symmetric (..., count, count) matrices from their upper triangles."""
-    first, second = np.triu_indices(count)
-    result = np.empty((*values.shape[:-1], count, count))
-    result[..., first, second] = values
-    result[..., second, first] = values
-    return result
-
-
-def _transform(count: int) -> Array:
-    """Return the matrix from values at Chebyshev nodes to coefficients."""
-    vandermonde = chebyshev.chebvander(chebyshev.chebpts1(count), count - 1)
-    weights = np.where(np.arange(count) == 0, 1.0, 2.0) / count
-    return np.asarray(vandermonde.T * weights[:, None])
-
-
 def _truncations(values: Array, count: int) -> Array:
     """Return what interpolation in the norm truncates, at each cosine: its last coefficients."""
-    coefficients = _transform(count) @ _square(values, count)
+    coefficients = transform_of(count) @ symmetric(values, count)
     return np.asarray(np.max(np.abs(coefficients[..., -2:, :]), axis=(-2, -1)))
 
 
@@ -384,9 +333,9 @@ def _reach(truncations: Array, allowed: float) -> tuple[float, float]:
 
 def _part(piece: Piece, count: int, tolerance: float) -> _Part:
     """Find the few functions of the column's norm, and the row's polynomials for each."""
-    transform = _transform(count)
-    matrices = _square(piece.fit(DEGREE)[0], count)  # (degree + 1, count, count)
-    base = _square(piece.bases, count)
+    transform = transform_of(count)
+    matrices = symmetric(piece.fit(DEGREE)[0], count)  # (degree + 1, count, count)
+    base = symmetric(piece.bases, count)
     allowed = _SHARE * tolerance / float(np.max(piece.weights))
     stack = np.concatenate([*matrices, base])
     functions = np.linalg.svd(stack, full_matrices=False)[2]
@@ -434,17 +383,17 @@ def _horner_lengths(sizes: Array, allowed: float, in_cosine: bool) -> npt.NDArra
     in_cosine : bool
         Whether an even function, or an odd one, but for a line, is taken by itself.
     """
-    by_parity = _remainders(sizes[0::2]), _remainders(sizes[1::2])
-    # each half is left half of it
-    needed = [np.count_nonzero(rest > allowed / np.sqrt(2.0), axis=0) for rest in by_parity]
-    lengths = np.maximum(np.stack(needed, axis=1), 1).astype(np.int64)
-    for odd in (0, 1):
-        if in_cosine and np.all(lengths[:, odd] == 1):
-            lengths[:, 1 - odd] = np.maximum(lengths[:, 1 - odd], MIN_HORNER_LENGTH)
-            return lengths
+    lengths = np.ones((sizes.shape[1], 2), dtype=np.int64)
+    for odd in (0, 1):  # each half is left half of it
+        needed = np.count_nonzero(_remainders(sizes[odd::2]) > allowed / np.sqrt(2.0), axis=0)
+        lengths[:, odd] = np.maximum(needed, 1)
+    shorter = int(np.argmin(np.max(lengths, axis=0)))
+    if in_cosine and np.all(lengths[:, shorter] == 1):
+        lengths[:, 1 - shorter] = np.maximum(lengths[:, 1 - shorter], MIN_HORNER_LENGTH)
+        return lengths
     degrees = np.count_nonzero(_remainders(sizes) > allowed, axis=0) - 1
-    both = np.maximum(np.maximum(degrees, 0) // 2 + 1, MIN_HORNER_LENGTH)
-    return np.stack([both, both], axis=1).astype(np.int64)
+    lengths[:] = np.maximum(degrees // 2 + 1, MIN_HORNER_LENGTH)[:, None]
+    return lengths
 
 
 def _remainders(sizes: Array) -> Array:

@@ -59,7 +59,7 @@ def _count(rho, top, bottom, m):
     """Return how many cosines are on the piece."""
     count = 0
     for j in range(m):
-        count += np.int64((rho[j] < top) & (rho[j] >= bottom))
+        count += (rho[j] < top) & (rho[j] >= bottom)
     return count
 
 

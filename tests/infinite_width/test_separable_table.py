@@ -9,11 +9,13 @@ import pytest
 from helpers.tolerances import EPS, EPS32, FREE_NORMS
 
 import fastgram as fg
+from fastgram.devices.scratch import RowFactors
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.infinite_width.integrated_entries import SeparatedEntries
 from fastgram.infinite_width.kernel_function import direct_entries
 from fastgram.infinite_width.separable_table import separate
+from fastgram.kernels.contract import PieceVariable
 from fastgram.matrix.operator import matrix_of
 
 FLOAT = np.dtype(np.float64)
@@ -159,6 +161,37 @@ def test_tables_are_found_again_for_other_rows_of_such_norms():
     network = fg.Network("elu")
     first = separate(network, "gradient", 0.9, 1.9, FLOAT)
     assert separate(network, "gradient", 0.88, 1.95, FLOAT) is first
+
+
+@pytest.mark.parametrize(("name", "longer"), [("erf", 1), ("softplus", 0)])
+def test_odd_and_even_functions_take_one_polynomial(name, longer):
+    """Derivative duals: of an even f' odd after the product with ρ, of 1/2 and an odd one even."""
+    (middle,) = (
+        part
+        for part in separate(fg.Network(name), "gradient", 0.9, 1.4, FLOAT).parts
+        if part.mode == PieceVariable.IN_COSINE
+    )
+    assert np.all(middle.horner_lengths[:, 1 - longer] == 1)
+    assert np.all(middle.horner_lengths[:, longer] > 1)
+
+
+def test_row_factors_are_made_once_for_rows_and_in_memory_that_stays():
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((5, width)) for width in (7, 2)]
+    kept, other = RowFactors(), rng.standard_normal((3, 5))
+    first, second = (rng.standard_normal((n, 5)) for n in (4, 3))
+    made = kept.of(0, first, *factors, FLOAT)
+    assert np.allclose(made[0], first @ factors[0])
+    assert np.allclose(made[1], first @ factors[1])
+    assert kept.of(0, second, *factors, FLOAT)[0] is made[0]
+    kept.forget()
+    again = kept.of(0, other, *factors, FLOAT)
+    assert np.allclose(again[0], other @ factors[0])
+    assert np.shares_memory(again[0], made[0])
+    kept.forget()
+    single = kept.of(0, first, *factors, np.dtype(np.float32))
+    assert single[0].dtype == np.float32
+    assert np.allclose(single[0], first @ factors[0], rtol=1e-5, atol=1e-5)
 
 
 def test_brackets_of_rows_of_many_norms(device):

@@ -17,8 +17,9 @@ from helpers.tolerances import FEW, TABLE, eps, reference
 
 import fastgram as fg
 from fastgram import Network
+from fastgram.devices.scratch import RowFactors
 from fastgram.infinite_width.kernel_function import table_of_norm
-from fastgram.infinite_width.separable_table import RowFactors, separate
+from fastgram.infinite_width.separable_table import separate
 from fastgram.kernels import reference as naive
 from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable, Table
 from fastgram.kernels.cpu import bit_products
