@@ -39,8 +39,7 @@ _COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
 # which are at most 1.
 _TOLERANCE = {np.dtype(np.float64): 6e-15, np.dtype(np.float32): 4e-9}
-# Where the middle may end, the widest first; the last always will do.
-_JOINS = (0.6, 0.4)
+_JOINS = (0.6, 0.4)  # where the middle may end: the last always will do
 _COSINES = np.array([1.0, 0.99, 0.9, 0.5, 0.0, -0.5, -0.9, -0.99, -1.0])
 _WORST = 1e-13  # of the truncation in the norm, with the most nodes
 # An eigenvector goes where all that goes from a coefficient is below this many tolerances: below
