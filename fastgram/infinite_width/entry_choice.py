@@ -119,9 +119,11 @@ def _of_many_norms(
         return IntegratedEntries(*sides, pairs)
     if separated.holds_everywhere:
         return SeparatedEntries(*sides, separated, None)
-    entries = SeparatedEntries(
-        *sides, separated, DirectPairs(network, kind, rows.norms, columns.norms)
-    )
+    if lines_of(network.activation) is not None:  # which cost nothing to make
+        return SeparatedEntries(*sides, separated, _pairs_of(network, kind, rows, columns))
+    # polynomials of layers are made where a sample has pairs that need them
+    few = DirectPairs(network, kind, rows.norms, columns.norms)
+    entries = SeparatedEntries(*sides, separated, few)
     outside = entries.fraction_outside()
     if outside > 0.0:
         pairs = _pairs_of(network, kind, rows, columns)

@@ -10,6 +10,7 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entries import TabledEntries, ZeroEntries
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
+from fastgram.infinite_width.pairs.line_pairs import LinePairs
 
 FLOAT = np.dtype(np.float64)
 MANY = np.linspace(1.0, 1.5, 40)
@@ -42,6 +43,16 @@ def test_the_class(network, norms, kind, expected):
     assert entries.in_place == (expected is TabledEntries)
     assert entries.shape == (len(norms),) * 2
     assert entries.symmetric
+
+
+@pytest.mark.slow
+def test_pairs_of_lines_are_never_integrated_one_by_one():
+    entries = entries_of(fg.Network("relu", depth=2, bias_variance=0.1), MANY)
+    assert type(entries) is SeparatedEntries
+    assert not entries.separated.holds_everywhere
+    assert isinstance(entries.pairs, LinePairs)
+    few = entries_of(fg.Network("relu6"), MANY[:3])
+    assert isinstance(few.pairs, LinePairs)
 
 
 @pytest.mark.slow
