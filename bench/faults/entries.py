@@ -166,7 +166,6 @@ FAULTS = [
         "infinite_width/pairs/line_pairs",
         "infinite_width/test_line_pairs.py -k 'rules_that or norms_that'",
         ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "2.0 * FUNCTION_ERROR + _ALLOWED"),
-        ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "0.01 * own"),
         ("_MARGIN * float(max(changes))", "0.1 * float(max(changes))"),
     ),
     *_in(
