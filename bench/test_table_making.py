@@ -116,7 +116,7 @@ def ntk_of(name: str, depth: int) -> Array:
         tangent = covariance + tangent * dual(theta, q, True)
         q = float(covariance[0])
         theta = np.arccos(np.minimum(covariance / q, 1.0))
-    return tangent
+    return np.asarray(tangent, dtype=np.float64)
 
 
 # --- the two ----------------------------------------------------------------------------------
