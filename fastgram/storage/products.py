@@ -1,7 +1,8 @@
 """Products with a matrix on disk: each block of the upper triangle is read once a pass.
 
-The traversal is that of computed tiles, and a tile is a block: threads read while others multiply,
-so that several blocks are on their way from the disk, and sums come about in one order.
+A block is read strip by strip, and a strip multiplied, with its transpose, while it is in a cache.
+More threads work than there are processors, so that some can wait for the disk; what they make of
+blocks is added up in one order, and has the same bits on any number of them.
 """
 
 from __future__ import annotations
@@ -10,80 +11,48 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fastgram.devices.device import Device
-from fastgram.matrix.consumers import Consumer, Fanout, Multiply, Store, VisitTiles
-from fastgram.matrix.traversal import each_tile
-from fastgram.storage.formats.block_io import read_block, read_diagonal
+from fastgram.devices.cpu import CPU
+from fastgram.storage.formats.block_io import read_diagonal, reading
+from fastgram.storage.formats.grid import Grid
 from fastgram.storage.formats.layout import Layout
 from fastgram.support.arrays import Array, blocks
 from fastgram.support.scaling import scaled
-from fastgram.support.threads import thread_count
+from fastgram.support.threads import in_order, thread_count
 
 __all__ = ["StoredMatrix"]
 
-Block = npt.NDArray[np.floating]
+Visitor = Callable[[slice, slice, Array], None]
 
-# Threads beyond those that multiply, so that some can wait for the disk; and all of them, for each
-# has a block in memory.
-_READERS, _MOST_THREADS = 2, 8
-# Rows of a block that are multiplied at a time: in a second-level cache, for they are read twice.
+# Threads beyond those that multiply.
+_READERS = 2
+# Rows of a strip: with all columns of a block they fill a second-level cache.
 _STRIP = 64
 
 
+@dataclass(frozen=True)
 class StoredMatrix:
-    """A symmetric matrix on disk, of which the upper triangle is read.
+    """A symmetric matrix in a finished file, of which the upper triangle is read.
 
-    Parameters
+    Attributes
     ----------
     layout : Layout
-        Of a finished file.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout, self.grid = layout, layout.grid
-
-    # --- what a traversal takes ---
-
-    in_place = True
+    layout: Layout
 
     @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """That of the file."""
-        return self.grid.dtype
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.grid.n, self.grid.n
-
-    def block(self, i: slice, j: slice, device: Device, scratch: Block, out: Block) -> None:
-        """Fill `out` with a block of the file."""
-        side = self.grid.side
-        target = out if out.dtype == self.dtype else scratch
-        read_block(self._layout, i.start // side, j.start // side, target)
-        if target is not out:
-            out[...] = target
-
-    # --- what is done with it ---
+    def grid(self) -> Grid:
+        """The blocks."""
+        return self.layout.grid
 
     def multiply(self, V: Array, exponent: int = 0) -> Array:
         """Return 2**-exponent·A @ V, (n, b) float64."""
-        out = np.zeros(V.shape)
-        self._each(self._multiplication(V, out, exponent))
-        return out
+        return self._pass(V, exponent, False)[0]
 
     def with_row_sums(self, V: Array, exponent: int) -> tuple[Array, Array]:
-        """Return the same, and the sums of |entries| along each row, (n,)."""
-        out, sums = np.zeros(V.shape), np.zeros((self.grid.n, 1))
-        ones = np.ones_like(sums)
-        both = [
-            self._multiplication(V, out, exponent),
-            self._multiplication(ones, sums, exponent, absolute=True),
-        ]
-        self._each(Fanout([*both], self.dtype))
-        return out, sums[:, 0]
+        """Return the same, and the sums of 2**-exponent·|entries| along each row, (n,)."""
+        return self._pass(V, exponent, True)
 
     @property
     def summands(self) -> int:
@@ -92,45 +61,87 @@ class StoredMatrix:
 
     def dense(self) -> Array:
         """Return the matrix, (n, n) float64."""
-        out = np.empty(self.shape)
-        self._each(Store(out, symmetric=True, dtype=out.dtype))
+        out = np.empty((self.grid.n, self.grid.n))
+
+        def write(rows: slice, columns: slice, block: Array) -> None:
+            out[rows, columns] = block
+            out[columns, rows] = block.T
+
+        self.visit(write)
         return out
 
     def diagonal(self) -> Array:
         """Return the diagonal, (n,) float64."""
-        return read_diagonal(self._layout).astype(np.float64)
+        return read_diagonal(self.layout).astype(np.float64)
 
-    def visit(self, visitor: Callable[[slice, slice, Array], None]) -> None:
-        """Hand the lower triangle, in blocks that last as long as the call, to a function."""
-        self._each(VisitTiles(lambda device, i, j, block: visitor(i, j, block)))
+    def visit(self, visitor: Visitor) -> None:
+        """Hand the lower triangle, in blocks, to a function of rows, columns and block."""
+        parts = self.grid.parts
 
-    def _multiplication(
-        self, V: Array, out: Array, exponent: int, absolute: bool = False
-    ) -> _MultiplyStrips:
-        V = np.ascontiguousarray(V, dtype=np.float64)
-        return _MultiplyStrips(V, out, absolute, dtype=self.dtype, exponent=exponent)
+        def hand_on(block: tuple[int, int]) -> None:
+            i, j = block
+            values = np.empty((_length(parts[i]), _length(parts[j])), self.grid.dtype)
+            with reading(self.layout, i, j) as read:
+                read(0, values)
+            visitor(parts[j], parts[i], values.astype(np.float64, copy=False).T)
 
-    def _each(self, consumer: Consumer) -> None:
-        threads = min(thread_count() + _READERS, _MOST_THREADS)
-        each_tile(self, consumer, tile=self.grid.side, threads=threads)
+        for _ in in_order(hand_on, self.grid.upper):
+            pass
+
+    def _pass(self, V: Array, exponent: int, with_sums: bool) -> tuple[Array, Array]:
+        columns = V.shape[1]
+        V = CPU.columns_of(np.ascontiguousarray(V, dtype=np.float64))
+        out, sums = np.zeros(V.shape), np.zeros(self.grid.n)
+        parts = self.grid.parts
+        threads = thread_count() + _READERS
+
+        def multiplied(block: tuple[int, int]) -> _Part:
+            i, j = block
+            part = _Part(V[parts[i]], V[parts[j]], i == j)
+            rows = np.empty((_STRIP, _length(parts[j])), self.grid.dtype)
+            with reading(self.layout, i, j) as read:
+                for strip in blocks(_length(parts[i]), _STRIP):
+                    stored = rows[: _length(strip)]
+                    read(strip.start, stored)
+                    values = scaled(stored.astype(np.float64, copy=False), -exponent)
+                    part.take(strip, values)
+                    if with_sums:
+                        part.take_sums(strip, abs(values))
+            return part
+
+        upper = self.grid.upper
+        made = in_order(multiplied, upper, threads)
+        for (i, j), part in zip(upper, made, strict=True):
+            out[parts[i]] += part.of_rows
+            sums[parts[i]] += part.row_sums
+            if i != j:
+                out[parts[j]] += part.of_columns
+                sums[parts[j]] += part.column_sums
+        return out[:, :columns], sums  # without the padding
 
 
-@dataclass
-class _MultiplyStrips(Multiply):
-    """Multiplies tiles that are larger than a cache, strip by strip, by a power of two as well."""
+class _Part:
+    """What a block adds to a product: to the rows of it, and by its transpose to the columns."""
 
-    exponent: int = 0
+    def __init__(self, left: Array, right: Array, is_diagonal: bool) -> None:
+        self._left, self._right, self._is_diagonal = left, right, is_diagonal
+        self.of_rows, self.of_columns = np.zeros(left.shape), np.zeros(right.shape)
+        self.row_sums, self.column_sums = np.zeros(len(left)), np.zeros(len(right))
+        self._multiplier = CPU.multiplier(left.shape[1])
 
-    def take(self, device: Device, i: slice, j: slice, tile: Block, row: Array) -> Array | None:
-        """Multiply the tile into the row's sum, and its transpose."""
-        V = self._blocks[device]
-        part = None if i == j else np.zeros((tile.shape[1], V.shape[1]))
-        for strip in blocks(tile.shape[0], _STRIP):
-            values = scaled(tile[strip].astype(np.float64, copy=False), -self.exponent)
-            if self.absolute:
-                values = abs(values)
-            if part is None:
-                row[strip] += values @ V[j]
-            else:
-                self._multipliers[device](values, V[j], V[i][strip], row[strip], part)
-        return part
+    def take(self, strip: slice, values: Array) -> None:
+        """Multiply some rows of the block."""
+        rows = self.of_rows[strip]
+        if self._is_diagonal:
+            rows += values @ self._right
+        else:
+            self._multiplier(values, self._right, self._left[strip], rows, self.of_columns)
+
+    def take_sums(self, strip: slice, sizes: Array) -> None:
+        """Add up the absolute values of some rows of the block."""
+        self.row_sums[strip] = sizes.sum(axis=1)
+        self.column_sums += sizes.sum(axis=0)
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)

@@ -130,7 +130,7 @@ def build(
     X, from_gpu = host_rows(X, devices)
     rows, net = as_rows(X, own=not from_gpu), as_network(network)
     as_choice("kind", kind, KINDS)
-    grid = Grid(rows.shape[0], side_of(rows.shape[0]), as_dtype(dtype))
+    grid = Grid(rows.shape[0], side_of(rows.shape[0], ending), as_dtype(dtype))
     progress = as_flag("progress", progress)
     asked = Manifest(
         n=grid.n,

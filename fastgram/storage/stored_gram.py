@@ -35,7 +35,7 @@ class StoredGram(CheckedOperator, ProblemSource):
     def __init__(self, path: Path, manifest: Manifest, matrix: StoredMatrix) -> None:
         self.path = path
         self._manifest, self._matrix, self._home = manifest, matrix, CPU
-        super().__init__(np.dtype(np.float64), matrix.shape)
+        super().__init__(np.dtype(np.float64), (manifest.n, manifest.n))
 
     def __repr__(self) -> str:
         facts = self._manifest

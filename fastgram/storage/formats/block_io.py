@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from fastgram.storage.formats.grid import Place
 from fastgram.storage.formats.layout import Layout
 
-__all__ = ["read_block", "read_diagonal", "write_block"]
+__all__ = ["read_diagonal", "reading", "write_block"]
 
 Block = npt.NDArray[np.floating]
 
@@ -30,25 +32,33 @@ def write_block(layout: Layout, i: int, j: int, block: Block) -> None:
             sync_folder(place.path.parent)
 
 
-def read_block(layout: Layout, i: int, j: int, out: Block) -> None:
-    """Fill a contiguous array, of the block's shape and dtype, with block (i, j).
+@contextmanager
+def reading(layout: Layout, i: int, j: int) -> Iterator[Callable[[int, Block], None]]:
+    """Open block (i, j), for a function that fills an array with whole rows from a first one on.
+
+    The array is contiguous, of the stored dtype and the width of the block.
 
     Raises
     ------
     ValueError
-        If the file ends before it, or is missing.
+        If the file ends before them, or is missing.
     """
-    place, width = layout.place(i, j), out.shape[1] * out.itemsize
-    with _opened(place) as file:
-        if place.stride == width:
-            _read_at(file, place.offset, out)
+    place = layout.place(i, j)
+
+    def read(first: int, out: Block) -> None:
+        start = place.offset + first * place.stride
+        if place.stride == out.shape[1] * out.itemsize:
+            _read_at(file, start, out)
         elif place.is_chunk:
             rows = np.empty((out.shape[0], place.stride // out.itemsize), out.dtype)
-            _read_at(file, place.offset, rows)
+            _read_at(file, start, rows)
             out[...] = rows[:, : out.shape[1]]
         else:
             for row, values in enumerate(out):
-                _read_at(file, place.offset + row * place.stride, values)
+                _read_at(file, start + row * place.stride, values)
+
+    with _opened(place) as file:
+        yield read
 
 
 def read_diagonal(layout: Layout) -> Block:

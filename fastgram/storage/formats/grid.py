@@ -15,7 +15,7 @@ __all__ = ["Grid", "Place", "side_of"]
 
 # Rows of a block, in the CPU's tiles, so that entries have the bits that `gram` gives them: large
 # enough for a disk to be read at its speed, small enough for some to be in memory.
-_TILES = (3, 4, 5, 6)
+_TILES = (2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,15 @@ class Place(NamedTuple):
     is_chunk: bool
 
 
-def side_of(n: int) -> int:
-    """Return the rows of a block of a matrix of order n.
+def side_of(n: int, ending: str) -> int:
+    """Return the rows of a block of a matrix of order n in a file of this ending.
 
-    Where there are several, the number with the least beyond the end of the matrix, which the
-    chunks of HDF5 and Zarr store too.
+    Where there are several, the largest that there may be; in chunks, which are padded at the end
+    of the matrix, those with the least padding.
     """
     sides = [count * CPU.tile for count in _TILES]
     if n <= sides[-1]:
         return n
+    if ending == ".npy":
+        return sides[-1]
     return min(reversed(sides), key=lambda side: -(-n // side) * side)
