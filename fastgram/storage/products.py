@@ -1,12 +1,13 @@
 """Products with a matrix on disk: each block of the upper triangle is read once a pass.
 
 A block is read strip by strip, and a strip multiplied, with its transpose, while it is in a cache.
-More threads work than there are processors, so that some can wait for the disk; what they make of
-blocks is added up in one order, and has the same bits on any number of them.
+There are more threads than may multiply at a time, so that some can wait for the disk; what they
+make of blocks is added up in one order, and has the same bits on any number of them.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -93,7 +94,8 @@ class StoredMatrix:
         V = CPU.columns_of(np.ascontiguousarray(V, dtype=np.float64))
         out, sums = np.zeros(V.shape), np.zeros(self.grid.n)
         parts = self.grid.parts
-        threads = thread_count() + _READERS
+        processors = thread_count()
+        busy = threading.BoundedSemaphore(processors)
 
         def multiplied(block: tuple[int, int]) -> _Part:
             i, j = block
@@ -103,14 +105,15 @@ class StoredMatrix:
                 for strip in blocks(_length(parts[i]), _STRIP):
                     stored = rows[: _length(strip)]
                     read(strip.start, stored)
-                    values = scaled(stored.astype(np.float64, copy=False), -exponent)
-                    part.take(strip, values)
-                    if with_sums:
-                        part.take_sums(strip, abs(values))
+                    with busy:
+                        values = scaled(stored.astype(np.float64, copy=False), -exponent)
+                        part.take(strip, values)
+                        if with_sums:
+                            part.take_sums(strip, abs(values))
             return part
 
         upper = self.grid.upper
-        made = in_order(multiplied, upper, threads)
+        made = in_order(multiplied, upper, processors + _READERS)
         for (i, j), part in zip(upper, made, strict=True):
             out[parts[i]] += part.of_rows
             sums[parts[i]] += part.row_sums

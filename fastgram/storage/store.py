@@ -156,8 +156,11 @@ def build(
         with late_stage(progress, "tables" if net.width is None else "features"):
             entries = blocks_of(net, kind, rows, None, grid.dtype)
         if begun.done == 0:
-            begun.write(target)
-            layout.lay_out()
+            try:
+                begun.write(target)
+                layout.lay_out()
+            except OSError as error:
+                raise _worded(error, target) from None
         with devices[0].context():
             _Build(target, layout, begun, entries, devices, tell).run(progress)
         os.replace(layout.path, target)
@@ -221,6 +224,12 @@ def _require_disk(target: Path, layout: Layout, begun: Manifest) -> int:
     return free
 
 
+def _worded(error: OSError, target: Path, *more: str) -> OSError:
+    """Return an error of the system that names the matrix, whichever file it came from."""
+    reason = error.strerror or " ".join(str(error).split())
+    return OSError(error.errno, "; ".join([reason, *more]), str(target))
+
+
 def _size(count: int) -> str:
     power = min((len(str(count)) - 1) // 3, 4)
     return f"{count / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
@@ -254,8 +263,7 @@ class _Build:
             with progress_bar(progress, total, title, "entry") as tick:
                 self._store(left, tick)
         except OSError as error:
-            reason = f"{error.strerror or error}; {self._reached()}"
-            raise OSError(error.errno, reason, str(self._target)) from None
+            raise _worded(error, self._target, self._reached()) from None
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{self._target}: {self._reached()}") from None
 

@@ -36,6 +36,7 @@ class Hdf5File:
             how.set_chunk((grid.side, grid.side))
             how.set_alloc_time(h5.h5d.ALLOC_TIME_EARLY)
             how.set_fill_time(h5.h5d.FILL_TIME_NEVER)
+            how.set_obj_track_times(False)  # or the bits would tell when
             space = h5.h5s.create_simple((grid.n, grid.n))
             h5.h5d.create(file.id, DATASET.encode(), h5.h5t.py_create(grid.dtype), space, how)
 
