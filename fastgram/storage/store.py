@@ -151,10 +151,10 @@ def build(
     with only_writer(layout.path, layout.is_folder):
         begun = _begun(target, asked, layout)
         free = _require_disk(target, layout, begun)
-        rest = f"; {begun.done} of {begun.blocks} blocks are stored" if begun.done else ""
-        tell(f"{words}, of {_size(free)} free{rest}")
         with late_stage(progress, "tables" if net.width is None else "features"):
             entries = blocks_of(net, kind, rows, None, grid.dtype)
+        rest = f"; {begun.done} of {begun.blocks} blocks are stored" if begun.done else ""
+        tell(f"{words}, of {_size(free)} free{rest}")
         if begun.done == 0:
             try:
                 begun.write(target)
