@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows: nothing keeps a second process off there
-    fcntl = None  # type: ignore[assignment]
+from typing import Any
 
 __all__ = ["is_empty", "only_writer"]
+
+# Nothing keeps a second process off where there is none, on Windows.
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
 
 @contextmanager
@@ -20,8 +20,7 @@ def only_writer(path: Path, folder: bool) -> Iterator[None]:
     """Hold the lock of a file or folder, which is made where there is none.
 
     It is `flock`'s: the system drops it when the process ends, however that comes about. Windows
-    has none, and no lock is taken there. What was made, and is still empty when the block ends in
-    an error, is removed.
+    has none, and no lock is taken there. What was made, and is still empty at the end, is removed.
 
     Raises
     ------
@@ -33,18 +32,20 @@ def only_writer(path: Path, folder: bool) -> Iterator[None]:
     made = not path.exists()
     if folder:
         path.mkdir(exist_ok=True)
+    elif fcntl is None:
+        path.touch()
+    if fcntl is None:
+        yield
+        return
     descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if fcntl is not None:
-            _lock(descriptor, path)
+        _lock(descriptor, path)
         try:
             yield
-        except BaseException:
-            if made:
-                with suppress(OSError):
-                    if is_empty(path):
-                        path.rmdir() if folder else path.unlink()
-            raise
+        finally:
+            with suppress(OSError):
+                if made and _is_ours(descriptor, path) and is_empty(path):
+                    path.rmdir() if folder else path.unlink()
     finally:
         os.close(descriptor)
 
@@ -57,9 +58,13 @@ def is_empty(path: Path) -> bool:
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held, there = os.fstat(descriptor), os.stat(path)
-        mine = (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
+        held = _is_ours(descriptor, path)
     except (BlockingIOError, FileNotFoundError):
-        mine = False
-    if not mine:  # or it was finished, and renamed, since it was opened
+        held = False
+    if not held:  # or it was finished, and renamed, since it was opened
         raise ValueError(f"{path}: another process is writing it")
+
+
+def _is_ours(descriptor: int, path: Path) -> bool:
+    """Whether what was opened is what is there now."""
+    return os.path.samestat(os.fstat(descriptor), os.stat(path))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from fastgram.network.activations import Activation, family_of
 from fastgram.network.network import Network
 from fastgram.storage.formats.block_io import sync_folder
+from fastgram.storage.formats.grid import Grid
 
 __all__ = ["Manifest", "fingerprint", "manifest_of", "network_facts"]
 
@@ -31,6 +32,12 @@ _DIFFERENCES = {
     "network": "another network",
     "n": "{} rows, not {}",
     "data": "other rows",
+}
+# What tells one way to make a matrix from another.
+_WAYS = {
+    "version": "by fastgram {}, not {}",
+    "device": "on device {}, not {}",
+    "side": "in blocks of {} rows, not {}",
 }
 
 
@@ -86,28 +93,36 @@ class Manifest:
             raise
         sync_folder(target.parent)
 
+    @property
+    def grid(self) -> Grid:
+        """The blocks."""
+        return Grid(self.n, self.side, np.dtype(self.dtype))
+
     def check_same(self, asked: Manifest, path: Path) -> None:
-        """Refuse to take one matrix for another, or to go on in another way than it was begun.
+        """Refuse to take one matrix for another.
 
         Raises
         ------
         ValueError
         """
-        pairs = {name: (getattr(self, name), getattr(asked, name)) for name in _DIFFERENCES}
         for name, words in _DIFFERENCES.items():
-            here, other = pairs[name]
+            here, other = getattr(self, name), getattr(asked, name)
             if here != other:
                 told = words.format(here, other)
                 raise ValueError(f"{path} is a matrix of {told}: give another name")
-        if self.finished:
-            return
-        for name, word in (("version", "fastgram"), ("device", "device")):
+
+    def check_same_way(self, asked: Manifest, path: Path) -> None:
+        """Refuse to go on with a matrix in a way that may give its entries other last bits.
+
+        Raises
+        ------
+        ValueError
+        """
+        for name, words in _WAYS.items():
             here, other = getattr(self, name), getattr(asked, name)
-            if here != other:  # whose entries may differ in the last bits
-                raise ValueError(
-                    f"{path} was begun by {word} {here}, not {other}: go on with that, or give"
-                    " another name"
-                )
+            if here != other:
+                told = words.format(here, other)
+                raise ValueError(f"{path} was begun {told}: go on with that, or give another name")
 
 
 def manifest_path(path: Path) -> Path:

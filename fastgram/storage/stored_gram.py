@@ -11,7 +11,6 @@ import numpy as np
 from fastgram.devices.cpu import CPU
 from fastgram.eigenvalues.problem import Problem, ProblemSource
 from fastgram.matrix.checked_operator import CheckedOperator
-from fastgram.storage.formats.grid import Grid
 from fastgram.storage.formats.layout import layout_of
 from fastgram.storage.manifest import Manifest, manifest_of
 from fastgram.storage.problem import StoredProblem
@@ -118,8 +117,7 @@ def open_gram(path: str | os.PathLike[str]) -> StoredGram:
             f"{target} has no manifest {target.name}.json beside it: it was not stored by fastgram,"
             " or moved without it"
         )
-    grid = Grid(found.n, found.side, np.dtype(found.dtype))
-    layout = layout_of(target, grid, ending)
+    layout = layout_of(target, found.grid, ending)
     if not found.finished or not layout.is_laid_out():
         raise ValueError(f"{target} is not what its manifest says")
     return StoredGram(target.absolute(), found, StoredMatrix(layout))

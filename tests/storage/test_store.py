@@ -219,7 +219,7 @@ def test_functions_of_the_users_are_told_by_their_values(path, X, small_blocks, 
 
 
 @pytest.mark.parametrize(
-    ("field", "words"), [("version", "fastgram 0.0"), ("device", "device 0.0")]
+    ("field", "words"), [("version", "by fastgram 0.0"), ("device", "on device 0.0")]
 )
 def test_made_in_another_way(field, words, path, X, small_blocks, stop_after, refuses):
     """Its bits might be others, which is nothing to a matrix that is whole."""
@@ -228,7 +228,7 @@ def test_made_in_another_way(field, words, path, X, small_blocks, stop_after, re
         fg.store_gram(path, X)
     found = manifest_of(path)
     Manifest(**{**vars(found), field: "0.0"}).write(path)
-    with refuses(ValueError, f"was begun by {words}"):
+    with refuses(ValueError, f"was begun {words}"):
         fg.store_gram(path, X)
     found.write(path)
     fg.store_gram(path, X)
@@ -336,6 +336,39 @@ def test_a_disk_that_is_full(path, X, small_blocks, stop_after, refuses, read_ba
         fg.store_gram(path, X)
     fg.store_gram(path, X)
     assert np.allclose(read_back(path), fg.gram(X), atol=TABLE)
+
+
+def test_finished_by_another_process_in_between(
+    path, X, small_blocks, refuses, monkeypatch, read_back
+):
+    """Between the look at what is there and the lock: it is neither built again nor overwritten."""
+    hold = store.only_writer
+
+    def late(*arguments):
+        monkeypatch.setattr(store, "only_writer", hold)
+        fg.store_gram(path, X)
+        monkeypatch.setattr(store, "write_block", None)
+        return hold(*arguments)
+
+    monkeypatch.setattr(store, "only_writer", late)
+    with refuses(ValueError, "is a matrix of another network"):
+        fg.store_gram(path, X, "tanh")
+    fg.store_gram(path, X)
+    assert names(path.parent) == [path.name, f"{path.name}.json"]
+    assert np.allclose(read_back(path), fg.gram(X), atol=TABLE)
+
+
+def test_blocks_of_another_size(path, X, small_blocks, stop_after, refuses, monkeypatch):
+    stop_after(3, RuntimeError("killed"))
+    with pytest.raises(RuntimeError):
+        fg.store_gram(path, X)
+    monkeypatch.setattr(store, "side_of", lambda n, ending: SIDE + 1)
+    with refuses(ValueError, f"was begun in blocks of {SIDE} rows, not {SIDE + 1}"):
+        fg.store_gram(path, X)
+    monkeypatch.setattr(store, "side_of", lambda n, ending: SIDE)
+    fg.store_gram(path, X)
+    monkeypatch.setattr(store, "side_of", lambda n, ending: SIDE + 1)
+    fg.store_gram(path, X)
 
 
 def test_a_second_process(path, X, small_blocks, refuses):
