@@ -43,21 +43,35 @@ def reading(layout: Layout, i: int, j: int) -> Iterator[Callable[[int, Block], N
     ValueError
         If the file ends before them, or is missing.
     """
-    place = layout.place(i, j)
+    place, part = layout.place(i, j), layout.grid.parts[i]
+    asked = 0
+
+    def ask(stop: int, width: int) -> None:
+        """Have the system fetch rows up to one, and nothing that lies between them."""
+        nonlocal asked
+        for row in range(asked, min(stop, part.stop - part.start)):
+            start = place.offset + row * place.stride
+            os.posix_fadvise(file.fileno(), start, width, os.POSIX_FADV_WILLNEED)
+            asked = row + 1
 
     def read(first: int, out: Block) -> None:
-        start = place.offset + first * place.stride
-        if place.stride == out.shape[1] * out.itemsize:
+        start, width = place.offset + first * place.stride, out.shape[1] * out.itemsize
+        if place.stride == width:
             _read_at(file, start, out)
         elif place.is_chunk:
             rows = np.empty((out.shape[0], place.stride // out.itemsize), out.dtype)
             _read_at(file, start, rows)
             out[...] = rows[:, : out.shape[1]]
         else:
+            if advises:
+                ask(first + 2 * len(out), width)  # the next ones, while these are worked on
             for row, values in enumerate(out):
                 _read_at(file, start + row * place.stride, values)
 
     with _opened(place) as file:
+        advises = hasattr(os, "posix_fadvise") and not place.is_chunk and len(layout.grid.parts) > 1
+        if advises:  # or it would read on, over what is not needed
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         yield read
 
 
