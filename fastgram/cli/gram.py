@@ -74,7 +74,7 @@ def gram(
     sample = sample_of(data, columns, drop, label)
     X = scaled_rows(sample, rows)
     task = Task(X, sample.source, rows, operator, {}, sample.columns, sample.told, sample.lines)
-    heading = [task.heading("storing the", networks, networks[0].activation.name)]
+    heading = [task.heading("the", networks, networks[0].activation.name)]
 
     def tell(line: str) -> None:  # of a build that nothing speaks against
         while heading:

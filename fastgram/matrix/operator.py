@@ -312,7 +312,8 @@ class GramOperator(CheckedOperator):
             numbers = dask.array.arange(op.shape[0], chunks=500)
             K = numbers.map_blocks(
                 lambda part: op.rows(slice(part[0], part[-1] + 1)),
-                new_axis=1, chunks=(numbers.chunks[0], (op.shape[1],)), dtype="float64",
+                new_axis=1, chunks=(numbers.chunks[0], (op.shape[1],)),
+                dtype="float64", meta=np.empty((0, 0)),
             )
 
         Products by parts of X need no entry stored: ``GramOperator(X[part], network, Y=X) @ V``.

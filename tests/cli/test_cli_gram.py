@@ -45,7 +45,7 @@ def test_a_matrix(run, rows, unit, tmp_path):
     path = tmp_path / "K.npy"
     status, out, err = run("gram", rows, path, "-a", "elu")
     n, d = X.shape
-    title = f"storing the gradient Gram matrix of {rows}, {n} x {d}, rows scaled to norm 1, elu\n"
+    title = f"the gradient Gram matrix of {rows}, {n} x {d}, rows scaled to norm 1, elu\n"
     assert (status, out) == (0, title)
     assert err.startswith(f"fastgram: {path}: {n} x {n} float64, ")
     assert err.count("\n") == 1

@@ -169,6 +169,18 @@ def test_brackets_are_of_the_matrix_as_stored(method, path, X, small_blocks, rea
         assert ideal.upper < answer.smallest.lower or answer.smallest.upper < ideal.lower
 
 
+def test_a_rounded_matrix_may_have_negative_eigenvalues(path, small_blocks, read_back):
+    """As the ideal one has not: zeros are rounded to either side."""
+    fg.store_gram(path, fg.datasets.circle(N), "polynomial", dtype="float32")
+    values = np.linalg.eigvalsh(read_back(path).astype(np.float64))
+    assert values[0] < -1e-9
+    op = fg.open_gram(path)
+    for method in ("dense", "lanczos", "certified"):
+        smallest = fg.extreme_eigenvalues(op, method=method).smallest
+        assert smallest.lower <= values[0] <= smallest.upper < 0.0
+    assert fg.spectral_density(op, probes=N).lower[0] <= values[0]
+
+
 @pytest.mark.parametrize("method", ["dense", "lanczos", "certified"])
 def test_brackets_are_those_of_the_array(method, stored, read_back, path):
     of_file = fg.extreme_eigenvalues(stored, method=method)
