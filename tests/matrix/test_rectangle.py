@@ -182,8 +182,10 @@ def test_rows_have_the_bits_of_the_matrix(part, op, X, dtype, device):
     assert found.base is None  # it keeps no more than it shows
 
 
+@pytest.mark.slow
 def test_rows_in_parts_are_symmetric(X):
-    op = GramOperator(X, fg.Network("elu", width=17))
+    """Of rows of many norms too, whose entries are sums of terms, not the same across."""
+    op = GramOperator(X * np.linspace(1.0, 2.0, N)[:, None], "tanh")
     whole = np.vstack([op.rows(slice(k, k + 100)) for k in range(0, N, 100)])
     assert np.array_equal(whole, whole.T)
     assert np.array_equal(whole, op.dense())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from helpers.tolerances import EPS, FEW
 from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg
 
 import fastgram as fg
-from fastgram.storage import products, store
+from fastgram.kernels.cpu import llvm_vectors
+from fastgram.storage import problem, products, store
 from fastgram.storage.store import partial_of
+from fastgram.support.rounding import gamma
 
 
 def rounding(dense, V):
@@ -82,6 +85,17 @@ def test_strips_within_blocks(tmp_path, monkeypatch, read_back):
         assert np.all(np.abs(fg.open_gram(path) @ V - dense @ V) <= rounding(dense, V))
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_blocks_padded_for_wide_registers(wide, stored, read_back, path, monkeypatch):
+    monkeypatch.setattr(llvm_vectors, "has_avx512", lambda: wide)
+    dense = read_back(path)
+    for b in (1, 2, 8, 9):
+        V = vectors(b=b)
+        product = stored @ V
+        assert product.shape == V.shape
+        assert np.all(np.abs(product - dense @ V) <= rounding(dense, V))
+
+
 def test_the_same_bits_on_any_number_of_threads(stored):
     V, found = vectors(b=5), []
     for threads in (1, 2, 5):
@@ -99,6 +113,7 @@ def test_no_more_threads_multiply_than_may(stored, monkeypatch):
     def counted(self, strip, values):
         together[0] += 1
         most[0] = max(most[0], together[0])
+        time.sleep(0.002)  # others would come in
         take(self, strip, values)
         together[0] -= 1
 
@@ -193,6 +208,23 @@ def test_brackets_are_those_of_the_array(method, stored, read_back, path):
         assert other.lower <= one.upper
     assert of_file.noise_floor <= 2.0 * of_array.noise_floor
     assert of_file.noise_floor > 0.0
+
+
+@pytest.mark.parametrize("network", ["relu", fg.Network("tanh", weight_variance=1e-120)], ids=str)
+def test_what_products_round(network, path, X, small_blocks, read_back, monkeypatch):
+    """Row sums of |A| and the length of sums, which the noise floor is made of."""
+    fg.store_gram(path, X[::-1] * np.linspace(1.0, 2.0, N)[:, None], network)
+    stored = fg.open_gram(path).symmetric_problem()
+    dense = read_back(path) * 2.0**-stored.exponent
+    exact = np.abs(dense).sum(axis=1)
+    assert np.argmax(exact) > SIDE  # below the first blocks
+    stored.multiply(vectors())
+    assert np.isclose(stored.absolute_row_sum(), exact.max(), rtol=1e-13)
+    assert stored.summands() >= SIDE + 4
+    assert stored.noise_floor(1.0) >= gamma(SIDE + 4) * exact.max()
+    assert stored.noise_floor(1.0, 9) >= 3 * gamma(SIDE + 4) * exact.max()
+    monkeypatch.setattr(problem, "DENORMAL", 1e-3)  # what an entry may lose in being scaled
+    assert fg.open_gram(path).symmetric_problem().noise_floor(1.0) >= N * 1e-3
 
 
 def test_a_matrix_far_from_1(path, X, small_blocks, read_back):
