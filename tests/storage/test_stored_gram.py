@@ -307,14 +307,12 @@ def test_without_a_manifest(stored, path, refuses):
         fg.open_gram(path)
 
 
-def test_one_that_was_cut_short(tmp_path, X, small_blocks, refuses):
-    for ending in (".npy", ".h5"):
-        path = tmp_path / f"K{ending}"
-        fg.store_gram(path, X)
-        op = fg.open_gram(path)
-        os.truncate(path, path.stat().st_size - 8 * N * SIDE)
-        with refuses(ValueError, str(path), "is cut short"):
-            op @ np.ones(N)
+def test_one_that_was_cut_short(stored, path, refuses):
+    cut = path / "c" / "3" / "3" if path.is_dir() else path  # the last block
+    os.truncate(cut, cut.stat().st_size - 8 * (SIDE if path.is_dir() else N) * SIDE)
+    with refuses(ValueError, str(cut), "is cut short"):
+        stored @ np.ones(N)
+    if path.is_file():
         with refuses(ValueError, str(path), "is not what its manifest says"):
             fg.open_gram(path)
 
