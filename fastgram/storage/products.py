@@ -84,6 +84,8 @@ class StoredMatrix:
             values = np.empty((_length(parts[i]), _length(parts[j])), self.grid.dtype)
             with reading(self.layout, i, j) as read:
                 read(0, values)
+            if i == j:
+                CPU.mirror(values)
             visitor(parts[j], parts[i], values.astype(np.float64, copy=False).T)
 
         for _ in in_order(hand_on, self.grid.upper):
@@ -124,7 +126,10 @@ class StoredMatrix:
 
 
 class _Part:
-    """What a block adds to a product: to the rows of it, and by its transpose to the columns."""
+    """What a block adds to a product: to the rows of it, and by its transpose to the columns.
+
+    Of one on the diagonal the upper triangle is both.
+    """
 
     def __init__(self, left: Array, right: Array, is_diagonal: bool) -> None:
         self._left, self._right, self._is_diagonal = left, right, is_diagonal
@@ -135,15 +140,29 @@ class _Part:
     def take(self, strip: slice, values: Array) -> None:
         """Multiply some rows of the block."""
         rows = self.of_rows[strip]
-        if self._is_diagonal:
-            rows += values @ self._right
-        else:
+        if not self._is_diagonal:
             self._multiplier(values, self._right, self._left[strip], rows, self.of_columns)
+            return
+        square, after = _upper(strip, values)
+        rows += square @ self._right[strip]
+        rows += after @ self._right[strip.stop :]
+        self.of_rows[strip.stop :] += after.T @ self._right[strip]
 
     def take_sums(self, strip: slice, sizes: Array) -> None:
         """Add up the absolute values of some rows of the block."""
-        self.row_sums[strip] = sizes.sum(axis=1)
-        self.column_sums += sizes.sum(axis=0)
+        if not self._is_diagonal:
+            self.row_sums[strip] = sizes.sum(axis=1)
+            self.column_sums += sizes.sum(axis=0)
+            return
+        square, after = _upper(strip, sizes)
+        self.row_sums[strip] += square.sum(axis=1) + after.sum(axis=1)
+        self.row_sums[strip.stop :] += after.sum(axis=0)
+
+
+def _upper(strip: slice, values: Array) -> tuple[Array, Array]:
+    """Return the square on the diagonal of some rows, mirrored, and what is right of it."""
+    square = np.triu(values[:, strip])
+    return square + np.triu(square, 1).T, values[:, strip.stop :]
 
 
 def _length(part: slice) -> int:

@@ -89,10 +89,11 @@ def open_gram(path: str | os.PathLike[str]) -> StoredGram:
 
     Notes
     -----
-    A product reads the upper triangle, once for all vectors of a block, on up to eight threads that
-    have a block of the file in memory each (42 MB at most). Products are float64 and have the same
-    bits on any number of threads. Brackets speak of the matrix as it is stored, its upper triangle
-    mirrored: not of the ideal one of the rows, which a `GramOperator` speaks of.
+    A product reads the blocks of the upper triangle, once for all vectors, strip by strip on two
+    threads more than may multiply; beside the vectors it takes a megabyte or two a thread. Products
+    are float64 and have the same bits on any number of threads. Brackets speak of the matrix as it
+    is stored, its upper triangle mirrored: not of the ideal one of the rows, which a `GramOperator`
+    speaks of.
 
     Examples
     --------
