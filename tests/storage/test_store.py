@@ -206,6 +206,13 @@ def test_other_rows(path, X, small_blocks, stop_after, refuses):
         fg.store_gram(path, X.astype(np.float32))
 
 
+def test_the_same_bytes_as_other_numbers(tmp_path, refuses):
+    path, X = tmp_path / "K.npy", np.ones((5, 2))
+    fg.store_gram(path, X, dtype="float64")
+    with refuses(ValueError, "is a matrix of other rows"):
+        fg.store_gram(path, X.view(np.float32), dtype="float64")
+
+
 def test_functions_of_the_users_are_told_by_their_values(path, X, small_blocks, refuses):
     def cube(power):
         return fg.Activation("mine", lambda z: z**power, lambda z: power * z ** (power - 1))
