@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fastgram.network.activations import Activation, activation_names, get_activation
     from fastgram.network.duals import dual
     from fastgram.network.network import Network
+    from fastgram.storage.store import store_gram
+    from fastgram.storage.stored_gram import open_gram
     from fastgram.support.threads import set_num_threads
 
 __version__ = "0.1.0"
@@ -35,8 +37,10 @@ _HOMES = {
     "extreme_eigenvalues": "eigenvalues.extreme",
     "get_activation": "network.activations",
     "gram": "matrix.gram",
+    "open_gram": "storage.stored_gram",
     "set_num_threads": "support.threads",
     "spectral_density": "density.spectral_density",
+    "store_gram": "storage.store",
 }
 
 __all__ = [
@@ -54,8 +58,10 @@ __all__ = [
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "open_gram",
     "set_num_threads",
     "spectral_density",
+    "store_gram",
 ]
 
 

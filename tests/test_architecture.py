@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("density",),
+    ("density", "storage"),
     ("eigenvalues",),
     ("matrix",),
     ("finite_width", "infinite_width", "linalg", "exact", "plotting"),
@@ -34,6 +34,7 @@ PLACES = {
     "cupy": ("devices.gpu",),
     "cupyx": ("devices.gpu",),
     "flint": ("exact",),
+    "h5py": ("storage.formats.hdf5_file",),
     "llvmlite": ("kernels",),
     "matplotlib": ("plotting",),
     "numba": ("kernels",),

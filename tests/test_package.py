@@ -15,7 +15,19 @@ import fastgram as fg
 
 PACKAGE = Path(fg.__file__).parent
 # Loaded only where it is used.
-OPTIONAL = ("numba", "cupy", "dask", "distributed", "matplotlib", "typer", "rich", "tqdm", "flint")
+OPTIONAL = (
+    "numba",
+    "cupy",
+    "dask",
+    "distributed",
+    "matplotlib",
+    "typer",
+    "rich",
+    "tqdm",
+    "flint",
+    "h5py",
+    "zarr",
+)
 
 PUBLIC = [
     "Activation",
@@ -32,8 +44,10 @@ PUBLIC = [
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "open_gram",
     "set_num_threads",
     "spectral_density",
+    "store_gram",
 ]
 
 

@@ -7,37 +7,29 @@ the same input in the same words, and all of it before any long work.
 from __future__ import annotations
 
 import importlib.metadata
-import itertools
 import platform
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
 import typer
 
 import fastgram
 from fastgram.cli import options
-from fastgram.cli.data_files.columns import Choice, as_words
-from fastgram.cli.data_files.reading import ENDINGS, Sample, read_rows, rows_of_array
+from fastgram.cli.data_files.reading import ENDINGS
+from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
 from fastgram.cli.density import DENSITY
 from fastgram.cli.exact import EXACT
 from fastgram.cli.extremes import EXTREMES
+from fastgram.cli.gram import GRAM, gram
 from fastgram.cli.report import Task, check_writable, csv_text, json_text
 from fastgram.cli.sweep import run_sweep
 from fastgram.cli.text_table import house_table, text_console
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
 
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
-
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
-ROWS = ("unit", "raw")
 # What says how Lanczos runs, or how entries are computed, says nothing to ball arithmetic.
 _NOT_EXACT = (
     "rtol",
@@ -147,7 +139,7 @@ def spectrum(
 ) -> int:
     """Check everything, then run."""
     _check_question(context, density, exact)
-    networks = _networks(
+    networks = options.networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
         width or [options.INFINITE],
@@ -171,42 +163,14 @@ def spectrum(
         operator = {"kind": operator["kind"]}
     texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
     _check_outputs(data, (json_file, csv_file, plot_file))
-    chosen = {"--columns": columns, "--drop": drop, "--label": label}
-    sample = _sample_of(data, Choice(*(as_words(name, chosen[name] or []) for name in chosen)))
-    # ball arithmetic scales rows itself, without rounding
-    if rows == "unit":
-        _refuse_zeros(sample)
-    X = _unit_rows(sample.rows) if rows == "unit" and not exact else sample.rows
+    sample = sample_of(data, columns, drop, label)
+    X = scaled_rows(sample, rows)
+    if exact:  # ball arithmetic scales rows itself, without rounding
+        X = sample.rows
     taken = sample.columns, sample.told, sample.lines
     task = Task(X, sample.source, rows, operator, request, *taken)
     failures = report.check(task, networks)
     return run_sweep(report, task, networks, failures, texts, plot_file)
-
-
-def _networks(
-    activations: Sequence[str],
-    depths: Sequence[int],
-    widths: Sequence[str],
-    *,
-    readout: str,
-    seed: int,
-    **others: Any,
-) -> list[Network]:
-    """Return the networks of all combinations, each once."""
-    from fastgram.network.network import READOUTS, Network
-
-    others["seed"] = as_integer("network-seed", seed, 0)  # which --seed is not
-    shapes = itertools.product(activations, depths, map(options.as_width, widths))
-    return [
-        Network(
-            name,
-            depth=layers,
-            width=neurons,
-            readout=as_choice("readout", readout, READOUTS),
-            **others,
-        )
-        for name, layers, neurons in dict.fromkeys(shapes)
-    ]
 
 
 def _operator_options(kind: str, device: str, dtype: str, memory: str | None) -> dict[str, Any]:
@@ -215,7 +179,7 @@ def _operator_options(kind: str, device: str, dtype: str, memory: str | None) ->
 
     return {
         "kind": as_choice("kind", kind, KINDS),
-        "device": _device_of(device),
+        "device": options.device_of(device),
         "dtype": as_dtype(dtype).name,
         "memory": None if memory is None else options.as_bytes(memory),
     }
@@ -234,16 +198,6 @@ def _request(given: dict[str, Any]) -> dict[str, Any]:
         "confidence": as_number("confidence", given["confidence"], above=0.0, below=1.0),
         "seed": as_integer("seed", given["seed"], 0),
     }
-
-
-def _device_of(name: str) -> str:
-    """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
-    from fastgram.devices import registry
-
-    chosen = registry.as_devices(name)[0].name
-    if (name, chosen) == ("auto", "cpu"):
-        print(f"fastgram: on the CPU, for {registry.gpus()[1]}", file=sys.stderr)
-    return chosen
 
 
 def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
@@ -281,27 +235,7 @@ def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | 
             check_writable(name)
 
 
-def _sample_of(data: str | None, choice: Choice) -> Sample:
-    if data is not None:
-        return read_rows(data, choice)
-    from fastgram import datasets
-
-    return rows_of_array(datasets.digits(), "the digits", choice)
-
-
-def _refuse_zeros(sample: Sample) -> None:
-    zeros = np.flatnonzero(~sample.rows.any(axis=1))
-    if zeros.size:
-        raise ValueError(
-            f"{sample.source}: {sample.place(int(zeros[0]))} is zero: it cannot be scaled to norm"
-            " 1; --rows raw takes rows as they are"
-        )
-
-
-def _unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    from fastgram.datasets.rows import scale_to_unit_norm
-
-    return scale_to_unit_norm(np.array(rows, dtype=np.float64, order="C"))
+app.command(help=GRAM)(gram)
 
 
 @app.command()

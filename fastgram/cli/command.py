@@ -55,7 +55,8 @@ def _run(words: list[str]) -> int:
 
             # not standalone: typer's own way to show an error takes five lines
             command = typer.main.get_command(app)
-            status = command.main(words, prog_name="fastgram", standalone_mode=False)
+            # `words` for the command that an interrupted one is gone on with by
+            status = command.main(words, prog_name="fastgram", standalone_mode=False, obj=words)
         except typer.Abort:  # how older versions of typer pass Ctrl-C on
             return 130
         except _EXPECTED as error:

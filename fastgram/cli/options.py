@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Annotated, Any
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fastgram.cli.data_files.reading import ending_words
+from fastgram.support.validation import as_choice, as_integer
+
+if TYPE_CHECKING:
+    from fastgram.network.network import Network
 
 __all__ = [
     "ACTIVATIONS",
     "INFINITE",
+    "Activation",
     "Activations",
     "BiasVariance",
     "Block",
@@ -19,7 +27,9 @@ __all__ = [
     "Confidence",
     "Csv",
     "Data",
+    "DataFile",
     "Density",
+    "Depth",
     "Depths",
     "Device",
     "Digits",
@@ -29,6 +39,7 @@ __all__ = [
     "Json",
     "Kind",
     "Label",
+    "Matrix",
     "MaxPasses",
     "Memory",
     "Method",
@@ -40,9 +51,12 @@ __all__ = [
     "Rtol",
     "Seed",
     "WeightVariance",
+    "Width",
     "Widths",
     "as_bytes",
     "as_width",
+    "device_of",
+    "networks_of",
     "reject_options",
 ]
 
@@ -78,30 +92,46 @@ Data = Annotated[
         show_default="the 1797 x 64 handwritten digits that come with fastgram",
     ),
 ]
-Activations = Annotated[
-    list[str] | None,
-    _option(
-        _NETWORK,
-        "A name (see fastgram info), with parameters if need be:"
-        " -a 'leaky_relu(negative_slope=0.2)'. Several times to compare.",
-        "--activation",
-        "-a",
-        metavar="NAME",
-        none=", ".join(ACTIVATIONS),
+DataFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help=f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
+        " (file.npz:key for one of several arrays).",
     ),
 ]
-_DEPTH = "Hidden layers, 1 or more. Several times to compare."
-Depths = Annotated[
-    list[int] | None, _option(_NETWORK, _DEPTH, "--depth", metavar="INTEGER", none="1")
-]
+_MATRIX = "Where to store the matrix: a file.npy, file.h5 or folder.zarr."
+Matrix = Annotated[str, typer.Argument(metavar="OUT", help=_MATRIX)]
+_ACTIVATION = (
+    "A name (see fastgram info), with parameters if need be: -a 'leaky_relu(negative_slope=0.2)'."
+)
+_DEPTH = "Hidden layers, 1 or more."
 _WIDTH = (
     "Neurons a hidden layer, 1 or more, of a network with random weights; infinite is the limit"
-    " of many. Several times to compare."
+    " of many."
 )
-Widths = Annotated[
-    list[str] | None,
-    _option(_NETWORK, _WIDTH, "--width", metavar="INTEGER|infinite", none="infinite"),
-]
+
+
+def _shape_options(more: str, activations: str) -> tuple[Any, Any, Any]:
+    """Return the options of a network's activation, depth and width, `more` in each one's help."""
+    return (
+        _option(
+            *(_NETWORK, _ACTIVATION + more, "--activation", "-a"), metavar="NAME", none=activations
+        ),
+        _option(_NETWORK, _DEPTH + more, "--depth", metavar="INTEGER", none="1"),
+        _option(_NETWORK, _WIDTH + more, "--width", metavar="INTEGER|infinite", none="infinite"),
+    )
+
+
+_SEVERAL = _shape_options(" Several times to compare.", ", ".join(ACTIVATIONS))
+Activations = Annotated[list[str] | None, _SEVERAL[0]]
+Depths = Annotated[list[int] | None, _SEVERAL[1]]
+Widths = Annotated[list[str] | None, _SEVERAL[2]]
+# of one network; lists nevertheless, or the last of several would win without a word
+_ONE = _shape_options("", "")
+Activation = Annotated[list[str], _ONE[0]]
+Depth = Annotated[list[int] | None, _ONE[1]]
+Width = Annotated[list[str] | None, _ONE[2]]
 _KIND = (
     "gradient: inner products of gradients with respect to the last hidden layer's parameters."
     " nngp: of its outputs. ntk: of gradients with respect to all parameters."
@@ -208,3 +238,39 @@ def reject_options(context: typer.Context, names: tuple[str, ...], question: str
     if given:
         verb = "does" if len(given) == 1 else "do"
         raise ValueError(f"{' and '.join(given)} {verb} not apply {question}")
+
+
+def networks_of(
+    activations: Sequence[str],
+    depths: Sequence[int],
+    widths: Sequence[str],
+    *,
+    readout: str,
+    seed: int,
+    **others: Any,
+) -> list[Network]:
+    """Return the networks of all combinations, each once."""
+    from fastgram.network.network import READOUTS, Network
+
+    others["seed"] = as_integer("network-seed", seed, 0)  # which --seed is not
+    shapes = itertools.product(activations, depths, map(as_width, widths))
+    return [
+        Network(
+            name,
+            depth=layers,
+            width=neurons,
+            readout=as_choice("readout", readout, READOUTS),
+            **others,
+        )
+        for name, layers, neurons in dict.fromkeys(shapes)
+    ]
+
+
+def device_of(name: str) -> str:
+    """Return "cpu" or "gpu", and say where "auto" did without a GPU."""
+    from fastgram.devices import registry
+
+    chosen = registry.as_devices(name)[0].name
+    if (name, chosen) == ("auto", "cpu"):
+        print(f"fastgram: on the CPU, for {registry.gpus()[1]}", file=sys.stderr)
+    return chosen

@@ -63,7 +63,7 @@ def spectral_density(
 
     Parameters
     ----------
-    A : GramOperator, (n, n) array_like or scipy LinearOperator
+    A : GramOperator, (n, n) array_like, what `open_gram` returns, or scipy LinearOperator
         Real and symmetric; what the bounds speak of is as for `extreme_eigenvalues`.
     probes : int, optional
         Random vectors, multiplied at a time: 1 to n. None takes 16, or 32 from n = 32768, as

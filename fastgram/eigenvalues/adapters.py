@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.eigenvalues.foreign_operator import ForeignProblem
 from fastgram.eigenvalues.gram_problem import GramProblem
-from fastgram.eigenvalues.problem import Problem
+from fastgram.eigenvalues.problem import Problem, ProblemSource
 from fastgram.linalg.certificate import Visitor, visit_array
 from fastgram.matrix.operator import GramOperator
 from fastgram.support.arrays import Array
@@ -30,6 +30,8 @@ def as_problem(A: Any) -> Problem:
     """
     if isinstance(A, GramOperator):
         return GramProblem(A)
+    if isinstance(A, ProblemSource):
+        return A.symmetric_problem()
     if isinstance(A, LinearOperator):
         return ForeignProblem(A)
     return ArrayProblem(A)

@@ -73,10 +73,10 @@ def extreme_eigenvalues(
 
     Parameters
     ----------
-    A : GramOperator, (n, n) array_like or scipy LinearOperator
-        Real and symmetric. Brackets speak of an array as it is stored, and of a GramOperator's
-        ideal matrix, its rows taken as exact; of another LinearOperator they suppose that its
-        products are as accurate as a plain sum of n terms.
+    A : GramOperator, (n, n) array_like, what `open_gram` returns, or scipy LinearOperator
+        Real and symmetric. Brackets speak of an array, or a file, as it is stored, and of a
+        GramOperator's ideal matrix, its rows taken as exact; of another LinearOperator they suppose
+        that its products are as accurate as a plain sum of n terms.
     rtol : float
         Stop when both brackets are no wider than rtol·|estimate|.
     confidence : float

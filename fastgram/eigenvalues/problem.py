@@ -10,7 +10,7 @@ from fastgram.linalg.certificate import Visitor
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import noise_floor
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "ProblemSource"]
 
 
 class Problem(Protocol):
@@ -132,3 +132,11 @@ class Problem(Protocol):
     def note(self, columns: int) -> str:
         """Return how a block of so many columns is multiplied, in words, or ""."""
         return ""
+
+
+class ProblemSource:
+    """A LinearOperator that says itself which problem it is, in a room above this one."""
+
+    def symmetric_problem(self) -> Problem:
+        """Return the problem that methods are given."""
+        raise NotImplementedError

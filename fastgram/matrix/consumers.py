@@ -1,8 +1,9 @@
 """Consumers of the tiles of a traversal: store, multiply, visit, and several at a time.
 
 `Store` writes a tile and its transpose into an array; `Multiply` multiplies them into a block of
-vectors, which with absolute values and a vector of ones also adds up the rows of |A|; `VisitTiles`
-hands them to a function; `Fanout` is several consumers of one traversal.
+vectors, which with absolute values and a vector of ones also adds up the rows of |A|;
+`MultiplyRectangle` multiplies the tiles of a matrix that is not symmetric; `VisitTiles` hands them
+to a function; `Fanout` is several consumers of one traversal.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 
-__all__ = ["Consumer", "Fanout", "Multiply", "Store", "VisitTiles"]
+__all__ = ["Consumer", "Fanout", "Multiply", "MultiplyRectangle", "Store", "VisitTiles"]
 
 Array = Any  # of float64, on a device
 Tile = Any
@@ -134,6 +135,40 @@ class Multiply:
 
     def _add(self, i: slice, part: Array) -> None:
         self.devices[0].add(self.out[i], part)
+
+
+@dataclass
+class MultiplyRectangle:
+    """out += A @ V for a matrix whose tiles are all visited; float64 throughout.
+
+    V and `out` are on the first of the devices.
+    """
+
+    V: Array
+    out: Array
+    devices: tuple[Device, ...] = (CPU,)
+    dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def __post_init__(self) -> None:
+        self._blocks = {}
+        for device in self.devices:
+            with device.context():
+                self._blocks[device] = device.put(self.V)
+
+    def begin(self, device: Device, i: slice) -> Array:
+        """Return the product's block i, still zero."""
+        return device.xp.zeros((i.stop - i.start, self.V.shape[1]))
+
+    def take(self, device: Device, i: slice, j: slice, tile: Tile, row: Array) -> None:
+        """Multiply the tile into the row's sum."""
+        row += tile.astype(np.float64, copy=False) @ self._blocks[device][j]
+
+    def add(self, j: slice, part: None) -> None:
+        """Nothing to do."""
+
+    def end(self, i: slice, row: Array) -> None:
+        """Add the row's sum to block i."""
+        self.devices[0].add(self.out[i], row)
 
 
 @dataclass

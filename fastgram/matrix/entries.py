@@ -1,4 +1,4 @@
-"""Blocks of entries, the Protocol that a traversal takes, of infinite or of finite width."""
+"""Blocks of entries, the Protocols of them, and which there are: of infinite or finite width."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
+from fastgram.support.validation import as_rows
 
-__all__ = ["Blocks", "blocks_of"]
+__all__ = ["Blocks", "Tiles", "as_columns", "blocks_of"]
 
 Tile = Any  # of a device
 
 
-class Blocks(Protocol):
-    """The entries between two sets of rows, a block at a time."""
+class Tiles(Protocol):
+    """What a traversal takes: entries, a block at a time."""
 
-    dtype: np.dtype[np.floating]
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Float32 or float64, of scratch."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -33,6 +36,16 @@ class Blocks(Protocol):
     @property
     def in_place(self) -> bool:
         """Whether `block` may be given its scratch as `out` too."""
+
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
+        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
+
+        Both are the device's.
+        """
+
+
+class Blocks(Tiles, Protocol):
+    """The entries between two sets of rows, and what is known of them."""
 
     @property
     def entry_flops(self) -> float:
@@ -68,12 +81,6 @@ class Blocks(Protocol):
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""
 
-    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
-        """Fill `out` with the entries of rows i and columns j; `scratch` is of its shape.
-
-        Both are the device's.
-        """
-
 
 def blocks_of(
     network: Network,
@@ -89,3 +96,15 @@ def blocks_of(
     columns = rows if Y is None else UnitRows.of(network.augmented(Y), dtype, "Y")
     with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
         return entries_between(network, kind, rows, columns, dtype)
+
+
+def as_columns(
+    Y: Any, rows: npt.NDArray[np.floating], *, own: bool = False
+) -> npt.NDArray[np.floating]:
+    """Return Y, which the columns of a matrix are of, as `rows` were checked; see `as_rows`."""
+    columns = as_rows(Y, "Y", own=own)
+    if columns.shape[1] != rows.shape[1]:
+        raise ValueError(
+            f"Y has rows of {columns.shape[1]} features and X of {rows.shape[1]}: they must agree"
+        )
+    return columns

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastgram.devices.registry import as_devices, host_rows
 from fastgram.matrix.consumers import Store
-from fastgram.matrix.entries import blocks_of
+from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
@@ -176,11 +176,7 @@ def gram(
         from_gpu = from_gpu or of_columns
     rows = as_rows(X)
     symmetric = Y is None
-    columns = rows if Y is None else as_rows(Y, "Y")
-    if columns.shape[1] != rows.shape[1]:
-        raise ValueError(
-            f"Y has rows of {columns.shape[1]} features and X of {rows.shape[1]}: they must agree"
-        )
+    columns = rows if Y is None else as_columns(Y, rows)
     net = as_network(network)
     as_choice("kind", kind, KINDS)
     tile_dtype = as_dtype(dtype)

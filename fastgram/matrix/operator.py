@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,13 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices, host_rows
+from fastgram.matrix.checked_operator import CheckedOperator
 from fastgram.matrix.computed_matrix import ComputedMatrix
-from fastgram.matrix.entries import blocks_of
+from fastgram.matrix.computed_rectangle import ComputedRectangle, rows_of
+from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
-from fastgram.network.network import KINDS, Network, as_network
+from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.arrays import Array
 from fastgram.support.equality import dask_token
 from fastgram.support.html import table
@@ -23,18 +25,15 @@ from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.rounding import noise_floor
 from fastgram.support.scaling import exponent_of, upper_end
 from fastgram.support.threads import one_blas_thread
-from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows, as_vectors, on_gpu
+from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows
 
 __all__ = ["GramOperator", "matrix_of"]
 
-# What a product in float64 on the host comes of; any other is of no known type.
-_Real = (
-    npt.NDArray[np.floating | np.integer | np.bool_] | Sequence[float] | Sequence[Sequence[float]]
-)
 
+class GramOperator(CheckedOperator):
+    """The Gram matrix of a network at the rows of X, as a scipy LinearOperator.
 
-class GramOperator(LinearOperator):  # type: ignore[misc]
-    """The Gram matrix of a network at the rows of X, as a symmetric scipy LinearOperator.
+    Symmetric, unless `Y` is given.
 
     Parameters
     ----------
@@ -47,6 +46,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         norm 1, and what comes of it is copied back.
     network : Network, Activation or str
         A name is short for ``Network(name)``.
+    Y : (m, d) array_like, optional
+        Other samples, for the (n, m) matrix between the rows of X and these. It has products, with
+        its transpose too, and rows; no eigenvalues, and no tiles are kept.
     kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
     device : {"cpu", "gpu", "auto"}
@@ -66,7 +68,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
 
     Attributes
     ----------
-    shape : (n, n)
+    shape : (n, n), or (n, m) with `Y`
     dtype : float64
         Of products.
     network, kind
@@ -109,7 +111,10 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
 
     Operators are pickled and copied as rows, network and options: tables, tiles and what else has
     been computed stay behind, and are made again where they are wanted. The transpose and the
-    adjoint, `op.T` and `op.H`, are the operator itself.
+    adjoint, `op.T` and `op.H`, of a symmetric one are the operator itself.
+
+    Somebody else's scheduler takes an operator by its parts, `rows` or products of slices of X:
+    see there.
 
     Examples
     --------
@@ -126,6 +131,7 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         X: npt.ArrayLike,
         network: str | Activation | Network = "relu",
         *,
+        Y: npt.ArrayLike | None = None,
         kind: Kind = "gradient",
         device: DeviceName = "cpu",
         dtype: npt.DTypeLike = "float64",
@@ -133,8 +139,17 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
     ) -> None:
         devices = as_devices(device)
         X, from_gpu = host_rows(X, devices)
+        rows, columns = as_rows(X, own=not from_gpu), None  # a GPU's have just been copied
+        if Y is not None:
+            refuse_as_rows(Y, "Y")
+            Y, of_columns = host_rows(Y, devices)
+            columns = as_columns(Y, rows, own=not of_columns)
+            from_gpu = from_gpu or of_columns
+            if memory:
+                raise ValueError("memory= keeps tiles of a symmetric matrix: not with Y")
         options = {
-            "rows": as_rows(X, own=not from_gpu),  # a GPU's have just been copied
+            "rows": rows,
+            "columns": columns,
             "network": as_network(network),
             "kind": as_choice("kind", kind, KINDS),
             "device": devices[0].name,
@@ -148,9 +163,9 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         return self._options
 
     def __setstate__(self, options: dict[str, Any]) -> None:
-        rows = options["rows"]
-        if isinstance(rows, np.memmap):  # joblib's, of a file that others may write to
-            options = {**options, "rows": np.array(rows)}
+        for side in ("rows", "columns"):
+            if isinstance(options[side], np.memmap):  # joblib's, of a file that others may write to
+                options = {**options, side: np.array(options[side])}
         self._set_up(as_devices(options["device"]), options)
 
     def __dask_tokenize__(self) -> Any:
@@ -162,22 +177,27 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         self._options = options
         self._home = devices[0]
         self.device = self._home.name
-        rows = options["rows"]
-        rows.flags.writeable = False
+        rows, columns = options["rows"], options["columns"]
+        for side in (rows,) if columns is None else (rows, columns):
+            side.flags.writeable = False
         self.network, self.kind = options["network"], options["kind"]
-        entries = blocks_of(self.network, self.kind, rows, None, options["dtype"])
-        self._computed = ComputedMatrix(entries, devices, rows, options["memory"])
+        entries = blocks_of(self.network, self.kind, rows, columns, options["dtype"])
+        self._computed: ComputedMatrix | ComputedRectangle
+        if columns is None:
+            self._computed = ComputedMatrix(entries, devices, rows, options["memory"])
+        else:
+            self._computed = ComputedRectangle(entries, devices)
         super().__init__(np.dtype(np.float64), entries.shape)
 
     def __repr__(self) -> str:
-        n = self.shape[0]
+        n, m = self.shape
         words = f"{self.kind} of {self.network}, {self._options['dtype']}, {self.device}"
-        return f"GramOperator({n} × {n}, {words})"
+        return f"GramOperator({n} × {m}, {words})"
 
     def _repr_html_(self) -> str:
         n, d = self._options["rows"].shape
         rows = [
-            ("shape", f"{n} × {n}"),
+            ("shape", f"{n} × {self.shape[1]}"),
             ("rows", f"{n} × {d}"),
             ("kind", self.kind),
             ("network", str(self.network)),
@@ -192,110 +212,45 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
                 return self._matmat(V.real) + 1j * self._matmat(V.imag)
         return self._computed.multiply(V)
 
-    def _matvec(self, v: Any) -> Any:
-        return self._matmat(v.reshape(-1, 1)).reshape(v.shape)
+    def _rmatmat(self, V: Any) -> Any:
+        if isinstance(self._computed, ComputedMatrix):
+            return self._matmat(V)
+        if V.dtype.kind == "c":
+            with self._home.context():
+                return self._rmatmat(V.real) + 1j * self._rmatmat(V.imag)
+        return self._computed.multiply_transposed(V)
 
-    # scipy's own begin with numpy.asarray, which drops masks and which arrays on a GPU refuse
+    def _adjoint(self) -> LinearOperator:
+        return self if self._options["columns"] is None else super()._adjoint()
 
-    @overload
-    def matvec(self, x: _Real) -> Array: ...
+    def _transpose(self) -> LinearOperator:
+        return self if self._options["columns"] is None else super()._transpose()
 
-    @overload
-    def matvec(self, x: Any) -> Any: ...
-
-    def matvec(self, x: Any) -> Any:
-        """Return A @ x for a vector (n,) or (n, 1): NumPy's, or CuPy's where x is on a GPU."""
-        x = self._taken(x)
-        if x.shape not in ((self.shape[1],), (self.shape[1], 1)):
-            raise ValueError(
-                f"dimension mismatch: the vector must have {self.shape[1]} entries,"
-                f" not shape {x.shape}"
-            )
-        return self._matvec(x)
-
-    @overload
-    def matmat(self, X: _Real) -> Array: ...
-
-    @overload
-    def matmat(self, X: Any) -> Any: ...
-
-    def matmat(self, X: Any) -> Any:
-        """Return A @ X for an (n, b) block: NumPy's, or CuPy's where X is on a GPU."""
-        X = self._taken(X)
-        if X.ndim != 2 or X.shape[0] != self.shape[1]:
-            raise ValueError(
-                f"dimension mismatch: the block must have {self.shape[1]} rows, not shape {X.shape}"
-            )
-        return self._matmat(X)
-
-    def rmatvec(self, x: Any) -> Any:
-        """Return the same as `matvec`."""
-        return self.matvec(x)
-
-    def rmatmat(self, X: Any) -> Any:
-        """Return the same as `matmat`."""
-        return self.matmat(X)
-
-    @overload
-    def dot(self, x: _Real) -> Array: ...
-
-    @overload
-    def dot(self, x: Any) -> Any: ...
-
-    def dot(self, x: Any) -> Any:
-        """Return A @ x, as `matvec` and `matmat` do; another operator or a number is scipy's."""
-        if isinstance(x, LinearOperator) or np.isscalar(x):
-            return super().dot(x)
-        axes = x.ndim if hasattr(x, "ndim") else np.ndim(x)  # NumPy refuses arrays on a GPU
-        return self.matmat(x) if axes == 2 else self.matvec(x)
-
-    @overload
-    def __matmul__(self, x: _Real) -> Array: ...
-
-    @overload
-    def __matmul__(self, x: Any) -> Any: ...
-
-    def __matmul__(self, x: Any) -> Any:
-        return super().__matmul__(x)
-
-    def __rmul__(self, x: Any) -> Any:
-        if np.isscalar(x):
-            return super().__rmul__(x)
-        return self.dot(self._taken(x).T).T
-
-    def __rmatmul__(self, x: Any) -> Any:
-        if np.isscalar(x):
-            return super().__rmatmul__(x)
-        return self.__rmul__(x)
-
-    def _taken(self, x: Any) -> Any:
-        """Return vectors as an array of the host, or those on a GPU as one of the first device."""
-        if not on_gpu(x):
-            return as_vectors(x)
-        return self._home.from_gpu(x)
-
-    def _adjoint(self) -> GramOperator:
-        return self
-
-    def _transpose(self) -> GramOperator:
-        return self
+    @property
+    def _symmetric(self) -> ComputedMatrix:
+        if isinstance(self._computed, ComputedMatrix):
+            return self._computed
+        raise ValueError(
+            f"a symmetric matrix is needed, not the {self.shape[0]} × {self.shape[1]} one between X"
+            " and Y: leave Y out"
+        )
 
     @property
     def memory(self) -> int:
         """Bytes of tiles that may be kept between products."""
-        return self._computed.cache.limit
+        return self._symmetric.cache.limit
 
     @property
     def tile_bytes(self) -> int:
         """Bytes that keeping every tile takes."""
-        return bytes_of_all(self.shape[0], self._home.tile)
+        return bytes_of_all(self._symmetric.entries.shape[0], self._home.tile)
 
     def forget(self) -> None:
         """Drop the tiles that are kept and give their memory back; later products keep new ones.
 
         With memory=None those products take half of what is then free.
         """
-        self._computed.forget()
+        self._symmetric.forget()
 
     @property
     def noise_floor(self) -> float:
@@ -306,20 +261,20 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
         """
         exponent = exponent_of(float(np.max(self.diagonal())))
-        entry_error = upper_end(self._computed.entries.norm_error, -exponent)
-        row_sum = float(np.max(self._computed.absolute_row_sums)) * 2.0**-exponent
-        return upper_end(noise_floor(entry_error, row_sum, self._computed.summands), exponent)
+        entry_error = upper_end(self._symmetric.entries.norm_error, -exponent)
+        row_sum = float(np.max(self._symmetric.absolute_row_sums)) * 2.0**-exponent
+        return upper_end(noise_floor(entry_error, row_sum, self._symmetric.summands), exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""
-        return self._computed.entries.diagonal()
+        return self._symmetric.entries.diagonal()
 
     def trace(self) -> float:
         """Return the sum of the diagonal."""
         return float(np.sum(self.diagonal()))
 
     def dense(self) -> Any:
-        """Return the matrix as an (n, n) array of the tiles' dtype.
+        """Return the matrix as an array of its shape and of the tiles' dtype.
 
         NumPy's, or CuPy's where the rows were. Tiles that products have kept are read and not
         computed again; no others are kept.
@@ -328,13 +283,58 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
             return self._computed.dense_on_device()
         return self._computed.dense_on_host()
 
+    def rows(self, rows: slice) -> Any:
+        """Return some rows of the matrix, as an array of the tiles' dtype, for work by parts.
+
+        Parameters
+        ----------
+        rows : slice
+            Of step 1; tiles are computed whole, some 384 rows of the matrix at a time.
+
+        Returns
+        -------
+        (count, m) array
+            The bits of `dense`; NumPy's, or CuPy's where the rows of X or Y were.
+
+        Examples
+        --------
+        >>> import fastgram as fg
+        >>> op = fg.GramOperator(fg.datasets.circle(5), "relu")
+        >>> op.rows(slice(1, 3)).shape
+        (2, 5)
+
+        One process an operator and a slice, by joblib, which pickles rows and options alone::
+
+            parts = Parallel(n_jobs=2)(delayed(op.rows)(slice(k, k + 500)) for k in (0, 500))
+
+        A dask array whose chunks are computed when they are asked for::
+
+            numbers = dask.array.arange(op.shape[0], chunks=500)
+            K = numbers.map_blocks(
+                lambda part: op.rows(slice(part[0], part[-1] + 1)),
+                new_axis=1, chunks=(numbers.chunks[0], (op.shape[1],)),
+                dtype="float64", meta=np.empty((0, 0)),
+            )
+
+        Products by parts of X need no entry stored: ``GramOperator(X[part], network, Y=X) @ V``.
+        """
+        if not isinstance(rows, slice):
+            raise TypeError(f"rows must be a slice, not {rows!r}")
+        start, stop, step = rows.indices(self.shape[0])
+        if step != 1:
+            raise ValueError(f"rows must be a slice of step 1, not {step}")
+        computed, xp = self._computed, self._home.xp if self._options["from_gpu"] else np
+        symmetric = self._options["columns"] is None
+        part = slice(start, max(start, stop))
+        return rows_of(computed.entries, computed.devices, part, xp, symmetric=symmetric)
+
     def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
         """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.
 
         It is called on any thread and in any order, with NumPy arrays that are its own: it may
         keep them, and write to them.
         """
-        self._computed.visit_tiles(
+        self._symmetric.visit_tiles(
             lambda device, i, j, block: visitor(i, j, device.copy_to_host(block)), keep=False
         )
 
@@ -346,9 +346,15 @@ class GramOperator(LinearOperator):  # type: ignore[misc]
         the columns and `memory`, and on nothing else, not on the memory that is free. "fused", on a
         GPU, with float64 entries of one table that are nowhere kept, unless `memory` asks for it.
         """
-        return self._computed.plan(columns).name
+        return self._symmetric.plan(columns).name
 
 
 def matrix_of(op: GramOperator) -> ComputedMatrix:
-    """Return what an operator is made of, for code that proves or chooses something by it."""
-    return op._computed
+    """Return what an operator is made of, for code that proves or chooses something by it.
+
+    Raises
+    ------
+    ValueError
+        If it is of X and Y, and no symmetric matrix.
+    """
+    return op._symmetric

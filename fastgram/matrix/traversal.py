@@ -19,7 +19,7 @@ from typing import Any
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import Consumer
-from fastgram.matrix.entries import Blocks
+from fastgram.matrix.entries import Tiles
 from fastgram.matrix.tile_cache import Cache
 from fastgram.support.arrays import blocks
 from fastgram.support.threads import share_of_threads
@@ -73,7 +73,7 @@ class _OtherThreadFailed(Exception):
 
 
 def each_tile(
-    entries: Blocks,
+    entries: Tiles,
     consumer: Consumer,
     devices: tuple[Device, ...] = (CPU,),
     *,
@@ -87,7 +87,7 @@ def each_tile(
 
     Parameters
     ----------
-    entries : Blocks
+    entries : Tiles
     consumer : Consumer
         Gets tiles of its own dtype.
     devices : tuple
@@ -125,7 +125,7 @@ class _Traversal:
 
     def __init__(
         self,
-        entries: Blocks,
+        entries: Tiles,
         consumer: Consumer,
         size: int,
         symmetric: bool,
@@ -191,6 +191,8 @@ class _Traversal:
             if column == len(self._columns) - 1:
                 self._consumer.end(i, state)
             self._order.done(row, column)
+        elif column == len(self._columns) - 1:  # whose row of tiles is nobody else's
+            self._consumer.end(i, state)
         if self._tick is not None:
             entries = (i.stop - i.start) * (j.stop - j.start)
             self._tick(entries * (2 if self._symmetric and row != column else 1))

@@ -1,0 +1,74 @@
+"""Faults in what is promised of matrices on disk: bits, brackets, and who may write them."""
+
+from __future__ import annotations
+
+from bench.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+
+def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
+    """Return faults of one file that the same tests should notice."""
+    path = f"fastgram/storage/{file}.py"
+    return [Fault(path, text, fault, f"tests/storage/{tests}") for text, fault in changes]
+
+
+FAULTS = [
+    *_in(
+        "problem",
+        "test_stored_gram.py -k 'round or far or negative or upper'",
+        ("self.entry_error = self.n * DENORMAL", "self.entry_error = 0.0"),
+        ("self.entry_error = self.n * DENORMAL", "self.entry_error = DENORMAL"),
+        ("return self._matrix.summands", "return 1"),
+        ("semidefinite = False", "semidefinite = True"),
+        ("exponent_of(float(np.max(np.abs(diagonal))))", "0"),
+        ("float(np.max(_finite(sums)))", "float(np.mean(_finite(sums)))"),
+    ),
+    *_in(
+        "products",
+        "test_stored_gram.py -k 'round or padded or upper or strips or threads'",
+        ("out[parts[j]] += part.of_columns", "pass"),
+        ("sums[parts[j]] += part.column_sums", "pass"),
+        ("self.column_sums += sizes.sum(axis=0)", "pass"),
+        ("self.row_sums[strip.stop :] += after.sum(axis=0)", "pass"),
+        ("self.of_rows[strip.stop :] += after.T @ self._right[strip]", "pass"),
+        ("square = np.triu(values[:, strip])", "return values[:, strip], values[:, strip.stop :]"),
+        ("CPU.mirror(values)", "pass"),
+        ("with busy:", "if True:"),
+        ("return out[:, :columns], sums", "return out, sums"),
+    ),
+    *_in(
+        "store",
+        "test_store.py",
+        ("found.check_same_way(asked, target)", "pass"),
+        ("if _is_finished(target, asked):  # by", "if False:  # by"),
+        ("    if needed > free:", "    if False:"),
+        ("done=self._manifest.done + 1", "done=self._manifest.done + 2"),
+        ("buffers[turn % 2]", "buffers[0]"),
+    ),
+    *_in(
+        "formats/block_io",
+        "test_store.py",
+        ("halves.append((layout.place(j, i), block.T))", "pass"),
+    ),
+    *_in(
+        "formats/hdf5_file",
+        "test_faults.py -k 'kills and h5'",
+        ("how.set_obj_track_times(False)", "pass"),
+    ),
+    *_in(
+        "lock",
+        "test_store.py -k 'process or leave'",
+        ("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+        ("path.rmdir() if folder else path.unlink()", "pass"),
+    ),
+    *_in(
+        "manifest",
+        "test_store.py -k 'another or other or values'",
+        ("None if family_of(network.activation) else _values(network.activation)", "None"),
+        ('    "data": "other rows",\n', ""),
+        ('    "network": "another network",\n', ""),
+        ('    "kind": "kind {}, not {}",\n', ""),
+        ('f"{rows.shape} {rows.dtype.name}".encode()', 'b""'),
+    ),
+]

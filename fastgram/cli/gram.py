@@ -1,0 +1,102 @@
+"""`fastgram gram`: a Gram matrix stored on disk."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from fastgram.cli import options
+from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
+from fastgram.cli.report import FAILURES, Task
+from fastgram.support.validation import as_choice, as_dtype
+
+__all__ = ["GRAM", "gram"]
+
+# A line of this is a paragraph: rich would keep line breaks within one.
+GRAM = r"""Store a Gram matrix on disk.
+
+Takes the network's Gram matrix at the rows of DATA and stores it in OUT, a .npy, .h5 or .zarr: \
+the whole square, of n x n numbers, for others to read, and for fastgram.open_gram to multiply \
+with. One half of it is computed, block by block, in a few hundred megabytes of memory.
+
+A build that was interrupted, killed or ran out of disk goes on where it was by the same command, \
+and comes to the same bits; where the matrix is whole already, nothing is computed. Until then it \
+is OUT.partial. OUT.json says what it is, and how far: another network or other rows are refused.
+
+[bold]Examples[/]
+  fastgram gram rows.npy K.npy -a elu
+  fastgram gram table.csv K.h5 -a tanh --kind ntk --depth 3 --dtype float32
+""".replace("\\\n", "")
+
+
+def gram(
+    context: typer.Context,
+    data: options.DataFile,
+    out: options.Matrix,
+    activation: options.Activation,
+    depth: options.Depth = None,
+    width: options.Width = None,
+    kind: options.Kind = "gradient",
+    weight_variance: options.WeightVariance = 1.0,
+    bias_variance: options.BiasVariance = 0.0,
+    normalize: options.Normalize = False,
+    readout: options.Readout = "rademacher",
+    network_seed: options.NetworkSeed = 0,
+    columns: options.Columns = None,
+    drop: options.Drop = None,
+    label: options.Label = None,
+    rows: options.Rows = "unit",
+    dtype: options.Dtype = "float64",
+    device: options.Device = "cpu",
+) -> int:
+    """Check everything, then build."""
+    from fastgram.network.network import KINDS
+    from fastgram.storage.store import as_target, build
+
+    networks = options.networks_of(
+        _one("--activation", activation),
+        _one("--depth", depth or [1]),
+        _one("--width", width or [options.INFINITE]),
+        weight_variance=weight_variance,
+        bias_variance=bias_variance,
+        normalize=normalize,
+        readout=readout,
+        seed=network_seed,
+    )
+    as_target(out)
+    as_choice("rows", rows, ROWS)
+    operator: dict[str, Any] = {"kind": as_choice("kind", kind, KINDS), "dtype": as_dtype(dtype)}
+    operator["device"] = options.device_of(device)
+    sample = sample_of(data, columns, drop, label)
+    X = scaled_rows(sample, rows)
+    task = Task(X, sample.source, rows, operator, {}, sample.columns, sample.told, sample.lines)
+    heading = [task.heading("the", networks, networks[0].activation.name)]
+
+    def tell(line: str) -> None:  # of a build that nothing speaks against
+        while heading:
+            print(heading.pop(), flush=True)
+        _tell(line)
+
+    try:
+        build(out, X, networks[0], **operator, progress=sys.stderr.isatty(), tell=tell)
+    except FAILURES as error:
+        raise task.worded(error) from None
+    except KeyboardInterrupt as interrupt:
+        if reached := " ".join(str(interrupt).split()):  # typer drops it
+            _tell(f"{reached}: {shlex.join(['fastgram', *context.obj])}")
+        raise
+    return 0
+
+
+def _one(option: str, values: Sequence[Any]) -> Sequence[Any]:
+    if len(values) > 1:
+        raise ValueError(f"{option} is given {len(values)} times: one matrix is stored at a time")
+    return values
+
+
+def _tell(line: str) -> None:
+    print(f"fastgram: {line}", file=sys.stderr)
