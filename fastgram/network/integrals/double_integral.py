@@ -20,6 +20,7 @@ from fastgram.network.integrals.quadrature import (
     LEVELS,
     Rule,
     agree,
+    between,
     both_signs,
     kink_distances,
     outwards,
@@ -148,7 +149,7 @@ def terms_of(
 def common_level(activation: Activation, derivative: bool, variances: Array) -> int:
     """Return a level that serves all pairs of variances: the largest of the extreme pairs'."""
     least, most = outwards(activation, variances)
-    pairs = {(least, least), (least, most), (most, most)}
+    pairs = {(least, most), *((q, q) for q in between(least, most)[::2].tolist()), (most, most)}
     return max(_level(activation, derivative, *pair) for pair in pairs)
 
 
@@ -183,6 +184,6 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
             if not np.all(np.isfinite(found)):
                 refuse_infinity(activation, derivative, q1, q2)
             if previous is not None and agree(found, previous, size):
-                return level - 1
+                return level
             previous = found
     refuse_divergence(activation, derivative, q1, q2)

@@ -17,6 +17,7 @@ from fastgram.network.integrals.quadrature import (
     LEVELS,
     Rule,
     agree,
+    between,
     kink_distances,
     outwards,
     panels,
@@ -158,12 +159,12 @@ def _level(activation: Activation, least: float, most: float) -> int:
 
 
 def _level_of(activation: Activation, derivative: bool, least: float, most: float) -> int:
-    variances, previous = np.array([least, most]), None
+    variances, previous = between(least, most), None
     for level in range(LEVELS):
         value = _squares(activation, derivative, variances, rule_of(level))
         if not np.all(np.isfinite(value)):
             refuse_infinity(activation, derivative, least, most)
         if previous is not None and agree(value, previous, value):
-            return level - 1
+            return level
         previous = value
     refuse_divergence(activation, derivative, least, most)

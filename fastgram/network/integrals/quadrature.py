@@ -24,6 +24,7 @@ __all__ = [
     "LEVELS",
     "Rule",
     "agree",
+    "between",
     "both_signs",
     "gauss_legendre",
     "kink_distances",
@@ -37,8 +38,8 @@ __all__ = [
 ]
 
 _EPS = float(np.finfo(np.float64).eps)
-# A level of the quadrature is accepted when the next finer one agrees with it to this, relative
-# to E|f(u)f(v)|.
+# A level of the quadrature is taken when the one before agrees with it to this, relative to
+# E|f(u)f(v)|: what it misses itself is less by orders of magnitude, at other variances as well.
 _AGREEMENT = 24 * _EPS
 LEVELS = 7
 _LEAST = 2.0**-200  # variance at which a level is judged
@@ -148,6 +149,16 @@ def outwards(activation: Activation, variances: Array) -> tuple[float, float]:
     if least > 0.0 and most < np.inf and not any(activation.kinks):
         least, most = _rounded(least, np.floor), _rounded(most, np.ceil)
     return (float(most), float(most)) if alone else (float(least), float(most))
+
+
+def between(least: float, most: float) -> Array:
+    """Return variances from the least to the largest, a factor of 4 apart or less, ascending.
+
+    What bends in one panel at the ends may bend in another at a variance between them.
+    """
+    if not 0.0 < least < most < np.inf:
+        return np.unique([least, most])
+    return np.geomspace(least, most, 1 + math.ceil(math.log2(most / least) / 2.0))
 
 
 def _rounded(variance: float, rounding: Callable[[float], float]) -> float:
