@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.integrals.chords import chords_of
-from fastgram.network.integrals.double_integral import common_level, terms_of
+from fastgram.network.integrals.double_integral import common_level, pair_level, terms_of
 from fastgram.network.integrals.line_quadrature import parallel_distances
 from fastgram.network.integrals.waves import chords_of_waves, duals_of_waves, swings
 from fastgram.support.arrays import Array
@@ -27,6 +27,9 @@ __all__ = [
     "dual_entries",
     "pair_distances",
 ]
+
+
+Mask = npt.NDArray[np.bool_]
 
 
 def chords_at(
@@ -86,7 +89,7 @@ def _chord(
     if swings(activation, deviations):
         near, far = chords_of_waves(activation, derivative, theta, deviations)
         return float(near[0, 1]), float(far[0, 1])
-    level = common_level(activation, derivative, np.array([q1, q2]))
+    level = pair_level(activation, derivative, q1, q2)
     near, far = np.sum(terms_of(activation, derivative, theta, deviations, level).chords, axis=1)
     return float(near), float(far)
 
@@ -111,20 +114,29 @@ def dual_entries(
     activation: Activation, derivative: bool, theta: Array, q1: Array, q2: Array
 ) -> Array:
     """E f(u)f(v) (or of f') at angles θ in [0, π], one quadrature an entry; equal shapes."""
-    value = np.empty(theta.size)
-    for k, (angle, a, b) in enumerate(zip(theta.flat, q1.flat, q2.flat, strict=True)):
-        value[k] = _dual(activation, derivative, float(angle), np.sqrt([a, b]))
-    return value.reshape(theta.shape)
+    far = theta > np.pi / 2.0
+    return _duals(activation, derivative, np.where(far, np.pi - theta, theta), far, q1, q2)
 
 
-def _dual(activation: Activation, derivative: bool, theta: float, deviations: Array) -> float:
-    obtuse = int(theta > np.pi / 2.0)
-    acute = np.pi - theta if obtuse else theta
+def _duals(
+    activation: Activation, derivative: bool, acute: Array, far: Mask, q1: Array, q2: Array
+) -> Array:
+    arguments = zip(*(part.ravel().tolist() for part in (acute, far, q1, q2)), strict=True)
+    values = [_dual(activation, derivative, *of_entry) for of_entry in arguments]
+    return np.reshape(np.asarray(values, dtype=np.float64), acute.shape)
+
+
+def _dual(
+    activation: Activation, derivative: bool, acute: float, far: bool, q1: float, q2: float
+) -> float:
+    """Return E f(u)f(v) at an angle in [0, π/2] off 0 or, `far`, off π."""
+    deviations = np.sqrt([q1, q2])
     if swings(activation, deviations):
         pair = duals_of_waves(activation, derivative, acute, deviations[:1], deviations[1:])
-        return float(pair[obtuse][0, 0])
-    level = common_level(activation, derivative, deviations**2)
-    return careful_sum(terms_of(activation, derivative, acute, deviations, level).values[obtuse])
+        return float(pair[int(far)][0, 0])
+    level = pair_level(activation, derivative, q1, q2)
+    terms = terms_of(activation, derivative, acute, deviations, level)
+    return careful_sum(terms.values[int(far)])
 
 
 @overload
@@ -182,8 +194,8 @@ def dual(
 
     Notes
     -----
-    One two-dimensional quadrature an entry, about a millisecond: `gram` and `GramOperator` do not
-    call this for every pair of rows but read a table made from it.
+    One double integral an entry, some milliseconds: `gram` and `GramOperator` do not call this for
+    every pair of rows but read a table made from it.
 
     Examples
     --------
@@ -200,7 +212,9 @@ def dual(
     for name, variance in (("q1", first), ("q2", second)):
         if not np.all((variance >= 0.0) & np.isfinite(variance)):
             raise ValueError(f"{name} must be a finite variance, at least 0")
-    value = dual_entries(activation, derivative, np.arccos(correlation), first, second)
+    # off the nearer end: of an angle near π little would be left
+    acute, far = np.arccos(np.abs(correlation)), correlation < 0.0
+    value = _duals(activation, derivative, acute, far, first, second)
     return np.float64(value[()]) if value.ndim == 0 else value
 
 

@@ -33,7 +33,7 @@ from fastgram.network.integrals.quadrature import (
 from fastgram.network.integrals.waves import swings
 from fastgram.support.arrays import Array
 
-__all__ = ["Terms", "common_level", "cuts_of_y", "meetings", "terms_of"]
+__all__ = ["Terms", "common_level", "cuts_of_y", "meetings", "pair_level", "terms_of"]
 
 _PROBES = (0.4, np.pi / 2.0)  # the angles at which a level is judged
 _NEAREST = 0.02  # and the least but one of them, for variances up to 1
@@ -100,12 +100,15 @@ class Terms:
         Of κ(1) − κ(ρ) and κ(−1) − κ(−ρ), and of κ(ρ) and κ(−ρ).
     chord_sizes, value_sizes : (nodes,) arrays
         At least their absolute values.
+    own_sizes : (2, nodes) array
+        The chords' of f₁ and of f₂ with themselves.
     """
 
     chords: Array
     values: Array
     chord_sizes: Array
     value_sizes: Array
+    own_sizes: Array
 
 
 def terms_of(
@@ -136,10 +139,10 @@ def terms_of(
     values = [
         0.25 * weight * np.sum(f1x * f2y[::sign] + f1y * f2x[::sign], axis=0) for sign in (1, -1)
     ]
-    chord_sizes = np.sum(np.abs(first), axis=0) * np.sum(np.abs(second), axis=0)
+    both = np.sum(np.abs([first, second]), axis=1)
     value_sizes = np.sum(np.abs(f1x), axis=0) * np.sum(np.abs(f2y), axis=0)
     value_sizes += np.sum(np.abs(f1y), axis=0) * np.sum(np.abs(f2x), axis=0)
-    sizes = 0.25 * weight * chord_sizes, 0.25 * weight * value_sizes
+    sizes = (0.25 * weight * size for size in (both[0] * both[1], value_sizes, both**2))
     return Terms(np.array(chords), np.array(values), *sizes)
 
 
@@ -151,6 +154,12 @@ def common_level(activation: Activation, derivative: bool, variances: Array) -> 
     least, most = outwards(activation, variances)
     pairs = {(least, most), *((q, q) for q in between(least, most)[::2].tolist()), (most, most)}
     return max(_level(activation, derivative, *pair) for pair in pairs)
+
+
+def pair_level(activation: Activation, derivative: bool, q1: float, q2: float) -> int:
+    """Return a level that serves two variances."""
+    least, most = sorted(outwards(activation, np.array([q]))[1] for q in (q1, q2))
+    return _level(activation, derivative, least, most)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -168,19 +177,17 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
     # one of them in the layer where two rows at a large variance are told apart, one on the way
     nearest = min(_NEAREST, 1.0 / max(float(np.max(deviations)), 1.0))
     probes = {*_PROBES, nearest / 16.0, nearest, math.sqrt(nearest)}
-    values = math.prod(map(math.sqrt, mean_squares(activation, derivative, deviations**2)))
+    roots = np.sqrt(mean_squares(activation, derivative, deviations**2))
     previous = None
     with np.errstate(over="ignore", invalid="ignore"):
         for level in range(LEVELS):
             terms = [terms_of(activation, derivative, t, deviations, level) for t in sorted(probes)]
             found = np.array([np.sum(np.concatenate([t.chords, t.values]), axis=1) for t in terms])
-            chords, sizes = (
-                np.array([[np.sum(size)] for size in column])
-                for column in zip(*((t.chord_sizes, t.value_sizes) for t in terms), strict=True)
-            )
-            # differences carry the roundings of the values
-            chords = chords + np.sqrt(chords) * math.sqrt(values) / 2.0
-            size = np.concatenate([chords, chords, sizes, sizes], axis=1)
+            # differences of either function carry the roundings of its values
+            rounding = [roots @ np.sqrt(np.sum(t.own_sizes, axis=1))[::-1] / 4.0 for t in terms]
+            chords = np.array([np.sum(t.chord_sizes) for t in terms]) + rounding
+            values = np.array([np.sum(t.value_sizes) for t in terms])
+            size = np.stack([chords, chords, values, values], axis=1)
             if not np.all(np.isfinite(found)):
                 refuse_infinity(activation, derivative, q1, q2)
             if previous is not None and agree(found, previous, size):
