@@ -37,6 +37,8 @@ CASES = [
     for kind in KINDS
     for norm in NORMS
     if (name, kind) != ("step", "gradient")
+    # a quarter of a minute each, in mpmath
+    if not (name in PIECES and kind == "nngp" and norm != 100.0)
 ]
 
 
@@ -93,7 +95,7 @@ def test_a_table_of_any_norm(name, kind, norm):
 
     Entries bend at half chords of 1/norm: below that the error of what they fall by goes with s,
     and is a few roundings of the largest entry elsewhere. Where f' (or f) jumps, it keeps its
-    relative digits however close the pair.
+    relative digits however close the pair, fewer by those of the norm.
     """
     table = table_of_norm(Network(name), kind, norm, "float64")
     assert table.error <= STATED * table.scale
@@ -114,4 +116,4 @@ def test_a_table_of_any_norm(name, kind, norm):
             allowed = EPS * table.scale * min(32.0, 1e4 * s * max(norm, 1.0))
             assert error <= allowed, (far, s)
             if jumps and s <= 1e-3:
-                assert error <= DROP * abs(exact[far]), (far, s)
+                assert error <= DROP * max(norm, 1.0) * abs(exact[far]), (far, s)
