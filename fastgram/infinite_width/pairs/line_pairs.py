@@ -25,7 +25,7 @@ from fastgram.support.arrays import Array
 __all__ = ["LinePairs"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_CORNER = 24.0 * _EPS
+_CORNER = 48.0 * _EPS
 _MOMENT = 3.0 * _EPS
 _MARGIN = 2.0  # of a bound over such differences
 _TINY = float(np.finfo(np.float64).tiny)
