@@ -53,7 +53,7 @@ FAULTS = [
     ),
     *_in(
         "formats/hdf5_file",
-        "test_faults.py -k 'kills and h5'",
+        "test_interruptions.py -k 'kills and h5'",
         ("how.set_obj_track_times(False)", "pass"),
     ),
     *_in(
