@@ -74,7 +74,7 @@ def chords_of(
     return _prepared(activation, derivative, tuple(deviations.tolist()), level)(theta)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=2)  # a fit asks for one again and again; of many norms it is large
 def _prepared(
     activation: Activation, derivative: bool, deviations: tuple[float, ...], level: int
 ) -> _Chords:

@@ -56,14 +56,12 @@ class Rule:
 
     Attributes
     ----------
-    level : int
     deeper : int
         How many more panels are cut toward 0.
     nodes, weights : arrays
         Gauss-Legendre on [0, 1].
     """
 
-    level: int
     deeper: int
     nodes: Array
     weights: Array
@@ -73,7 +71,7 @@ class Rule:
 def rule_of(level: int) -> Rule:
     """Return the rule of a level, 0 to LEVELS − 1, or one more."""
     nodes, weights = gauss_legendre(12 + 4 * level)
-    return Rule(level, 2 * max(level - _DEEPER, 0), (nodes + 1.0) / 2.0, weights / 2.0)
+    return Rule(2 * max(level - _DEEPER, 0), (nodes + 1.0) / 2.0, weights / 2.0)
 
 
 @functools.cache
