@@ -113,15 +113,15 @@ FAULTS = [
     *_in(
         "infinite_width/separable_table",
         f"{_ENTRIES} -k 'few_norms or functions or norms_that_are_off or rows_that_are_off'",
-        ("_MARGIN * (miss + tolerance) + 3.0 * stated.base", "3.0 * stated.base"),
+        ("_MARGIN * (miss + tolerance) + 3.0 * base", "3.0 * base"),
         (
-            "_MARGIN * (miss + tolerance) + 3.0 * stated.base",
-            "0.1 * _MARGIN * (miss + tolerance) + 3.0 * stated.base",
+            "_MARGIN * (miss + tolerance) + 3.0 * base",
+            "0.1 * _MARGIN * (miss + tolerance) + 3.0 * base",
         ),
-        ("_MARGIN * (miss + tolerance) + 3.0 * stated.base", "_MARGIN * (miss + tolerance)"),
-        ("+ 3.0 * stated.base", "+ 0.3 * stated.base"),
+        ("_MARGIN * (miss + tolerance) + 3.0 * base", "_MARGIN * (miss + tolerance)"),
+        ("+ 3.0 * base", "+ 0.3 * base"),
         ("replace(separated, error=error, slope", "replace(separated, error=0.1 * error, slope"),
-        ("by_norm=stated.by_norm", "by_norm=0.1 * stated.by_norm"),
+        ("slope=1.5 * slope, by_norm=by_norm", "slope=1.5 * slope, by_norm=0.1 * by_norm"),
         ("slope=1.5 * slope", "slope=0.1 * slope"),
     ),
     *_in(

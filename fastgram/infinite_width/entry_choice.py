@@ -6,10 +6,11 @@
 - Rows of several norms: separated tables, scales the square roots of the diagonal.
 
 What none of these holds is computed pair by pair, and so are very few entries. An activation with
-kinks away from 0 on rows of several norms has no table (its entries depend on the larger of the two
-norms where ρ = 1); one with a kink at 0, in a deeper layer, has none near ρ = 1; sines have none at
-large norms. Pairs go by normal integrals where the activation is lines between kinks or steps, by a
-closed form where it is a sine, else by quadratures.
+kinks away from 0 on rows of several norms has no table near ρ = ±1 (where entries depend on the
+larger of the two norms), and none at all if it is no lines; one with a kink at 0, in a deeper
+layer, has none near ρ = 1; sines have none at large norms. Pairs go by normal integrals where the
+activation is lines between kinks or steps, by a closed form where it is a sine, else by
+quadratures.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ __all__ = ["entries_between"]
 _ONE_NORM = 32 * float(np.finfo(np.float64).eps)
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
+# And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
+_FEW_LINES = 2**20
 
 
 def entries_between(
@@ -105,7 +108,9 @@ def _of_many_norms(
 ) -> Entries:
     """Return separated entries where there are tables; warn where not."""
     name, sides = network.activation.name, (network, kind, rows, columns, dtype)
-    if any(network.activation.kinks):
+    lines = lines_of(network.activation)
+    is_cheap = rows.norms.size * columns.norms.size <= _FEW_LINES
+    if any(network.activation.kinks) and (lines is None or is_cheap):
         pairs = _pairs_of(network, kind, rows, columns)
         _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
         return IntegratedEntries(*sides, pairs)
@@ -119,7 +124,7 @@ def _of_many_norms(
         return IntegratedEntries(*sides, pairs)
     if separated.holds_everywhere:
         return SeparatedEntries(*sides, separated, None)
-    if lines_of(network.activation) is not None:  # which cost nothing to make
+    if lines is not None:  # which cost nothing to make
         return SeparatedEntries(*sides, separated, _pairs_of(network, kind, rows, columns))
     # polynomials of layers are made where a sample has pairs that need them
     few = DirectPairs(network, kind, rows.norms, columns.norms)

@@ -149,6 +149,14 @@ class SeparatedEntries(_RootScaledEntries):
         )
         self.error = error + slope * self.chord_error() + by_norm * self.weight_error()
 
+    @property
+    def entry_flops(self) -> float:
+        """The cost of an entry on the average, in flops of a matrix product."""
+        flops = super().entry_flops
+        if self.pairs is not None and not self.separated.holds_everywhere:
+            flops += self.fraction_outside() * self.pairs.flops
+        return flops
+
     def fraction_outside(self) -> float:
         """Return the fraction of pairs whose cosine has no table, from a sample of the rows."""
         sample = [

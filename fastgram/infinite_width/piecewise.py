@@ -259,7 +259,7 @@ def cut(profile: Profile, intervals: list[Interval], tolerance: Array) -> list[P
 
 def check_width(profile: Profile, low: float, high: float, relative_to: float) -> None:
     """Refuse to halve a piece for ever."""
-    if high - low < _NARROWEST * relative_to or high < _SHORTEST:
+    if high - low < _NARROWEST * relative_to or relative_to < _SHORTEST:
         remedy = (
             "declare every kink of the activation"
             if profile.layers == 1

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from fastgram.devices.scratch import RowFactors
-from fastgram.infinite_width.conditioning import errors_between_norms
-from fastgram.infinite_width.kernel_function import diagonal_entries, profile_of_norms
+from fastgram.infinite_width.pairs.norm_nodes import WORST, coordinate_of, interpolable, norm_at
+from fastgram.infinite_width.pairs.norm_profile import errors_of_profile, profile_between_norms
 from fastgram.infinite_width.piecewise import (
     DEGREE,
     POWERS,
@@ -35,16 +35,15 @@ from fastgram.support.arrays import Array, FloatArray, symmetric
 
 __all__ = ["Separated", "separate"]
 
-_COUNTS = (8, 16, 24, 32, 48, 64)  # of nodes of the norm
 # Truncation in the angle, in the norm, and of the ranks, relative to entries over their scales,
 # which are at most 1.
 _TOLERANCE = {np.dtype(np.float64): 6e-15, np.dtype(np.float32): 4e-9}
 _JOINS = (0.6, 0.4)  # where the middle may end: the last always will do
-_COSINES = np.array([1.0, 0.99, 0.9, 0.5, 0.0, -0.5, -0.9, -0.99, -1.0])
-_WORST = 1e-13  # of the truncation in the norm, with the most nodes
 # An eigenvector goes where all that goes from a coefficient is below this many tolerances: below
 # it there is little but the rounding of the samples.
 _SHARE = 2.0
+_NOISE = 2.0**-4  # of what is stated of a profile, what a fit need not follow, and at most
+_MOST_NOISE = 3e-14
 _PROBES = np.array([0.02, 0.11, 0.35, 0.61, 0.83, 0.97])  # of the range of norms, off the nodes
 _MARGIN = 4.0  # of a bound over what was measured at the probes
 
@@ -95,7 +94,7 @@ class Separated:
     def chebyshev_rows(self, norms: Array) -> Array:
         """Return the Chebyshev polynomials in the norm, a row a norm: (n, nodes)."""
         middle, half = (self.low + self.high) / 2.0, (self.high - self.low) / 2.0
-        t = np.clip((_coordinate(norms) - middle) / half, -1.0, 1.0)
+        t = np.clip((coordinate_of(norms) - middle) / half, -1.0, 1.0)
         return np.asarray(chebyshev.chebvander(t, self.count - 1))
 
     def values(self, cosines: Array, norms: Array, dtype: npt.DTypeLike = np.float64) -> Array:
@@ -170,20 +169,6 @@ class Separated:
         return result
 
 
-def _coordinate(norm: Array) -> Array:
-    # smooth activations are analytic in the norm off the imaginary axis, beyond it like its
-    # logarithm and below it like the norm itself
-    return np.asarray(np.arcsinh(2.0 * norm))
-
-
-def _norm(coordinate: Array) -> Array:
-    return np.asarray(np.sinh(coordinate) / 2.0)
-
-
-def _nodes(low: float, high: float, count: int) -> Array:
-    return _norm((low + high) / 2.0 + chebyshev.chebpts1(count) * (high - low) / 2.0)
-
-
 def separate(
     network: Network, kind: str, least: float, most: float, dtype: np.dtype[np.floating]
 ) -> Separated | None:
@@ -204,14 +189,15 @@ def separate(
 def _separate(
     network: Network, kind: str, least: float, most: float, dtype: str
 ) -> Separated | None:
-    low, high = (float(_coordinate(np.array(norm))) for norm in (least, most))
-    tolerance = _TOLERANCE[np.dtype(dtype)]
-    profile, count, reach = _interpolable(network, kind, low, high, tolerance)
+    low, high = (float(coordinate_of(np.array(norm))) for norm in (least, most))
+    stand_ins = norm_at(np.linspace(max(low, high / 64.0), high, 3))
+    base, by_norm = errors_of_profile(network, kind, stand_ins)
+    tolerance = max(_TOLERANCE[np.dtype(dtype)], min(_NOISE * base, _MOST_NOISE))
+    profile, count, reach = interpolable(network, kind, low, high, tolerance)
     if 0.0 in reach:
         return None
-    stand_ins = _norm(np.linspace(max(low, high / 64.0), high, 3))
     # where to cut is found on the pairs of three norms, which are as rough as any
-    probe = _profile(network, kind, stand_ins)
+    probe = profile_between_norms(network, kind, stand_ins)
     try:
         first = _first_intervals(probe, tolerance, reach)
         rough = cut(probe, first, np.full(probe.at_one.size, tolerance))
@@ -227,25 +213,11 @@ def _separate(
     miss = _measured_miss(separated, network, kind, dtype)
     if miss is None:
         return None
-    stated = errors_between_norms(network, kind, stand_ins)
     # values are entries over two scales, which are roots of diagonal entries, and times two others
-    error = _MARGIN * (miss + tolerance) + 3.0 * stated.base
+    error = _MARGIN * (miss + tolerance) + 3.0 * base
     error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
-    return replace(separated, error=error, slope=1.5 * slope, by_norm=stated.by_norm)
-
-
-def _interpolable(
-    network: Network, kind: str, low: float, high: float, tolerance: float
-) -> tuple[Profile, int, tuple[float, float]]:
-    """Return entries at nodes of the norm, their number, and the cosines where these are enough."""
-    for count in _COUNTS:
-        profile = _profile(network, kind, _nodes(low, high, count))
-        allowed = tolerance / 2.0 if count < _COUNTS[-1] else max(tolerance / 2.0, _WORST)
-        reach = _reach(_truncations(profile.at_cosines(_COSINES), count), allowed)
-        if reach == (-2.0, 2.0):
-            break
-    return profile, count, reach
+    return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm)
 
 
 def _first_intervals(
@@ -286,48 +258,18 @@ def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str
     None where it is too large without that.
     """
     low, high, reach = separated.low, separated.high, (separated.bottom, separated.top)
-    norms = _norm(low + _PROBES * (high - low))
-    profile = _profile(network, kind, norms)
+    norms = norm_at(low + _PROBES * (high - low))
+    profile = profile_between_norms(network, kind, norms)
     cosines = np.cos(np.linspace(0.0, np.pi, 49))
     cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
     exact = symmetric(profile.at_cosines(cosines), norms.size)
     miss = float(np.max(np.abs(separated.values(cosines, norms) - exact)))
-    if miss > 10.0 * max(_WORST, _TOLERANCE[np.dtype(dtype)]):
+    if miss > 10.0 * max(WORST, _TOLERANCE[np.dtype(dtype)]):
         return None
     if dtype != "float64":  # tiles' own arithmetic rounds more than that
         found = separated.values(cosines, norms, dtype)
         miss = max(miss, float(np.max(np.abs(found - exact))))
     return miss
-
-
-def _profile(network: Network, kind: str, norms: Array) -> Profile:
-    scales = np.sqrt(diagonal_entries(network, kind, norms))
-    return profile_of_norms(network, kind, norms, scales)
-
-
-def _truncations(values: Array, count: int) -> Array:
-    """Return what interpolation in the norm truncates, at each cosine: its last coefficients."""
-    coefficients = transform_of(count) @ symmetric(values, count)
-    return np.asarray(np.max(np.abs(coefficients[..., -2:, :]), axis=(-2, -1)))
-
-
-def _reach(truncations: Array, allowed: float) -> tuple[float, float]:
-    """Return the range of cosines around 0 where interpolation holds; 0 for an end without one.
-
-    A kinked activation in a deeper layer is not smooth in the norms near ρ = 1: there the angle
-    that reaches it is proportional to the distance of the rows, and |x − y| has a cone at x = y.
-    """
-    good = truncations <= allowed
-    if np.all(good):
-        return -2.0, 2.0
-    ends = []
-    for side in (_COSINES <= 0.0, _COSINES >= 0.0):
-        cosines, fine = _COSINES[side], good[side]
-        order = np.argsort(np.abs(cosines))
-        held = cosines[order][np.logical_and.accumulate(fine[order])]
-        end = float(held[-1]) if held.size else 0.0
-        ends.append(2.0 * end if abs(end) == 1.0 else end)
-    return ends[0], ends[1]
 
 
 def _part(piece: Piece, count: int, tolerance: float) -> _Part:

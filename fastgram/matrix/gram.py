@@ -150,10 +150,11 @@ def gram(
     step, linear; in deeper layers without biases), take one to three nanoseconds an entry at
     d = 100 and any depth. Rows of many norms take two or three times as long under another
     activation, and its tables 0.3 to 40 seconds, the longer the further the norms are apart.
-    Without a table are rows of many norms under an activation with kinks away from 0 (relu6,
-    hard_tanh), and in deeper layers of a kinked activation the pairs with a cosine near 1: they are
-    computed pair by pair, by normal integrals where the activation is lines between its kinks or
-    steps, and layer by layer where its only kink is at 0; by the processors, whatever the device.
+    Without a table are close and opposite rows of many norms under an activation with kinks away
+    from 0 (relu6, hard_tanh), and in deeper layers of a kinked activation the pairs with a cosine
+    near 1: they are computed pair by pair, by normal integrals where the activation is lines
+    between its kinks or steps, and layer by layer where its only kink is at 0; by the processors,
+    whatever the device.
     Other kinks of your own away from 0 are integrated one by one. So are, without a warning, up to
     1024 entries between rows of many norms where the activation is no lines: a table would take
     longer.

@@ -19,6 +19,7 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width import conditioning, cosine_table, entry_choice, separable_table
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
+from fastgram.infinite_width.pairs import norm_nodes
 from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels.contract import CLOSE, PieceVariable
 from fastgram.matrix.operator import matrix_of
@@ -177,8 +178,9 @@ def test_tables_of_too_low_a_degree(monkeypatch, way):
 @pytest.mark.slow
 def test_tables_of_too_few_norms(monkeypatch):
     """Between the probes too."""
-    monkeypatch.setattr(separable_table, "_COUNTS", (4,))
-    monkeypatch.setattr(separable_table, "_WORST", 0.1)
+    monkeypatch.setattr(norm_nodes, "_COUNTS", (4,))
+    for module in (norm_nodes, separable_table):
+        monkeypatch.setattr(module, "WORST", 0.1)
     X = turned(np.cos(np.linspace(0.1, 3.0, 35)), np.geomspace(0.9, 2.5, 36))
     op = fg.GramOperator(X, fg.Network(fresh("erf")), kind="gradient")
     assert over_bound(op, X, "erf") <= 1.0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.layer_maps import Layer, Pairs
+from fastgram.infinite_width.pairs.norm_nodes import coordinate_of, norm_at
 from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
 from fastgram.infinite_width.pairs.protocol import Mask, Places, TooRough
 from fastgram.infinite_width.piecewise import DEGREE, NODES, basis_at, fit, halve, points_of
@@ -39,10 +40,6 @@ _TINY = float(np.finfo(np.float64).tiny)
 _TOP = float(np.sqrt(0.5))
 _SAMPLED = np.array([0.02, 0.3, 0.6])  # the chords where truncation is looked at
 _NARROWEST = 2.0**-12
-
-
-def _coordinate(norm: Array) -> Array:
-    return np.asarray(np.arcsinh(2.0 * norm))  # as in `separable_table`
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class SmoothLayer:
     """
 
     def __init__(self, activation: Activation, derivative: bool, least: float, most: float) -> None:
-        ends = _coordinate(np.array([least, most]))
+        ends = coordinate_of(np.array([least, most]))
         self._middle = float(np.mean(ends))
         self._half = max(float(ends[1] - ends[0]) / 2.0, 1e-3)
         self._order = 1 if derivative or _jumps(activation) else 2
@@ -93,7 +90,7 @@ class SmoothLayer:
 
     def _nodes(self, count: int) -> Array:
         points = self._middle + self._half * chebyshev.chebpts1(count)
-        return np.asarray(np.sinh(points) / 2.0)
+        return norm_at(points)
 
     def _by_norms(self, values: Array) -> Array:
         """Return coefficients in both norms' coordinates, (..., nodes, nodes)."""
@@ -114,7 +111,7 @@ class SmoothLayer:
 
     def chebyshev_rows(self, deviations: Array) -> Array:
         """Return the Chebyshev polynomials in each norm, (n, nodes)."""
-        t = np.clip((_coordinate(deviations) - self._middle) / self._half, -1.0, 1.0)
+        t = np.clip((coordinate_of(deviations) - self._middle) / self._half, -1.0, 1.0)
         return np.asarray(chebyshev.chebvander(t, self._count - 1))
 
     def of_rows(self, rows: Array) -> list[Array]:
