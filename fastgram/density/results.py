@@ -22,6 +22,8 @@ __all__ = ["SpectralDensity"]
 # and of each bound.
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _POINTS = 66
+# Relative, of a sum of quotients over all eigenvalues: it is summed by halves.
+_SUM_ERROR = 64.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +180,55 @@ class SpectralDensity(ComparedByParts):
         ]
         least = np.maximum(upto[0] - below[2], 0.0)
         return _brackets(least, upto[2] - below[0], upto[1] - below[1])
+
+    @overload
+    def effective_dimension(self, shift: float) -> Bracket: ...
+
+    @overload
+    def effective_dimension(self, shift: npt.ArrayLike) -> Bracket | Brackets: ...
+
+    def effective_dimension(self, shift: npt.ArrayLike) -> Bracket | Brackets:
+        """Return tr A(A + shift·I)⁻¹: the degrees of freedom of a ridge regression.
+
+        Parameters
+        ----------
+        shift : float or array_like
+            The ridge: above 0, in the units of the eigenvalues.
+
+        Returns
+        -------
+        Bracket
+            For one number, between 0 and n; for an array `Brackets`, whose ends are arrays of its
+            shape. The sum over the bounds of each eigenvalue; it supposes that none is negative.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a shift is not a number above 0, or λ_min is negative.
+
+        Examples
+        --------
+        >>> import numpy as np, fastgram as fg
+        >>> answer = fg.spectral_density(np.diag([1.0, 2.0, 4.0]))
+        >>> round(answer.effective_dimension(2.0).estimate, 6)
+        1.5
+        """
+        shifts = _numbers("shift", shift)
+        if not np.all((shifts > 0.0) & np.isfinite(shifts)):
+            wrong = shifts[~((shifts > 0.0) & np.isfinite(shifts))].flat[0]
+            raise ValueError(f"shift must be above 0 and finite, not {wrong:g}")
+        if self.smallest.upper < 0.0:
+            raise ValueError(
+                f"λ_min is negative, {self.smallest}: the effective dimension is of a matrix"
+                " without negative eigenvalues"
+            )
+        columns = [np.maximum(ends, 0.0) for ends in (self.lower, self.upper, self.estimates)]
+        sums = [
+            np.array([np.sum(ends / (ends + one)) for one in shifts.ravel()]).reshape(shifts.shape)
+            for ends in columns
+        ]
+        low, high = sums[0] * (1.0 - _SUM_ERROR), np.minimum(sums[1] * (1.0 + _SUM_ERROR), self.n)
+        return _brackets(low[()], high[()], sums[2][()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `json.dumps` takes: brackets, sums, quantiles and the distribution.

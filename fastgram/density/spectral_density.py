@@ -150,7 +150,7 @@ class _Probing:
     ) -> None:
         self.problem, self.until = problem, until
         n, extra = problem.n, None
-        if problem.rank_bound == n:  # as `extreme_eigenvalues` does, so that one run serves both
+        if not problem.least_count:  # as `extreme_eigenvalues` does, so that one run serves both
             extra = problem.extra_start_vectors(block // 2)
         self.run = BlockLanczos(problem.multiply, n, block, seed, extra, problem.device)
         self.law = rank_law(n, self.run.block, _ORDER * chance)
@@ -205,12 +205,11 @@ def _result(probing: _Probing, seen: Envelope, stopped: str, confidence: float) 
     slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
     smallest, largest = brackets_of(run, nodes, slack, probing.quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
-    if problem.semidefinite:
-        lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
-    zeros = n - problem.rank_bound
-    if zeros:
-        lower[:zeros] = upper[:zeros] = 0.0
-        smallest = Bracket(0.0, 0.0, 0.0, "exact")
+    least, count = problem.least, problem.least_count
+    lower, upper = np.maximum(lower, least), np.maximum(upper, least)
+    if count:
+        lower[:count] = upper[:count] = least
+        smallest = Bracket(least, least, least, "exact")
     trace = known_trace(problem)
     sums = sums_of(run, problem, trace, smallest, (lower, upper), slack, _SUMS * chance)
     parts = [_account(run, law, seen, n), stopped, *_remarks(problem, run, smallest, slack)]
@@ -246,12 +245,13 @@ def _quantiles(nodes: Array, weights: Array, n: int) -> Array:
 
 def _remarks(problem: Problem, run: BlockLanczos, smallest: Bracket, slack: float) -> list[str]:
     """Return the parts of the message that are about the matrix, "" where there is no remark."""
-    zeros, floor = problem.n - problem.rank_bound, upper_end(slack, problem.exponent)
+    count, floor = problem.least_count, upper_end(slack, problem.exponent)
+    what = "the ridge" if problem.least else "exact zeros"
     parts = [
-        f"{zeros} eigenvalues or more are exact zeros: {problem.rank_reason}" if zeros else "",
+        f"{count} eigenvalues or more are {what}: {problem.least_reason}" if count else "",
         problem.note(run.block),
     ]
-    if smallest.lower <= slack and not zeros:
+    if smallest.lower <= slack and not count:
         parts.append(f"eigenvalues below the noise floor of {floor:.2g} cannot be told from 0")
     return parts
 
@@ -309,5 +309,5 @@ def _zero(problem: Problem, confidence: float, start: float) -> SpectralDensity:
         passes=0,
         noise_floor=0.0,
         seconds=time.perf_counter() - start,
-        message=f"the matrix is exactly zero: {problem.rank_reason}",
+        message=f"the matrix is exactly zero: {problem.least_reason}",
     )

@@ -94,7 +94,7 @@ def sums_of(
     )
     if not 0.0 < total[0] <= total[1]:
         total = (max(trace.lower, 0.0), max(trace.upper + below_zero, 0.0))
-    if problem.rank_bound < problem.n:
+    if problem.rank_bound < problem.n:  # zeros, and no ridge
         logarithm = Bracket(-math.inf, -math.inf, -math.inf, "exact")
     else:
         logarithm = _log_determinant(

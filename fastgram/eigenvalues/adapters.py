@@ -41,7 +41,6 @@ class ArrayProblem(Problem):
     """A symmetric array as it is stored, or its symmetric part: see `Problem`."""
 
     has_entries = True
-    semidefinite = False
 
     def __init__(self, A: Any) -> None:
         array = _square(A)
@@ -58,9 +57,8 @@ class ArrayProblem(Problem):
         self._matrix = matrix
         self._row_sum = float(np.max(np.sum(np.abs(matrix), axis=1)))
         self.entry_error = self.n * (worst + DENORMAL)
-        zero = self._row_sum == 0.0
-        self.rank_bound = 0 if zero else self.n
-        self.rank_reason = "every entry is zero" if zero else ""
+        if self._row_sum == 0.0:
+            self.least, self.least_count, self.least_reason = 0.0, self.n, "every entry is zero"
 
     def multiply(self, V: Array) -> Array:
         """Return the product with an (n, b) block."""

@@ -249,13 +249,14 @@ def _with_exact_facts(
     smallest, largest = (
         bracket_scaled(end, problem.exponent) for end in (answer.smallest, answer.largest)
     )
-    zero = Bracket(0.0, 0.0, 0.0, "exact")
+    least = lower_end(problem.least, problem.exponent)
+    known = Bracket(least, least, least, "exact")
     if problem.rank_bound == 0:
-        return (zero, zero), [f"the matrix is exactly zero: {problem.rank_reason}"]
-    if problem.rank_bound < problem.n:
-        zeros = problem.n - problem.rank_bound
-        fact = f"λ_min is an exact zero, {zeros} times or more: {problem.rank_reason}"
-        return (zero, largest), [*parts, fact]
+        return (known, known), [f"the matrix is exactly zero: {problem.least_reason}"]
+    if count := problem.least_count:
+        what = "the ridge" if least else "an exact zero"
+        fact = f"λ_min is {what}, {count} times or more: {problem.least_reason}"
+        return (known, largest), [*parts, fact]
     return (smallest, largest), parts
 
 

@@ -32,8 +32,6 @@ class ForeignProblem(Problem):
 
     has_entries = False
     entry_error = 0.0
-    semidefinite = False
-    rank_reason = ""
 
     def __init__(self, A: LinearOperator) -> None:
         if A.shape[0] != A.shape[1]:
@@ -42,7 +40,7 @@ class ForeignProblem(Problem):
             raise ValueError("the operator is empty")
         if np.dtype(A.dtype).kind == "c":
             raise TypeError("the operator is complex: it must be real")
-        self.n = self.rank_bound = int(A.shape[0])
+        self.n = int(A.shape[0])
         self.exponent = 0
         self._size_is_known = False
         self._product_of = products_of(A)

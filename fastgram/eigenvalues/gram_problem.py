@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,20 @@ class GramProblem(Problem):
     """The ideal Gram matrix of the rows that an operator was given: see `Problem`."""
 
     has_entries = True
-    semidefinite = True
 
     def __init__(self, op: GramOperator) -> None:
         self._op, self._matrix = op, matrix_of(op)
         matrix = self._matrix
         self.n = op.shape[0]
-        self.rank_bound, self.rank_reason = rank_bound(matrix.given_rows, op.network, op.kind)
         self.exponent = exponent_of(float(np.max(op.diagonal())))
-        self.entry_error = upper_end(matrix.entries.norm_error, -self.exponent)
+        self.least = lower_end(matrix.ridge.least, -self.exponent)
+        if matrix.ridge.constant is not None:
+            rank, reason = rank_bound(matrix.given_rows, op.network, op.kind)
+            self.least_count, self.least_reason = self.n - rank, reason
+        self.entry_error = upper_end(matrix.norm_error, -self.exponent)
         self.memory = matrix.given_memory
         self.entry_flops = matrix.entries.entry_flops
-        self.factor_columns = matrix.entries.factor_columns
+        self.factor_columns = None if matrix.ridge else matrix.entries.factor_columns
         self.device = matrix.devices[0]
 
     def multiply(self, V: Any) -> Any:
@@ -85,7 +88,10 @@ class GramProblem(Problem):
     def one_pass(self) -> float | None:
         """Return a proven lower bound of λ_min from one pass over the entries, or None."""
         found = one_pass_bound(self._op)
-        return None if found is None else lower_end(found.lower, -self.exponent)
+        if found is None:
+            return None
+        lower = found.lower + self._matrix.ridge.least
+        return lower_end(math.nextafter(lower, -math.inf), -self.exponent)
 
     def product_flops(self, columns: int) -> float | None:
         """Return what multiplying so many columns takes without entries; None where it needs them.
@@ -103,7 +109,7 @@ class GramProblem(Problem):
         op = self._op
         if op.network.activation.powers is None or op.network.homogeneity() is not None:
             return None
-        if self._matrix.entries.of_one_table is None:
+        if self._matrix.ridge or self._matrix.entries.of_one_table is None:
             return None
         return rank_bound_on_sphere(self._matrix.given_rows, op.network, op.kind)
 
@@ -112,6 +118,8 @@ class GramProblem(Problem):
         from fastgram.exact.solve import check_exact
 
         op = self._op
+        if self._matrix.ridge:
+            return ""
         for rows in ("raw", "unit"):
             if rows == "unit" and not self._has_unit_rows():
                 return ""

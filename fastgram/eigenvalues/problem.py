@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 from fastgram.devices.cpu import CPU
@@ -29,11 +30,12 @@ class Problem(Protocol):
         Whether entries can be had: `dense`, `visit`, `diagonal` and `absolute_row_sum`.
     entry_error : float
         Bound on the spectral norm of (matrix as computed − matrix that is spoken of).
-    semidefinite : bool
-        Whether the matrix that is spoken of is known to have no negative eigenvalue.
-    rank_bound : int
-        From exact facts; n where there are none.
-    rank_reason : str
+    least : float
+        A number that no eigenvalue of the matrix that is spoken of is below, −∞ where none is
+        known: 0 for a Gram matrix, or its ridge.
+    least_count : int
+        How many eigenvalues are known to be that number.
+    least_reason : str
         The fact; empty where there is none.
     memory : int or None
         Bytes that were allowed for keeping entries, where that was said.
@@ -49,13 +51,18 @@ class Problem(Protocol):
     exponent: int
     has_entries: bool
     entry_error: float
-    semidefinite: bool
-    rank_bound: int
-    rank_reason: str
+    least: float = -math.inf
+    least_count: int = 0
+    least_reason: str = ""
     memory: int | None = None
     entry_flops: float = 0.0
     factor_columns: int | None = None
     device: Device = CPU
+
+    @property
+    def rank_bound(self) -> int:
+        """A bound on the rank, from exact facts."""
+        return self.n - self.least_count if self.least == 0.0 else self.n
 
     def multiply(self, V: Any) -> Any:
         """Return the product with an (n, b) block, both arrays of the device."""

@@ -6,6 +6,7 @@ of |A|, roundings of products, costs, tiles where they are.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
+from fastgram.linalg.ridge import Ridge
+from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
 from fastgram.matrix.entries import Blocks
 from fastgram.matrix.products import Product, plan
@@ -22,9 +25,11 @@ from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
 
+_RIDGE_ROUNDINGS = 2  # of a product with it, and of adding that
+
 
 class ComputedMatrix:
-    """Entries, the devices that compute them, the tiles that are kept, and products.
+    """Entries, the devices that compute them, the tiles that are kept, products, and a ridge.
 
     Attributes
     ----------
@@ -36,6 +41,9 @@ class ComputedMatrix:
     given_memory : int or None
         Bytes of tiles that were asked to be kept.
     cache : Cache
+        Of tiles without the ridge.
+    ridge : Ridge
+        What is added to the diagonal of all but `entries`.
     """
 
     def __init__(
@@ -44,16 +52,25 @@ class ComputedMatrix:
         devices: tuple[Device, ...],
         given_rows: Array,
         given_memory: int | None,
+        ridge: Ridge,
     ) -> None:
         self.entries = entries
         self.devices = devices
         self.given_rows = given_rows
         self.given_memory = given_memory
+        self.ridge = ridge
         self._home = devices[0]
         keeps = entries.keeps_tiles(given_memory, devices)
         self.cache = Cache(given_memory if keeps else 0, self._home)
-        self._row_sums: dict[str, Array] = {}  # of each way to multiply that was taken
+        # of each way to multiply that was taken, without the ridge
+        self._row_sums: dict[str, Array] = {}
         self._summands: dict[str, int] = {}
+
+    def with_ridge(self, ridge: Ridge) -> ComputedMatrix:
+        """Return the same with another ridge; what is computed and kept serves both."""
+        other = copy.copy(self)
+        other.ridge = ridge
+        return other
 
     # --- products ---------------------------------------------------------------------------------
 
@@ -76,7 +93,9 @@ class ComputedMatrix:
         """Return A @ V, (n, b) float64, on the host or on the first device as V is."""
         with self._home.context():
             block = self._block(V)
-            return self._like(V, self.plan(block.shape[1]).multiply(block))
+            return self._result(V, block, self.plan(block.shape[1]).multiply(block))
+
+    multiply_transposed = multiply
 
     def product_and_row_sums(self, V: Any) -> Any:
         """Return A @ V; with the first such product, get what `absolute_row_sums` needs as well.
@@ -87,10 +106,10 @@ class ComputedMatrix:
             block = self._block(V)
             product = self.plan(block.shape[1])
             if product.name in self._row_sums:
-                return self._like(V, product.multiply(block))
+                return self._result(V, block, product.multiply(block))
             out, sums = product.with_row_sums(block)
             self._keep_row_sums(product, sums)
-            return self._like(V, out)
+            return self._result(V, block, out)
 
     @property
     def absolute_row_sums(self) -> Array:
@@ -104,12 +123,13 @@ class ComputedMatrix:
             with self._home.context():
                 ones = self._home.xp.ones((self.entries.shape[0], 1))
                 self._keep_row_sums(product, product.multiply(ones, absolute=True))
-        return np.asarray(np.max(list(self._row_sums.values()), axis=0))
+        return np.asarray(np.max(list(self._row_sums.values()), axis=0)) + self.ridge.given
 
     @property
     def summands(self) -> int:
         """How many additions an entry of the products so far goes through, at most."""
-        return max(self._summands.values()) if self._summands else self.plan(1).summands
+        found = max(self._summands.values()) if self._summands else self.plan(1).summands
+        return found + _RIDGE_ROUNDINGS if self.ridge else found
 
     def _keep_row_sums(self, product: Product, sums: Any) -> None:
         self._summands[product.name] = product.summands
@@ -121,11 +141,22 @@ class ComputedMatrix:
             V = self._home.put(np.ascontiguousarray(V, dtype=np.float64))
         return self._home.xp.ascontiguousarray(V, dtype=np.float64)
 
-    def _like(self, V: Any, product: Any) -> Any:
-        """Return a product where the vectors were."""
+    def _result(self, V: Any, block: Any, product: Any) -> Any:
+        """Return a product with the ridge, where the vectors were."""
+        if self.ridge:
+            product += self.ridge.times(block, self._home)
         return product if self._home.owns(V) else self._home.get(product)
 
     # --- entries ----------------------------------------------------------------------------------
+
+    def diagonal(self) -> Array:
+        """Return the diagonal, exact to rounding: (n,) float64."""
+        return self.entries.diagonal() + self.ridge.given
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the spectral norm of the error of the whole matrix as it is stored."""
+        return self.entries.norm_error + self.ridge.rounding(self.diagonal())
 
     def dense_on_host(self) -> npt.NDArray[np.floating]:
         """Return the matrix as a NumPy array, wherever the rows were."""
@@ -143,7 +174,19 @@ class ComputedMatrix:
         cache = self.cache.read_only() if dtype == np.float64 else None
         consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
         each_tile(self.entries, consumer, self.devices, cache=cache)
+        if self.ridge:
+            diagonal = out.reshape(-1)[:: out.shape[1] + 1]
+            on_device = self._home.owns(out)
+            diagonal += self._home.put(self.ridge.given) if on_device else self.ridge.given
         return out
+
+    def rows(self, rows: slice, xp: Any) -> Any:
+        """Return some rows, of a start and a stop, as an array of xp in the dtype of the tiles."""
+        found = rows_of(self.entries, self.devices, rows, xp, symmetric=True)
+        if self.ridge:
+            places = xp.arange(found.shape[0])
+            found[places, places + rows.start] += xp.asarray(self.ridge.of(rows))
+        return found
 
     def visit_tiles(
         self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
@@ -153,7 +196,17 @@ class ComputedMatrix:
         With `keep` tiles are kept as in a product.
         """
         cache = self.cache if keep else self.cache.read_only()
-        each_tile(self.entries, VisitTiles(visitor), self.devices, cache=cache)
+        ridge = self.ridge
+
+        def with_ridge(device: Device, i: slice, j: slice, block: Any) -> None:
+            visitor(device, i, j, ridge.added_to_diagonal(block, i, device) if i == j else block)
+
+        each_tile(
+            self.entries,
+            VisitTiles(with_ridge if ridge else visitor),
+            self.devices,
+            cache=cache,
+        )
 
     def forget(self) -> None:
         """Give back the tiles that are kept, and the scratch of traversals."""

@@ -51,6 +51,10 @@ class ComputedRectangle:
             each_tile(entries, consumer, self.devices, symmetric=False)
             return out if home.owns(V) else home.get(out)
 
+    def rows(self, rows: slice, xp: Any) -> Any:
+        """Return some rows, of a start and a stop, as an array of xp in the dtype of the tiles."""
+        return rows_of(self.entries, self.devices, rows, xp, symmetric=False)
+
     def dense_on_host(self) -> npt.NDArray[np.floating]:
         """Return the matrix as a NumPy array, wherever the rows were."""
         return np.asarray(_stored(self.entries, self.devices, np))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices, host_rows
+from fastgram.linalg.ridge import Ridge, as_ridge
 from fastgram.matrix.checked_operator import CheckedOperator
 from fastgram.matrix.computed_matrix import ComputedMatrix
-from fastgram.matrix.computed_rectangle import ComputedRectangle, rows_of
+from fastgram.matrix.computed_rectangle import ComputedRectangle
 from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
@@ -51,6 +53,11 @@ class GramOperator(CheckedOperator):
         its transpose too, and rows; no eigenvalues, and no tiles are kept.
     kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
+    ridge : float or (n,) array_like
+        What is added to the diagonal: 0 or more, in the units of the entries, one number or one for
+        each row (the noise of a kernel regression). All that the operator does is of the sum:
+        products, rows, eigenvalues (λ_min is no smaller than the ridge, without a pass) and
+        densities. `with_ridge` changes it.
     device : {"cpu", "gpu", "auto"}
         What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
         or GPUs where there are any that can be used. The attribute `device` says which it is.
@@ -71,8 +78,8 @@ class GramOperator(CheckedOperator):
     shape : (n, n), or (n, m) with `Y`
     dtype : float64
         Of products.
-    network, kind
-        As given.
+    network, kind, ridge
+        As given; the ridge a float or a read-only (n,) float64 array.
     device : {"cpu", "gpu"}
         What computes.
     memory : int
@@ -87,7 +94,7 @@ class GramOperator(CheckedOperator):
     ValueError, TypeError
         For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
         that is missing, too old (before compute capability 8.0) or short of memory, a negative
-        memory, a depth at which the variance of a row overflows or vanishes, or a network
+        memory or ridge, a depth at which the variance of a row overflows or vanishes, or a network
         of finite width that does not fit in the memory that is free or, for "gradient", whose
         derivative is zero everywhere.
 
@@ -133,6 +140,7 @@ class GramOperator(CheckedOperator):
         *,
         Y: npt.ArrayLike | None = None,
         kind: Kind = "gradient",
+        ridge: float | npt.ArrayLike = 0.0,
         device: DeviceName = "cpu",
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
@@ -147,11 +155,14 @@ class GramOperator(CheckedOperator):
             from_gpu = from_gpu or of_columns
             if memory:
                 raise ValueError("memory= keeps tiles of a symmetric matrix: not with Y")
+            if np.any(ridge):
+                raise ValueError("ridge= goes on the diagonal of a symmetric matrix: not with Y")
         options = {
             "rows": rows,
             "columns": columns,
             "network": as_network(network),
             "kind": as_choice("kind", kind, KINDS),
+            "ridge": as_ridge(ridge, rows.shape[0]).given,
             "device": devices[0].name,
             "dtype": as_dtype(dtype),
             "memory": None if memory is None else as_integer("memory", memory, 0),
@@ -180,18 +191,18 @@ class GramOperator(CheckedOperator):
         rows, columns = options["rows"], options["columns"]
         for side in (rows,) if columns is None else (rows, columns):
             side.flags.writeable = False
-        self.network, self.kind = options["network"], options["kind"]
+        self.network, self.kind, self.ridge = (options[k] for k in ("network", "kind", "ridge"))
         entries = blocks_of(self.network, self.kind, rows, columns, options["dtype"])
-        self._computed: ComputedMatrix | ComputedRectangle
+        self._computed: ComputedMatrix | ComputedRectangle = ComputedRectangle(entries, devices)
         if columns is None:
-            self._computed = ComputedMatrix(entries, devices, rows, options["memory"])
-        else:
-            self._computed = ComputedRectangle(entries, devices)
+            ridge = Ridge(options["ridge"])
+            self._computed = ComputedMatrix(entries, devices, rows, options["memory"], ridge)
         super().__init__(np.dtype(np.float64), entries.shape)
 
     def __repr__(self) -> str:
         n, m = self.shape
-        words = f"{self.kind} of {self.network}, {self._options['dtype']}, {self.device}"
+        words = f"{self.kind} of {self.network}{Ridge(self.ridge)}"
+        words += f", {self._options['dtype']}, {self.device}"
         return f"GramOperator({n} × {m}, {words})"
 
     def _repr_html_(self) -> str:
@@ -200,25 +211,23 @@ class GramOperator(CheckedOperator):
             ("shape", f"{n} × {self.shape[1]}"),
             ("rows", f"{n} × {d}"),
             ("kind", self.kind),
-            ("network", str(self.network)),
+            ("network", f"{self.network}{Ridge(self.ridge)}"),
             ("dtype of the tiles", str(self._options["dtype"])),
             ("device", self.device),
         ]
         return table("GramOperator", rows)
 
     def _matmat(self, V: Any) -> Any:
-        if V.dtype.kind == "c":
-            with self._home.context():
-                return self._matmat(V.real) + 1j * self._matmat(V.imag)
-        return self._computed.multiply(V)
+        return self._by_parts(self._computed.multiply, V)
 
     def _rmatmat(self, V: Any) -> Any:
-        if isinstance(self._computed, ComputedMatrix):
-            return self._matmat(V)
-        if V.dtype.kind == "c":
-            with self._home.context():
-                return self._rmatmat(V.real) + 1j * self._rmatmat(V.imag)
-        return self._computed.multiply_transposed(V)
+        return self._by_parts(self._computed.multiply_transposed, V)
+
+    def _by_parts(self, multiply: Callable[[Any], Any], V: Any) -> Any:
+        if V.dtype.kind != "c":
+            return multiply(V)
+        with self._home.context():
+            return multiply(V.real) + 1j * multiply(V.imag)
 
     def _adjoint(self) -> LinearOperator:
         return self if self._options["columns"] is None else super()._adjoint()
@@ -245,6 +254,41 @@ class GramOperator(CheckedOperator):
         """Bytes that keeping every tile takes."""
         return bytes_of_all(self._symmetric.entries.shape[0], self._home.tile)
 
+    def with_ridge(self, ridge: float | npt.ArrayLike) -> GramOperator:
+        """Return the operator with another ridge in the place of its own.
+
+        Parameters
+        ----------
+        ridge : float or (n,) array_like
+            See `GramOperator`; 0 takes it away.
+
+        Returns
+        -------
+        GramOperator
+            Of the same entries: tables, tiles that are kept and what else has been computed serve
+            both.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the ridge is negative, not finite or of another length, or the operator is of X
+            and Y.
+
+        Examples
+        --------
+        >>> import fastgram as fg
+        >>> op = fg.GramOperator(fg.datasets.circle(5), "relu")
+        >>> round(op.with_ridge(0.5).trace() - op.trace(), 12)
+        2.5
+        """
+        matrix = self._symmetric
+        taken = as_ridge(ridge, self.shape[0])
+        other = copy.copy(self)
+        other._options = {**self._options, "ridge": taken.given}
+        other.ridge = taken.given
+        other._computed = matrix.with_ridge(taken)
+        return other
+
     def forget(self) -> None:
         """Drop the tiles that are kept and give their memory back; later products keep new ones.
 
@@ -261,13 +305,13 @@ class GramOperator(CheckedOperator):
         last bit, for `numpy.linalg.cholesky` say, but for a few roundings of the factorisation.
         """
         exponent = exponent_of(float(np.max(self.diagonal())))
-        entry_error = upper_end(self._symmetric.entries.norm_error, -exponent)
+        entry_error = upper_end(self._symmetric.norm_error, -exponent)
         row_sum = float(np.max(self._symmetric.absolute_row_sums)) * 2.0**-exponent
         return upper_end(noise_floor(entry_error, row_sum, self._symmetric.summands), exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, exact to rounding: (n,) float64."""
-        return self._symmetric.entries.diagonal()
+        return self._symmetric.diagonal()
 
     def trace(self) -> float:
         """Return the sum of the diagonal."""
@@ -303,10 +347,6 @@ class GramOperator(CheckedOperator):
         >>> op.rows(slice(1, 3)).shape
         (2, 5)
 
-        One process an operator and a slice, by joblib, which pickles rows and options alone::
-
-            parts = Parallel(n_jobs=2)(delayed(op.rows)(slice(k, k + 500)) for k in (0, 500))
-
         A dask array whose chunks are computed when they are asked for::
 
             numbers = dask.array.arange(op.shape[0], chunks=500)
@@ -323,10 +363,8 @@ class GramOperator(CheckedOperator):
         start, stop, step = rows.indices(self.shape[0])
         if step != 1:
             raise ValueError(f"rows must be a slice of step 1, not {step}")
-        computed, xp = self._computed, self._home.xp if self._options["from_gpu"] else np
-        symmetric = self._options["columns"] is None
-        part = slice(start, max(start, stop))
-        return rows_of(computed.entries, computed.devices, part, xp, symmetric=symmetric)
+        xp = self._home.xp if self._options["from_gpu"] else np
+        return self._computed.rows(slice(start, max(start, stop)), xp)
 
     def visit(self, visitor: Callable[[slice, slice, npt.NDArray[np.floating]], None]) -> None:
         """Hand the lower triangle, in float64 tiles, to a function of rows, columns and block.

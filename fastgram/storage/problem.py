@@ -23,7 +23,6 @@ class StoredProblem(Problem):
     """A symmetric matrix on disk, as it is stored: see `Problem`."""
 
     has_entries = True
-    semidefinite = False
 
     def __init__(self, matrix: StoredMatrix) -> None:
         self._matrix, self.n = matrix, matrix.grid.n
@@ -32,9 +31,8 @@ class StoredProblem(Problem):
         self._diagonal = scaled(diagonal, -self.exponent)
         self.entry_error = self.n * DENORMAL
         self._row_sum: float | None = None
-        zero = not np.any(diagonal) and self.absolute_row_sum() == 0.0
-        self.rank_bound = 0 if zero else self.n
-        self.rank_reason = "every entry is zero" if zero else ""
+        if not np.any(diagonal) and self.absolute_row_sum() == 0.0:
+            self.least, self.least_count, self.least_reason = 0.0, self.n, "every entry is zero"
 
     def multiply(self, V: Any) -> Any:
         """Return the product with an (n, b) block, and find out the row sums with the first."""

@@ -119,7 +119,7 @@ def test_sums_of_one_eigenvalue(as_stated, value):
 def test_the_effective_rank_where_products_alone_are_off(monkeypatch):
     # 8 products, together off by 0.25; entries and trace are exact
     most = SLACK / (gamma(2**50) * math.sqrt(8.0))
-    facts = {"absolute_row_sum": lambda: most, "summands": lambda: 2**50, "semidefinite": True}
+    facts = {"absolute_row_sum": lambda: most, "summands": lambda: 2**50, "least": 0.0}
     monkeypatch.setattr(density, "as_problem", lambda A: stated(as_problem(A), **facts))
     n = 1000
     result = fg.spectral_density(np.eye(n), probes=8, passes=4)

@@ -111,7 +111,7 @@ class TestErrorsOfEntries:
     def test_the_smallest_nonzero_eigenvalue(self):
         # rank 10 of 40
         matrix, _ = matrix_and_vectors(np.concatenate([np.zeros(30), np.linspace(1, 2, 10)]))
-        facts = {"rank_bound": 10, "semidefinite": True, "entry_error": ERROR}
+        facts = {"least": 0.0, "least_count": 30, "entry_error": ERROR}
         found, _ = smallest_nonzero(stated(as_problem(matrix), **facts), 100)
         holds(found, 1.0 - 0.999 * ERROR, 1.0 + 0.999 * ERROR, 0.01)
         # and by a factor of 10 columns, from JᵀJ
@@ -418,7 +418,7 @@ class TestTheSmallestNonzero:
             return found, vectors.view(Upwards)
 
         monkeypatch.setattr(_nonzero.np.linalg, "eigh", eigh)
-        facts = {"rank_bound": r, "semidefinite": True, "entry_error": 0.0}
+        facts = {"least": 0.0, "least_count": n - r, "entry_error": 0.0}
         found, _ = smallest_nonzero(stated(as_problem(matrix), **facts), 100)
         lower, upper = found.lower, found.upper
         assert lower <= 1.0 <= upper

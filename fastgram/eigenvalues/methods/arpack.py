@@ -45,7 +45,7 @@ def _one_sided(
     """Return the bracket whose inner end is a Ritz value and whose outer end is unknown."""
     value = sign * float(pairs.values[0]) if pairs.values.size else sign * bound
     upper = value + floor
-    lower = 0.0 if problem.semidefinite and sign > 0.0 else -math.inf
+    lower = problem.least if sign > 0.0 else -math.inf
     upper = max(upper, lower)
     if sign > 0.0:
         return bracket_around(lower, upper, value, "none")

@@ -54,7 +54,7 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
     """Prove both brackets of an answer, or leave what cannot be proven as it is, and say so."""
     problem.forget()
     smallest, largest = answer.smallest, answer.largest
-    if problem.rank_bound == problem.n and not _is_proven(smallest, request):
+    if not problem.least_count and not _is_proven(smallest, request):
         smallest = _proven(problem, request, smallest, 1.0)
     if not _is_proven(largest, request):
         largest = _proven(problem, request, largest, -1.0)
@@ -64,7 +64,7 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
         if end.guarantee != "certified"
     ]
     message = answer.message
-    if missing and problem.rank_bound == problem.n:
+    if missing and not problem.least_count:
         failure = f"no factorisation near {' or '.join(missing)} ran through"
         message = f"{message}; {failure}" if message else failure
     return replace(answer, smallest=smallest, largest=largest, message=message)
@@ -95,8 +95,8 @@ def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> 
     proven -= problem.entry_error
     if found.guarantee == "certified":  # by the inverse's own factorisation, and perhaps nearer
         proven = max(proven, sign * (found.lower if sign > 0.0 else found.upper))
-    if problem.semidefinite and sign > 0.0:
-        proven = max(proven, 0.0)
+    if sign > 0.0:
+        proven = max(proven, problem.least)
     estimate = found.estimate
     if sign > 0.0:
         return bracket_around(proven, max(found.upper, proven), estimate, "certified")

@@ -73,10 +73,10 @@ def certified_bracket(
     else:
         lower, guarantee = proven - problem.entry_error, "certified"
         floor = value - lower
-    if problem.semidefinite and sign > 0.0:
-        lower, upper = max(lower, 0.0), max(upper, 0.0)
-    elif problem.semidefinite:  # minus the largest
-        upper = min(upper, 0.0)
+    if sign > 0.0:
+        lower, upper = max(lower, problem.least), max(upper, problem.least)
+    else:  # minus the largest
+        upper = min(upper, -problem.least)
     if sign > 0.0:
         return bracket_around(lower, upper, value, guarantee), floor
     return bracket_around(-upper, -lower, -value, guarantee), floor

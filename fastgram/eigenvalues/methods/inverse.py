@@ -125,8 +125,7 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     pairs, upper, floor = _rayleigh(problem, vectors)
     lower, proven = lower - problem.entry_error, proven - problem.entry_error
     guarantee = "certified" if proven >= lower else "probabilistic"
-    if problem.semidefinite:
-        lower, upper = max(lower, 0.0), max(upper, 0.0)
+    lower, upper = max(lower, problem.least), max(upper, problem.least)
     if not request.vectors:
         pairs = RitzPairs(pairs.values, pairs.residuals)
     smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)

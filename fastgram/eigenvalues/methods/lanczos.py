@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from fastgram.bracket import Bracket, bracket_around
+from fastgram.bracket import Bracket, Guarantee, bracket_around
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
@@ -75,7 +75,7 @@ class _Passes:
 
     def __init__(self, problem: Problem, request: Request) -> None:
         self._problem, self._request = problem, request
-        self._singular = problem.rank_bound < problem.n
+        self._singular = problem.least_count > 0
         self._max_columns = _max_columns(problem.n, request)
         extra_start_vectors = None
         if not self._singular:
@@ -141,7 +141,7 @@ class _Passes:
         self._found: tuple[Bracket, Bracket] | None = None
 
     def _is_below_noise_floor(self, theta: float) -> bool:
-        return (theta if self._problem.semidefinite else abs(theta)) <= self._slack
+        return (theta if self._problem.least >= 0.0 else abs(theta)) <= self._slack
 
     @property
     def _brackets(self) -> tuple[Bracket, Bracket]:
@@ -167,6 +167,7 @@ class _Passes:
             return StopReason.BELOW_NOISE_FLOOR
         rtol = self._request.rtol
         near = self._only_the_largest or self._would_hold(self._low, -1.0, rtol)
+        near = near or self._low - self._problem.least <= rtol * abs(self._low)
         if near and self._would_hold(self._high, 1.0, rtol) and self._are_narrow:
             return StopReason.NARROW
         return None
@@ -303,7 +304,11 @@ def brackets_of(
     least, least_error = inner_end(run, False, slack)
     most, most_error = inner_end(run, True, slack)
     upper, lower = least + least_error, most - most_error
-    if problem.semidefinite:
-        bottom, upper, lower = max(bottom, 0.0), max(upper, 0.0), max(lower, 0.0)
-    smallest = bracket_around(min(bottom, upper), upper, low, "probabilistic")
+    bottom, upper, lower = (max(end, problem.least) for end in (bottom, upper, lower))
+    # inner ends are proven, and so is a ridge: worth twice the width
+    proven = problem.least > 0.0 and upper - problem.least <= 2.0 * (upper - bottom)
+    guarantee: Guarantee = "certified" if proven else "probabilistic"
+    if proven:
+        bottom = problem.least
+    smallest = bracket_around(min(bottom, upper), upper, low, guarantee)
     return smallest, bracket_around(lower, max(top, lower), high, "probabilistic")
