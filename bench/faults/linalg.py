@@ -106,8 +106,8 @@ FAULTS = [
     *_in(
         "eigenvalues/gram_problem",
         "eigenvalues/test_error_terms_brackets.py -k 'operators and not other'",
-        ("upper_end(matrix.entries.norm_error, -self.exponent)", "0.0"),
-        ("upper_end(matrix.entries.norm_error, -self.exponent)", "matrix.entries.error"),
+        ("upper_end(matrix.norm_error, -self.exponent)", "0.0"),
+        ("upper_end(matrix.norm_error, -self.exponent)", "matrix.entries.error"),
         ("return self._matrix.summands", "return 1"),
         ("float(np.max(self._matrix.absolute_row_sums))", "float(np.max(self._op.diagonal()))"),
     ),

@@ -66,6 +66,7 @@ def exact_entry(name, kind, theta, one, two):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gradient", "nngp"])  # of which "ntk" is the sum
 @pytest.mark.parametrize("name", FORMS)
 def test_one_layer_against_mpmath(name, kind):
     mp.dps = 30

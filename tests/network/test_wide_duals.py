@@ -36,11 +36,20 @@ def size_of(records, q1, q2):
     return np.sqrt(squares[q1]) * np.sqrt(squares[q2])
 
 
-def error_of(record):
+def errors_of(records):
+    """Of records of one activation and two variances: one call for all correlations."""
+    first = records[0]
     found = dual(
-        record["activation"], record["rho"], record["q1"], record["q2"], record["derivative"]
+        first["activation"],
+        np.array([record["rho"] for record in records]),
+        first["q1"],
+        first["q2"],
+        first["derivative"],
     )
-    return abs(float(EXACT.subtract(Decimal(float(found)), Decimal(record["value"]))))
+    return [
+        abs(float(EXACT.subtract(Decimal(float(value)), Decimal(record["value"]))))
+        for value, record in zip(found, records, strict=True)
+    ]
 
 
 def check(records, tested):
@@ -50,8 +59,11 @@ def check(records, tested):
     more: at a large variance and a correlation near −1 a value may be 1e-8 of that, and less.
     """
     misses = []
-    for record in tested:
-        error, value = error_of(record), abs(float(record["value"]))
+    pairs = itertools.groupby(tested, key=lambda record: (record["q1"], record["q2"]))
+    groups = [list(group) for _, group in pairs]
+    errors = itertools.chain.from_iterable(map(errors_of, groups))
+    for record, error in zip(itertools.chain(*groups), errors, strict=True):
+        value = abs(float(record["value"]))
         size = size_of(records, record["q1"], record["q2"])
         promised = max(DUAL * max(1.0, value), FEW * EPS * size)
         if not error <= promised or error > 2 * FEW * EPS * size:
@@ -75,7 +87,11 @@ def test_dual_against_mpmath(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_variances_against_mpmath(case):
-    check(CASES[case], [r for r in CASES[case] if r["q1"] != r["q2"]])
+    """Of half of the pairs, one half for every other activation."""
+    unequal = [r for r in CASES[case] if r["q1"] != r["q2"]]
+    pairs = list(dict.fromkeys((r["q1"], r["q2"]) for r in unequal))
+    wanted = pairs[list(CASES).index(case) % 2 :: 2]
+    check(CASES[case], [r for r in unequal if (r["q1"], r["q2"]) in wanted])
 
 
 @pytest.mark.parametrize("case", ["tanh f", "relu6 f′"])
@@ -93,6 +109,6 @@ def test_small_variances_keep_relative_digits(case):
     misses = []
     for record in CASES[case]:
         small = max(record["q1"], record["q2"]) <= 1e-4 and record["rho"] in (0.6, 1 - 1e-8, 1.0)
-        if small and not error_of(record) <= DUAL / 2 * abs(float(record["value"])):
+        if small and not errors_of([record])[0] <= DUAL / 2 * abs(float(record["value"])):
             misses.append((record["rho"], record["q1"], record["q2"], record["value"]))
     assert misses == []
