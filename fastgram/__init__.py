@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastgram.network.activations import Activation, activation_names, get_activation
     from fastgram.network.duals import dual
     from fastgram.network.network import Network
+    from fastgram.regression.solve import Solution, solve
     from fastgram.storage.store import store_gram
     from fastgram.storage.stored_gram import open_gram
     from fastgram.support.threads import set_num_threads
@@ -30,6 +31,7 @@ _HOMES = {
     "ExtremeEigenvalues": "eigenvalues.extreme",
     "GramOperator": "matrix.operator",
     "Network": "network.network",
+    "Solution": "regression.solve",
     "SpectralDensity": "density.spectral_density",
     "activation_names": "network.activations",
     "dual": "network.duals",
@@ -39,6 +41,7 @@ _HOMES = {
     "gram": "matrix.gram",
     "open_gram": "storage.stored_gram",
     "set_num_threads": "support.threads",
+    "solve": "regression.solve",
     "spectral_density": "density.spectral_density",
     "store_gram": "storage.store",
 }
@@ -50,6 +53,7 @@ __all__ = [
     "ExtremeEigenvalues",
     "GramOperator",
     "Network",
+    "Solution",
     "SpectralDensity",
     "activation_names",
     "datasets",
@@ -60,6 +64,7 @@ __all__ = [
     "gram",
     "open_gram",
     "set_num_threads",
+    "solve",
     "spectral_density",
     "store_gram",
 ]

@@ -40,7 +40,7 @@ def as_problem(A: Any) -> Problem:
 class ArrayProblem(Problem):
     """A symmetric array as it is stored, or its symmetric part: see `Problem`."""
 
-    has_entries = True
+    has_entries = has_columns = True
 
     def __init__(self, A: Any) -> None:
         array = _square(A)
@@ -75,6 +75,10 @@ class ArrayProblem(Problem):
     def visit(self, visitor: Visitor) -> None:
         """Hand the matrix to a visitor, panel by panel."""
         visit_array(self._matrix)(visitor)
+
+    def columns(self, places: npt.NDArray[np.intp]) -> Array:
+        """Return columns, (n, m) float64, by their indices."""
+        return self._matrix[:, places]
 
     def diagonal(self) -> Array:
         """Return the diagonal, (n,) float64."""

@@ -6,11 +6,15 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.one_pass_bound import one_pass_bound
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.certificate import Visitor
+from fastgram.linalg.ridge import Ridge
+from fastgram.matrix.computed_rectangle import ComputedRectangle
+from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
 from fastgram.support.arrays import Array
@@ -32,6 +36,9 @@ class GramProblem(Problem):
         matrix = self._matrix
         self.n = op.shape[0]
         self.exponent = exponent_of(float(np.max(op.diagonal())))
+        given = scaled(np.asarray(matrix.ridge.given), -self.exponent)
+        self.ridge = Ridge(float(given) if given.ndim == 0 else given)
+        self.has_columns = op.network.width is None  # else features of all rows are made for them
         self.least = lower_end(matrix.ridge.least, -self.exponent)
         if matrix.ridge.constant is not None:
             rank, reason = rank_bound(matrix.given_rows, op.network, op.kind)
@@ -65,6 +72,13 @@ class GramProblem(Problem):
                 i, j, scaled(np.asarray(block, dtype=np.float64), -self.exponent)
             )
         )
+
+    def columns(self, places: npt.NDArray[np.intp]) -> Array:
+        """Return columns of the matrix without the ridge, (n, m) float64, by their indices."""
+        op, rows = self._op, self._matrix.given_rows
+        entries = blocks_of(op.network, op.kind, rows[places], rows, np.dtype(np.float64))
+        found = ComputedRectangle(entries, self._matrix.devices).dense_on_host().T
+        return scaled(np.ascontiguousarray(found, dtype=np.float64), -self.exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, (n,) float64."""

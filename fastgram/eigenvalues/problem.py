@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.linalg.certificate import Visitor
+from fastgram.linalg.ridge import Ridge
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import noise_floor
 
@@ -37,6 +41,10 @@ class Problem(Protocol):
         How many eigenvalues are known to be that number.
     least_reason : str
         The fact; empty where there is none.
+    ridge : Ridge
+        What is known to be added to the diagonal of a semidefinite matrix; nothing by default.
+    has_columns : bool
+        Whether single columns can be had, `columns`, for less than a product.
     memory : int or None
         Bytes that were allowed for keeping entries, where that was said.
     entry_flops : float
@@ -54,6 +62,8 @@ class Problem(Protocol):
     least: float = -math.inf
     least_count: int = 0
     least_reason: str = ""
+    ridge: Ridge = Ridge(0.0)
+    has_columns: bool = False
     memory: int | None = None
     entry_flops: float = 0.0
     factor_columns: int | None = None
@@ -102,6 +112,10 @@ class Problem(Protocol):
 
     def absolute_row_sum(self) -> float:
         """Return the largest sum of |entries| along a row, as products so far add them up."""
+
+    def columns(self, places: npt.NDArray[np.intp]) -> Array:
+        """Return columns of the matrix without the ridge, (n, m) float64, by their indices."""
+        raise TypeError("the matrix has no columns that could be had for less than a product")
 
     # --- what is known of a Gram matrix alone ---
 

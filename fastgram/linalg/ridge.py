@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgram.devices.cpu import CPU
 from fastgram.support.arrays import Array
 from fastgram.support.validation import as_number, as_real_array
 
@@ -46,7 +47,7 @@ class Ridge:
         """The smallest entry."""
         return float(np.min(self.given))
 
-    def times(self, V: Any, device: Any) -> Any:
+    def times(self, V: Any, device: Any = CPU) -> Any:
         """Return the product with an (n, b) block of a device."""
         if isinstance(self.given, float):
             return self.given * V

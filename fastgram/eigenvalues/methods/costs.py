@@ -6,11 +6,11 @@ are those of two cores of 2024 with registers of 512 bits, and only their ratios
 
 from __future__ import annotations
 
-__all__ = ["FACTOR_BYTES", "Costs"]
+__all__ = ["FACTOR_BYTES", "FLOPS", "Costs"]
 
 # Operations a second: of products of large matrices by BLAS, of tiles with a block of vectors, of
 # the triangles of a factorisation with one, and of the orthogonalisation of a block.
-_FLOPS, _TILES, _TRIANGLES, _ORTHOGONAL = 8e10, 1.5e11, 4e10, 2.5e10
+FLOPS, _TILES, _TRIANGLES, _ORTHOGONAL = 8e10, 1.5e11, 4e10, 2.5e10
 _BYTES = 1.5e10  # read from memory, a second
 # Above this no factorisation is thought of unless `memory=` allows for it: 32 000 rows.
 FACTOR_BYTES = 4 * 1024**3
@@ -42,11 +42,11 @@ class Costs:
         speed: float = 1.0,
     ) -> None:
         self._n, self._block, self._speed = float(n), block, speed
-        self._entries = self._n * self._n / 2.0 * entry_flops / _FLOPS
+        self._entries = self._n * self._n / 2.0 * entry_flops / FLOPS
         products = 2.0 * self._n**2 * block
         stored = max(4.0 * self._n**2 / _BYTES, products / _TILES)
         stored += recomputed_fraction * self._entries
-        product = stored if product_flops is None else product_flops / _FLOPS
+        product = stored if product_flops is None else product_flops / FLOPS
         self.product = product / speed
 
     def passes(self, count: int) -> float:
@@ -57,7 +57,7 @@ class Costs:
     @property
     def factorisation(self) -> float:
         """The cost of one Cholesky factorisation, of entries computed anew."""
-        return self._n**3 / 3.0 / _FLOPS + self._entries
+        return self._n**3 / 3.0 / FLOPS + self._entries
 
     @property
     def solution(self) -> float:

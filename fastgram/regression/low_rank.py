@@ -1,0 +1,137 @@
+"""LowRank: a preconditioner of few columns, U diag(λ) Uᵀ and a ridge, and how its columns are had.
+
+Where entries can be had, columns of the matrix are chosen by randomly pivoted Cholesky, in blocks:
+a column is drawn as often as its share of the diagonal that is not yet explained (Chen, Epperly,
+Tropp and Webber, arXiv 2207.06503; as a preconditioner: Díaz, Epperly, Frangella, Tropp and Webber,
+arXiv 2304.12465). Where there are products alone, by the randomised Nyström approximation
+(Frangella, Tropp and Udell, SIAM J. Matrix Anal. Appl. 44, 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from fastgram.linalg.ridge import Ridge
+from fastgram.support.arrays import Array
+
+__all__ = ["LowRank", "from_columns", "from_products"]
+
+Places = npt.NDArray[np.intp]
+
+_EPS = float(np.finfo(np.float64).eps)
+_BLOCK = 64  # columns that are drawn at a time
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """The inverse of D^½(I + U diag(λ) Uᵀ)D^½ as an operator.
+
+    Attributes
+    ----------
+    roots : float or (n, 1) array
+        D^½, of the ridge.
+    basis : (n, r) array
+        U, orthonormal.
+    values : (r,) array
+        λ, relative to the ridge.
+    """
+
+    roots: float | Array
+    basis: Array
+    values: Array
+
+    @property
+    def rank(self) -> int:
+        """How many columns U has."""
+        return int(self.values.size)
+
+    def __call__(self, block: Array) -> Array:
+        """Return the product with an (n, b) block."""
+        block = block / self.roots
+        weights = self.values / (1.0 + self.values)
+        block = block - self.basis @ (weights[:, None] * (self.basis.T @ block))
+        return np.asarray(block / self.roots)
+
+
+def from_columns(
+    columns_of: Callable[[Places], Array],
+    diagonal: Array,
+    ridge: Ridge,
+    most: int,
+    enough: Callable[[int, float], bool],
+    seed: int,
+) -> LowRank:
+    """Return the preconditioner of pivoted columns.
+
+    Parameters
+    ----------
+    columns_of : callable
+        From indices to those columns of the matrix without the ridge, (n, m).
+    diagonal : (n,) array
+        Of the same.
+    ridge : Ridge
+        Its entries; where there is none, what columns leave of the diagonal stands in for it.
+    most : int
+        Columns, at most.
+    enough : callable
+        From the columns taken and the mean of what they leave of the diagonal: whether to stop.
+    seed : int
+        Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    n, left = diagonal.size, np.maximum(diagonal, 0.0)
+    factor, rank = np.empty((n, most)), 0
+    least = 4.0 * n * _EPS * float(np.max(left))
+    while rank < most and not enough(rank, float(np.mean(left))):
+        count = min(_BLOCK, most - rank, int(np.count_nonzero(left > least)))
+        if count == 0:
+            break
+        chances = np.where(left > least, left, 0.0)
+        chosen = np.sort(rng.choice(n, count, replace=False, p=chances / np.sum(chances)))
+        block = columns_of(chosen) - factor[:, :rank] @ factor[chosen, :rank].T
+        values, vectors = scipy.linalg.eigh(block[chosen])
+        good = values > max(float(values[-1]) * 1e-12, least)
+        if not np.any(good):
+            break
+        added = block @ (vectors[:, good] / np.sqrt(values[good]))
+        factor[:, rank : rank + added.shape[1]] = added
+        rank += added.shape[1]
+        left = np.maximum(left - np.einsum("ij,ij->i", added, added), 0.0)
+        left[chosen] = 0.0
+    return _of_factor(factor[:, :rank], ridge, float(np.mean(left)))
+
+
+def from_products(
+    matmat: Callable[[Array], Array], n: int, ridge: Ridge, rank: int, seed: int
+) -> LowRank:
+    """Return the preconditioner of one product of the matrix, without the ridge, with a block."""
+    test = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, rank)))[0]
+    image = matmat(test)
+    shift = float(np.sqrt(n)) * _EPS * float(np.linalg.norm(image))
+    image = image + shift * test
+    square = test.T @ image
+    values, vectors = scipy.linalg.eigh((square + square.T) / 2.0)
+    good = values > max(shift, 0.0)
+    factor = image @ (vectors[:, good] / np.sqrt(values[good]))
+    sizes = np.linalg.norm(factor, axis=0)
+    return _of_factor(factor, ridge, float(np.min(sizes, initial=np.inf)) ** 2)
+
+
+def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
+    """Return I + D^−½ FFᵀ D^−½ by the eigenvectors of its small form."""
+    given = ridge.given if ridge.least > 0.0 else stand_in + ridge.given
+    if not np.all(given):
+        given = given + _EPS * float(np.max(np.sum(factor * factor, axis=1), initial=1e-300))
+    one = np.ndim(given) == 0
+    roots: float | Array = math.sqrt(given) if one else np.sqrt(given)[:, None]
+    scaled = factor / roots
+    values, vectors = scipy.linalg.eigh(scaled.T @ scaled)
+    good = values > 1e-12 * np.max(values, initial=0.0)
+    basis = scaled @ (vectors[:, good] / np.sqrt(values[good]))
+    return LowRank(roots, basis, values[good])

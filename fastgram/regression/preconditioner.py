@@ -1,0 +1,157 @@
+"""Which preconditioner `solve` takes, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, FLOPS, Costs
+from fastgram.eigenvalues.problem import Problem
+from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.regression.low_rank import from_columns, from_products
+from fastgram.support.arrays import Array
+from fastgram.support.memory import free_memory
+from fastgram.support.validation import as_choice
+
+__all__ = ["Preconditioner", "PreconditionerChoice", "preconditioner_for"]
+
+_NAMES = ("auto", "nystrom")
+_MOST_COLUMNS = 4096
+_LEAST_COLUMNS = 192  # before it is judged whether more of them pay
+_PASSES = 7.0  # of conjugate gradients to 1e-6, for a condition number of 1
+_OF_PRODUCTS = 256  # columns, where entries cannot be had
+
+
+@dataclass(frozen=True)
+class Preconditioner:
+    """A symmetric positive definite matrix near A⁻¹.
+
+    Attributes
+    ----------
+    apply : callable
+        (n, b) block to it times the block.
+    words : str
+    passes : int
+        Products with A that it took.
+    """
+
+    apply: Callable[[Array], Array]
+    words: str
+    passes: int = 0
+
+
+@dataclass(frozen=True)
+class PreconditionerChoice:
+    """What was chosen, and how it is made."""
+
+    make: Callable[[], Preconditioner]
+
+
+def preconditioner_for(
+    given: Any, problem: Problem, least: float, columns: int, seed: int, dense_limit: int
+) -> PreconditionerChoice:
+    """Return the choice for so many right-hand sides; λ_min is at least `least`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or what is no operator of the order n.
+    """
+    if given is None:
+        return PreconditionerChoice(lambda: Preconditioner(np.copy, "nothing"))
+    if not isinstance(given, str):
+        return PreconditionerChoice(_of_operator(given, problem))
+    as_choice("preconditioner", given, _NAMES)
+    if given == "auto" and problem.has_entries and problem.n <= dense_limit:
+        return PreconditionerChoice(lambda: _cholesky(problem))
+    return PreconditionerChoice(lambda: _nystrom(problem, least, columns, seed))
+
+
+def _of_operator(given: Any, problem: Problem) -> Callable[[], Preconditioner]:
+    shape = getattr(given, "shape", None)
+    if shape != (problem.n, problem.n) or not hasattr(given, "__matmul__"):
+        raise TypeError(
+            f"preconditioner must be one of {', '.join(_NAMES)}, None, or an operator of shape"
+            f" ({problem.n}, {problem.n}), not {given!r}"
+        )
+    return lambda: Preconditioner(
+        lambda block: np.asarray(given @ block, dtype=np.float64), "the operator that was given"
+    )
+
+
+def _cholesky(problem: Problem) -> Preconditioner:
+    matrix = problem.dense()
+    try:
+        factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "the matrix is not positive definite to rounding: add a ridge, op.with_ridge(s)"
+        ) from None
+    return Preconditioner(
+        lambda block: np.asarray(scipy.linalg.cho_solve(factor, block, check_finite=False)),
+        "its Cholesky factorisation",
+    )
+
+
+class _Pays:
+    """Whether more columns save more passes than they cost, in the units of `Costs`."""
+
+    def __init__(self, problem: Problem, least: float, columns: int) -> None:
+        self._n, self._least = problem.n, least
+        self._entry_flops = problem.entry_flops
+        budget = problem.memory if problem.memory is not None else FACTOR_BYTES
+        kept = min(1.0, budget / packed_bytes(problem.n))
+        by_itself = problem.product_flops(columns)
+        speed = problem.device.speed
+        costs = Costs(problem.n, columns, 1.0 - kept, problem.entry_flops, by_itself, speed)
+        self.product = costs.product
+        self._seen: list[tuple[int, float]] = []  # columns, and the passes that are then left
+
+    def passes(self, left: float) -> float:
+        """Return about how many passes are left where columns leave so much of the diagonal.
+
+        What is left has eigenvalues of about that size: the large ones are taken first.
+        """
+        return _PASSES * math.sqrt(1.0 + 2.0 * left / self._least)
+
+    def cost(self, rank: int) -> float:
+        """Return what so many columns cost: entries, products with those before, eigenvectors."""
+        rows = self._n * rank * (self._entry_flops + 5.0 * rank)
+        return (rows + 10.0 * rank**3) / FLOPS
+
+    def enough(self, rank: int, left: float) -> bool:
+        """Whether the last columns have cost more than they saved, or nothing is left to save."""
+        self._seen.append((rank, self.passes(left)))
+        if rank < _LEAST_COLUMNS or left < self._least / 4.0:
+            return rank > 0 and left < self._least / 4.0
+        before, passes = self._seen[max(len(self._seen) - 3, 0)]
+        saved = (passes - self._seen[-1][1]) * self.product
+        return self.cost(rank) - self.cost(before) > saved
+
+
+def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Preconditioner:
+    """Return columns until they have cost what the rest of the run will."""
+    n = problem.n
+    most = min(n // 2, _MOST_COLUMNS, max(64, free_memory() // (4 * 8 * n)))
+    if not problem.has_columns:
+        rank = min(n // 4, _OF_PRODUCTS, most)
+        if rank == 0:
+            return Preconditioner(np.copy, "nothing")
+
+        def without_ridge(block: Array) -> Array:
+            product: Array = np.asarray(problem.multiply(block)) - problem.ridge.times(block)
+            return product
+
+        made = from_products(without_ridge, n, problem.ridge, rank, seed)
+        return Preconditioner(made, f"Nyström of {made.rank} random columns", 1)
+    pays = _Pays(problem, least, columns)
+    diagonal = problem.diagonal() - problem.ridge.given
+    if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
+        return Preconditioner(np.copy, "nothing")
+    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)
+    return Preconditioner(made, f"Nyström of {made.rank} columns")

@@ -1,0 +1,281 @@
+"""solve(): A x = y, with bounds of the error.
+
+For any x with the residual r = y − A x, ‖x − A⁻¹y‖ ≤ ‖r‖/λ_min, and exactly
+yᵀA⁻¹y = xᵀy + xᵀr + rᵀA⁻¹r, whose last part lies between 0 and ‖r‖²/λ_min. So a lower end of λ_min
+bounds everything from both sides, whatever found x.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.bracket import Bracket, Brackets
+from fastgram.eigenvalues.adapters import as_problem
+from fastgram.eigenvalues.extreme import DENSE_LIMIT, extreme_eigenvalues
+from fastgram.eigenvalues.problem import Problem
+from fastgram.linalg.block_cg import BlockCg
+from fastgram.regression.preconditioner import Preconditioner, preconditioner_for
+from fastgram.regression.solution import Solution
+from fastgram.support.arrays import Array
+from fastgram.support.progress import progress_bar, stage
+from fastgram.support.rounding import gamma
+from fastgram.support.scaling import lower_end, scaled, upper_end
+from fastgram.support.threads import one_blas_thread, within_threads
+from fastgram.support.validation import as_flag, as_integer, as_number, as_real_array
+
+__all__ = ["Solution", "solve"]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Without max_passes, a run ends here at the latest.
+MOST_PASSES = 1000
+# Of λ_min's bracket where no ridge tells its lower end.
+_LOOSE = 0.5
+# A run whose true residual is above what was asked for starts again from there, so often.
+_STARTS = 4
+
+
+@within_threads()
+def solve(
+    A: Any,
+    y: npt.ArrayLike,
+    *,
+    rtol: float = 1e-6,
+    preconditioner: Literal["auto", "nystrom"] | Any | None = "auto",
+    max_passes: int | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    callback: Callable[[int, Array], object] | None = None,
+    progress: bool = False,
+) -> Solution:
+    """Solve A x = y for a symmetric positive definite matrix, and bound the error.
+
+    Parameters
+    ----------
+    A : GramOperator, (n, n) array_like, what `open_gram` returns, or scipy LinearOperator
+        Symmetric and positive definite; a Gram matrix as a rule with a ridge,
+        ``GramOperator(X, network, ridge=s)``.
+    y : (n,) or (n, k) array_like
+        Real; all columns are solved for in one block run.
+    rtol : float
+        Stop when every column's residual is at most rtol·‖y‖.
+    preconditioner : {"auto", "nystrom"}, None, or operator
+        "nystrom": some columns of A chosen by randomly pivoted Cholesky, as many as pay, or, where
+        entries cannot be had, a product with a random block. None: plain conjugate gradients. An
+        operator: anything that multiplies an (n, b) block by a symmetric positive definite matrix
+        near A⁻¹. "auto": up to n = 2048 a Cholesky factorisation of A itself, else "nystrom".
+    max_passes : int, optional
+        Products with A of the run, at most; 1000 if not given. What has been reached comes back.
+    seed : int
+        Of the preconditioner's draw, and of λ_min's bracket where one is needed.
+    checkpoint : path, optional
+        A folder in which the run is stored as it goes on, and from which the same call goes on.
+    callback : callable, optional
+        Called after every pass with the number of passes and the residual norms, (k,); where it
+        returns True the run ends with what it has.
+    progress : bool
+        Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    ValueError, TypeError
+        If A is not square, symmetric, real or finite, or singular, or too close to singular for
+        float64 to tell (the message says which ridge would help), or an argument is out of range.
+
+    Notes
+    -----
+    The bounds are of the ideal matrix of a GramOperator, of an array as it is stored. They are
+    certified where λ_min is known: by a ridge, or up to n = 2048 by a proof; elsewhere
+    `extreme_eigenvalues` brackets it first, which may take more passes than the run.
+
+    Examples
+    --------
+    >>> import numpy as np, fastgram as fg
+    >>> X = fg.datasets.circle(101)
+    >>> op = fg.GramOperator(X, "relu", ridge=0.1)
+    >>> answer = fg.solve(op, X[:, 0], rtol=1e-10)
+    >>> bool(np.linalg.norm(op @ answer.x - X[:, 0]) < 1e-9)
+    True
+    >>> answer.guarantee
+    'certified'
+    """
+    start = time.perf_counter()
+    rtol = as_number("rtol", rtol, above=0.0)
+    if max_passes is not None:
+        max_passes = as_integer("max_passes", max_passes, 1)
+    seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
+    problem = as_problem(A)
+    right = _as_right_hand_sides(y, problem.n)
+    block = right.reshape(problem.n, -1)
+    smallest, before = _smallest(A, problem, seed, progress)
+    least = lower_end(smallest.lower, -problem.exponent)
+    columns = block.shape[1]
+    chosen = preconditioner_for(preconditioner, problem, least, columns, seed, DENSE_LIMIT)
+    with stage(progress, "preconditioner"):
+        made = chosen.make()
+    most = max_passes or MOST_PASSES
+    run = _Run(problem, scaled(block, -problem.exponent), rtol, made, callback)
+    with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
+        run.iterate(most, tick)
+    found = _bounds(problem, run, block, smallest)
+    passes = before + made.passes + run.passes
+    parts = [f"{run.passes} passes of block conjugate gradients, preconditioned by {made.words}"]
+    if not found.converged:
+        parts.append(run.why_not())
+    return Solution(
+        x=run.X.reshape(right.shape),
+        residual_norms=found.residuals,
+        error_bounds=found.errors,
+        energy=found.energy if right.ndim == 2 else found.energy[0],
+        smallest=smallest,
+        guarantee="certified" if smallest.guarantee == "exact" else smallest.guarantee,
+        converged=found.converged,
+        passes=passes,
+        seconds=time.perf_counter() - start,
+        preconditioner=made.words,
+        message="; ".join(parts),
+    )
+
+
+def _as_right_hand_sides(y: npt.ArrayLike, n: int) -> Array:
+    right = np.array(as_real_array(y, "y"), dtype=np.float64)
+    if right.ndim not in (1, 2) or right.shape[0] != n or right.size == 0:
+        raise ValueError(f"y must be of shape ({n},) or ({n}, k), not {right.shape}")
+    if not np.all(np.isfinite(right)):
+        row = int(np.argwhere(~np.isfinite(right.reshape(n, -1)))[0][0])
+        raise ValueError(f"y is not finite: row {row}")
+    return right
+
+
+def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Bracket, int]:
+    """Return a bracket of λ_min, its lower end above 0, and the products that it took.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or none that float64 can tell from 0.
+    """
+    if problem.least > 0.0:
+        least = lower_end(problem.least, problem.exponent)
+        return Bracket(least, float("inf"), least, "certified"), 0
+    if problem.rank_bound < problem.n:
+        raise ValueError(
+            f"the matrix is singular, {problem.least_reason}: add a ridge, op.with_ridge(s)"
+        )
+    answer = extreme_eigenvalues(A, rtol=_LOOSE, seed=seed, progress=progress)
+    if not answer.smallest.lower > 0.0:
+        floor = max(answer.noise_floor, -answer.smallest.lower)
+        raise ValueError(
+            f"the matrix is singular, or not told from that: λ_min is {answer.smallest}; a ridge of"
+            f" {1e3 * floor:.1g} or more on the diagonal would do (op.with_ridge)"
+        )
+    return answer.smallest, answer.passes
+
+
+class _Run:
+    """Conjugate gradients from 0, started again where the true residual is not what was thought."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        Y: Array,
+        rtol: float,
+        made: Preconditioner,
+        callback: Callable[[int, Array], object] | None,
+    ) -> None:
+        self._problem, self._made, self._callback = problem, made, callback
+        self._rtol = rtol
+        self.Y, self.passes = Y, 0
+        self.sizes = np.linalg.norm(Y, axis=0)
+        self.X = np.zeros_like(Y)
+        self.residual = Y.copy()
+        self._asked = self._indefinite = False
+
+    def iterate(self, most: int, tick: Callable[[int], None] | None) -> None:
+        """Go on until every true residual is small enough, or nothing gets smaller."""
+        for _ in range(_STARTS):
+            before = self._worst(np.linalg.norm(self.residual, axis=0))
+            if before <= self._rtol or self.passes >= most:
+                return
+            cg = BlockCg(self._problem.multiply, self._made.apply, self.X, self.residual.copy())
+            # a little further than asked: the true residual is off by roundings
+            while self._worst(cg.residual_norms) > 0.9 * self._rtol and not cg.exhausted:
+                if self.passes >= most - 1 or self._asked:
+                    break
+                if not cg.advance():
+                    self._indefinite = True
+                    break
+                self._count(tick)
+                norms = scaled(cg.residual_norms, self._problem.exponent)
+                if self._callback is not None and self._callback(self.passes, norms) is True:
+                    self._asked = True
+            self.residual = self.Y - self._problem.multiply(self.X)
+            self._count(tick)
+            after = self._worst(np.linalg.norm(self.residual, axis=0))
+            if self._asked or self._indefinite or after > 0.5 * before:
+                return
+
+    def _count(self, tick: Callable[[int], None] | None) -> None:
+        self.passes += 1
+        if tick is not None:
+            tick(1)
+
+    def _worst(self, norms: Array) -> float:
+        parts = np.divide(norms, self.sizes, out=np.zeros_like(norms), where=self.sizes > 0.0)
+        return float(np.max(parts))
+
+    def why_not(self) -> str:
+        """Return why a run that has not converged has ended."""
+        if self._asked:
+            return "stopped by the callback"
+        if self._indefinite:
+            return "the matrix, or the preconditioner, is not positive definite to rounding"
+        floor = self._problem.noise_floor(1.0)
+        return (
+            "max_passes was reached, or the residual is at what products round"
+            f" ({upper_end(floor, self._problem.exponent):.2g} of a unit vector)"
+        )
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    residuals: Array
+    errors: Array
+    energy: Brackets
+    converged: bool
+
+
+def _bounds(problem: Problem, run: _Run, block: Array, smallest: Bracket) -> _Bounds:
+    """Return bounds of the residuals, errors and energies, in the units that were given."""
+    exponent, n = problem.exponent, problem.n
+    least = smallest.lower
+    lengths = np.linalg.norm(run.X, axis=0) * (1.0 + gamma(n))
+    largest = float(np.max(np.abs(run.residual), initial=1.0))
+    floor = upper_end(problem.noise_floor(largest), exponent)
+    sizes = np.linalg.norm(block, axis=0) * (1.0 + gamma(n))
+    computed = scaled(np.linalg.norm(run.residual, axis=0) * (1.0 + gamma(n)), exponent)
+    off = floor * lengths + _EPS * (sizes + computed)
+    residuals = computed + off
+    errors = residuals / least * (1.0 + 4.0 * _EPS)
+    # of inner products of n terms, each rounded
+    size = np.sum(np.abs(run.X) * np.abs(block), axis=0)
+    size += np.sum(np.abs(run.X) * np.abs(scaled(run.residual, exponent)), axis=0)
+    middle = np.einsum("ij,ij->j", run.X, block)
+    middle += np.einsum("ij,ij->j", run.X, scaled(run.residual, exponent))
+    rounding = gamma(n + 8) * size * (1.0 + 4.0 * _EPS) + lengths * off
+    low = np.maximum(middle - rounding, 0.0)
+    high = middle + rounding + residuals**2 / least * (1.0 + 8.0 * _EPS)
+    guarantee: Any = "certified" if smallest.guarantee == "exact" else smallest.guarantee
+    energy = Brackets(low, high, np.clip(middle, low, high), guarantee)
+    scale = np.divide(computed, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+    return _Bounds(residuals, errors, energy, bool(np.all(scale <= run._rtol)))

@@ -1,0 +1,223 @@
+"""solve(): against dense solutions; bounds that hold; what is refused before a pass."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from helpers.tolerances import EPS
+from scipy.sparse.linalg import aslinearoperator
+
+import fastgram as fg
+
+N = 300
+X = fg.datasets.sphere(N, 5, seed=0)
+RNG = np.random.default_rng(0)
+Y = RNG.standard_normal((N, 3))
+RIDGE = 1e-3
+WAYS = ["auto", "nystrom", None]
+
+
+def operator(**options):
+    return fg.GramOperator(
+        X, fg.Network("relu", depth=2), kind="ntk", **{"ridge": RIDGE, **options}
+    )
+
+
+def held(answer, A, y, rtol):
+    """Check an answer against LAPACK's solution of the dense matrix."""
+    exact = np.linalg.solve(A, y)
+    error = np.linalg.norm((answer.x - exact).reshape(len(A), -1), axis=0)
+    # LAPACK's own error, relative to the solution
+    own = 10 * EPS * np.linalg.cond(A) * np.linalg.norm(exact.reshape(len(A), -1), axis=0)
+    assert np.all(error <= answer.error_bounds + own)
+    sizes = np.linalg.norm(y.reshape(len(A), -1), axis=0)
+    residuals = np.linalg.norm((y - A @ answer.x).reshape(len(A), -1), axis=0)
+    assert np.all(residuals <= answer.residual_norms + 10 * len(A) * EPS * sizes)
+    assert np.all(residuals <= rtol * sizes + 1e-12 * sizes)
+    energy = np.sum((y * exact).reshape(len(A), -1), axis=0)
+    slack = 100 * EPS * np.linalg.cond(A) * np.abs(energy)
+    assert np.all(answer.energy.lower - slack <= energy)
+    assert np.all(energy <= answer.energy.upper + slack)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("y", [Y, Y[:, 0]], ids=["block", "vector"])
+def test_against_lapack(y, way):
+    op = operator()
+    answer = fg.solve(op, y, preconditioner=way)
+    assert answer.x.shape == y.shape
+    assert answer.error_bounds.shape == answer.residual_norms.shape == (y.size // N,)
+    assert answer.converged
+    assert answer.guarantee == "certified"
+    held(answer, op.dense(), y, 1e-6)
+    # both bounds of the energy are near: of the square of the residual
+    assert np.all(answer.energy.upper - answer.energy.lower <= 1e-6 * np.abs(answer.energy.upper))
+    assert isinstance(answer.energy, fg.Bracket if y.ndim == 1 else object)
+
+
+@pytest.mark.parametrize("rtol", [1e-2, 1e-12])
+def test_as_exact_as_asked(rtol):
+    op = operator()
+    answer = fg.solve(op, Y, rtol=rtol, preconditioner="nystrom")
+    assert answer.converged
+    held(answer, op.dense(), Y, rtol)
+
+
+def test_numbers_of_each_row():
+    op = operator(ridge=np.geomspace(1e-3, 10.0, N))
+    for way in WAYS:
+        held(fg.solve(op, Y, preconditioner=way), op.dense(), Y, 1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_at_any_size(scale):
+    op = fg.GramOperator(X * scale, "relu", ridge=RIDGE * scale**2)
+    answer = fg.solve(op, Y, preconditioner="nystrom")
+    assert answer.converged
+    plain = fg.solve(fg.GramOperator(X, "relu", ridge=RIDGE), Y, preconditioner="nystrom")
+    assert answer.x * scale**2 == pytest.approx(plain.x, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_arrays_and_foreign_operators(way):
+    values = np.geomspace(0.1, 100.0, N)
+    basis = np.linalg.qr(RNG.standard_normal((N, N)))[0]
+    A = (basis * values) @ basis.T
+    A = (A + A.T) / 2.0
+    for matrix in (A, aslinearoperator(A)):
+        answer = fg.solve(matrix, Y, preconditioner=way)
+        assert answer.converged
+        held(answer, A, Y, 1e-6)
+        known = answer.smallest.lower <= values[0] * (1 + 1e-12)
+        assert known
+        assert answer.guarantee == ("certified" if matrix is A else "probabilistic")
+
+
+def test_no_ridge_where_the_matrix_needs_none():
+    op = operator(ridge=0.0)
+    held(fg.solve(op, Y, rtol=1e-8), op.dense(), Y, 1e-8)
+
+
+def test_finite_width_and_float32():
+    op = fg.GramOperator(X, fg.Network("tanh", width=30), ridge=0.1)
+    held(fg.solve(op, Y, preconditioner="nystrom"), op.dense(), Y, 1e-6)
+    op = operator(ridge=0.1, dtype="float32")
+    exact = np.linalg.solve(operator(ridge=0.1).dense(), Y)
+    answer = fg.solve(op, Y, preconditioner="nystrom", rtol=1e-4)
+    assert np.all(np.linalg.norm(answer.x - exact, axis=0) <= answer.error_bounds)
+
+
+def test_an_operator_as_preconditioner():
+    op = operator()
+    inverse = np.linalg.inv(op.dense())
+    answer = fg.solve(op, Y, preconditioner=inverse)
+    assert answer.passes <= 4
+    assert "given" in answer.preconditioner
+    held(answer, op.dense(), Y, 1e-6)
+
+
+def test_columns_that_depend_on_each_other_and_zeros():
+    y = np.stack([Y[:, 0], 2.0 * Y[:, 0], 0.0 * Y[:, 0], Y[:, 1]], axis=1)
+    op = operator()
+    answer = fg.solve(op, y, preconditioner=None)
+    assert answer.converged
+    assert np.array_equal(answer.x[:, 2], np.zeros(N))
+    assert answer.x[:, 1] == pytest.approx(2.0 * answer.x[:, 0], abs=1e-4)
+    held(answer, op.dense(), y, 1e-6)
+    assert fg.solve(op, np.zeros(N)).error_bounds[0] == 0.0
+
+
+def test_a_block_takes_fewer_passes_than_columns_one_by_one():
+    op = operator()
+    together = fg.solve(op, RNG.standard_normal((N, 10)), preconditioner=None)
+    alone = fg.solve(op, Y[:, 0], preconditioner=None)
+    assert together.passes < 0.75 * alone.passes
+    helped = fg.solve(op, Y[:, 0], preconditioner="nystrom")
+    assert helped.passes < 0.5 * alone.passes
+
+
+def test_it_ends_when_it_is_told_to():
+    op = operator()
+    answer = fg.solve(op, Y, preconditioner=None, max_passes=5, rtol=1e-12)
+    assert answer.passes == 5
+    assert not answer.converged
+    assert "max_passes" in answer.message
+    exact = np.linalg.solve(op.dense(), Y)
+    assert np.all(np.linalg.norm(answer.x - exact, axis=0) <= answer.error_bounds)
+    seen = []
+
+    def stop(passes, norms):
+        seen.append((passes, norms.shape))
+        return passes == 3
+
+    answer = fg.solve(op, Y, preconditioner=None, callback=stop)
+    assert seen == [(k, (3,)) for k in (1, 2, 3)]
+    assert "callback" in answer.message
+
+
+def test_the_same_call_gives_the_same_bits():
+    first, second = (fg.solve(operator(), Y, preconditioner="nystrom", seed=3) for _ in range(2))
+    assert np.array_equal(first.x, second.x)
+
+
+def test_it_is_shown():
+    answer = fg.solve(operator(), Y)
+    assert json.loads(json.dumps(answer.to_dict()))["guarantee"] == "certified"
+    assert "certified" in str(answer)
+    assert "energy 2" in answer._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("A", "words"),
+    [
+        (np.zeros((N, N)), ["singular", "every entry is zero"]),
+        (np.ones((N, N)), ["singular", "ridge"]),
+        (-np.eye(N), ["λ_min", "-1"]),
+        (fg.GramOperator(X, "polynomial", kind="nngp"), ["singular", "monomials", "with_ridge"]),
+        (fg.GramOperator(X, "gelu"), ["λ_min", "ridge"]),
+    ],
+    ids=["zero", "ones", "negative", "polynomial", "gelu"],
+)
+def test_what_is_singular_is_told_and_what_would_help(A, words, refuses):
+    with refuses(ValueError, *words):
+        fg.solve(A, Y)
+
+
+def test_the_ridge_that_is_told_helps():
+    op = fg.GramOperator(X, "gelu")
+    with pytest.raises(ValueError, match="a ridge of") as told:
+        fg.solve(op, Y)
+    ridge = float(str(told.value).partition("a ridge of ")[2].split()[0])
+    answer = fg.solve(op.with_ridge(ridge), Y, rtol=1e-3)
+    assert answer.converged
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"y": Y[:9]}, ValueError, ["y must be of shape (300,)", "(9, 3)"]),
+        ({"y": Y[:, :0]}, ValueError, ["y must be"]),
+        ({"y": np.where(np.arange(N) == 7, np.nan, 1.0)}, ValueError, ["not finite", "row 7"]),
+        ({"y": "x"}, TypeError, ["y"]),
+        ({"y": Y + 1j}, TypeError, ["y"]),
+        ({"rtol": 0.0}, ValueError, ["rtol"]),
+        ({"max_passes": 0}, ValueError, ["max_passes"]),
+        ({"seed": -1}, ValueError, ["seed"]),
+        ({"preconditioner": "nystroem"}, ValueError, ["preconditioner", "nystrom"]),
+        ({"preconditioner": np.eye(3)}, TypeError, ["preconditioner", "(300, 300)"]),
+        ({"preconditioner": 3}, TypeError, ["preconditioner"]),
+    ],
+)
+def test_bad_input(arguments, error, words, refuses):
+    with refuses(error, *words):
+        fg.solve(operator(), **{"y": Y, **arguments})
+
+
+def test_prediction_by_the_cross_matrix():
+    """Kernel regression is exact on its own rows where nothing is added."""
+    op = operator(ridge=0.0)
+    weights = fg.solve(op, Y, rtol=1e-10).x
+    cross = fg.GramOperator(X[:20], op.network, Y=X, kind="ntk")
+    assert cross @ weights == pytest.approx(Y[:20], abs=1e-6)
