@@ -75,9 +75,10 @@ def preconditioner_for(
 def _of_operator(given: Any, problem: Problem) -> Callable[[], Preconditioner]:
     shape = getattr(given, "shape", None)
     if shape != (problem.n, problem.n) or not hasattr(given, "__matmul__"):
+        found = repr(given) if shape is None else f"one of shape {shape}"
         raise TypeError(
             f"preconditioner must be one of {', '.join(_NAMES)}, None, or an operator of shape"
-            f" ({problem.n}, {problem.n}), not {given!r}"
+            f" ({problem.n}, {problem.n}), not {found}"
         )
     return lambda: Preconditioner(
         lambda block: np.asarray(given @ block, dtype=np.float64), "the operator that was given"

