@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastgram.network.duals import dual
     from fastgram.network.network import Network
     from fastgram.regression.solve import Solution, solve
+    from fastgram.regression.training_curve import TrainingCurve, training_curve
     from fastgram.storage.store import store_gram
     from fastgram.storage.stored_gram import open_gram
     from fastgram.support.threads import set_num_threads
@@ -33,6 +34,7 @@ _HOMES = {
     "Network": "network.network",
     "Solution": "regression.solve",
     "SpectralDensity": "density.spectral_density",
+    "TrainingCurve": "regression.training_curve",
     "activation_names": "network.activations",
     "dual": "network.duals",
     "exact_extreme_eigenvalues": "exact.solve",
@@ -44,6 +46,7 @@ _HOMES = {
     "solve": "regression.solve",
     "spectral_density": "density.spectral_density",
     "store_gram": "storage.store",
+    "training_curve": "regression.training_curve",
 }
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "Network",
     "Solution",
     "SpectralDensity",
+    "TrainingCurve",
     "activation_names",
     "datasets",
     "dual",
@@ -67,6 +71,7 @@ __all__ = [
     "solve",
     "spectral_density",
     "store_gram",
+    "training_curve",
 ]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["plot_densities", "plot_density"]
+__all__ = ["line_styles", "plot_densities", "plot_density"]
 
 _STEPS = 1000  # drawn for a curve, at most
 
@@ -107,7 +107,7 @@ def _draw_densities(
     axes.set_ylim(0.0, 1.02)
     across = axes.get_xaxis_transform()
     handles: list[Line2D] = []
-    for label, result, style in zip(labels, results, _line_styles(smooth), strict=True):
+    for label, result, style in zip(labels, results, line_styles(smooth), strict=True):
         _draw_distribution(axes, result, left, right, style)
         if all(logarithmic) and result.noise_floor > left:
             axes.vlines(
@@ -122,7 +122,7 @@ def _draw_densities(
     frame(axes, title, handles, "part of the eigenvalues up to it")
 
 
-def _line_styles(smooth: Sequence[bool]) -> list[dict[str, Any]]:
+def line_styles(smooth: Sequence[bool]) -> list[dict[str, Any]]:
     """Return a colour and dashes for each line; no two are alike among the first 20 of a kind."""
     seen = {True: 0, False: 0}
     styles = []

@@ -22,13 +22,14 @@ from fastgram.eigenvalues.extreme import DENSE_LIMIT, extreme_eigenvalues
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.block_cg import BlockCg
 from fastgram.regression.preconditioner import Preconditioner, preconditioner_for
+from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.regression.solution import Solution
 from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
 from fastgram.support.scaling import lower_end, scaled, upper_end
 from fastgram.support.threads import one_blas_thread, within_threads
-from fastgram.support.validation import as_flag, as_integer, as_number, as_real_array
+from fastgram.support.validation import as_flag, as_integer, as_number
 
 __all__ = ["Solution", "solve"]
 
@@ -115,7 +116,7 @@ def solve(
         max_passes = as_integer("max_passes", max_passes, 1)
     seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
     problem = as_problem(A)
-    right = _as_right_hand_sides(y, problem.n)
+    right = as_right_hand_sides(y, problem.n)
     block = right.reshape(problem.n, -1)
     smallest, before = _smallest(A, problem, seed, progress)
     least = lower_end(smallest.lower, -problem.exponent)
@@ -145,16 +146,6 @@ def solve(
         preconditioner=made.words,
         message="; ".join(parts),
     )
-
-
-def _as_right_hand_sides(y: npt.ArrayLike, n: int) -> Array:
-    right = np.array(as_real_array(y, "y"), dtype=np.float64)
-    if right.ndim not in (1, 2) or right.shape[0] != n or right.size == 0:
-        raise ValueError(f"y must be of shape ({n},) or ({n}, k), not {right.shape}")
-    if not np.all(np.isfinite(right)):
-        row = int(np.argwhere(~np.isfinite(right.reshape(n, -1)))[0][0])
-        raise ValueError(f"y is not finite: row {row}")
-    return right
 
 
 def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Bracket, int]:

@@ -398,3 +398,15 @@ def test_bad_input_gets_one_line(arguments, keywords, error, words):
     with pytest.raises(error, match=words) as caught:
         fg.extreme_eigenvalues(*arguments, **keywords)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_nearly_a_multiple_of_the_identity():
+    """LAPACK's drivers for a few eigenvalues find none of some of these."""
+    rng = np.random.default_rng(0)
+    for n in range(1, 16):
+        basis = np.linalg.qr(rng.standard_normal((n, n)))[0]
+        A = (basis * 0.7) @ basis.T
+        answer = fg.extreme_eigenvalues((A + A.T) / 2.0)
+        for end in (answer.smallest, answer.largest):
+            assert end.lower - 1e-15 <= 0.7 <= end.upper + 1e-15
+            assert end.width < 1e-13

@@ -1,0 +1,245 @@
+"""TrainingCurve: the result of `training_curve`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.bracket import Bracket, Brackets, Guarantee, bracket_around, bracket_table, plain
+from fastgram.linalg.scalar_lanczos import Rule
+from fastgram.support.arrays import Array
+from fastgram.support.equality import ComparedByParts
+from fastgram.support.validation import as_number
+
+if TYPE_CHECKING:
+    from fastgram.plotting.figure import Axes
+
+__all__ = ["Descent", "TrainingCurve", "as_steps"]
+
+# Relative, of a sum of powers and of exponentials: these are computed from logarithms of 700 at
+# most, where they are not nothing.
+_SUM_ERROR = 2.0**-40
+_LONGEST = 2.0**52  # steps
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What a curve is made of: rules below and above, in the units of the matrix.
+
+    Attributes
+    ----------
+    gauss, upper : list of Rule
+        One a column: below, and above.
+    step_size : float
+    error : float
+        Bound on the norm of (matrix that the rules are of − the one that is spoken of).
+    size : float
+        ‖y‖, in the Frobenius norm.
+    """
+
+    gauss: list[Rule]
+    upper: list[Rule]
+    step_size: float
+    error: float
+    size: float
+
+    def losses(self, t: float, flow: bool) -> tuple[float, float, float]:
+        """Return a lower bound, an estimate and an upper bound of the loss after t steps."""
+        low, high = (sum(self._of(rule, t, flow) for rule in rules) for rules in self._pair())
+        # of norms, which a matrix that is off by e moves by no more than tηe‖y‖
+        moved = t * self.step_size * self.error
+        moved = math.inf if moved > 1.0 else moved * math.exp(moved) * self.size
+        below = max(math.sqrt(low * (1.0 - _SUM_ERROR)) - moved, 0.0)
+        above = math.sqrt(max(low, high) * (1.0 + _SUM_ERROR)) + moved
+        if t == 0:  # known but for the rounding of a sum
+            below = above = self.size
+        return 0.5 * below**2, 0.25 * (low + max(low, high)), 0.5 * above**2
+
+    def _pair(self) -> tuple[list[Rule], list[Rule]]:
+        return self.gauss, self.upper
+
+    def _of(self, rule: Rule, t: float, flow: bool) -> float:
+        scaled = self.step_size * rule.nodes
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            logarithm = -scaled if flow else np.log(np.abs(1.0 - scaled))
+            near = np.abs(scaled) < 0.5
+            if not flow:
+                logarithm = np.where(near, np.log1p(-np.where(near, scaled, 0.0)), logarithm)
+            values = np.exp(2.0 * t * logarithm) if t else np.ones_like(scaled)
+            return float(np.sum(rule.weights * values))
+
+
+def as_steps(steps: Any) -> npt.NDArray[np.int64]:
+    """Return numbers of steps, whole and at least 0, as an array of any shape."""
+    given = np.asarray(steps)
+    if given.dtype.kind not in "iuf" or given.size == 0:
+        raise TypeError(f"steps must be whole numbers, not {steps!r}")
+    if not np.all((given >= 0) & (given == np.floor(given)) & (given <= _LONGEST)):
+        raise ValueError(f"steps must be whole numbers from 0 to 2**52, not {steps}")
+    return given.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingCurve(ComparedByParts):
+    """The loss of gradient descent on a linear model, bounded at every step.
+
+    Attributes
+    ----------
+    steps : array of int64
+        That were asked for, of any shape.
+    lower, upper, estimates : arrays of that shape
+        Of the loss ½‖(I − ηA)ᵗy‖² after so many steps, in the units of y squared.
+    flow_lower, flow_upper, flow_estimates : arrays of that shape
+        The same of gradient flow at the time ηt: ½‖exp(−ηtA)y‖².
+    step_size : float
+        η, in units of one over the matrix's.
+    smallest, largest : Bracket
+        λ_min and λ_max as far as they are known: the ends that bounds are made with.
+    guarantee : {"certified", "probabilistic"}
+        Of the bounds: certified where the step size is proven to be below 1/λ_max.
+    converged : bool
+        Whether bounds are no further apart than rtol times the estimate at every step.
+    passes : int
+        Products with A, those for λ_max included.
+    seconds : float
+    message : str
+    descent : Descent
+        What the bounds at other steps are made of.
+    """
+
+    steps: npt.NDArray[np.int64]
+    lower: Array
+    upper: Array
+    estimates: Array
+    flow_lower: Array
+    flow_upper: Array
+    flow_estimates: Array
+    step_size: float
+    smallest: Bracket
+    largest: Bracket
+    guarantee: Guarantee
+    converged: bool
+    passes: int
+    seconds: float
+    message: str
+    descent: Descent
+
+    @property
+    def initial_loss(self) -> float:
+        """½‖y‖²."""
+        return 0.5 * self.descent.size**2
+
+    def loss(self, steps: Any, *, flow: bool = False) -> Brackets:
+        """Return brackets of the loss after any numbers of steps, of descent or of flow."""
+        asked = as_steps(steps)
+        found = np.array([self.descent.losses(float(t), flow) for t in asked.ravel()])
+        low, middle, high = found.T.reshape(3, *asked.shape)
+        return Brackets(low, high, middle, self.guarantee)
+
+    def time_to(self, fraction: float, *, flow: bool = False) -> Bracket:
+        """Return how many steps it takes until the loss has fallen to a fraction of the first.
+
+        Parameters
+        ----------
+        fraction : float
+            Above 0 and below 1.
+        flow : bool
+            Of gradient flow, in units of the step size, and not of descent.
+
+        Returns
+        -------
+        Bracket
+            Of whole numbers; its upper end is infinite where no bound falls so low: more passes (a
+            smaller rtol) may find it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the fraction is not between 0 and 1, or the step size does not let the loss fall.
+        """
+        fraction = as_number("fraction", fraction, above=0.0, below=1.0)
+        if not flow and self.step_size * self.largest.upper > 2.0:
+            raise ValueError(
+                f"the step size {self.step_size:.3g} is above 2/λ_max: the loss need not fall"
+            )
+        goal = fraction * self.initial_loss
+        ends = [
+            _first(lambda t, k=k: self.descent.losses(t, flow)[k] <= goal)  # type: ignore[misc]
+            for k in range(3)
+        ]
+        return bracket_around(ends[0], max(ends[0], ends[2]), ends[1], self.guarantee)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `json.dumps` takes: the attributes under their names, but `descent`."""
+        return {
+            field.name: plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name != "descent"
+        } | {"initial_loss": self.initial_loss}
+
+    def plot(self, path: str | Path | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the loss relative to the first against the steps, with its bounds.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file to write, which ends in .png, .svg or .pdf.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into; None makes a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn into.
+
+        Raises
+        ------
+        ValueError
+            If the file has another ending.
+        ImportError
+            If matplotlib is not installed.
+        OSError
+            If the file cannot be written.
+        """
+        from fastgram.plotting.curves import plot_curves
+
+        return plot_curves({"": self}, path, ax)
+
+    def _repr_html_(self) -> str:
+        losses = zip(self.steps.flat, self._each(), strict=True)
+        rows: dict[str, Bracket | None] = {f"loss after {t}": loss for t, loss in losses}
+        rows |= {f"steps to {part:g}": self.time_to(part) for part in (0.1, 0.01)}
+        return bracket_table("Training curve", rows, self.message)
+
+    def _each(self) -> list[Bracket]:
+        ends = zip(self.lower.flat, self.upper.flat, self.estimates.flat, strict=True)
+        return [bracket_around(low, high, middle, self.guarantee) for low, high, middle in ends]
+
+    def __str__(self) -> str:
+        parts = [
+            f"loss after {t} steps {bracket}"
+            for t, bracket in zip(self.steps.flat, self._each(), strict=True)
+        ]
+        return ", ".join(parts) + "\n" + self.message
+
+
+def _first(holds: Callable[[float], bool]) -> float:
+    """Return the first whole number for which it holds, as if it did from then on; else ∞."""
+    high = 1.0
+    if holds(0.0):
+        return 0.0
+    while not holds(high):
+        high *= 2.0
+        if high > _LONGEST:
+            return math.inf
+    low = math.floor(high / 2.0)
+    while high - low > 1:
+        middle = math.floor((low + high) / 2.0)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return float(high)
