@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("density", "storage"),
+    ("density", "regression", "storage"),
     ("eigenvalues",),
     ("matrix",),
     ("finite_width", "infinite_width", "linalg", "exact", "plotting"),

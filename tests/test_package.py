@@ -36,7 +36,9 @@ PUBLIC = [
     "ExtremeEigenvalues",
     "GramOperator",
     "Network",
+    "Solution",
     "SpectralDensity",
+    "TrainingCurve",
     "activation_names",
     "datasets",
     "dual",
@@ -46,8 +48,10 @@ PUBLIC = [
     "gram",
     "open_gram",
     "set_num_threads",
+    "solve",
     "spectral_density",
     "store_gram",
+    "training_curve",
 ]
 
 
