@@ -12,7 +12,7 @@ from fastgram.eigenvalues.close_pairs import close_pairs
 from fastgram.eigenvalues.one_pass_bound import one_pass_bound
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.certificate import Visitor
-from fastgram.linalg.ridge import Ridge
+from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import ComputedRectangle
 from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.operator import GramOperator, matrix_of

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.linalg.certificate import Visitor
-from fastgram.linalg.ridge import Ridge
+from fastgram.linalg.systems.ridge import Ridge
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import noise_floor
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Device
-from fastgram.linalg.ridge import Ridge
+from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
 from fastgram.matrix.entries import Blocks

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices, host_rows
-from fastgram.linalg.ridge import Ridge, as_ridge
+from fastgram.linalg.systems.ridge import Ridge, as_ridge
 from fastgram.matrix.checked_operator import CheckedOperator
 from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.computed_rectangle import ComputedRectangle

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.bracket import Bracket, Brackets, Guarantee, bracket_around, bracket_table, plain
-from fastgram.linalg.scalar_lanczos import Rule
+from fastgram.linalg.systems.scalar_lanczos import Rule
 from fastgram.support.arrays import Array
 from fastgram.support.equality import ComparedByParts
 from fastgram.support.validation import as_number

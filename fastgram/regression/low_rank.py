@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from fastgram.linalg.ridge import Ridge
+from fastgram.linalg.systems.ridge import Ridge
 from fastgram.support.arrays import Array
 
 __all__ = ["LowRank", "from_columns", "from_products"]

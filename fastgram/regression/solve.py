@@ -20,7 +20,7 @@ from fastgram.bracket import Bracket, Brackets
 from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.extreme import DENSE_LIMIT, extreme_eigenvalues
 from fastgram.eigenvalues.problem import Problem
-from fastgram.linalg.block_cg import BlockCg
+from fastgram.linalg.systems.block_cg import BlockCg
 from fastgram.regression.preconditioner import Preconditioner, preconditioner_for
 from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.regression.solution import Solution

@@ -3,7 +3,7 @@
 After t steps of size η on ½‖u − y‖² from u = 0, in the linear regime of a network whose tangent
 kernel is A, the loss is ½‖(I − ηA)ᵗy‖² = ½∫(1 − ηλ)²ᵗdμ(λ), μ the measure of y. All even
 derivatives of (1 − ηλ)²ᵗ are nonnegative and, up to λ = 1/η, all odd ones nonpositive: the rules
-of `fastgram.linalg.scalar_lanczos` bound it, without a random start. So they do exp(−2ηtλ), of
+of `fastgram.linalg.systems.scalar_lanczos` bound it, without a random start. So they do exp(−2ηtλ), of
 gradient flow.
 
 Products and recurrence are off by e in all: the rules are those of some A + E with ‖E‖ ≤ e exactly,
@@ -26,7 +26,7 @@ from fastgram.eigenvalues.methods.lanczos import brackets_now
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.lanczos_bound import overlap_quantile
-from fastgram.linalg.scalar_lanczos import ScalarLanczos
+from fastgram.linalg.systems.scalar_lanczos import ScalarLanczos
 from fastgram.regression.curve import Descent, TrainingCurve, as_steps
 from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.support.arrays import Array
