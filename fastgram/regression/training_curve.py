@@ -3,8 +3,8 @@
 After t steps of size η on ½‖u − y‖² from u = 0, in the linear regime of a network whose tangent
 kernel is A, the loss is ½‖(I − ηA)ᵗy‖² = ½∫(1 − ηλ)²ᵗdμ(λ), μ the measure of y. All even
 derivatives of (1 − ηλ)²ᵗ are nonnegative and, up to λ = 1/η, all odd ones nonpositive: the rules
-of `fastgram.linalg.systems.scalar_lanczos` bound it, without a random start. So they do exp(−2ηtλ), of
-gradient flow.
+of `fastgram.linalg.systems.scalar_lanczos` bound it, without a random start. So they do exp(−2ηtλ),
+of gradient flow.
 
 Products and recurrence are off by e in all: the rules are those of some A + E with ‖E‖ ≤ e exactly,
 and for powers of contractions ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ ≤ tηe.
