@@ -330,11 +330,6 @@ FAULTS = [
         ),
     ),
     *_in(
-        "linalg/checkpoint",
-        "eigenvalues/test_error_terms_results.py -k disk",
-        ('partial = target.with_suffix(".partial")', "partial = target"),
-    ),
-    *_in(
         "density/spectral_density",
         "density/test_error_terms_density.py",
         ("eigenvalue_bounds(seen, law, nodes, slack,", "eigenvalue_bounds(seen, law, nodes, 0.0,"),

@@ -56,18 +56,10 @@ FAULTS = [
         ("how.set_obj_track_times(False)", "pass"),
     ),
     *_in(
-        "lock",
-        "test_store.py -k 'process or leave'",
-        ("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
-        ("path.rmdir() if folder else path.unlink()", "pass"),
-    ),
-    *_in(
         "manifest",
         "test_store.py -k 'another or other or values'",
-        ("None if family_of(network.activation) else _values(network.activation)", "None"),
         ('    "data": "other rows",\n', ""),
         ('    "network": "another network",\n', ""),
         ('    "kind": "kind {}, not {}",\n', ""),
-        ('f"{rows.shape} {rows.dtype.name}".encode()', 'b""'),
     ),
 ]

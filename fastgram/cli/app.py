@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from fastgram.cli.exact import EXACT
 from fastgram.cli.extremes import EXTREMES
 from fastgram.cli.gram import GRAM, gram
 from fastgram.cli.report import Task, check_writable, csv_text, json_text
-from fastgram.cli.sweep import run_sweep
+from fastgram.cli.sweep import Checkpoints, run_sweep
 from fastgram.cli.text_table import house_table, text_console
 from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
 
@@ -41,6 +42,7 @@ _NOT_EXACT = (
     "dtype",
     "device",
     "memory",
+    "checkpoint",
 )
 
 
@@ -76,6 +78,10 @@ log-determinant and effective rank, at least as probably as --confidence, and λ
 --block is its number of random vectors and --max-passes its number of products. --plot draws the \
 cumulative distributions.
 
+With --checkpoint a run that was interrupted, killed or ran out of disk goes on where it was by \
+the same command, and comes to the same numbers; a finished one is read back, and gone on with \
+where --rtol asks for more. Each network has a folder of its own within DIR.
+
 --exact proves decimal digits of λ_min and λ_max instead, in ball arithmetic, however small λ_min \
 is: for infinite width, activations with a formula in balls (of the default ones relu, tanh, swish \
 and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
@@ -88,6 +94,7 @@ and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot depth.png
   fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
   fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
+  fastgram spectrum rows.npy -a relu --method lanczos --checkpoint run
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
 """.replace("\\\n", "")
 
@@ -133,11 +140,14 @@ def spectrum(
     dtype: options.Dtype = "float64",
     device: options.Device = "cpu",
     memory: options.Memory = None,
+    checkpoint: options.Checkpoint = None,
     json_file: options.Json = None,
     csv_file: options.Csv = None,
     plot_file: options.Plot = None,
 ) -> int:
     """Check everything, then run."""
+    from fastgram.eigenvalues.extreme import reject_checkpoint
+
     _check_question(context, density, exact)
     networks = options.networks_of(
         activation or options.ACTIVATIONS,
@@ -152,6 +162,7 @@ def spectrum(
     operator = _operator_options(kind, device, dtype, memory)
     extremes = {"rtol": rtol, "method": method, "block": block, "max_passes": max_passes}
     request = _request({**extremes, "confidence": confidence, "seed": seed})
+    reject_checkpoint(checkpoint, request["method"])
     as_choice("rows", rows, ROWS)
     report = EXTREMES
     if density:
@@ -170,7 +181,11 @@ def spectrum(
     taken = sample.columns, sample.told, sample.lines
     task = Task(X, sample.source, rows, operator, request, *taken)
     failures = report.check(task, networks)
-    return run_sweep(report, task, networks, failures, texts, plot_file)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
+        kept.check(task, networks)
+    return run_sweep(report, task, networks, failures, texts, plot_file, kept)
 
 
 def _operator_options(kind: str, device: str, dtype: str, memory: str | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ __all__ = [
     "Activations",
     "BiasVariance",
     "Block",
+    "Checkpoint",
     "Columns",
     "Confidence",
     "Csv",
@@ -189,6 +190,10 @@ _DEVICE = "What computes: gpu needs CuPy, auto takes a GPU where there is one."
 Device = Annotated[str, _option(_RUN, _DEVICE, metavar="cpu|gpu|auto")]
 _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
+_CHECKPOINT = "Keep each pass in DIR, n x block numbers of 8 bytes, and go on from what is there."
+Checkpoint = Annotated[
+    str | None, _option(_RUN, _CHECKPOINT, "--checkpoint", metavar="DIR", none="nothing is kept")
+]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."
 Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
 _CSV = "Write the same as a table, a line a result; - is standard output, without the table."

@@ -29,6 +29,7 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Until
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint_folder import CheckpointFolder, as_checkpoint, opened
 from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.support.arrays import Array
 from fastgram.support.memory import require_memory
@@ -118,8 +119,7 @@ def spectral_density(
     if passes is not None:
         passes = as_integer("passes", passes, 1)
     seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a path, not {checkpoint!r}")
+    folder = as_checkpoint(checkpoint)
     problem = as_problem(A)
     n = problem.n
     if probes is not None and probes > n:
@@ -130,10 +130,14 @@ def spectral_density(
     most = passes or MOST_PASSES
     columns = min(most * (block + block // 2), n)  # extra start vectors included
     require_memory(f"{columns} basis vectors of length {n} (see passes)", 8 * n * columns)
-    probing = _Probing(problem, block, seed, checkpoint, 1.0 - confidence, until)
-    with progress_bar(progress, most, "passes", "pass") as tick:
-        seen, stopped = probing.iterate(most, passes is not None, tick)
-    return _result(probing, seen, stopped, confidence)
+    with opened(folder) as held:
+        probing = _Probing(problem, block, seed, held, 1.0 - confidence, until)
+        with progress_bar(progress, most, "passes", "pass") as tick:
+            try:
+                seen, stopped = probing.iterate(most, passes is not None, tick)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(probing.reached()) from None
+        return _result(probing, seen, stopped, confidence)
 
 
 class _Probing:
@@ -144,12 +148,14 @@ class _Probing:
         problem: Problem,
         block: int,
         seed: int,
-        checkpoint: str | os.PathLike[str] | None,
+        checkpoint: CheckpointFolder | None,
         chance: float,
         until: Until,
     ) -> None:
         self.problem, self.until = problem, until
         n, extra = problem.n, None
+        if checkpoint is not None:
+            Checkpoint.begin(checkpoint, problem, n, block, seed)
         if not problem.least_count:  # as `extreme_eigenvalues` does, so that one run serves both
             extra = problem.extra_start_vectors(block // 2)
         self.run = BlockLanczos(problem.multiply, n, block, seed, extra, problem.device)
@@ -158,7 +164,7 @@ class _Probing:
         self._checkpoint = checkpoint
         self._steps: BlockLanczos | Checkpoint = self.run
         if checkpoint is not None:
-            self._steps = Checkpoint(checkpoint, self.run, seed)
+            self._steps = Checkpoint(checkpoint, self.run, problem)
 
     def iterate(
         self, most: int, fixed: bool, tick: Callable[[int], None] | None
@@ -166,7 +172,7 @@ class _Probing:
         """Go on until the passes are done, or suffice, or are ended; and say what ended them."""
         run, next_check = self.run, 8
         while True:
-            self._advance()
+            self._steps.advance()
             asked = self._callback_asks()
             if tick is not None:
                 tick(1)
@@ -181,12 +187,9 @@ class _Probing:
             if suffices or asked or late:
                 return seen, "" if suffices else self.until.words(late and not asked)
 
-    def _advance(self) -> None:
-        try:
-            self._steps.advance()
-        except KeyboardInterrupt:
-            reached = reached_words(self.run, self.problem, self.quantile, self._checkpoint)
-            raise KeyboardInterrupt(reached) from None
+    def reached(self) -> str:
+        """Return the message of a run that is interrupted."""
+        return reached_words(self.run, self.problem, self.quantile, self._checkpoint)
 
     def _callback_asks(self) -> bool:
         if self.until.callback is None:

@@ -13,7 +13,7 @@ from fastgram.eigenvalues.gram_problem import GramProblem
 from fastgram.eigenvalues.problem import Problem, ProblemSource
 from fastgram.linalg.certificate import Visitor, visit_array
 from fastgram.matrix.operator import GramOperator
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, fingerprint
 from fastgram.support.scaling import DENORMAL, exponent_of, scaled
 from fastgram.support.validation import as_real_array
 
@@ -41,6 +41,7 @@ class ArrayProblem(Problem):
     """A symmetric array as it is stored, or its symmetric part: see `Problem`."""
 
     has_entries = has_columns = True
+    told_by_facts = True
 
     def __init__(self, A: Any) -> None:
         array = _square(A)
@@ -63,6 +64,10 @@ class ArrayProblem(Problem):
     def multiply(self, V: Array) -> Array:
         """Return the product with an (n, b) block."""
         return self._matrix @ V
+
+    def facts(self) -> dict[str, Any]:
+        """Return a hash of the entries, and the power of two that they were scaled by."""
+        return {"entries": fingerprint(self._matrix), "scale": self.exponent}
 
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of a product adds up."""

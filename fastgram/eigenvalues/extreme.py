@@ -21,6 +21,7 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request, Until
 from fastgram.eigenvalues.results import ExtremeEigenvalues, RitzPairs
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
+from fastgram.linalg.checkpoint_folder import as_checkpoint, opened
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.literals import AnsweringMethod, Method
 from fastgram.support.progress import stage
@@ -161,34 +162,46 @@ def extreme_eigenvalues(
         max_passes = as_integer("max_passes", max_passes, 1)
     until = Until(time_limit, callback, start)
     k, seed = as_integer("k", k, 1), as_integer("seed", seed, 0)
+    folder = as_checkpoint(checkpoint)
+    reject_checkpoint(folder, method)
     problem = as_problem(A)
-    request = Request(
-        rtol=rtol,
-        chance=(1.0 - confidence) / 2.0,
-        block=min(block or default_block(problem.n), problem.n),
-        k=k,
-        vectors=vectors,
-        max_passes=max_passes,
-        seed=seed,
-        checkpoint=checkpoint,
-        progress=progress,
-        dense_limit=DENSE_LIMIT,
-        basis_bytes=BASIS_BYTES,
-        until=until,
-    )
-    _check(problem, request, method)
-    answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
-    used = answer.method or method
-    # of the zero matrix, which no method has met, as of the others that need no product
-    return _finish(problem, request, answer, "dense" if used == "auto" else used, start)
+    with opened(folder) as held:
+        request = Request(
+            rtol=rtol,
+            chance=(1.0 - confidence) / 2.0,
+            block=min(block or default_block(problem.n), problem.n),
+            k=k,
+            vectors=vectors,
+            max_passes=max_passes,
+            seed=seed,
+            checkpoint=held,
+            progress=progress,
+            dense_limit=DENSE_LIMIT,
+            basis_bytes=BASIS_BYTES,
+            until=until,
+        )
+        _check(problem, request, method)
+        answer = (_RUN[method] if problem.rank_bound else _zero)(problem, request)
+        used = answer.method or method
+        # of the zero matrix, which no method has met, as of the others that need no product
+        return _finish(problem, request, answer, "dense" if used == "auto" else used, start)
+
+
+def reject_checkpoint(checkpoint: Any, method: Method) -> None:
+    """Refuse a checkpoint of a method that keeps none.
+
+    Raises
+    ------
+    ValueError
+    """
+    if checkpoint is not None and method in ("dense", "arpack"):
+        raise ValueError(f'method "{method}" keeps no checkpoint: "lanczos" and "certified" do')
 
 
 def _check(problem: Problem, request: Request, method: Method) -> None:
     """Raise what does not fit together."""
     if request.k > problem.n:
         raise ValueError(f"k must be at most the order of the matrix, {problem.n}, not {request.k}")
-    if request.checkpoint is not None and not isinstance(request.checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a path, not {request.checkpoint!r}")
     if method == "dense" and not problem.has_entries:
         raise ValueError("the dense method needs an array or a GramOperator, not a LinearOperator")
 

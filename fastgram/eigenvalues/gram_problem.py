@@ -16,11 +16,13 @@ from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import ComputedRectangle
 from fastgram.matrix.entries import blocks_of
 from fastgram.matrix.operator import GramOperator, matrix_of
+from fastgram.network.facts import network_facts
+from fastgram.network.network import Network
 from fastgram.network.rank import rank_bound, rank_bound_on_sphere
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, fingerprint
 from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
 
-__all__ = ["GramProblem"]
+__all__ = ["GramProblem", "gram_facts"]
 
 # Norms that are 1 to so much are 1 but for rounding.
 _ONE = 32 * float(np.finfo(np.float64).eps)
@@ -30,6 +32,7 @@ class GramProblem(Problem):
     """The ideal Gram matrix of the rows that an operator was given: see `Problem`."""
 
     has_entries = True
+    told_by_facts = True
 
     def __init__(self, op: GramOperator) -> None:
         self._op, self._matrix = op, matrix_of(op)
@@ -48,6 +51,7 @@ class GramProblem(Problem):
         self.entry_flops = matrix.entries.entry_flops
         self.factor_columns = None if matrix.ridge else matrix.entries.factor_columns
         self.device = matrix.devices[0]
+        self._recalled: tuple[float, int] | None = None  # row sum and summands, of a checkpoint
 
     def multiply(self, V: Any) -> Any:
         """Return the product with an (n, b) block, and find out the row sums with the first."""
@@ -56,7 +60,27 @@ class GramProblem(Problem):
 
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of the products so far adds up."""
-        return self._matrix.summands
+        if self._recalled is None:
+            return self._matrix.summands
+        before = self._recalled[1]
+        return max(before, self._matrix.summands) if self._matrix.has_row_sums else before
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the operator was made of, but for what computes it."""
+        dtype = np.dtype(self._matrix.entries.dtype).name
+        rows = fingerprint(self._matrix.given_rows)
+        return gram_facts(rows, self._op.network, self._op.kind, dtype)
+
+    def learned(self) -> Array:
+        """Return the entries' error, the largest row sum and the summands of products so far."""
+        return np.array([self.entry_error, self.absolute_row_sum(), self.summands()])
+
+    def recall(self, learned: Array) -> None:
+        """Take over what products of an earlier process, perhaps on another device, are off by."""
+        error, row_sum, summands = (float(number) for number in learned)
+        self.entry_error = max(self.entry_error, error)
+        before = self._recalled or (0.0, 0)
+        self._recalled = max(before[0], row_sum), max(before[1], int(summands))
 
     def dense(self) -> Array:
         """Return the matrix as computed, (n, n) float64 on the host."""
@@ -86,7 +110,10 @@ class GramProblem(Problem):
 
     def absolute_row_sum(self) -> float:
         """Return the largest sum of |entries| along a row, as products so far add them up."""
-        return float(np.max(self._matrix.absolute_row_sums)) * 2.0**-self.exponent
+        before = self._recalled[0] if self._recalled is not None else 0.0
+        if self._recalled is not None and not self._matrix.has_row_sums:
+            return before
+        return max(before, float(np.max(self._matrix.absolute_row_sums)) * 2.0**-self.exponent)
 
     def forget(self) -> None:
         """Drop the tiles that are kept between products."""
@@ -155,3 +182,8 @@ class GramProblem(Problem):
     def note(self, columns: int) -> str:
         """Return how a block of so many columns is multiplied, in words, or ""."""
         return self._matrix.multiplication_note(columns)
+
+
+def gram_facts(rows: str, network: Network, kind: str, dtype: str) -> dict[str, Any]:
+    """Return what tells a Gram matrix from others, for JSON; `rows` is their `fingerprint`."""
+    return {"rows": rows, "network": network_facts(network), "kind": kind, "dtype": dtype}

@@ -53,6 +53,8 @@ class Problem(Protocol):
         Columns of a factor J with A = JJᵀ, where there is one.
     device : Device
         Where the blocks of a Lanczos run live.
+    told_by_facts : bool
+        Whether `facts` alone tell the matrix from every other one.
     """
 
     n: int
@@ -68,6 +70,7 @@ class Problem(Protocol):
     entry_flops: float = 0.0
     factor_columns: int | None = None
     device: Device = CPU
+    told_by_facts: bool = False
 
     @property
     def rank_bound(self) -> int:
@@ -92,6 +95,20 @@ class Problem(Protocol):
 
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of the products so far adds up."""
+
+    # --- for a checkpoint ---
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells the matrix from others, for JSON, each under a word for it."""
+        return {}
+
+    def learned(self) -> Array:
+        """Return what brackets need of products so far, beside themselves: a few numbers."""
+        return np.empty(0)
+
+    def recall(self, learned: Array) -> None:
+        """Take what products of an earlier process had found out as if it were of this one."""
+        return None
 
     # --- where there are entries ---
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from fastgram.bracket import Bracket
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.support.literals import AnsweringMethod
 from fastgram.support.validation import as_number
 
@@ -83,7 +83,7 @@ class Request:
     vectors: bool
     max_passes: int | None
     seed: int
-    checkpoint: str | os.PathLike[str] | None
+    checkpoint: CheckpointFolder | None
     progress: bool
     dense_limit: int  # the order up to which a proof by factorisation is worth its time
     basis_bytes: int | None = None  # what the basis of "lanczos" may take

@@ -34,6 +34,8 @@ from fastgram.support.threads import one_blas_thread
 __all__ = ["BlockLanczos"]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Random columns of one seed differ by less from one LAPACK to another.
+_SAME = 1e-10
 
 
 class BlockLanczos:
@@ -220,12 +222,16 @@ class BlockLanczos:
             block = self._device.get(self._current)
         if not self.diagonals:
             return {"start": block, "rounding": np.array([self.defect, self.norm])}
-        return {
+        record = {
             "diagonal": self.diagonals[-1],
             "coupling": self.couplings[-1],
             "block": block,
             "rounding": np.array([self.defect, self.norm]),
         }
+        if self.passes == 1:
+            with self._device.context():
+                record["first"] = self._device.get(self._previous)
+        return record
 
     def restore(self, record: dict[str, Array]) -> None:
         """Add a pass, or restart, as `record` returned it, on this device or on another."""
@@ -233,9 +239,17 @@ class BlockLanczos:
             if "start" in record:
                 self._go_on(record["start"])
                 return
+            if "first" in record:
+                self._begin(self._device.put(record["first"]))
             self.defect, self.norm = (float(value) for value in record["rounding"])
             block = self._device.put(record["block"])
             self._take(record["diagonal"], record["coupling"], block)
+
+    def begins_like(self, start: Array) -> bool:
+        """Whether a stored start block has this one's random columns, but for rounding."""
+        with self._device.context():
+            random = self._device.get(self._current)[:, : self.block]
+        return bool(np.max(np.abs(start[:, : self.block] - random)) <= _SAME)
 
     def recognises(self, diagonal: Array) -> bool:
         """Whether a stored A₀ is this matrix's, judged by one product with one vector."""

@@ -1,22 +1,42 @@
-"""A Lanczos run on disk: a folder with one file a pass, so that a killed run can go on.
+"""A Lanczos run on disk, so that a killed one goes on: a file a pass, and one a restart.
 
-A restart is a file of its own between those of the passes. Every file is an .npz written under
-another name and then renamed: a pass is there whole or not at all. Nothing is pickled.
+What is stored is what `BlockLanczos.record` returns, and what the products have found out beside
+themselves, that the brackets need: a run that goes on comes to the bits of one that was not ended.
+The first pass brings its start block along: extra start vectors are not found again.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Protocol
 
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.support.arrays import Array
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Multiplied", "run_facts"]
+
+
+def run_facts(matrix: dict[str, Any], n: int, block: int, seed: int) -> dict[str, Any]:
+    """Return what tells a run from others, for JSON."""
+    return {"n": n, "block": block, "seed": seed, "matrix": matrix}
+
+
+class Multiplied(Protocol):
+    """The matrix of a run, as far as a checkpoint has to know it."""
+
+    @property
+    def told_by_facts(self) -> bool:
+        """Whether facts alone tell it from every other matrix."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells it from others, for JSON."""
+
+    def learned(self) -> Array:
+        """Return what products so far have found out beside themselves."""
+
+    def recall(self, learned: Array) -> None:
+        """Take what the products of an earlier process had found out as found out."""
 
 
 class Checkpoint:
@@ -24,30 +44,38 @@ class Checkpoint:
 
     Parameters
     ----------
-    path : str or path
-        The folder; made where it does not exist.
+    folder : CheckpointFolder
+        Begun by `begin`.
     run : BlockLanczos
         Fresh.
-    seed : int
-        Its seed.
+    matrix : Multiplied
 
     Raises
     ------
     ValueError
-        If the folder holds a run on another matrix, or with another order, block, seed or number
-        of extra start vectors.
-    OSError
-        If the folder cannot be made or written.
+        If the folder holds a run from another start block, or on another matrix: judged by one
+        product with one vector where facts do not tell.
     """
 
-    def __init__(self, path: str | os.PathLike[str], run: BlockLanczos, seed: int) -> None:
-        self._folder = Path(path)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._run = run
+    def __init__(self, folder: CheckpointFolder, run: BlockLanczos, matrix: Multiplied) -> None:
+        self._folder, self._run, self._matrix = folder, run, matrix
         self._number = 0  # of the next file
-        self._identity = np.array([run.n, run.block, seed, run.width], dtype=np.int64)
-        if self._file(0).exists():
-            self._check(self._read(self._file(0)))
+        if folder.count:
+            self._check(folder.read(0))
+
+    @staticmethod
+    def begin(folder: CheckpointFolder, matrix: Multiplied, n: int, block: int, seed: int) -> None:
+        """Say in the folder what run it is of, or check it: before any product.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run on another matrix, or with another order, block, seed or
+            version of fastgram, or is damaged.
+        OSError
+            If it cannot be read or written.
+        """
+        folder.begin(run_facts(matrix.facts(), n, block, seed))
 
     def advance(self) -> None:
         """Take the run one pass on: from the folder if the pass is there, else into it."""
@@ -58,47 +86,34 @@ class Checkpoint:
         self._step("start", lambda: self._run.restart(lowest, highest))
 
     def _step(self, mark: str, work: Callable[[], None]) -> None:
-        target = self._file(self._number)
-        self._number += 1
-        if target.exists():
-            record = self._read(target)
+        if self._number < self._folder.count:
+            record = self._folder.read(self._number)
             if mark not in record:
                 raise ValueError(
-                    f"checkpoint {self._folder} is of a run with other room for its basis:"
+                    f"checkpoint {self._folder.path} is of a run with other room for its basis:"
                     " give another folder, or as much room as then"
                 )
+            self._matrix.recall(record["learned"])
             self._run.restore(record)
-            return
-        work()
-        partial = target.with_suffix(".partial")
-        with open(partial, "wb") as stream:
-            arrays: Any = {"identity": self._identity, **self._run.record()}
-            np.savez(stream, **arrays)
-        os.replace(partial, target)
-
-    def _file(self, number: int) -> Path:
-        return self._folder / f"pass-{number:05d}.npz"
-
-    def _read(self, path: Path) -> dict[str, Array]:
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return {key: stored[key] for key in stored.files}
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"checkpoint {path} cannot be read: {error}") from None
+        else:
+            self._folder.check_writable()
+            work()
+            self._folder.append({**self._run.record(), "learned": self._matrix.learned()})
+        self._number += 1
 
     def _check(self, first: dict[str, Array]) -> None:
-        names = ("n", "block", "seed", "columns of the start block")
-        if first["identity"].size != len(names):
+        path, run = self._folder.path, self._run
+        columns = first["first"].shape[1]
+        if columns != run.width:
             raise ValueError(
-                f"checkpoint {self._folder} is of another version of fastgram: give another folder"
+                f"checkpoint {path} is of a run with columns of the start block = {columns}, not"
+                f" {run.width}: give another folder"
             )
-        for name, here, stored in zip(names, self._identity, first["identity"], strict=True):
-            if here != stored:
-                raise ValueError(
-                    f"checkpoint {self._folder} is of a run with {name} = {stored}, not {here}:"
-                    " give another folder"
-                )
-        if not self._run.recognises(first["diagonal"]):
+        if not run.begins_like(first["first"]):
             raise ValueError(
-                f"checkpoint {self._folder} is of a run on another matrix: give another folder"
+                f"checkpoint {path} is of a run with other random columns: give another folder"
+            )
+        if not self._matrix.told_by_facts and not run.recognises(first["diagonal"]):
+            raise ValueError(
+                f"checkpoint {path} is of a run on another matrix: give another folder"
             )

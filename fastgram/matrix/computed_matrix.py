@@ -126,6 +126,11 @@ class ComputedMatrix:
         return np.asarray(np.max(list(self._row_sums.values()), axis=0)) + self.ridge.given
 
     @property
+    def has_row_sums(self) -> bool:
+        """Whether a product has brought them."""
+        return bool(self._row_sums)
+
+    @property
     def summands(self) -> int:
         """How many additions an entry of the products so far goes through, at most."""
         found = max(self._summands.values()) if self._summands else self.plan(1).summands

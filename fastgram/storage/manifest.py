@@ -6,25 +6,18 @@ order, so that a number says which are there.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fastgram.network.activations import Activation, family_of
-from fastgram.network.network import Network
-from fastgram.storage.formats.block_io import sync_folder
 from fastgram.storage.formats.grid import Grid
+from fastgram.support.files.durable import written_whole
 
-__all__ = ["Manifest", "fingerprint", "manifest_of", "network_facts"]
+__all__ = ["Manifest", "manifest_of"]
 
-# Where functions are compared that no name says anything of.
-_PROBES = np.linspace(-20.0, 20.0, 4001)
 # What tells one matrix from another, in words.
 _DIFFERENCES = {
     "kind": "kind {}, not {}",
@@ -81,17 +74,12 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Write the manifest of the matrix that will be at `path`, whole or not at all."""
         target = manifest_path(path)
-        partial = target.with_name(target.name + ".partial")
-        try:
-            with open(partial, "w", encoding="utf-8") as file:
-                json.dump(asdict(self), file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        sync_folder(target.parent)
+        with written_whole(target) as file:
+            file.write(json.dumps(asdict(self), indent=2).encode())
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells the matrix from others, and the way it was made."""
+        return {name: getattr(self, name) for name in (*_DIFFERENCES, *_WAYS)}
 
     @property
     def grid(self) -> Grid:
@@ -164,33 +152,3 @@ def _is_sound(manifest: Manifest) -> bool:
         return False
     count = -(-manifest.n // manifest.side)
     return manifest.blocks == count * (count + 1) // 2 and 0 <= manifest.done <= manifest.blocks
-
-
-def network_facts(network: Network) -> dict[str, Any]:
-    """Return what tells a network from others, for JSON: a user's activation by its values."""
-    facts: dict[str, Any] = {
-        field.name: getattr(network, field.name) for field in fields(network)[1:]
-    }
-    if network.width is None:  # nothing is drawn
-        facts["readout"] = facts["seed"] = None
-    facts["activation"] = network.activation.name
-    facts["values"] = None if family_of(network.activation) else _values(network.activation)
-    return facts
-
-
-def _values(activation: Activation) -> str:
-    with np.errstate(all="ignore"):
-        sides = [activation.f(_PROBES), activation.df(_PROBES), np.array(activation.kinks)]
-    digest = hashlib.sha256()
-    for side in sides:
-        digest.update(np.ascontiguousarray(side, dtype=np.float64).tobytes())
-    return digest.hexdigest()
-
-
-def fingerprint(rows: npt.NDArray[np.floating]) -> str:
-    """Return a hash of an array's bytes, shape and dtype."""
-    digest = hashlib.sha256(f"{rows.shape} {rows.dtype.name}".encode())
-    step = max(1, 2**24 // max(1, rows.shape[1] * rows.itemsize))
-    for start in range(0, rows.shape[0], step):
-        digest.update(np.ascontiguousarray(rows[start : start + step]).data)
-    return f"sha256:{digest.hexdigest()}"

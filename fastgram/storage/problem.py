@@ -24,8 +24,8 @@ class StoredProblem(Problem):
 
     has_entries = True
 
-    def __init__(self, matrix: StoredMatrix) -> None:
-        self._matrix, self.n = matrix, matrix.grid.n
+    def __init__(self, matrix: StoredMatrix, facts: dict[str, Any]) -> None:
+        self._matrix, self._facts, self.n = matrix, facts, matrix.grid.n
         diagonal = _finite(matrix.diagonal())
         self.exponent = exponent_of(float(np.max(np.abs(diagonal))))
         self._diagonal = scaled(diagonal, -self.exponent)
@@ -45,6 +45,18 @@ class StoredProblem(Problem):
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of a product adds up."""
         return self._matrix.summands
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says; that the file is still so is seen by a product."""
+        return self._facts
+
+    def learned(self) -> Array:
+        """Return the largest row sum."""
+        return np.array([self.absolute_row_sum()])
+
+    def recall(self, learned: Array) -> None:
+        """Take the largest row sum over."""
+        self._row_sum = float(learned[0])
 
     def dense(self) -> Array:
         """Return the matrix, (n, n) float64."""

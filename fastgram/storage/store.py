@@ -27,12 +27,15 @@ from fastgram.matrix.entries import Tiles, blocks_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.matrix.views import Window
 from fastgram.network.activations import Activation
+from fastgram.network.facts import network_facts
 from fastgram.network.network import KINDS, Network, as_network
-from fastgram.storage.formats.block_io import sync_folder, write_block
+from fastgram.storage.formats.block_io import write_block
 from fastgram.storage.formats.grid import Grid, side_of
 from fastgram.storage.formats.layout import ENDINGS, Layout, layout_of
-from fastgram.storage.lock import is_empty, only_writer
-from fastgram.storage.manifest import Manifest, fingerprint, manifest_of, network_facts
+from fastgram.storage.manifest import Manifest, manifest_of
+from fastgram.support.arrays import fingerprint
+from fastgram.support.files.durable import sync_folder
+from fastgram.support.files.lock import is_empty, only_writer
 from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.progress import late_stage, progress_bar
 from fastgram.support.threads import one_blas_thread

@@ -46,7 +46,7 @@ class StoredGram(CheckedOperator, ProblemSource):
 
     def symmetric_problem(self) -> Problem:
         """Return the problem of the matrix as it is stored, for `extreme_eigenvalues`."""
-        return StoredProblem(self._matrix)
+        return StoredProblem(self._matrix, self._manifest.facts())
 
     def _matmat(self, V: Any) -> Any:
         if V.dtype.kind == "c":

@@ -1,11 +1,13 @@
-"""Names for arrays in signatures, ranges cut into blocks, matrices from their triangles."""
+"""Names for arrays in signatures, ranges cut into blocks, matrices from triangles, fingerprints."""
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "FloatArray", "blocks", "symmetric"]
+__all__ = ["Array", "FloatArray", "blocks", "fingerprint", "symmetric"]
 
 Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.floating]  # float32 or float64
@@ -23,3 +25,12 @@ def symmetric(values: Array, count: int) -> Array:
     result[..., first, second] = values
     result[..., second, first] = values
     return result
+
+
+def fingerprint(rows: FloatArray) -> str:
+    """Return a hash of an array's bytes, shape and dtype."""
+    digest = hashlib.sha256(f"{rows.shape} {rows.dtype.name}".encode())
+    step = max(1, 2**24 // max(1, rows.shape[1] * rows.itemsize))
+    for start in range(0, rows.shape[0], step):
+        digest.update(np.ascontiguousarray(rows[start : start + step]).data)
+    return f"sha256:{digest.hexdigest()}"

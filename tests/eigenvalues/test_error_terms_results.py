@@ -8,7 +8,7 @@ import pytest
 import fastgram as fg
 from fastgram.bracket import Bracket, condition_of
 from fastgram.eigenvalues.brackets import bracket_scaled
-from fastgram.linalg import checkpoint as _checkpoint
+from fastgram.linalg import checkpoint_folder as _checkpoint
 from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
 
 LEAST = Fraction(2) ** -1074

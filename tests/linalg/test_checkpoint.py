@@ -1,5 +1,7 @@
 """Appended directions and restarts: the same brackets, whatever is appended, in less memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.matrices import matrix_and_vectors
@@ -10,6 +12,7 @@ from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint_folder import opened
 from fastgram.linalg.exclusion import Missed
 from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile
 from fastgram.linalg.start_block import augment, random_columns
@@ -186,26 +189,31 @@ def test_a_killed_run_goes_on_through_its_restarts(tmp_path):
     whole = run_lanczos(problem, asked)
     for name, limit in (("before", 8), ("after", whole.passes - 2)):
         calls.clear()
-        stored = plain_request(basis_bytes=8 * 300 * 60, checkpoint=tmp_path / name)
-        with pytest.raises(KeyboardInterrupt):
-            run_lanczos(problem, stored)
+        with opened(tmp_path / name) as folder, pytest.raises(KeyboardInterrupt):
+            run_lanczos(problem, replace(asked, checkpoint=folder))
         done = limit - 1
         calls.clear()
         limit = 0
-        answer = run_lanczos(problem, stored)
+        with opened(tmp_path / name) as folder:
+            answer = run_lanczos(problem, replace(asked, checkpoint=folder))
         assert answer == whole
-        assert len(calls) == 1 + whole.passes - done  # one to recognise the matrix
-    other = plain_request(basis_bytes=8 * 300 * 100, checkpoint=tmp_path / "after")
-    with pytest.raises(ValueError, match="other room for its basis"):
-        run_lanczos(problem, other)
+        assert len(calls) == whole.passes - done
+    with opened(tmp_path / "after") as folder:
+        other = plain_request(basis_bytes=8 * 300 * 100, checkpoint=folder)
+        with pytest.raises(ValueError, match="other room for its basis"):
+            run_lanczos(problem, other)
 
 
 def test_a_checkpoint_of_another_start_block_is_refused(tmp_path):
-    plain = BlockLanczos(lambda V: V, 40, 3, 0)
-    Checkpoint(tmp_path, plain, 0).advance()
-    appended = BlockLanczos(lambda V: V, 40, 3, 0, np.eye(40)[:, :2])
-    with pytest.raises(ValueError, match="columns of the start block = 3, not 5"):
-        Checkpoint(tmp_path, appended, 0)
+    problem = as_problem(np.eye(40))
+    with opened(tmp_path) as folder:
+        Checkpoint.begin(folder, problem, 40, 3, 0)
+        Checkpoint(folder, BlockLanczos(lambda V: V, 40, 3, 0), problem).advance()
+        appended = BlockLanczos(lambda V: V, 40, 3, 0, np.eye(40)[:, :2])
+        with pytest.raises(ValueError, match="columns of the start block = 3, not 5"):
+            Checkpoint(folder, appended, problem)
+        with pytest.raises(ValueError, match="with other random columns"):
+            Checkpoint(folder, BlockLanczos(lambda V: V, 40, 3, 1), problem)
 
 
 def test_appended_directions_save_passes_and_change_no_promise():

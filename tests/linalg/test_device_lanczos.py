@@ -7,12 +7,14 @@ from helpers.other_device import FUNCTIONS, LINALG, OtherArray, OtherDevice, ker
 from helpers.plain_request import plain_request
 from helpers.stated_problem import stated
 from helpers.tolerances import EPS
+from scipy.sparse.linalg import aslinearoperator
 
 from fastgram.density.spectral_density import spectral_density
 from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint_folder import opened
 
 N = 300
 ROUNDING = 1000 * EPS  # of couplings of size 1, some passes in
@@ -194,12 +196,16 @@ def test_half_of_what_is_free_is_for_the_basis(free, spilled):
 def test_a_checkpoint_goes_on_on_the_other_device(tmp_path):
     matrix = matrix_with(FLAT)
 
+    problem = as_problem(aslinearoperator(matrix))
+
     def steps(run, passes):
-        checkpoint = Checkpoint(tmp_path, run, 0)
-        for number in range(passes):
-            if number == 4:
-                checkpoint.restart(2, 3)
-            checkpoint.advance()
+        with opened(tmp_path) as folder:
+            Checkpoint.begin(folder, problem, N, run.block, 0)
+            checkpoint = Checkpoint(folder, run, problem)
+            for number in range(passes):
+                if number == 4:
+                    checkpoint.restart(2, 3)
+                checkpoint.advance()
         return run
 
     first = steps(on_cpu(matrix, 4), 3)
@@ -215,7 +221,7 @@ def test_a_checkpoint_goes_on_on_the_other_device(tmp_path):
     np.testing.assert_allclose(whole.ritz_values(), alone.ritz_values(), atol=ROUNDING)
     other = on_other(matrix + 0.1 * np.eye(N), 4)
     with pytest.raises(ValueError, match="run on another matrix"):
-        Checkpoint(tmp_path, other, 0)
+        steps(other, 1)
 
 
 def problem_pair(matrix):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.nursery import ROOT, Child, nurseries, wait_for
 from helpers.stored import ENDINGS
 
 import fastgram as fg
@@ -21,15 +20,13 @@ from fastgram.storage.store import partial_of
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(fg.__file__).parent.parent
 SIDE, N = 64, 900
 BLOCKS = 120
 KILLS = 20
 
-# A process that has imported everything, and forks one that builds for each line that it is told:
-# a path, a log of the blocks written, and seconds to wait before each of them.
-NURSERY = f"""
-import os, sys, time
+# A build: of a path, with a log of the blocks written, and seconds to wait before each of them.
+SCRIPT = f"""
+import time
 import fastgram as fg
 from fastgram.storage import store
 
@@ -37,9 +34,8 @@ store.side_of = lambda n, ending: {SIDE}
 X = fg.datasets.sphere({N}, 6, seed=0)
 fg.gram(X, network="elu")  # compiled, and its tables made
 write = store.write_block
-for line in sys.stdin:
-    path, log, pause = line.split()
 
+def work(path, log, pause):
     def noted(layout, i, j, block):
         time.sleep(float(pause))
         write(layout, i, j, block)
@@ -47,70 +43,16 @@ for line in sys.stdin:
             print(i, j, file=file)
 
     store.write_block = noted
-    child = os.fork()
-    if not child:
-        try:
-            fg.store_gram(path, X, "elu")
-        except BaseException as error:
-            print(type(error).__name__, error, file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    fg.store_gram(path, X, "elu")
 """
-
-
-class Build:
-    """A build in a process of its own."""
-
-    def __init__(self, nursery, *words):
-        self._nursery = nursery
-        print(*words, file=nursery.stdin, flush=True)
-        self._pid = int(nursery.stdout.readline())
-
-    def send(self, number):
-        os.kill(self._pid, number)
-
-    def is_over(self):
-        return bool(select.select([self._nursery.stdout], [], [], 0.0)[0])
-
-    def status(self):
-        return int(self._nursery.stdout.readline())
 
 
 @pytest.fixture
 def nursery(tmp_path):
-    """A function that starts a build, and another that returns what builds have said."""
-    told, children = tmp_path / "told", []
-    errors = told.open("a")
-
-    def begin():
-        child = subprocess.Popen(
-            [sys.executable, "-c", NURSERY],
-            # without threads of BLAS: a process with threads is not to be forked
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        children.append(child)
-        return child
-
-    yield begin, told.read_text
-    for child in children:
-        child.stdin.close()
-        child.wait(timeout=120)
-        child.stdout.close()
-    errors.close()
-
-
-def wait_for(condition, build):
-    end = time.monotonic() + 120
-    while not condition() and not build.is_over():
-        assert time.monotonic() < end
-        time.sleep(0.001)
+    """A function that starts a nursery of builds, and another that returns what they have said."""
+    told = tmp_path / "told"
+    with nurseries(SCRIPT, told) as begin:
+        yield begin, told.read_text
 
 
 def done(path):
@@ -141,7 +83,7 @@ def test_kills_at_random_moments(ending, tmp_path, whole, bytes_of, nursery):
     begin, told = nursery
     child, rng, reached = begin(), np.random.default_rng(0), 0
     for kill in range(KILLS):
-        build = Build(child, path, log, 0.001)
+        build = Child(child, path, log, 0.001)
         if kill % 4:  # in the midst of blocks; the others while it begins
             wait_for(lambda before=reached: done(path) > before, build)
         time.sleep(rng.uniform(0.0, 0.02))
@@ -151,7 +93,7 @@ def test_kills_at_random_moments(ending, tmp_path, whole, bytes_of, nursery):
         reached = done(path)
         assert not path.exists()
     assert reached < BLOCKS, "every kill is to fall into the build"
-    assert Build(child, path, log, 0).status() == 0, told()
+    assert Child(child, path, log, 0).status() == 0, told()
     assert bytes_of(path) == whole(ending)
     assert len(log.read_text().splitlines()) <= BLOCKS + KILLS  # that were in flight
 
@@ -161,14 +103,14 @@ def test_two_processes(tmp_path, whole, bytes_of, nursery):
     path, log = tmp_path / "K.npy", tmp_path / "log"
     begin, told = nursery
     first_child, second_child = begin(), begin()
-    first = Build(first_child, path, log, 0.1)
+    first = Child(first_child, path, log, 0.1)
     wait_for(lambda: done(path) > 1, first)
-    assert Build(second_child, path, log, 0).status() == 1
+    assert Child(second_child, path, log, 0).status() == 1
     assert told() == f"ValueError {partial_of(path)}: another process is writing it\n"
     assert not first.is_over()
     first.send(signal.SIGKILL)
     first.status()
-    assert Build(second_child, path, log, 0).status() == 0, told()
+    assert Child(second_child, path, log, 0).status() == 0, told()
     assert bytes_of(path) == whole(".npy")
 
 
@@ -176,13 +118,13 @@ def test_an_interrupt(tmp_path, whole, bytes_of, nursery):
     path, log = tmp_path / "K.npy", tmp_path / "log"
     begin, told = nursery
     child = begin()
-    build = Build(child, path, log, 0.02)
+    build = Child(child, path, log, 0.02)
     wait_for(lambda: done(path) > 1, build)
     build.send(signal.SIGINT)
     assert build.status() == 1
     assert told().startswith(f"KeyboardInterrupt {path}: ")
     assert told().endswith("blocks are stored, and the same call goes on from there\n")
-    assert Build(child, path, log, 0).status() == 0
+    assert Child(child, path, log, 0).status() == 0
     assert bytes_of(path) == whole(".npy")
 
 

@@ -15,9 +15,9 @@ from helpers.tolerances import FEW, TABLE, eps
 
 import fastgram as fg
 from fastgram.storage import store
-from fastgram.storage.lock import only_writer
 from fastgram.storage.manifest import Manifest, manifest_of
 from fastgram.storage.store import partial_of
+from fastgram.support.files.lock import only_writer
 
 
 def finished(path):

@@ -13,12 +13,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from fastgram.bracket import Bracket, bracket_around
+from fastgram.eigenvalues.methods.findings import kept, telling_of
 from fastgram.eigenvalues.methods.hybrid import bracket_by_passes_or_inverse, factorisation_option
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.linalg.certificate import certify_below
 from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.support.arrays import Array
 from fastgram.support.memory import require_memory
 from fastgram.support.progress import stage
 
@@ -54,10 +58,11 @@ def certify(problem: Problem, request: Request, answer: Answer) -> Answer:
     """Prove both brackets of an answer, or leave what cannot be proven as it is, and say so."""
     problem.forget()
     smallest, largest = answer.smallest, answer.largest
-    if not problem.least_count and not _is_proven(smallest, request):
-        smallest = _proven(problem, request, smallest, 1.0)
-    if not _is_proven(largest, request):
-        largest = _proven(problem, request, largest, -1.0)
+    with telling_of(problem, request, answer):
+        if not problem.least_count and not _is_proven(smallest, request):
+            smallest = _proven(problem, request, smallest, 1.0)
+        if not _is_proven(largest, request):
+            largest = _proven(problem, request, largest, -1.0)
     missing = [
         name
         for name, end in (("λ_min", smallest), ("λ_max", largest))
@@ -74,6 +79,17 @@ def _is_proven(found: Bracket, request: Request) -> bool:
     return found.guarantee == "certified" and found.within(request.rtol)
 
 
+def _certificate(problem: Problem, request: Request, shift: float, sign: float) -> float | None:
+    """Return what a factorisation proves, or had proven when the checkpoint was written."""
+
+    def work() -> dict[str, Array]:
+        found = certify_below(problem.visit, problem.n, shift, sign)
+        return {"proven": np.array(math.nan if found is None else found)}
+
+    proven = float(kept(problem, request, "certificate", (shift, sign), work)["proven"])
+    return None if math.isnan(proven) else proven
+
+
 def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> Bracket:
     """Prove the outer end of one bracket: the lower one of λ_min for sign 1, of λ_max for −1."""
     inner = sign * (found.upper if sign > 0.0 else found.lower)
@@ -87,7 +103,7 @@ def _proven(problem: Problem, request: Request, found: Bracket, sign: float) -> 
     proven = None
     for shift in shifts if outer >= near else [near, *shifts]:
         with stage(request.progress, "certificate"):
-            proven = certify_below(problem.visit, problem.n, shift, sign)
+            proven = _certificate(problem, request, shift, sign)
         if proven is not None:
             break
     if proven is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
+from fastgram.eigenvalues.methods.findings import telling_of
 from fastgram.eigenvalues.methods.inverse import Inverse, run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem
@@ -62,7 +63,8 @@ def bracket_by_passes_or_inverse(
     if not answer.stopped_early or request.until.out_of_time():
         return answer, spent
     problem.forget()
-    found = run_inverse(problem, request, answer.smallest.lower)
+    with telling_of(problem, request, answer):
+        found = run_inverse(problem, request, answer.smallest.lower)
     if found is None:
         return with_message(answer, "and no factorisation near λ_min ran through"), spent
     spent += costs.factorisation + found.products * costs.solution
@@ -75,6 +77,8 @@ def _merged(problem: Problem, answer: Answer, found: Inverse) -> Answer:
         f"λ_min's bracket closed too slowly in {answer.passes} passes: the matrix was factorised,"
         f" and {found.products} products with the inverse closed it"
     )
+    if found.anew:
+        message += "; the factorisation was made anew, for a checkpoint keeps none"
     return replace(
         answer,
         smallest=found.smallest,

@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastgram.bracket import Bracket, bracket_around
+from fastgram.eigenvalues.methods.findings import is_gone_on_with, kept
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Request
 from fastgram.eigenvalues.results import RitzPairs
@@ -68,12 +69,15 @@ class Inverse:
         Bound on what rounding moves the ends by.
     products : int
         With C.
+    anew : bool
+        Whether the passes before it were read from a checkpoint, which had no factorisation.
     """
 
     smallest: Bracket
     pairs: RitzPairs
     floor: float
     products: int
+    anew: bool
 
 
 def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | None:
@@ -93,10 +97,33 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     Inverse or None
         None where no factorisation runs through.
     """
+    anew = is_gone_on_with(request)
+    key = (shift, request.rtol, request.chance, float(request.k))
+    found = kept(problem, request, "inverse", key, lambda: _iterate(problem, request, shift, anew))
+    vectors = found["vectors"]
+    if not vectors.shape[1]:
+        return None
+    lower, proven, slack = (float(found[name]) for name in ("lower", "proven", "slack"))
+    pairs, upper, floor = _rayleigh(problem, vectors)
+    lower, proven = lower - problem.entry_error, proven - problem.entry_error
+    guarantee = "certified" if proven >= lower else "probabilistic"
+    lower, upper = max(lower, problem.least), max(upper, problem.least)
+    if not request.vectors:
+        pairs = RitzPairs(pairs.values, pairs.residuals)
+    smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)
+    products, anew = int(found["products"]), bool(found["anew"])
+    return Inverse(smallest, pairs, floor + 4.0 * slack, products, anew)
+
+
+def _iterate(problem: Problem, request: Request, shift: float, anew: bool) -> dict[str, Array]:
+    """Factorise, iterate, and return the lower end, what proves one, and vectors of the low end.
+
+    There are no vectors where no factorisation runs through.
+    """
     with stage(request.progress, "factorisation"):
         factor, slack, shift = _factor_near(problem, shift)
     if factor is None:
-        return None
+        return {"vectors": np.empty((problem.n, 0))}
     solve = _Solve(factor, conventional_blas())
     run = BlockLanczos(solve, problem.n, request.block, request.seed)
     quantile = overlap_quantile(request.chance, run.block, problem.n)
@@ -121,15 +148,8 @@ def run_inverse(problem: Problem, request: Request, shift: float) -> Inverse | N
     # once more, for A's quotients: parts at the far end of its spectrum weigh little with C
     vectors = factor.solve(vectors)
     products = run.passes + 1
-    del run, factor  # before the next product with A keeps entries again
-    pairs, upper, floor = _rayleigh(problem, vectors)
-    lower, proven = lower - problem.entry_error, proven - problem.entry_error
-    guarantee = "certified" if proven >= lower else "probabilistic"
-    lower, upper = max(lower, problem.least), max(upper, problem.least)
-    if not request.vectors:
-        pairs = RitzPairs(pairs.values, pairs.residuals)
-    smallest = bracket_around(lower, max(upper, lower), float(pairs.values[0]), guarantee)
-    return Inverse(smallest, pairs, floor + 4.0 * slack, products)
+    numbers = {"lower": lower, "proven": proven, "slack": slack, "products": products, "anew": anew}
+    return {"vectors": vectors} | {name: np.array(value) for name, value in numbers.items()}
 
 
 def _factor_near(problem: Problem, shift: float) -> tuple[LowerTriangle | None, float, float]:

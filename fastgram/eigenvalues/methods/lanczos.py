@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-import os
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
 from fastgram.support.arrays import Array
@@ -60,11 +60,14 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
     """Iterate until both brackets are as narrow as asked, or something else ends the run."""
     passes = _Passes(problem, request)
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
-        while passes.stop is None:
-            passes.advance()
-            if tick is not None:
-                tick(1)
-            passes.judge()
+        try:
+            while passes.stop is None:
+                passes.advance()
+                if tick is not None:
+                    tick(1)
+                passes.judge()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(passes.reached()) from None
     return passes.answer(passes.stop)
 
 
@@ -77,6 +80,8 @@ class _Passes:
         self._problem, self._request = problem, request
         self._singular = problem.least_count > 0
         self._max_columns = _max_columns(problem.n, request)
+        if request.checkpoint is not None:
+            Checkpoint.begin(request.checkpoint, problem, problem.n, request.block, request.seed)
         extra_start_vectors = None
         if not self._singular:
             with stage(request.progress, "close pairs"):
@@ -91,7 +96,7 @@ class _Passes:
         )
         self._steps: BlockLanczos | Checkpoint = self._run
         if request.checkpoint is not None:
-            self._steps = Checkpoint(request.checkpoint, self._run, request.seed)
+            self._steps = Checkpoint(request.checkpoint, self._run, problem)
         self._quantile = overlap_quantile(request.chance, self._run.block, problem.n)
         self._next_look = 1
 
@@ -101,12 +106,12 @@ class _Passes:
         if run.columns + run.width > self._max_columns and run.diagonals:
             lowest, highest = (int(part * self._max_columns) for part in (_LOWEST, _HIGHEST))
             self._steps.restart(max(lowest, self._request.k), max(highest, self._request.k))
-        try:
-            self._steps.advance()
-        except KeyboardInterrupt:
-            checkpoint = self._request.checkpoint
-            reached = reached_words(run, self._problem, self._quantile, checkpoint)
-            raise KeyboardInterrupt(reached) from None
+        self._steps.advance()
+
+    def reached(self) -> str:
+        """Return the message of a run that is interrupted."""
+        checkpoint = self._request.checkpoint
+        return reached_words(self._run, self._problem, self._quantile, checkpoint)
 
     def judge(self) -> None:
         """Look at what was found where it is time to, and set `stop` where the run is done."""
@@ -242,7 +247,7 @@ def reached_words(
     run: BlockLanczos,
     problem: Problem,
     quantile: float,
-    checkpoint: str | os.PathLike[str] | None,
+    checkpoint: CheckpointFolder | None,
 ) -> str:
     """Return the message of an interrupted run: what it has found, and how to go on."""
     parts = [f"interrupted after {run.passes} passes"]
@@ -251,7 +256,7 @@ def reached_words(
         low, high = (bracket_scaled(end, problem.exponent) for end in found)
         parts.append(f"λ_min {low}, λ_max {high}")
     if checkpoint is not None:
-        parts.append(f"the same call goes on from checkpoint {os.fspath(checkpoint)}")
+        parts.append(f"the same call goes on from checkpoint {checkpoint.path}")
     return "; ".join(parts)
 
 

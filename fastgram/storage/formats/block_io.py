@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from fastgram.storage.formats.grid import Place
 from fastgram.storage.formats.layout import Layout
+from fastgram.support.files.durable import sync_folder
 
 __all__ = ["read_diagonal", "reading", "write_block"]
 
@@ -87,17 +87,6 @@ def read_diagonal(layout: Layout) -> Block:
                 at = part.start + row
                 _read_at(file, place.offset + row * step, out[at : at + 1])
     return out
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk, where folders can be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _opened(place: Place) -> IO[bytes]:

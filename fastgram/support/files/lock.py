@@ -1,4 +1,4 @@
-"""Who may write a stored matrix: one process at a time, by a lock that ends with the process."""
+"""Who may write a file or folder: one process at a time, by a lock that ends with the process."""
 
 from __future__ import annotations
 

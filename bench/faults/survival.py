@@ -1,0 +1,55 @@
+"""Faults in what outlives a process: files that are whole, locks, what a checkpoint is told by."""
+
+from __future__ import annotations
+
+from bench.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+_CHECKPOINT = "tests/linalg/test_checkpoint_folder.py"
+_STORE = "tests/storage/test_store.py -k"
+
+
+def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
+    """Return faults of one file that the same tests should notice."""
+    return [Fault(f"fastgram/{file}.py", text, fault, tests) for text, fault in changes]
+
+
+FAULTS = [
+    *_in(
+        "support/files/durable",
+        "tests/support/test_durable.py",
+        ('path.with_name(path.name + ".partial")', "path"),
+        ("os.fsync(file.fileno())", "pass"),
+        ("    sync_folder(path.parent)\n", ""),
+        ("partial.unlink(missing_ok=True)", "pass"),
+    ),
+    *_in(
+        "support/files/lock",
+        f"{_STORE} 'process or leave'",
+        ("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+        ("path.rmdir() if folder else path.unlink()", "pass"),
+    ),
+    *_in(
+        "network/facts",
+        f"{_STORE} 'another or other or values'",
+        ("None if family_of(network.activation) else _values(network.activation)", "None"),
+    ),
+    *_in(
+        "support/arrays",
+        f"{_STORE} 'another or other or values'",
+        ('f"{rows.shape} {rows.dtype.name}".encode()', 'b""'),
+    ),
+    *_in(
+        "linalg/checkpoint_folder",
+        _CHECKPOINT,
+        ("hashlib.sha256(before.encode())\n    file", "hashlib.sha256()\n    file"),
+        ("if found.encode() == file.read():", "if True:"),
+        ("if path != self._pass(number):", "if False:"),
+        ("            _check_same(self.path, found, asked)\n", "            pass\n"),
+        ('{"version": fastgram.__version__, **facts}', '{"version": "0", **facts}'),
+        ("if made and is_empty(folder):", "if False:"),
+        ('held.enter_context(only_writer(folder / "lock", folder=False))', "pass"),
+        ("partial.touch()", "pass"),
+    ),
+]
