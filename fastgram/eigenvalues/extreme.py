@@ -226,6 +226,7 @@ def _finish(
     parts += [
         remark,
         "λ_min is negative: the matrix is not positive semidefinite" if negative else "",
+        "dense keeps no checkpoint" if request.checkpoint and method == "dense" else "",
         problem.note(answer.block) if answer.block else "",
         answer.message,
     ]

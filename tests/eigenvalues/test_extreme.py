@@ -334,7 +334,11 @@ def test_checkpoint_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
     assert len(list(folder.glob("pass-*.npz"))) == 4
     (folder / "pass-00004.npz.partial").write_bytes(b"killed here")
     products, multiply = [], ComputedMatrix.product_and_row_sums
-    counted = lambda matrix, V: products.append(V.shape[1]) or multiply(matrix, V)  # noqa: E731
+
+    def counted(matrix, V):
+        products.append(V.shape[1])
+        return multiply(matrix, V)
+
     monkeypatch.setattr(ComputedMatrix, "product_and_row_sums", counted)
     op = fg.GramOperator(X, "relu")
     fg.extreme_eigenvalues(op, method="lanczos", max_passes=4, checkpoint=folder)
