@@ -44,7 +44,7 @@ class Checkpoints:
         """Return the folder of a network: the same whichever others are in the sweep."""
         width = "infinite" if network.width is None else f"width-{network.width}"
         words = f"{network.activation.name}-depth-{network.depth}-{width}"
-        name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", words)
+        name = re.sub(r"[^A-Za-z0-9_.=]+", "-", words)
         if name != words or len(name) > 100:
             name = f"{name[:80]}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
         return Path(self.folder) / name
