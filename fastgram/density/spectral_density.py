@@ -28,7 +28,7 @@ from fastgram.eigenvalues.methods.lanczos import brackets_now, brackets_of, miss
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Until
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder, as_checkpoint, opened
 from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.support.arrays import Array
@@ -96,7 +96,11 @@ def spectral_density(
     ------
     ValueError, TypeError
         If A is not square, symmetric, real or finite, or an argument is out of range, or the
-        basis (n·probes·8 bytes a pass) does not fit in the memory that is free.
+        basis (n·probes·8 bytes a pass) does not fit in the memory that is free; if the checkpoint
+        is of another matrix, number of probes, seed or version of fastgram, is damaged, or another
+        process is writing it.
+    OSError
+        If the checkpoint cannot be written, or the disk is full: what is stored stays as it is.
 
     Notes
     -----
@@ -157,7 +161,8 @@ class _Probing:
         if checkpoint is not None:
             Checkpoint.begin(checkpoint, problem, n, block, seed)
         if not problem.least_count:  # as `extreme_eigenvalues` does, so that one run serves both
-            extra = problem.extra_start_vectors(block // 2)
+            count = block // 2
+            extra = start_vectors(checkpoint, block, lambda: problem.extra_start_vectors(count))
         self.run = BlockLanczos(problem.multiply, n, block, seed, extra, problem.device)
         self.law = rank_law(n, self.run.block, _ORDER * chance)
         self.quantile = overlap_quantile(_ENDS * chance / 2.0, self.run.block, n)

@@ -108,8 +108,11 @@ def extreme_eigenvalues(
         rounding where LAPACK has another number of threads, as it has while another thread of the
         process is in fastgram.
     checkpoint : path, optional
-        A folder in which "lanczos" stores each pass (n·block·8 bytes) as it is done; the same
-        call on the same matrix goes on from there after it was killed, to the same numbers.
+        A folder in which each pass is stored (n·block·8 bytes) as it is done. The same call on the
+        same matrix goes on from there after it was killed, to the same numbers, and one with
+        another `rtol`, `k`, `max_passes`, `confidence` or `method` takes what is there. Of
+        factorisations what they found is kept, not the factor: one that was ended begins anew, and
+        the message says so. Methods "dense" and "arpack" keep none.
     time_limit : float, optional
         Seconds after which passes end and what has been reached comes back as it is. A
         factorisation that is going on is not interrupted.
@@ -127,7 +130,11 @@ def extreme_eigenvalues(
     Raises
     ------
     ValueError, TypeError
-        If A is not square, symmetric, real or finite, or an argument is out of range.
+        If A is not square, symmetric, real or finite, or an argument is out of range; if the
+        checkpoint is of another matrix, block, seed or version of fastgram, is damaged, or another
+        process is writing it.
+    OSError
+        If the checkpoint cannot be written, or the disk is full: what is stored stays as it is.
 
     Notes
     -----

@@ -14,12 +14,21 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.support.arrays import Array
 
-__all__ = ["Checkpoint", "Multiplied", "run_facts"]
+__all__ = ["Checkpoint", "Multiplied", "run_facts", "start_vectors"]
 
 
 def run_facts(matrix: dict[str, Any], n: int, block: int, seed: int) -> dict[str, Any]:
     """Return what tells a run from others, for JSON."""
     return {"n": n, "block": block, "seed": seed, "matrix": matrix}
+
+
+def start_vectors(
+    folder: CheckpointFolder | None, block: int, find: Callable[[], Array | None]
+) -> Array | None:
+    """Return the extra start vectors of the run in a folder, what `find` finds where it is new."""
+    if folder is None or not folder.count:
+        return find()
+    return folder.read(0)["first"][:, block:]
 
 
 class Multiplied(Protocol):

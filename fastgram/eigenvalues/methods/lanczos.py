@@ -13,7 +13,7 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
@@ -85,7 +85,11 @@ class _Passes:
         extra_start_vectors = None
         if not self._singular:
             with stage(request.progress, "close pairs"):
-                extra_start_vectors = problem.extra_start_vectors(request.block // 2)
+                extra_start_vectors = start_vectors(
+                    request.checkpoint,
+                    request.block,
+                    lambda: problem.extra_start_vectors(request.block // 2),
+                )
         self._run = BlockLanczos(
             problem.multiply,
             problem.n,
