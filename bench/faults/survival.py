@@ -7,6 +7,7 @@ from bench.faults.fault import Fault
 __all__ = ["FAULTS"]
 
 _CHECKPOINT = "tests/linalg/test_checkpoint_folder.py"
+_GOES_ON = "tests/eigenvalues/test_checkpoints.py -k"
 _STORE = "tests/storage/test_store.py -k"
 
 
@@ -51,5 +52,40 @@ FAULTS = [
         ("if made and is_empty(folder):", "if False:"),
         ('held.enter_context(only_writer(folder / "lock", folder=False))', "pass"),
         ("partial.touch()", "pass"),
+    ),
+    *_in(
+        "linalg/checkpoint",
+        f"{_GOES_ON} 'rounds or start or somebody'",
+        ('self._matrix.recall(record["learned"])', "pass"),
+        ('not run.recognises(first["diagonal"])', "False"),
+        ('return folder.read(0)["first"][:, block:]', "return find()"),
+    ),
+    *_in(
+        "eigenvalues/gram_problem",
+        f"{_GOES_ON} 'rounds or forgotten or another_matrix'",
+        ("self.entry_error = max(self.entry_error, error)", "pass"),
+        ("max(before[0], row_sum), max", "before[0], max"),
+        (
+            "return max(before, self._matrix.summands) if self._matrix.has_row_sums",
+            "return before if 1",
+        ),
+        (
+            "return max(before, float(np.max(self._matrix",
+            "return max(0.0, float(np.max(self._matrix",
+        ),
+        ('"network": network_facts(network), ', ""),
+        ('"kind": kind, ', ""),
+        (', "dtype": dtype}', "}"),
+    ),
+    *_in(
+        "eigenvalues/methods/findings",
+        f"{_GOES_ON} 'limit or factorisation'",
+        (" and not request.until.out_of_time()", ""),
+        ("folder.keep(kind, key, found)", "pass"),
+    ),
+    *_in(
+        "eigenvalues/methods/inverse",
+        f"{_GOES_ON} factorisation",
+        ("key = (shift, request.rtol, request.chance, float(request.k))", "key = (shift,)"),
     ),
 ]

@@ -184,7 +184,7 @@ def test_what_a_time_limit_cut_short_is_not_kept(tmp_path):
 # --- what products find out ----------------------------------------------------------------------
 
 
-def test_what_products_round_is_that_of_the_passes(tmp_path):
+def test_what_a_product_rounds_is_that_of_the_passes(tmp_path):
     """One column is multiplied by tiles here, a block by factors, which round otherwise."""
 
     def op():
