@@ -191,8 +191,8 @@ Device = Annotated[str, _option(_RUN, _DEVICE, metavar="cpu|gpu|auto")]
 _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _CHECKPOINT = (
-    "Keep each pass in DIR, n x block numbers of 8 bytes, and go on from what is there; not of dense"
-    " and arpack."
+    "Keep each pass in DIR, n x block numbers of 8 bytes, and go on from what is there."
+    " Methods dense and arpack keep none."
 )
 Checkpoint = Annotated[
     str | None, _option(_RUN, _CHECKPOINT, "--checkpoint", metavar="DIR", none="nothing is kept")
