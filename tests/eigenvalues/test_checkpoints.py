@@ -119,6 +119,21 @@ def test_what_a_factorisation_has_found_is_read_back(method, tmp_path, monkeypat
         ask(Counting(HARD), tmp_path, method=method, rtol=1e-4)
 
 
+def test_a_finding_that_is_damaged_or_of_another_question(tmp_path, refuses):
+    for rtol in (1e-1, 1e-3):
+        ask(Counting(HARD), tmp_path, rtol=rtol)
+    one, other = tmp_path.glob("inverse-*.npz")
+    whole = one.read_bytes(), other.read_bytes()
+    one.write_bytes(whole[1])
+    other.write_bytes(whole[0])
+    with refuses(ValueError, str(tmp_path / "inverse-"), "is damaged, cut short or not of this"):
+        ask(Counting(HARD), tmp_path, rtol=1e-3)
+    for path, text in zip((one, other), whole, strict=True):
+        path.write_bytes(text[:-100] + b"0" + text[-99:])
+    with refuses(ValueError, str(tmp_path / "inverse-"), "is damaged, cut short or not of this"):
+        ask(Counting(HARD), tmp_path, rtol=1e-3)
+
+
 def interrupted(*arguments):
     raise KeyboardInterrupt
 
