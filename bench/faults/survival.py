@@ -62,7 +62,7 @@ FAULTS = [
     ),
     *_in(
         "eigenvalues/gram_problem",
-        f"{_GOES_ON} 'rounds or forgotten or another_matrix'",
+        f"{_GOES_ON} 'rounds or earlier or another_matrix'",
         ("self.entry_error = max(self.entry_error, error)", "pass"),
         ("max(before[0], row_sum), max", "before[0], max"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -188,6 +189,27 @@ def test_a_damaged_one_of_a_sweep_is_a_row_that_says_so(begun, run, folder, tmp_
     status, _, err = run(*begun)
     assert status == 2
     assert err.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line(run, rows, folder, monkeypatch):
+    words = ["spectrum", rows, "-a", "relu", *LANCZOS, "--checkpoint", folder]
+    savez, left = np.savez, [2]
+
+    def full(file, **arrays):
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", full)
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"fastgram: error: {folder / 'relu-depth-1-infinite'}: No space left on device; 2 passes"
+        " are stored, and the same call goes on from there\n"
+    )
+    monkeypatch.undo()
+    assert run(*words)[0] == 0
 
 
 # --- as a user runs it ---------------------------------------------------------------------------

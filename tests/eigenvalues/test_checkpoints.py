@@ -233,6 +233,15 @@ def test_errors_of_an_earlier_process_are_not_forgotten(place, fact):
         assert (found() if callable(found) else found) == asked[place]
 
 
+def test_less_error_of_an_earlier_process_changes_nothing():
+    """Nor is it forgotten what products of this one are off by, that nothing was recalled for."""
+    problem = GramProblem(fg.GramOperator(X, "relu"))
+    problem.multiply(np.ones((300, 2)))
+    learned = problem.learned()
+    problem.recall(learned / 1000.0)
+    assert np.array_equal(problem.learned(), learned)
+
+
 def test_the_start_block_comes_from_the_checkpoint(tmp_path):
     """Close pairs are not looked for again."""
     values = np.r_[1e-3, np.linspace(1, 2, 99)]
