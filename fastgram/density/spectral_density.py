@@ -181,7 +181,7 @@ class _Probing:
             asked = self._callback_asks()
             if tick is not None:
                 tick(1)
-            late = self.until.out_of_time()
+            late = self.until.out_of_time() and not self._steps.reads_back
             if run.exhausted or run.passes == most:
                 return envelope(run), ""
             if not (asked or late) and (fixed or run.passes < next_check):

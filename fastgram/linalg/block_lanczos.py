@@ -216,6 +216,11 @@ class BlockLanczos:
         self._current = self._device.xp.ascontiguousarray(block)
         self._basis.append(self._current)
 
+    @property
+    def reads_back(self) -> bool:
+        """False: a run that nothing is stored of computes its passes."""
+        return False
+
     def record(self) -> dict[str, Array]:
         """Return all that the newest pass added, or what a restart began from, as NumPy arrays."""
         with self._device.context():

@@ -86,6 +86,11 @@ class Checkpoint:
         """
         folder.begin(run_facts(matrix.facts(), n, block, seed))
 
+    @property
+    def reads_back(self) -> bool:
+        """Whether the next pass is there already."""
+        return self._number < self._folder.count
+
     def advance(self) -> None:
         """Take the run one pass on: from the folder if the pass is there, else into it."""
         self._step("diagonal", self._run.advance)
@@ -95,7 +100,7 @@ class Checkpoint:
         self._step("start", lambda: self._run.restart(lowest, highest))
 
     def _step(self, mark: str, work: Callable[[], None]) -> None:
-        if self._number < self._folder.count:
+        if self.reads_back:
             record = self._folder.read(self._number)
             if mark not in record:
                 raise ValueError(

@@ -97,6 +97,17 @@ def test_other_passes_pairs_and_methods_of_the_same_run(tmp_path):
                 np.testing.assert_array_equal(vectors, getattr(expected, pairs).vectors)
 
 
+def test_a_time_limit_leaves_nothing_unread(tmp_path):
+    ask(Counting(HARD), tmp_path, method="lanczos", max_passes=9)
+    answer = ask(Counting(HARD), tmp_path, method="lanczos", time_limit=1e-9)
+    assert answer.passes == 9
+    assert "stopped at time_limit" in answer.message
+    assert (
+        fg.spectral_density(Counting(HARD), probes=4, checkpoint=tmp_path, time_limit=1e-9).passes
+        == 9
+    )
+
+
 # --- factorisations ------------------------------------------------------------------------------
 
 

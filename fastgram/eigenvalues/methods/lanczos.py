@@ -131,7 +131,7 @@ class _Passes:
         run = self._run
         if run.exhausted:
             return StopReason.EXHAUSTED
-        if self._request.until.out_of_time():
+        if self._request.until.out_of_time() and not self._steps.reads_back:
             return StopReason.TIME_LIMIT
         if run.earlier and run.multiplied >= _MOST_COLUMNS * self._problem.n:
             return StopReason.BASIS_FULL
