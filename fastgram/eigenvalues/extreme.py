@@ -114,9 +114,8 @@ def extreme_eigenvalues(
         factorisations what they found is kept, not the factor: one that was ended begins anew, and
         the message says so. Methods "dense" and "arpack" keep none.
     time_limit : float, optional
-        Seconds after which passes end and what has been reached comes back as it is, with all
-        that a checkpoint holds. A
-        factorisation that is going on is not interrupted.
+        Seconds after which passes end and what has been reached comes back as it is; those of a
+        checkpoint are all read. A factorisation that is going on is not interrupted.
     callback : callable, optional
         Called with the brackets of λ_min and λ_max as they are, every few passes; where it returns
         True the run ends with what it has. Not by the dense method or ARPACK, which have none on
