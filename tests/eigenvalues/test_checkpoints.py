@@ -129,6 +129,13 @@ def test_what_a_factorisation_has_found_is_read_back(method, tmp_path, monkeypat
         ask(Counting(HARD), tmp_path, method=method, rtol=1e-4)
 
 
+def test_a_factorisation_for_more_pairs_is_another(tmp_path):
+    ask(Counting(HARD), tmp_path, rtol=1e-3)
+    answer = ask(Counting(HARD), tmp_path, rtol=1e-3, k=3)
+    assert same(answer, ask(Counting(HARD), rtol=1e-3, k=3))
+    assert answer.smallest_pairs.values.shape == (3,)
+
+
 def test_a_finding_that_is_damaged_or_of_another_question(tmp_path, refuses):
     for rtol in (1e-1, 1e-3):
         ask(Counting(HARD), tmp_path, rtol=rtol)
