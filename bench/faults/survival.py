@@ -76,6 +76,7 @@ FAULTS = [
         ('"network": network_facts(network), ', ""),
         ('"kind": kind, ', ""),
         (', "dtype": dtype}', "}"),
+        ('    return {**facts, "ridge": ridge}', "    return facts"),
     ),
     *_in(
         "eigenvalues/methods/findings",

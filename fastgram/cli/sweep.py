@@ -64,7 +64,8 @@ class Checkpoints:
         block = min(request.get("block") or request.get("probes") or default_block(n), n)
         rows = fingerprint(as_rows(task.X))
         for network in networks:
-            matrix = gram_facts(rows, network, task.operator["kind"], task.operator["dtype"])
+            kind, dtype = task.operator["kind"], task.operator["dtype"]
+            matrix = gram_facts(rows, network, kind, dtype, ridge=0.0)
             check_run(self.of(network), run_facts(matrix, n, block, request["seed"]))
 
 

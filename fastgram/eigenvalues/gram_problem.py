@@ -69,7 +69,7 @@ class GramProblem(Problem):
         """Return what the operator was made of, but for what computes it."""
         dtype = np.dtype(self._matrix.entries.dtype).name
         rows = fingerprint(self._matrix.given_rows)
-        return gram_facts(rows, self._op.network, self._op.kind, dtype)
+        return gram_facts(rows, self._op.network, self._op.kind, dtype, self._matrix.ridge.facts())
 
     def learned(self) -> Array:
         """Return the entries' error, the largest row sum and the summands of products so far."""
@@ -184,6 +184,9 @@ class GramProblem(Problem):
         return self._matrix.multiplication_note(columns)
 
 
-def gram_facts(rows: str, network: Network, kind: str, dtype: str) -> dict[str, Any]:
+def gram_facts(
+    rows: str, network: Network, kind: str, dtype: str, ridge: float | str
+) -> dict[str, Any]:
     """Return what tells a Gram matrix from others, for JSON; `rows` is their `fingerprint`."""
-    return {"rows": rows, "network": network_facts(network), "kind": kind, "dtype": dtype}
+    facts = {"rows": rows, "network": network_facts(network), "kind": kind, "dtype": dtype}
+    return {**facts, "ridge": ridge}

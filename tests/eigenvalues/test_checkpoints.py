@@ -293,6 +293,8 @@ def test_the_start_block_comes_from_the_checkpoint(tmp_path):
         (fg.GramOperator(X, "relu", kind="ntk"), "kind"),
         (fg.GramOperator(X, "relu", dtype="float32"), "dtype"),
         (fg.GramOperator(X + 0.0, "tanh", kind="nngp"), "network and kind"),
+        (fg.GramOperator(X, "relu", ridge=0.5), "ridge"),
+        (fg.GramOperator(X, "relu", ridge=np.linspace(0.0, 1.0, 300)), "ridge"),
         (fg.gram(X), "entries and scale"),
         (aslinearoperator(fg.gram(X)), ""),
     ],
@@ -305,6 +307,17 @@ def test_another_matrix(other, told, tmp_path, refuses):
         ask(other, tmp_path, method="lanczos")
     with refuses(ValueError, "on another matrix"):
         fg.spectral_density(other, probes=4, checkpoint=tmp_path)
+
+
+def test_a_ridge_is_gone_on_with(tmp_path, refuses):
+    rows = np.linspace(0.5, 1.0, 300)
+    for ridge in (0.25, rows):
+        op, folder = fg.GramOperator(X, "relu", ridge=ridge), tmp_path / str(np.ndim(ridge))
+        whole = ask(op, method="lanczos", rtol=1e-3)
+        ask(fg.GramOperator(X, "relu", ridge=ridge), folder, method="lanczos", max_passes=3)
+        assert same(ask(op, folder, method="lanczos", rtol=1e-3), whole)
+    with refuses(ValueError, "on another matrix (of other ridge)"):
+        ask(fg.GramOperator(X, "relu", ridge=rows[::-1]), tmp_path / "1", method="lanczos")
 
 
 def test_another_operator_of_somebody_else_is_seen_by_a_product(tmp_path, refuses):
