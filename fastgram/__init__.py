@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastgram.network.activations import Activation, activation_names, get_activation
     from fastgram.network.duals import dual
     from fastgram.network.network import Network
+    from fastgram.planning.plan import plan
     from fastgram.regression.solve import Solution, solve
     from fastgram.regression.training_curve import TrainingCurve, training_curve
     from fastgram.storage.store import store_gram
@@ -42,6 +43,7 @@ _HOMES = {
     "get_activation": "network.activations",
     "gram": "matrix.gram",
     "open_gram": "storage.stored_gram",
+    "plan": "planning.plan",
     "set_num_threads": "support.threads",
     "solve": "regression.solve",
     "spectral_density": "density.spectral_density",
@@ -67,6 +69,7 @@ __all__ = [
     "get_activation",
     "gram",
     "open_gram",
+    "plan",
     "set_num_threads",
     "solve",
     "spectral_density",

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli",),
+    ("planning",),
     ("density", "regression", "storage"),
     ("eigenvalues",),
     ("matrix",),

@@ -47,6 +47,7 @@ PUBLIC = [
     "get_activation",
     "gram",
     "open_gram",
+    "plan",
     "set_num_threads",
     "solve",
     "spectral_density",

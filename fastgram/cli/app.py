@@ -22,6 +22,7 @@ from fastgram.cli.density import DENSITY
 from fastgram.cli.exact import EXACT
 from fastgram.cli.extremes import EXTREMES
 from fastgram.cli.gram import GRAM, gram
+from fastgram.cli.plan import PLAN, dry_run, plan
 from fastgram.cli.report import Task, check_writable, csv_text, json_text
 from fastgram.cli.sweep import Checkpoints, run_sweep
 from fastgram.cli.text_table import house_table, text_console
@@ -96,6 +97,7 @@ and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
   fastgram spectrum rows.npy -a relu --method lanczos --checkpoint run
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
+  fastgram spectrum rows.npy -a elu --dry-run
 """.replace("\\\n", "")
 
 
@@ -130,6 +132,7 @@ def spectrum(
     rows: options.Rows = "unit",
     density: options.Density = False,
     exact: options.Exact = False,
+    dry: options.DryRun = False,
     digits: options.Digits = 15,
     rtol: options.Rtol = 1e-2,
     confidence: options.Confidence = 0.999,
@@ -149,6 +152,8 @@ def spectrum(
     from fastgram.eigenvalues.extreme import reject_checkpoint
 
     _check_question(context, density, exact)
+    if dry:
+        _check_dry_run(context, density, exact)
     networks = options.networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
@@ -180,6 +185,8 @@ def spectrum(
         X = sample.rows
     taken = sample.columns, sample.told, sample.lines
     task = Task(X, sample.source, rows, operator, request, *taken)
+    if dry:
+        return dry_run(task, networks, json_file)
     failures = report.check(task, networks)
     kept = None
     if checkpoint is not None:
@@ -227,6 +234,17 @@ def _check_question(context: typer.Context, density: bool, exact: bool) -> None:
         options.reject_options(context, ("digits",), "without --exact")
 
 
+def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
+    """Refuse what says nothing to a plan."""
+    if exact:
+        raise ValueError("--dry-run plans no --exact: ball arithmetic takes minutes up to n = 1000")
+    if density:
+        raise ValueError("--dry-run has a line on the density: leave --density out")
+    options.reject_options(
+        context, ("method", "confidence", "seed", "csv_file", "plot_file"), "to --dry-run"
+    )
+
+
 def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
     """Refuse files that could not be written at the end, or that would be lost."""
     json_file, _, plot_file = names
@@ -251,6 +269,7 @@ def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | 
 
 
 app.command(help=GRAM)(gram)
+app.command(help=PLAN)(plan)
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -57,10 +56,11 @@ def gram(
     from fastgram.network.network import KINDS
     from fastgram.storage.store import as_target, build
 
+    several = "one matrix is stored at a time"
     networks = options.networks_of(
-        _one("--activation", activation),
-        _one("--depth", depth or [1]),
-        _one("--width", width or [options.INFINITE]),
+        options.only_one("--activation", activation, several),
+        options.only_one("--depth", depth or [1], several),
+        options.only_one("--width", width or [options.INFINITE], several),
         weight_variance=weight_variance,
         bias_variance=bias_variance,
         normalize=normalize,
@@ -90,12 +90,6 @@ def gram(
             _tell(f"{reached}: {shlex.join(['fastgram', *context.obj])}")
         raise
     return 0
-
-
-def _one(option: str, values: Sequence[Any]) -> Sequence[Any]:
-    if len(values) > 1:
-        raise ValueError(f"{option} is given {len(values)} times: one matrix is stored at a time")
-    return values
 
 
 def _tell(line: str) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "INFINITE",
     "Activation",
     "Activations",
+    "Bandwidth",
     "BiasVariance",
     "Block",
     "Checkpoint",
@@ -35,29 +36,38 @@ __all__ = [
     "Device",
     "Digits",
     "Drop",
+    "DryRun",
     "Dtype",
     "Exact",
+    "Features",
     "Json",
     "Kind",
     "Label",
     "Matrix",
     "MaxPasses",
+    "Measure",
     "Memory",
     "Method",
     "NetworkSeed",
     "Normalize",
+    "PlanJson",
+    "PlannedActivation",
+    "PlannedPasses",
     "Plot",
     "Readout",
+    "Rowcount",
     "Rows",
     "Rtol",
     "Seed",
     "WeightVariance",
     "Width",
     "Widths",
+    "Workers",
     "as_bytes",
     "as_width",
     "device_of",
     "networks_of",
+    "only_one",
     "reject_options",
 ]
 
@@ -81,6 +91,11 @@ _EXACT = (
     "Prove decimal digits of λ_min and λ_max, in ball arithmetic; for n up to about a thousand."
 )
 Exact = Annotated[bool, _option(_QUESTION, _EXACT, "--exact")]
+_DRY_RUN = (
+    "Compute nothing: say what each way would take, from measured rates; see fastgram plan."
+    " --max-passes is then the number of passes."
+)
+DryRun = Annotated[bool, _option(_QUESTION, _DRY_RUN, "--dry-run")]
 _DIGITS = "Significant digits to prove by --exact, 1 to 1000."
 Digits = Annotated[int, _option(_QUESTION, _DIGITS)]
 
@@ -133,6 +148,7 @@ _ONE = _shape_options("", "")
 Activation = Annotated[list[str], _ONE[0]]
 Depth = Annotated[list[int] | None, _ONE[1]]
 Width = Annotated[list[str] | None, _ONE[2]]
+PlannedActivation = Annotated[list[str] | None, _shape_options("", "relu")[0]]
 _KIND = (
     "gradient: inner products of gradients with respect to the last hidden layer's parameters."
     " nngp: of its outputs. ntk: of gradients with respect to all parameters."
@@ -206,6 +222,25 @@ _PLOT = (
     " --density as cumulative distributions."
 )
 Plot = Annotated[str | None, _option(_OUTPUT, _PLOT, "--plot", metavar="FILE")]
+_ROWCOUNT, _FEATURES = "Rows, all of one norm.", "Features of a row."
+Rowcount = Annotated[int, _option(_DATA, _ROWCOUNT, "--n")]
+Features = Annotated[int, _option(_DATA, _FEATURES, "--d")]
+_PLANNED = "Products with the matrix."
+PlannedPasses = Annotated[int | None, _option(_RUN, _PLANNED, "--passes", none="a likely range")]
+_WORKERS = "Machines like this one that share each pass."
+Workers = Annotated[int, _option(_RUN, _WORKERS, "--workers")]
+Bandwidth = Annotated[float, _option(_RUN, "Of each machine's link, in Gbit/s.", "--bandwidth")]
+_MEASURE = "Measure the rates of this machine anew."
+Measure = Annotated[bool, _option(_RUN, _MEASURE, "--measure")]
+_PLAN_JSON = "Write the plan there; - is standard output, without the table."
+PlanJson = Annotated[str | None, _option(_OUTPUT, _PLAN_JSON, "--json", metavar="FILE")]
+
+
+def only_one(option: str, values: Sequence[Any], reason: str) -> Sequence[Any]:
+    """Refuse an option that is given several times."""
+    if len(values) > 1:
+        raise ValueError(f"{option} is given {len(values)} times: {reason}")
+    return values
 
 
 def as_width(text: str) -> int | None:

@@ -309,22 +309,28 @@ class FiniteEntries:
         A function of the network, the kind, the rows' number and length, the columns and `memory`
         alone; see the constants of this module.
         """
-        flops = self.factored_flops(columns)
-        fits = self._bytes_for_tiles() <= _MOST_FEATURE_BYTES
-        if fits and flops > self._tile_flops(columns, memory):
-            return None
-        return FactoredProduct(self.factors, devices[0], flops)
+        flops = self.flops_by_factors(self.shape[0], columns, memory)
+        return None if flops is None else FactoredProduct(self.factors, devices[0], flops)
+
+    def flops_by_factors(self, n: int, columns: int, memory: int | None) -> float | None:
+        """Return what a product by factors takes, None where tiles cost less: of n rows like these.
+
+        In floating-point operations.
+        """
+        flops = self.factored_flops(n, columns)
+        fits = self.tile_feature_bytes(n) <= _MOST_FEATURE_BYTES
+        return None if fits and flops > self._tile_flops(n, columns, memory) else flops
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Return True: where products go by tiles, these can be kept."""
         return True
 
-    def _bytes_for_tiles(self) -> int:
-        """Return the bytes of what tiles need of all rows."""
+    def tile_feature_bytes(self, n: int) -> int:
+        """Return the bytes of what tiles need of n rows like these."""
         counted = self._likely_values is not None
-        size = self._feature_bytes(self.shape[0], counted)
+        size = self._feature_bytes(n, counted)
         if counted:
-            size += self.shape[0] * self.features.width // 8
+            size += n * self.features.width // 8
         return size
 
     def note(self, way: str) -> str:
@@ -348,16 +354,15 @@ class FiniteEntries:
             entry += p / speed
         return 2.0 * entry
 
-    def factored_flops(self, columns: int) -> float:
-        """Return the flops of a product of so many columns by factors."""
-        n, m = self.shape[0], self.features.width
+    def factored_flops(self, n: int, columns: int) -> float:
+        """Return the flops of a product of so many columns by factors, of n rows like these."""
+        m = self.features.width
         products = sum(4.0 * max(own, 1) * p for own, p in self.features.columns)
         functions = 2 if self.features.kind == "ntk" else 1
         last = m * (2.0 * self.features.weights.layers[-1].shape[1] + functions * _EVALUATION)
         return float(n * (columns * products + last))
 
-    def _tile_flops(self, columns: int, memory: int | None) -> float:
-        n = self.shape[0]
+    def _tile_flops(self, n: int, columns: int, memory: int | None) -> float:
         entry = self.entry_flops / 2.0  # the upper triangle alone
         kept = min(1.0, (_KEPT if memory is None else memory) / (4.0 * n * n))
         computed = 1.0 - kept + kept / _PASSES

@@ -151,6 +151,13 @@ class Entries:
         """Return None: products go by tiles."""
         return None
 
+    def flops_by_factors(self, n: int, columns: int, memory: int | None) -> None:
+        """Return None: there are no factors."""
+
+    def tile_feature_bytes(self, n: int) -> int:
+        """Return 0: tiles are made of the rows."""
+        return 0
+
     def note(self, way: str) -> str:
         """Return nothing: what multiplies follows from the device."""
         return ""

@@ -17,7 +17,7 @@ from fastgram.devices.device import Device
 from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
-from fastgram.matrix.entries import Blocks
+from fastgram.matrix.entries import NetworkBlocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile
@@ -33,7 +33,7 @@ class ComputedMatrix:
 
     Attributes
     ----------
-    entries : Blocks
+    entries : NetworkBlocks
     devices : tuple of Device
         The first one takes and gives vectors.
     given_rows : (n, d) array
@@ -48,7 +48,7 @@ class ComputedMatrix:
 
     def __init__(
         self,
-        entries: Blocks,
+        entries: NetworkBlocks,
         devices: tuple[Device, ...],
         given_rows: Array,
         given_memory: int | None,

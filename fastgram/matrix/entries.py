@@ -17,7 +17,7 @@ from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_rows
 
-__all__ = ["Blocks", "Tiles", "as_columns", "blocks_of"]
+__all__ = ["Blocks", "NetworkBlocks", "Tiles", "as_columns", "blocks_of"]
 
 Tile = Any  # of a device
 
@@ -82,13 +82,26 @@ class Blocks(Tiles, Protocol):
         """Return the entries of each row with itself, exact to rounding."""
 
 
+class NetworkBlocks(Blocks, Protocol):
+    """The entries of a network, and what those of more rows like these would take."""
+
+    def flops_by_factors(self, n: int, columns: int, memory: int | None) -> float | None:
+        """Return what a product by factors takes, None where it goes by entries.
+
+        Of a matrix of n rows, in floating-point operations.
+        """
+
+    def tile_feature_bytes(self, n: int) -> int:
+        """Return the bytes that tiles need of n rows, besides the rows."""
+
+
 def blocks_of(
     network: Network,
     kind: str,
     X: npt.NDArray[np.floating],
     Y: npt.NDArray[np.floating] | None,
     dtype: np.dtype[np.floating],
-) -> Blocks:
+) -> NetworkBlocks:
     """Return the entries between the rows of X and those of Y, or of X again."""
     if network.width is not None:
         return FiniteEntries.of(network, kind, X, Y, dtype)

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.support.arrays import blocks
 
 __all__ = ["Cache", "bytes_of_all"]
 
@@ -99,8 +98,8 @@ class Cache:
 
 def bytes_of_all(n: int, tile: int = CPU.tile) -> int:
     """Return the bytes of all tiles of a matrix of order n: the triangle, diagonal tiles whole."""
-    heights: list[int] = [rows.stop - rows.start for rows in blocks(n, tile)]
-    return 4 * (n * n + sum(height * height for height in heights))
+    whole, rest = divmod(n, tile)
+    return 4 * (n * n + whole * tile * tile + rest * rest)
 
 
 def _spread_evenly(rows: list[slice], budget: int) -> dict[tuple[int, int], slice]:

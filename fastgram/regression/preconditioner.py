@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, FLOPS, Costs
+from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, NOMINAL, Costs
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.regression.low_rank import from_columns, from_products
@@ -123,7 +123,7 @@ class _Pays:
     def cost(self, rank: int) -> float:
         """Return what so many columns cost: entries, products with those before, eigenvectors."""
         rows = self._n * rank * (self._entry_flops + 5.0 * rank)
-        return (rows + 10.0 * rank**3) / FLOPS
+        return (rows + 10.0 * rank**3) / NOMINAL.factorisation
 
     def enough(self, rank: int, left: float) -> bool:
         """Whether the last columns have cost more than they saved, or nothing is left to save."""

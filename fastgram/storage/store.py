@@ -37,6 +37,7 @@ from fastgram.support.arrays import fingerprint
 from fastgram.support.files.durable import sync_folder
 from fastgram.support.files.lock import is_empty, only_writer
 from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.memory import size_words
 from fastgram.support.progress import late_stage, progress_bar
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_flag, as_rows
@@ -148,7 +149,7 @@ def build(
         blocks=len(grid.upper),
     )
     layout = layout_of(partial_of(target), grid, ending)
-    words = f"{target}: {grid.n} x {grid.n} {grid.dtype.name}, {_size(layout.bytes)}"
+    words = f"{target}: {grid.n} x {grid.n} {grid.dtype.name}, {size_words(layout.bytes)}"
     if _is_finished(target, asked):
         tell(f"{words}, is stored already")
         return
@@ -160,7 +161,7 @@ def build(
         with late_stage(progress, "tables" if net.width is None else "features"):
             entries = blocks_of(net, kind, rows, None, grid.dtype)
         rest = f"; {begun.done} of {begun.blocks} blocks are stored" if begun.done else ""
-        tell(f"{words}, of {_size(free)} free{rest}")
+        tell(f"{words}, of {size_words(free)} free{rest}")
         if begun.done == 0:
             try:
                 begun.write(target)
@@ -237,11 +238,6 @@ def _worded(error: OSError, target: Path, *more: str) -> OSError:
     return OSError(error.errno, "; ".join([reason, *more]), str(target))
 
 
-def _size(count: int) -> str:
-    power = min((len(str(count)) - 1) // 3, 4)
-    return f"{count / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
-
-
 # --- the build -----------------------------------------------------------------------------------
 
 
@@ -265,7 +261,7 @@ class _Build:
         grid, first = self._layout.grid, self._manifest.done
         left = grid.upper[first:]
         total = sum(_count(grid, i, j) for i, j in left)
-        title = f"{self._target.name}, {_size(self._layout.bytes)}"
+        title = f"{self._target.name}, {size_words(self._layout.bytes)}"
         try:
             with progress_bar(progress, total, title, "entry") as tick:
                 self._store(left, tick)

@@ -1,10 +1,10 @@
-"""The memory that is free, and what does not fit in it."""
+"""The memory that is free, and what does not fit in it; numbers of bytes in words."""
 
 from __future__ import annotations
 
 from fastgram.support.limits import Limit, memory_limits
 
-__all__ = ["free_memory", "memory_limit", "require_memory"]
+__all__ = ["free_memory", "memory_limit", "require_memory", "size_words"]
 
 
 def free_memory() -> int:
@@ -28,3 +28,9 @@ def require_memory(purpose: str, size: int) -> None:
     free = free_memory()
     if size > free:
         raise ValueError(f"{purpose}: {size:,} bytes of memory are needed and {free:,} are free")
+
+
+def size_words(count: int) -> str:
+    """Return a number of bytes in three digits: "3.2 GB", of 1000."""
+    power = min((len(str(count)) - 1) // 3, 4)
+    return f"{count / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"

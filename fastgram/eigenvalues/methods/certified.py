@@ -48,7 +48,7 @@ def run_certified(problem: Problem, request: Request) -> Answer:
             "the certified method needs an array or a GramOperator, not a LinearOperator"
         )
     require_memory(f"a certificate of order {problem.n}", packed_bytes(problem.n))
-    option = factorisation_option(problem, request)
+    option = factorisation_option(problem, request.block)
     inner = replace(request, rtol=_INNER * request.rtol)
     answer, _ = bracket_by_passes_or_inverse(problem, inner, option.costs)
     return replace(certify(problem, request, answer), method="certified")

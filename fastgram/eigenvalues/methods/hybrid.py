@@ -9,7 +9,9 @@ than about three times the cheaper way, and mostly less than twice.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from fastgram.devices.device import Device
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.findings import telling_of
 from fastgram.eigenvalues.methods.inverse import Inverse, run_inverse
@@ -20,11 +22,39 @@ from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.memory import free_memory
 
 __all__ = [
+    "Costed",
     "FactorisationOption",
     "bracket_by_passes_or_inverse",
     "factorisation_option",
     "with_message",
 ]
+
+
+class Costed(Protocol):
+    """What costs depend on: a `Problem`, or a matrix that is only planned."""
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix."""
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether entries can be had."""
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that were allowed for keeping entries, where that was said."""
+
+    @property
+    def entry_flops(self) -> float:
+        """Floating-point operations that computing an entry takes."""
+
+    @property
+    def device(self) -> Device:
+        """Where the blocks of a Lanczos run live."""
+
+    def product_flops(self, columns: int) -> float | None:
+        """Return what a product of so many columns takes without entries."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +66,28 @@ class FactorisationOption:
     why_not: str
 
 
-def factorisation_option(problem: Problem, request: Request) -> FactorisationOption:
-    """Return whether half of the matrix fits where entries can be had, and the costs of all."""
-    size = packed_bytes(problem.n)
-    budget = problem.memory if problem.memory is not None else FACTOR_BYTES
+def factorisation_option(
+    matrix: Costed, block: int, free: int | None = None
+) -> FactorisationOption:
+    """Return whether half of the matrix fits where entries can be had, and the costs of all.
+
+    Parameters
+    ----------
+    matrix : Costed
+    block : int
+        Vectors multiplied at a time.
+    free : int, optional
+        Bytes of memory; None asks how much is free.
+    """
+    size = packed_bytes(matrix.n)
+    budget = matrix.memory if matrix.memory is not None else FACTOR_BYTES
     stored = min(1.0, budget / size)
-    by_itself = problem.product_flops(request.block)
-    speed = problem.device.speed
-    costs = Costs(problem.n, request.block, 1.0 - stored, problem.entry_flops, by_itself, speed)
-    if not problem.has_entries or size > budget:
+    by_itself = matrix.product_flops(block)
+    speed = matrix.device.speed
+    costs = Costs(matrix.n, block, 1.0 - stored, matrix.entry_flops, by_itself, speed)
+    if not matrix.has_entries or size > budget:
         return FactorisationOption(costs, False, "")
-    free = free_memory()
+    free = free_memory() if free is None else free
     if size > free:
         short = f"a factorisation would need {size:,} bytes of memory, and {free:,} are free"
         return FactorisationOption(costs, False, short)

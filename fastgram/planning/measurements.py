@@ -1,0 +1,174 @@
+"""What is measured: operations a second of each kind of work, on all threads of this process.
+
+Each is the operations that `fastgram.eigenvalues.methods.costs` counts for a piece of work, over
+the time that it took: the median of a few runs, after one that compiles.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from fastgram.devices.device import Device
+from fastgram.eigenvalues.methods import costs
+from fastgram.finite_width.entries import FiniteEntries
+from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.packed_cholesky import LowerTriangle
+from fastgram.matrix.entries import Tiles
+from fastgram.matrix.products import TileProduct, plan
+from fastgram.matrix.tile_cache import Cache, bytes_of_all
+from fastgram.matrix.views import Window
+from fastgram.planning.matrix import PlannedMatrix
+
+__all__ = ["of_entries", "of_machine", "of_vectors"]
+
+Clock = Callable[[], float]
+
+_ROUNDS = 3
+# The part of a product's time that its entries have at least, where it can hardly be told.
+_LEAST_PART = 0.02
+# Orders of a factorisation and of an eigenproblem; rows of vectors and passes with them.
+_FACTOR_ORDER, _EIGEN_ORDER = 2304, 1024
+_VECTOR_ROWS, _PASSES = 16384, 12
+_DISK_BYTES, _DISK_PIECE = 2**27, 2**23
+
+
+def of_entries(
+    matrix: PlannedMatrix, block: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Return the rates of entries, of tiles with so many columns, of kept ones, and of factors."""
+    sample, device = matrix.sample(), matrix.device
+    n = sample.shape[0]
+    with device.context():
+        V = device.put(np.random.default_rng(0).standard_normal((n, block)))
+        one = device.xp.ascontiguousarray(V[:, :1])
+    kept = TileProduct(_blocks(sample), matrix.devices, Cache(bytes_of_all(n, device.tile), device))
+    reading = _seconds(lambda: kept.multiply(one), device, clock)
+    multiplying = _seconds(lambda: kept.multiply(V), device, clock)
+    computing = _seconds(lambda: _anew(sample, matrix, block).multiply(V), device, clock)
+    entries = max(computing - max(reading, multiplying), _LEAST_PART * computing)
+    found = {
+        "entries": costs.entry_count(n) * max(matrix.entry_flops, 1.0) / entries,
+        "tiles": costs.tile_flops(n, block) / multiplying,
+        "memory": costs.kept_bytes(n) / reading,
+    }
+    factors = found["tiles"]
+    if isinstance(sample, FiniteEntries):
+        seconds = _seconds(lambda: sample.factors.multiply(V, device=device), device, clock)
+        factors = sample.factored_flops(n, block) / seconds
+    return found | {"factors": factors}
+
+
+def _anew(sample: Tiles, matrix: PlannedMatrix, block: int) -> Any:
+    """Return a product that computes every entry."""
+    if isinstance(sample, (Window, FiniteEntries)):
+        return TileProduct(_blocks(sample), matrix.devices)
+    return plan(_blocks(sample), block, 0, matrix.devices)
+
+
+def _blocks(sample: Any) -> Any:
+    return sample  # of which a traversal takes no more than `Tiles` has
+
+
+def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> dict[str, float]:
+    """Return the rates of a Lanczos run's own work with vectors, and of solving by a triangle."""
+    with device.context():
+        diagonal = device.put(np.linspace(1.0, 2.0, _VECTOR_ROWS)[:, None])
+
+    def run_passes() -> None:
+        run = BlockLanczos(lambda V: diagonal * V, _VECTOR_ROWS, block, 0, None, device)
+        while run.passes < _PASSES and not run.exhausted:
+            run.advance()
+            run.ritz_values()
+
+    passes = _seconds(run_passes, device, clock, rounds=1)
+    factor = _factorised(_FACTOR_ORDER)
+    vectors = np.ones((_FACTOR_ORDER, block))
+    solving = _seconds(lambda: factor.solve(vectors), device, clock)
+    return {
+        "orthogonal": costs.orthogonal_flops(_VECTOR_ROWS, block, _PASSES) / passes,
+        "triangles": costs.tile_flops(_FACTOR_ORDER, block) / solving,
+    }
+
+
+def of_machine(folder: Path | None, clock: Clock = time.perf_counter) -> dict[str, float]:
+    """Return the rates of factorisations, of LAPACK's eigenvalues, and of the disk of a folder.
+
+    Where nothing can be written there, of the disk of temporary files.
+    """
+    n = _FACTOR_ORDER
+    times = []
+    for _ in range(_ROUNDS):
+        triangle = _positive(n)
+        start = clock()
+        triangle.factorise()
+        times.append(clock() - start)
+    values = np.random.default_rng(0).standard_normal((_EIGEN_ORDER, _EIGEN_ORDER))
+    start = clock()
+    scipy.linalg.eigh(values + values.T, subset_by_index=[0, 0], check_finite=False)
+    eigenvalues = clock() - start
+    return {
+        "factorisation": costs.factorisation_flops(n) / median(times),
+        "eigenvalues": costs.eigenvalue_flops(_EIGEN_ORDER) / eigenvalues,
+        **_of_disk(folder),
+    }
+
+
+def _positive(n: int) -> LowerTriangle:
+    """Return a positive definite matrix to factorise."""
+    triangle = LowerTriangle(n)
+    generator = np.random.default_rng(0)
+    for panel in triangle.panels:
+        panel[...] = generator.uniform(-0.5, 0.5, panel.shape)
+    triangle.set_diagonal(np.full(n, float(n)))
+    return triangle
+
+
+def _factorised(n: int) -> LowerTriangle:
+    triangle = _positive(n)
+    triangle.factorise()
+    return triangle
+
+
+def _of_disk(folder: Path | None) -> dict[str, float]:
+    """Write a file and read it back, past what the system keeps in memory where it can be."""
+    place = folder if folder is not None and os.access(folder, os.W_OK) else None
+    piece = np.random.default_rng(0).bytes(_DISK_PIECE)
+    with tempfile.TemporaryFile(dir=place, buffering=0) as file:
+        start = time.perf_counter()
+        for _ in range(_DISK_BYTES // _DISK_PIECE):
+            file.write(piece)
+        os.fsync(file.fileno())
+        writing = time.perf_counter() - start
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        times = []
+        for _ in range(2):  # from the disk, then from memory
+            file.seek(0)
+            start = time.perf_counter()
+            while file.read(_DISK_PIECE):
+                pass
+            times.append(time.perf_counter() - start)
+    rates = [_DISK_BYTES / seconds for seconds in (writing, *times)]
+    return dict(zip(("disk_write", "disk_read", "disk_cached"), rates, strict=True))
+
+
+def _seconds(
+    run: Callable[[], object], device: Device, clock: Clock, rounds: int = _ROUNDS
+) -> float:
+    """Return the median time of a few runs, after one that compiles."""
+    times = []
+    for _ in range(rounds + 1):
+        start = clock()
+        run()
+        device.finish()
+        times.append(clock() - start)
+    return max(median(times[1:]), 1e-9)

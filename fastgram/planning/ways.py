@@ -1,0 +1,301 @@
+"""The ways to a matrix's eigenvalues: operations by `Costs`, memory by what each one holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fastgram.density.spectral_density import MOST_PASSES
+from fastgram.eigenvalues.extreme import BASIS_BYTES
+from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
+from fastgram.eigenvalues.methods.hybrid import FactorisationOption
+from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.matrix.tile_cache import bytes_of_all
+from fastgram.planning.matrix import PlannedMatrix
+from fastgram.planning.passes import INVERSE_PRODUCTS, PROBING_PASSES, assumed_passes
+from fastgram.planning.rates import MeasuredRates
+from fastgram.planning.results import Way, WayName
+from fastgram.planning.traffic import traffic_of_a_pass
+from fastgram.storage.formats.grid import Grid, side_of
+from fastgram.storage.formats.layout import layout_of
+from fastgram.support.memory import size_words
+
+__all__ = ["Case", "ways_of"]
+
+Range = tuple[float, float]
+
+# Blocks of vectors that a run works on at a time, beside its basis.
+_BLOCKS = 7
+# Copies of the rows that an operator has, and squares of n that LAPACK's eigh has of a matrix.
+_COPIES, _SQUARES = 3, 3
+# Bytes that a build on disk has for blocks.
+_BUILD_BYTES = 2 * 10**8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A matrix, rates, and what there is to work with.
+
+    Attributes
+    ----------
+    matrix : PlannedMatrix
+    block : int
+    rates : MeasuredRates
+    option : FactorisationOption
+        What `auto` may do after passes, at its own rates.
+    rtol : float
+    passes : int or None
+        None assumes them.
+    free, disk : int
+        Bytes of memory and of disk.
+    workers : int
+    bandwidth : float
+        Gbit/s.
+    """
+
+    matrix: PlannedMatrix
+    block: int
+    rates: MeasuredRates
+    option: FactorisationOption
+    rtol: float
+    passes: int | None
+    free: int
+    disk: int
+    workers: int
+    bandwidth: float
+
+    # --- passes -----------------------------------------------------------------------------------
+
+    @cached_property
+    def columns(self) -> tuple[int, int]:
+        """The columns of a block: close pairs may join it, as many as are found."""
+        joins = not self.matrix.network.activation.smooth and not self.is_factored
+        n = self.matrix.n
+        return min(self.block, n), min(self.block + (self.block // 2 if joins else 0), n)
+
+    @property
+    def is_factored(self) -> bool:
+        """Whether products go by factors."""
+        return self.matrix.product_flops(self.block) is not None
+
+    def pass_range(self, rtol: float) -> tuple[int, int]:
+        """Return the fewest and the most passes to a bracket."""
+        if self.passes is not None:
+            return self.passes, self.passes
+        least, most = assumed_passes(self.matrix.network.activation.smooth, rtol)
+        whole = -(-self.matrix.n // self.columns[0])  # that fill the space
+        if self.option.is_open:
+            whole = min(whole, 2 * self.option.costs.worth_passes())
+        return min(least, whole), min(most, whole)
+
+    # --- what is kept -----------------------------------------------------------------------------
+
+    @cached_property
+    def tile_bytes(self) -> int:
+        """Bytes of all entries, kept."""
+        return bytes_of_all(self.matrix.n, self.matrix.device.tile)
+
+    @cached_property
+    def kept(self) -> int:
+        """Bytes of the entries that an operator keeps with `memory` as it is."""
+        memory = self.matrix.memory
+        return min(self.tile_bytes, self.free // 2 if memory is None else memory)
+
+    @property
+    def recomputed_fraction(self) -> float:
+        """The part of the entries that it computes in each pass."""
+        return 1.0 - self.kept / self.tile_bytes
+
+    @property
+    def passes_name(self) -> WayName:
+        """The way that its passes go."""
+        if self.is_factored:
+            return "factored"
+        if self.kept == self.tile_bytes:
+            return "kept"
+        return "partly kept" if self.kept else "recomputed"
+
+    # --- costs and memory -------------------------------------------------------------------------
+
+    def costs(self, columns: int, recomputed: float, rates: MeasuredRates | None = None) -> Costs:
+        """Return the costs of passes over entries, in seconds of this machine."""
+        matrix = self.matrix
+        return Costs(matrix.n, columns, recomputed, matrix.entry_flops, rates=rates or self.rates)
+
+    def operator_costs(self, columns: int) -> Costs:
+        """Return those of passes as the operator makes them."""
+        matrix = self.matrix
+        by_itself = matrix.product_flops(columns) if self.is_factored else None
+        fraction = 0.0 if self.is_factored else self.recomputed_fraction
+        return Costs(
+            *(matrix.n, columns, fraction, matrix.entry_flops, by_itself), rates=self.rates
+        )
+
+    def seconds(self, passes: tuple[int, int]) -> Range:
+        """Return the seconds of so many passes as the operator makes them."""
+        first = 0.0 if self.is_factored else self.costs(1, 0.0).entries
+        least, most = (self.operator_costs(columns) for columns in self.columns)
+        return first + least.passes(passes[0]), first + most.passes(passes[1])
+
+    @property
+    def rows_bytes(self) -> int:
+        """Bytes of the rows, and of what tiles are made of."""
+        matrix = self.matrix
+        features = 0 if self.is_factored else matrix.entries.tile_feature_bytes(matrix.n)
+        return _COPIES * 8 * matrix.n * matrix.d + features
+
+    def vector_bytes(self, passes: int) -> int:
+        """Bytes of a run: its basis, which restarts beyond a size, and a few blocks."""
+        n, columns = self.matrix.n, self.columns[1]
+        basis = min(8 * n * columns * (passes + 1), max(BASIS_BYTES, 48 * n * columns), 8 * n * n)
+        return basis + _BLOCKS * 8 * n * columns
+
+    @property
+    def is_short_of_leave(self) -> bool:
+        """Whether `auto` thinks of no factorisation because of `memory`, or for want of one."""
+        memory = self.matrix.memory
+        return packed_bytes(self.matrix.n) > (FACTOR_BYTES if memory is None else memory)
+
+    @property
+    def operator_bytes(self) -> int:
+        """Bytes of the rows and of what is kept."""
+        return self.rows_bytes + (0 if self.is_factored else self.kept)
+
+
+def ways_of(case: Case) -> tuple[Way, ...]:
+    """Return all ways, each held against what is free."""
+    ways = [_dense(case), *_by_passes(case), _stored(case)]
+    ways += [_inverse(case), _certified(case)]
+    if case.workers > 1:
+        ways.append(_cluster(case))
+    ways.append(_density(case))
+    return tuple(_held_against(way, case) for way in ways)
+
+
+def _held_against(way: Way, case: Case) -> Way:
+    """Say what does not fit."""
+    reasons = [way.why_not]
+    for size, free, of in (
+        (way.memory_bytes, case.free, "memory"),
+        (way.disk_bytes, case.disk, "disk"),
+    ):
+        if size > free:
+            reasons.append(f"{size_words(size)} of {of} are needed and {size_words(free)} are free")
+    return dataclasses.replace(way, why_not="; ".join(filter(None, reasons)))
+
+
+def _way(name: WayName, passes: tuple[int, int], seconds: Range, memory: int) -> Way:
+    hours = [second / 3600.0 for second in seconds]
+    return Way(name, *passes, hours[0], hours[1], memory)
+
+
+def _dense(case: Case) -> Way:
+    seconds = case.costs(case.block, 0.0).dense
+    memory = case.rows_bytes + _SQUARES * 8 * case.matrix.n**2
+    return _way("dense", (0, 0), (seconds, seconds), memory)
+
+
+def _by_passes(case: Case) -> Iterator[Way]:
+    """Yield passes as the operator makes them, and with all entries kept and none."""
+    passes = case.pass_range(case.rtol)
+    vectors = case.vector_bytes(passes[1])
+    if case.is_factored:
+        yield _way("factored", passes, case.seconds(passes), case.operator_bytes + vectors)
+        return
+    kept = {"kept": case.tile_bytes, case.passes_name: case.kept, "recomputed": 0}
+    for name, size in kept.items():
+        one = dataclasses.replace(case, matrix=dataclasses.replace(case.matrix, memory=size))
+        yield _way(name, passes, one.seconds(passes), one.operator_bytes + vectors)
+
+
+def _stored(case: Case) -> Way:
+    """Return a build on disk, and passes that read it."""
+    n, dtype = case.matrix.n, case.matrix.dtype
+    grid = Grid(n, side_of(n, ".npy"), dtype)
+    size = layout_of(Path("gram.npy"), grid, ".npy").bytes
+    passes = case.pass_range(case.rtol)
+    memory = max(case.vector_bytes(passes[1]), case.rows_bytes + _BUILD_BYTES)
+    # what fits in memory beside the run is read from there
+    cached = size <= case.free - memory
+    reading = case.rates.disk_cached if cached else case.rates.disk_read
+    reading = min(reading * 8.0 / dtype.itemsize, case.rates.memory)
+    rates = dataclasses.replace(case.rates, memory=reading)
+    built = case.costs(1, 0.0).entries + size / case.rates.disk_write
+    least, most = (case.costs(columns, 0.0, rates) for columns in case.columns)
+    seconds = built + least.passes(passes[0]), built + most.passes(passes[1])
+    return dataclasses.replace(_way("stored", passes, seconds, memory), disk_bytes=size)
+
+
+def _inverse(case: Case) -> Way:
+    """Return passes until their budget is spent, then products with the inverse."""
+    worth = case.option.costs.worth_passes()
+    passes = -(-worth // 2), worth
+    costs = case.costs(case.block, 0.0)
+    least, most = case.seconds(passes)
+    few, many = INVERSE_PRODUCTS
+    seconds = (
+        least + costs.factorisation + few * costs.solution,
+        most + costs.factorisation + many * costs.solution,
+    )
+    memory = _with_factor(case, passes[1])
+    way = _way("inverse", passes, seconds, memory)
+    if case.is_short_of_leave:
+        size = size_words(packed_bytes(case.matrix.n))
+        return dataclasses.replace(way, why_not=f"needs memory= of {size} at least")
+    return way
+
+
+def _with_factor(case: Case, passes: int) -> int:
+    """Return the bytes of a run that factorises in the place of what it keeps."""
+    factor = packed_bytes(case.matrix.n) + case.rows_bytes
+    return max(case.operator_bytes + case.vector_bytes(passes), factor + case.vector_bytes(passes))
+
+
+def _certified(case: Case) -> Way:
+    """Return passes to a narrower bracket, or the inverse, and two factorisations."""
+    worth = case.option.costs.worth_passes()
+    found = case.pass_range(0.4 * case.rtol)
+    passes = min(found[0], worth), min(found[1], worth)
+    least, most = case.seconds(passes)
+    costs = case.costs(case.block, 0.0)
+    if passes[1] < found[1]:
+        most += costs.factorisation + INVERSE_PRODUCTS[1] * costs.solution
+    proofs = 2.0 * costs.factorisation
+    return _way("certified", passes, (least + proofs, most + proofs), _with_factor(case, passes[1]))
+
+
+def _cluster(case: Case) -> Way:
+    """Return passes that workers like this machine share, the basis with the client."""
+    n, workers = case.matrix.n, case.workers
+    rows = 8 * n * case.matrix.d
+    passes = case.pass_range(case.rtol)
+    budget = case.free // 2 if case.matrix.memory is None else case.matrix.memory
+    kept = min(case.tile_bytes // workers, budget)
+    fraction = 1.0 - min(1.0, kept * workers / case.tile_bytes)
+    scattered = traffic_of_a_pass(n, case.matrix.d, workers, case.bandwidth).seconds / 2.0
+    ends, sent = [], 0
+    for count, columns in zip(passes, case.columns, strict=True):
+        costs = case.costs(columns, fraction)
+        traffic = traffic_of_a_pass(n, columns, workers, case.bandwidth)
+        at_client = costs.passes(count) - count * costs.product
+        shared = (costs.entries + count * costs.product) / workers
+        ends.append(scattered + shared + at_client + count * traffic.seconds)
+        sent = count * traffic.bytes + workers * rows
+    worker = case.rows_bytes + kept + 3 * 8 * n * case.columns[1]
+    memory = max(worker, case.vector_bytes(passes[1]) + rows)
+    way = _way("cluster", passes, (ends[0], ends[1]), memory)
+    return dataclasses.replace(way, network_bytes=sent)
+
+
+def _density(case: Case) -> Way:
+    """Return a spectral density, which keeps its whole basis."""
+    n, (block, most) = case.matrix.n, case.columns
+    whole = -(-n // block)
+    passes = (case.passes, case.passes) if case.passes else (PROBING_PASSES, MOST_PASSES)
+    passes = min(passes[0], whole), min(passes[1], whole)
+    basis = 8 * n * min(passes[1] * most, n)
+    memory = case.operator_bytes + basis + _BLOCKS * 8 * n * most
+    return _way("density", passes, case.seconds(passes), memory)
