@@ -21,6 +21,8 @@ from fastgram.devices.device import Device
 from fastgram.eigenvalues.methods import costs
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.exclusion import Missed, excludes
+from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.matrix.entries import Tiles
 from fastgram.matrix.products import TileProduct, plan
@@ -36,9 +38,9 @@ _ROUNDS = 3
 # The part of a product's time that its entries have at least, where it can hardly be told.
 _LEAST_PART = 0.02
 # Orders of a factorisation and of an eigenproblem; rows of vectors and passes with them.
-_FACTOR_ORDER, _EIGEN_ORDER = 2304, 1024
+_FACTOR_ORDER, _EIGEN_ORDER = 2304, 768
 _VECTOR_ROWS, _PASSES = 16384, 12
-_DISK_BYTES, _DISK_PIECE = 2**27, 2**23
+_DISK_BYTES, _DISK_PIECE = 2**26, 2**22
 
 
 def of_entries(
@@ -83,19 +85,28 @@ def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> 
     with device.context():
         diagonal = device.put(np.linspace(1.0, 2.0, _VECTOR_ROWS)[:, None])
 
-    def run_passes() -> None:
+    def run_passes() -> BlockLanczos:
         run = BlockLanczos(lambda V: diagonal * V, _VECTOR_ROWS, block, 0, None, device)
-        while run.passes < _PASSES and not run.exhausted:
+        for _ in range(_PASSES):
             run.advance()
-            run.ritz_values()
+        return run
 
     passes = _seconds(run_passes, device, clock, rounds=1)
+    run = run_passes()
+
+    def look() -> None:
+        ritz, quantile = run.ritz_values(), overlap_quantile(5e-4, block, _VECTOR_ROWS)
+        for theta, outward in ((ritz[0], -1.0), (ritz[-1], 1.0)):
+            excludes(run, float(theta), outward, 0.01, quantile, Missed(0.0))
+
+    looking = _seconds(look, device, clock)
     factor = _factorised(_FACTOR_ORDER)
     vectors = np.ones((_FACTOR_ORDER, block))
     solving = _seconds(lambda: factor.solve(vectors), device, clock)
     return {
         "orthogonal": costs.orthogonal_flops(_VECTOR_ROWS, block, _PASSES) / passes,
         "triangles": costs.tile_flops(_FACTOR_ORDER, block) / solving,
+        "looks": _PASSES / looking,
     }
 
 

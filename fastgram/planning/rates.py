@@ -18,7 +18,7 @@ __all__ = ["MeasuredRates", "rates_of"]
 
 # The rates that are measured, and kept, together.
 _OF_MACHINE = ("factorisation", "eigenvalues", "disk_write", "disk_read", "disk_cached")
-_OF_VECTORS = ("orthogonal", "triangles")
+_OF_VECTORS = ("orthogonal", "triangles", "looks")
 _OF_ENTRIES = ("entries", "tiles", "memory", "factors")
 
 
@@ -30,11 +30,14 @@ class MeasuredRates(Rates):
     ----------
     disk_write, disk_read, disk_cached : float
         Bytes a second: to the disk, from it, and from a file that the system has in memory.
+    looks : float
+        Blocks of a run that a look at its brackets goes through a second, at both ends.
     """
 
     disk_write: float
     disk_read: float
     disk_cached: float
+    looks: float
 
 
 def rates_of(

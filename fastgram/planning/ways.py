@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,12 @@ from fastgram.eigenvalues.methods.hybrid import FactorisationOption
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.planning.matrix import PlannedMatrix
-from fastgram.planning.passes import INVERSE_PRODUCTS, PROBING_PASSES, assumed_passes
+from fastgram.planning.passes import (
+    INVERSE_PRODUCTS,
+    PROBING_PASSES,
+    assumed_passes,
+    blocks_looked_through,
+)
 from fastgram.planning.rates import MeasuredRates
 from fastgram.planning.results import Way, WayName
 from fastgram.planning.traffic import traffic_of_a_pass
@@ -136,9 +141,24 @@ class Case:
 
     def seconds(self, passes: tuple[int, int]) -> Range:
         """Return the seconds of so many passes as the operator makes them."""
-        first = 0.0 if self.is_factored else self.costs(1, 0.0).entries
-        least, most = (self.operator_costs(columns) for columns in self.columns)
-        return first + least.passes(passes[0]), first + most.passes(passes[1])
+        first = 0.0 if self.is_factored else self.first_seconds(self.recomputed_fraction)
+        return self.run_seconds(passes, self.operator_costs, first)
+
+    def first_seconds(self, recomputed: float) -> float:
+        """Return what comes beside passes: entries to keep, close pairs, and sums of rows."""
+        seeks = float(not self.matrix.network.activation.smooth)
+        one = self.costs(1, 0.0)
+        return one.entries * (1.0 - recomputed + recomputed * seeks) + 2.0 * one.product
+
+    def run_seconds(
+        self, passes: tuple[int, int], costs_of: Callable[[int], Costs], first: float
+    ) -> Range:
+        """Return the seconds of so many passes with so many columns, and of their brackets."""
+        least, most = (
+            costs_of(columns).passes(count) + blocks_looked_through(count) / self.rates.looks
+            for count, columns in zip(passes, self.columns, strict=True)
+        )
+        return first + least, first + most
 
     @property
     def rows_bytes(self) -> int:
@@ -224,8 +244,7 @@ def _stored(case: Case) -> Way:
     reading = min(reading * 8.0 / dtype.itemsize, case.rates.memory)
     rates = dataclasses.replace(case.rates, memory=reading)
     built = case.costs(1, 0.0).entries + size / case.rates.disk_write
-    least, most = (case.costs(columns, 0.0, rates) for columns in case.columns)
-    seconds = built + least.passes(passes[0]), built + most.passes(passes[1])
+    seconds = case.run_seconds(passes, lambda columns: case.costs(columns, 0.0, rates), built)
     return dataclasses.replace(_way("stored", passes, seconds, memory), disk_bytes=size)
 
 

@@ -13,7 +13,7 @@ MACHINE = {
     "disk_read": 4e8,
     "disk_cached": 4e9,
 }
-VECTORS = {"orthogonal": 1e10, "triangles": 2e10}
+VECTORS = {"orthogonal": 1e10, "triangles": 2e10, "looks": 500.0}
 ENTRIES = {"entries": 6e10, "tiles": 3e10, "memory": 1e10, "factors": 2.5e10}
 
 

@@ -20,7 +20,15 @@ from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quanti
 from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 
-__all__ = ["StopReason", "brackets_now", "brackets_of", "missed_by", "reached_words", "run_lanczos"]
+__all__ = [
+    "StopReason",
+    "brackets_now",
+    "brackets_of",
+    "missed_by",
+    "next_look",
+    "reached_words",
+    "run_lanczos",
+]
 
 
 # Of the columns that the basis may have, the part that a restart keeps as Ritz vectors of each end:
@@ -122,7 +130,7 @@ class _Passes:
         done = self._done()
         if done is None and self._run.passes < self._next_look:
             return
-        self._next_look = self._run.passes + max(1, self._run.passes // 16)
+        self._next_look = next_look(self._run.passes)
         self._look()
         self.stop = done or self._found_enough() or self._ended_early()
 
@@ -245,6 +253,11 @@ class _Passes:
         if stop is StopReason.BASIS_FULL:
             return "the room for the basis, or the noise floor, is too tight for rtol"
         return f"stopped at max_passes = {self._request.max_passes}"
+
+
+def next_look(passes: int) -> int:
+    """Return the pass after which brackets are looked at again, after a look at this one."""
+    return passes + max(1, passes // 16)
 
 
 def reached_words(
