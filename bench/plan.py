@@ -91,7 +91,7 @@ def factor_ratio(case: Case, op: fg.GramOperator, clock: Clock) -> float:
     assert found is not None
     costs = case.costs(case.block, 0.0)
     planned = costs.factorisation + found.products * costs.solution
-    return planned / seconds
+    return float(planned / seconds)
 
 
 def figures_of(n: int, clock: Clock) -> list[Figure]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastgram.cli import options
 from fastgram.cli.report import FAILURES, Task, check_writable, operator_of, write_whole
 from fastgram.cli.text_table import house_table, text_console
+from fastgram.support.progress import late_stage
 from fastgram.support.validation import as_choice, as_dtype
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def plan(
         "bandwidth": bandwidth,
         "measure": measure,
     }
-    found = planning.plan(n, d, networks[0], **asked)
+    with late_stage(sys.stderr.isatty(), "rates of this machine"):
+        found = planning.plan(n, d, networks[0], **asked)
     if json_file is not None:
         _write_json(json_file, found.to_dict())
     if json_file != "-":
@@ -131,12 +133,15 @@ def _show(found: Plan) -> None:
     console = text_console()
     console.print(found.title)
     table = house_table()
-    for place, header in enumerate(HEADERS):
+    rows = [way.cells for way in found.ways]
+    told = [place for place in range(len(HEADERS)) if any(row[place] for row in rows)]
+    for place in told:
         numbers = 0 < place < len(HEADERS) - 1
-        table.add_column(header, justify="right" if numbers else "left", no_wrap=numbers)
-    for way in found.ways:
-        name, *cells = way.cells
-        table.add_row(name + (" (auto)" if way.name == found.auto else ""), *cells)
+        justify: Literal["left", "right"] = "right" if numbers else "left"
+        table.add_column(HEADERS[place], justify=justify, no_wrap=numbers)
+    for way, row in zip(found.ways, rows, strict=True):
+        mark = " (auto)" if way.name == found.auto else ""
+        table.add_row(row[0] + mark, *(row[place] for place in told[1:]))
     console.print(table)
     for note in found.notes:
         console.print(note)

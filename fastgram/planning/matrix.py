@@ -19,7 +19,7 @@ from fastgram.support.memory import require_memory
 __all__ = ["PlannedMatrix"]
 
 # Operations of a sample's entries, and its rows at most: a few tenths of a second.
-_WORK, _MOST_ROWS = 2e10, 4608
+_WORK, _MOST_ROWS = 6e9, 4608
 # Rows that entries are asked about before a sample is made.
 _FEW_ROWS = 64
 

@@ -177,9 +177,10 @@ def _seconds(
 ) -> float:
     """Return the median time of a few runs, after one that compiles."""
     times = []
-    for _ in range(rounds + 1):
-        start = clock()
-        run()
-        device.finish()
-        times.append(clock() - start)
+    with device.context():
+        for _ in range(rounds + 1):
+            start = clock()
+            run()
+            device.finish()
+            times.append(clock() - start)
     return max(median(times[1:]), 1e-9)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices
-from fastgram.eigenvalues.extreme import DENSE_LIMIT, default_block
+from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues.methods.auto import choose, is_worth_a_proof
 from fastgram.eigenvalues.methods.hybrid import factorisation_option
 from fastgram.matrix.operator import GramOperator
@@ -166,7 +166,7 @@ def _plan(
     bandwidth: float,
     measure: bool,
 ) -> Plan:
-    block = min(block or default_block(matrix.n), matrix.n)
+    block = min(block or extreme.default_block(matrix.n), matrix.n)
     rates, day, remarks = rates_of(matrix, block, measure)
     disk = shutil.disk_usage(Path.cwd()).free
     option = factorisation_option(matrix, block, free)
@@ -200,9 +200,9 @@ def _plan(
 
 def _auto(case: Case) -> tuple[WayName, str, tuple[float, float]]:
     """Return what `auto` does, by its own function, why, and the hours of all of it."""
-    option = choose(case.matrix, case.block, DENSE_LIMIT, case.free)
+    option = choose(case.matrix, case.block, extreme.DENSE_LIMIT, case.free)
     if option is None:
-        return "dense", f"n ≤ {DENSE_LIMIT}", (0.0, 0.0)
+        return "dense", f"n ≤ {extreme.DENSE_LIMIT}", (0.0, 0.0)
     passes = case.pass_range(case.rtol)
     least, most = case.seconds(passes)
     if not option.is_open:

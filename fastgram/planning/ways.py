@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from fastgram.density.spectral_density import MOST_PASSES
+from fastgram.devices.cpu import CPU
 from fastgram.eigenvalues.extreme import BASIS_BYTES
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.hybrid import FactorisationOption
+from fastgram.kernels.cpu import llvm_vectors
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.planning.matrix import PlannedMatrix
@@ -27,6 +29,7 @@ from fastgram.planning.traffic import traffic_of_a_pass
 from fastgram.storage.formats.grid import Grid, side_of
 from fastgram.storage.formats.layout import layout_of
 from fastgram.support.memory import size_words
+from fastgram.support.threads import thread_count
 
 __all__ = ["Case", "ways_of"]
 
@@ -34,8 +37,10 @@ Range = tuple[float, float]
 
 # Blocks of vectors that a run works on at a time, beside its basis.
 _BLOCKS = 7
-# Copies of the rows that an operator has, and squares of n that LAPACK's eigh has of a matrix.
-_COPIES, _SQUARES = 3, 3
+# Squares of n that LAPACK's eigh has of a matrix, and the matrix.
+_SQUARES = 3
+# Bytes that a thread works on: of tiles, and of neurons in a product by factors.
+_SCRATCH_BYTES, _NEURON_BYTES = 4 * 10**6, 2**27
 # Bytes that a build on disk has for blocks.
 _BUILD_BYTES = 2 * 10**8
 
@@ -55,7 +60,7 @@ class Case:
     passes : int or None
         None assumes them.
     free, disk : int
-        Bytes of memory and of disk.
+        Bytes of memory, beside rows that are there, and of disk.
     workers : int
     bandwidth : float
         Gbit/s.
@@ -107,7 +112,8 @@ class Case:
     def kept(self) -> int:
         """Bytes of the entries that an operator keeps with `memory` as it is."""
         memory = self.matrix.memory
-        return min(self.tile_bytes, self.free // 2 if memory is None else memory)
+        there = self.device_free or max(self.total - self.rows_bytes, 0)
+        return min(self.tile_bytes, there // 2 if memory is None else memory)
 
     @property
     def recomputed_fraction(self) -> float:
@@ -162,10 +168,22 @@ class Case:
 
     @property
     def rows_bytes(self) -> int:
-        """Bytes of the rows, and of what tiles are made of."""
-        matrix = self.matrix
-        features = 0 if self.is_factored else matrix.entries.tile_feature_bytes(matrix.n)
-        return _COPIES * 8 * matrix.n * matrix.d + features
+        """Bytes of the rows: as given, of norm 1, and as loops of our own multiply them."""
+        copies = 2 if llvm_vectors.has_avx512() else 1
+        one = self.matrix.n * self.matrix.d
+        return one * (8 + copies * self.matrix.dtype.itemsize)
+
+    @property
+    def total(self) -> int:
+        """Bytes of memory for the rows and all else."""
+        rows = 0 if self.matrix.rows is None else self.rows_bytes
+        return self.free + self.device_free + rows
+
+    @property
+    def device_free(self) -> int:
+        """Bytes of a GPU's memory, in which entries are kept; 0 where it is the CPU's."""
+        device = self.matrix.device
+        return 0 if device is CPU else device.free_memory()
 
     def vector_bytes(self, passes: int) -> int:
         """Bytes of a run: its basis, which restarts beyond a size, and a few blocks."""
@@ -180,9 +198,19 @@ class Case:
         return packed_bytes(self.matrix.n) > (FACTOR_BYTES if memory is None else memory)
 
     @property
+    def made_of_bytes(self) -> int:
+        """Bytes of the rows, of what products are made of, and of the threads' scratch."""
+        matrix = self.matrix
+        features = matrix.entries.tile_feature_bytes(matrix.n)
+        if not self.is_factored:
+            return self.rows_bytes + features + _SCRATCH_BYTES * thread_count()
+        deeper = features if matrix.network.depth > 1 else 0
+        return self.rows_bytes + deeper + _NEURON_BYTES * thread_count()
+
+    @property
     def operator_bytes(self) -> int:
-        """Bytes of the rows and of what is kept."""
-        return self.rows_bytes + (0 if self.is_factored else self.kept)
+        """Bytes of these, and of the entries that are kept."""
+        return self.made_of_bytes + (0 if self.is_factored else self.kept)
 
 
 def ways_of(case: Case) -> tuple[Way, ...]:
@@ -199,7 +227,7 @@ def _held_against(way: Way, case: Case) -> Way:
     """Say what does not fit."""
     reasons = [way.why_not]
     for size, free, of in (
-        (way.memory_bytes, case.free, "memory"),
+        (way.memory_bytes, case.total, "memory"),
         (way.disk_bytes, case.disk, "disk"),
     ):
         if size > free:
@@ -214,21 +242,23 @@ def _way(name: WayName, passes: tuple[int, int], seconds: Range, memory: int) ->
 
 def _dense(case: Case) -> Way:
     seconds = case.costs(case.block, 0.0).dense
-    memory = case.rows_bytes + _SQUARES * 8 * case.matrix.n**2
+    memory = case.made_of_bytes + _SQUARES * 8 * case.matrix.n**2
     return _way("dense", (0, 0), (seconds, seconds), memory)
 
 
 def _by_passes(case: Case) -> Iterator[Way]:
     """Yield passes as the operator makes them, and with all entries kept and none."""
     passes = case.pass_range(case.rtol)
-    vectors = case.vector_bytes(passes[1])
-    if case.is_factored:
-        yield _way("factored", passes, case.seconds(passes), case.operator_bytes + vectors)
-        return
-    kept = {"kept": case.tile_bytes, case.passes_name: case.kept, "recomputed": 0}
-    for name, size in kept.items():
-        one = dataclasses.replace(case, matrix=dataclasses.replace(case.matrix, memory=size))
-        yield _way(name, passes, one.seconds(passes), one.operator_bytes + vectors)
+    everything, nothing = (
+        dataclasses.replace(case, matrix=dataclasses.replace(case.matrix, memory=size))
+        for size in (case.tile_bytes, 0)
+    )
+    seen = set()
+    for one in (everything, case, nothing):
+        if one.passes_name not in seen:
+            memory = one.operator_bytes + one.vector_bytes(passes[1])
+            yield _way(one.passes_name, passes, one.seconds(passes), memory)
+        seen.add(one.passes_name)
 
 
 def _stored(case: Case) -> Way:
@@ -239,7 +269,7 @@ def _stored(case: Case) -> Way:
     passes = case.pass_range(case.rtol)
     memory = max(case.vector_bytes(passes[1]), case.rows_bytes + _BUILD_BYTES)
     # what fits in memory beside the run is read from there
-    cached = size <= case.free - memory
+    cached = size <= case.total - memory
     reading = case.rates.disk_cached if cached else case.rates.disk_read
     reading = min(reading * 8.0 / dtype.itemsize, case.rates.memory)
     rates = dataclasses.replace(case.rates, memory=reading)
@@ -269,7 +299,7 @@ def _inverse(case: Case) -> Way:
 
 def _with_factor(case: Case, passes: int) -> int:
     """Return the bytes of a run that factorises in the place of what it keeps."""
-    factor = packed_bytes(case.matrix.n) + case.rows_bytes
+    factor = packed_bytes(case.matrix.n) + case.made_of_bytes
     return max(case.operator_bytes + case.vector_bytes(passes), factor + case.vector_bytes(passes))
 
 
@@ -291,7 +321,7 @@ def _cluster(case: Case) -> Way:
     n, workers = case.matrix.n, case.workers
     rows = 8 * n * case.matrix.d
     passes = case.pass_range(case.rtol)
-    budget = case.free // 2 if case.matrix.memory is None else case.matrix.memory
+    budget = case.kept if case.matrix.memory is None else case.matrix.memory
     kept = min(case.tile_bytes // workers, budget)
     fraction = 1.0 - min(1.0, kept * workers / case.tile_bytes)
     scattered = traffic_of_a_pass(n, case.matrix.d, workers, case.bandwidth).seconds / 2.0
