@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastgram.cli import options
-from fastgram.cli.report import FAILURES, Task, check_writable, operator_of, write_whole
+from fastgram.cli.data_files.reading import ENDINGS
+from fastgram.cli.report import (
+    FAILURES,
+    Task,
+    check_writable,
+    json_text,
+    operator_of,
+    write_whole,
+)
 from fastgram.cli.text_table import house_table, text_console
 from fastgram.support.progress import late_stage
 from fastgram.support.validation import as_choice, as_dtype
@@ -75,8 +83,7 @@ def plan(
         readout=readout,
         seed=network_seed,
     )
-    if json_file not in (None, "-"):
-        check_writable(str(json_file))
+    _check_json(json_file)
     asked: dict[str, Any] = {
         "kind": as_choice("kind", kind, KINDS),
         "device": device if device == "gpu" else options.device_of(device),
@@ -92,7 +99,7 @@ def plan(
     with late_stage(sys.stderr.isatty(), "rates of this machine"):
         found = planning.plan(n, d, networks[0], **asked)
     if json_file is not None:
-        _write_json(json_file, found.to_dict())
+        _write_json(json_file, [found])
     if json_file != "-":
         _show(found)
     return 0
@@ -111,15 +118,24 @@ def dry_run(task: Task, networks: Sequence[Network], json_file: str | None) -> i
         except FAILURES as error:
             raise task.worded(error) from None
     if json_file is not None:
-        _write_json(json_file, [one.to_dict() for one in found])
+        _write_json(json_file, found)
     if json_file != "-":
         for one in found:
             _show(one)
     return 0
 
 
-def _write_json(name: str, content: object) -> None:
-    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def _check_json(name: str | None) -> None:
+    """Refuse a file that could not be written at the end, or is one of data."""
+    if name is None or name == "-":
+        return
+    if Path(name).suffix.lower() in ENDINGS:
+        raise ValueError(f"{name}: that ending is for data, not for JSON")
+    check_writable(name)
+
+
+def _write_json(name: str, plans: Sequence[Plan]) -> None:
+    text = json_text([one.to_dict() for one in plans])
     if name == "-":
         print(text, end="")
     else:
