@@ -61,8 +61,9 @@ def plan(
     dtype : {"float64", "float32"}
         Of the entries.
     memory : int, optional
-        Bytes of entries to keep, as `memory=` of `GramOperator`; so much is then taken to be free.
-        None takes what is free here, and half of it for entries.
+        Bytes of entries to keep, as `memory=` of `GramOperator`. None takes half of what is free
+        here; where twice as much as is given is not free here, the plan is for a machine where it
+        is.
     block : int, optional
         Vectors multiplied at a time; None takes 16, or 32 from n = 32768.
     rtol : float
@@ -115,7 +116,7 @@ def plan(
     net, kind, dtype = as_network(network), as_choice("kind", kind, KINDS), as_dtype(dtype)
     devices = _devices(device)
     matrix = PlannedMatrix.of_size(n, d, net, kind, devices, dtype, memory)
-    return _plan(matrix, max(free_memory(), memory or 0), **checked)
+    return _plan(matrix, max(free_memory(), 2 * (memory or 0)), **checked)
 
 
 @within_threads()

@@ -95,6 +95,18 @@ def test_factors_where_the_operator_takes_them(width, measured, monkeypatch):
         assert first == plan.auto
 
 
+def test_memory_that_is_not_here(measured, monkeypatch):
+    monkeypatch.setattr(planning, "free_memory", lambda: 10**9)
+    plan = fg.plan(100_000, 20, "tanh", memory=10**11)
+    assert plan.free_memory_bytes == 2 * 10**11
+    assert (plan.auto, way_of(plan, "kept").why_not) == ("kept", "")
+    assert "from pass" in plan.why  # 4n² bytes may be factorised there
+    here = fg.plan(100_000, 20, "tanh", memory=10**8)
+    assert here.free_memory_bytes == 10**9
+    assert here.auto == "partly kept"
+    assert "needs memory= of 40 GB at least" in way_of(here, "inverse").why_not
+
+
 def test_short_memory_is_said_in_the_words_of_auto(measured, monkeypatch):
     monkeypatch.setattr(extreme, "DENSE_LIMIT", 64)
     for module in (hybrid, planning):
