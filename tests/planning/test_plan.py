@@ -104,7 +104,7 @@ def test_memory_that_is_not_here(measured, monkeypatch):
     here = fg.plan(100_000, 20, "tanh", memory=10**8)
     assert here.free_memory_bytes == 10**9
     assert here.auto == "partly kept"
-    assert "needs memory= of 40 GB at least" in way_of(here, "inverse").why_not
+    assert "needs memory= of 40.2 GB at least" in way_of(here, "inverse").why_not
 
 
 def test_short_memory_is_said_in_the_words_of_auto(measured, monkeypatch):
