@@ -41,6 +41,8 @@ _LEAST_PART = 0.02
 # and passes with them.
 _FACTOR_ORDER, _EIGEN_ORDER = 4608, 768
 _VECTOR_ROWS, _PASSES = 16384, 12
+# Columns of all blocks of such a run, at most, unless it is two passes.
+_COLUMNS = 400
 _DISK_BYTES, _DISK_PIECE = 2**26, 2**22
 
 
@@ -86,9 +88,11 @@ def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> 
     with device.context():
         diagonal = device.put(np.linspace(1.0, 2.0, _VECTOR_ROWS)[:, None])
 
+    count = max(2, min(_PASSES, _COLUMNS // block))
+
     def run_passes() -> BlockLanczos:
         run = BlockLanczos(lambda V: diagonal * V, _VECTOR_ROWS, block, 0, None, device)
-        for _ in range(_PASSES):
+        for _ in range(count):
             run.advance()
         return run
 
@@ -105,9 +109,9 @@ def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> 
     vectors = np.ones((_FACTOR_ORDER, block))
     solving = _seconds(lambda: factor.solve(vectors), device, clock)
     return {
-        "orthogonal": costs.orthogonal_flops(_VECTOR_ROWS, block, _PASSES) / passes,
+        "orthogonal": costs.orthogonal_flops(_VECTOR_ROWS, block, count) / passes,
         "triangles": costs.tile_flops(_FACTOR_ORDER, block) / solving,
-        "looks": _PASSES / looking,
+        "looks": count / looking,
     }
 
 

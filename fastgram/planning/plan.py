@@ -19,7 +19,7 @@ from fastgram.network.network import KINDS, Network, as_network
 from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.passes import INVERSE_PRODUCTS
 from fastgram.planning.rates import rates_of
-from fastgram.planning.results import Plan, WayName
+from fastgram.planning.results import Plan, WayName, range_words
 from fastgram.planning.ways import Case, ways_of
 from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.memory import free_memory, size_words
@@ -227,8 +227,8 @@ def _assumptions(case: Case, day: str) -> tuple[str, ...]:
     lines = []
     if case.passes is None:
         lines.append(
-            f"passes are not known before: {least} to {most} are assumed to a bracket of"
-            f" {100.0 * case.rtol:g} %, by the kinks of the activation"
+            f"passes are not known before: {range_words(str(least), str(most))} are assumed to a"
+            f" bracket of {100.0 * case.rtol:g} %, by the kinks of the activation"
         )
     if case.columns[0] < case.columns[1]:
         lines.append(

@@ -16,6 +16,7 @@ from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["MeasuredRates", "rates_of"]
 
+_MOST_COLUMNS = 256
 # The rates that are measured, and kept, together.
 _OF_MACHINE = ("factorisation", "eigenvalues", "disk_write", "disk_read", "disk_cached")
 _OF_VECTORS = ("orthogonal", "triangles", "looks")
@@ -49,10 +50,11 @@ def rates_of(
     ----------
     matrix : PlannedMatrix
     block : int
+        Of 256 columns and more the rates are those of 256.
     anew : bool
         Whether to measure what is kept too.
     """
-    file = RateFile.read()
+    file, block = RateFile.read(), min(block, _MOST_COLUMNS)
     machine, device = _machine(), matrix.device
     where = f"{machine}; {device.label}"
     parts: list[tuple[str | None, tuple[str, ...], Callable[[], dict[str, float]]]] = [

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from fastgram.planning.rates import MeasuredRates
 from fastgram.support.memory import size_words
 
-__all__ = ["HEADERS", "Plan", "Way", "WayName", "duration_words"]
+__all__ = ["HEADERS", "Plan", "Way", "WayName", "duration_words", "range_words"]
 
 WayName = Literal[
     "dense",
@@ -65,7 +65,9 @@ class Way:
     @property
     def cells(self) -> tuple[str, ...]:
         """The same in words, as `HEADERS` has them."""
-        passes = _range(str(self.least_passes), str(self.most_passes)) if self.most_passes else ""
+        passes = (
+            range_words(str(self.least_passes), str(self.most_passes)) if self.most_passes else ""
+        )
         sizes = [
             size_words(size) if size else ""
             for size in (self.memory_bytes, self.disk_bytes, self.network_bytes)
@@ -159,12 +161,13 @@ def duration_words(least: float, most: float) -> str:
     seconds = 3600.0 * most
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
     texts = [_two_digits(3600.0 * hours / size) for hours in (least, most)]
-    return f"{_range(*texts)} {unit}"
+    return f"{range_words(*texts)} {unit}"
 
 
 def _two_digits(number: float) -> str:
     return f"{number:.0f}" if number >= 10.0 else f"{number:.2g}"
 
 
-def _range(least: str, most: str) -> str:
+def range_words(least: str, most: str) -> str:
+    """Return the words of a range, or of one number where its ends are the same."""
     return least if least == most else f"{least} to {most}"

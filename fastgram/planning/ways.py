@@ -12,7 +12,7 @@ from fastgram.density.spectral_density import MOST_PASSES
 from fastgram.devices.cpu import CPU
 from fastgram.eigenvalues.extreme import BASIS_BYTES
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
-from fastgram.eigenvalues.methods.hybrid import FactorisationOption
+from fastgram.eigenvalues.methods.hybrid import FactorisationOption, factorisation_option
 from fastgram.kernels.cpu import llvm_vectors
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.matrix.tile_cache import bytes_of_all
@@ -192,10 +192,14 @@ class Case:
         return basis + _BLOCKS * 8 * n * columns
 
     @property
-    def is_short_of_leave(self) -> bool:
-        """Whether `auto` thinks of no factorisation because of `memory`, or for want of one."""
+    def may_factorise(self) -> bool:
+        """Whether `memory`, or what is taken in its place, allows `auto` a factorisation."""
         memory = self.matrix.memory
-        return packed_bytes(self.matrix.n) > (FACTOR_BYTES if memory is None else memory)
+        return packed_bytes(self.matrix.n) <= (FACTOR_BYTES if memory is None else memory)
+
+    def with_memory(self, memory: int) -> Case:
+        """Return the same with so many bytes for entries."""
+        return dataclasses.replace(self, matrix=dataclasses.replace(self.matrix, memory=memory))
 
     @property
     def made_of_bytes(self) -> int:
@@ -249,12 +253,8 @@ def _dense(case: Case) -> Way:
 def _by_passes(case: Case) -> Iterator[Way]:
     """Yield passes as the operator makes them, and with all entries kept and none."""
     passes = case.pass_range(case.rtol)
-    everything, nothing = (
-        dataclasses.replace(case, matrix=dataclasses.replace(case.matrix, memory=size))
-        for size in (case.tile_bytes, 0)
-    )
     seen = set()
-    for one in (everything, case, nothing):
+    for one in (case.with_memory(case.tile_bytes), case, case.with_memory(0)):
         if one.passes_name not in seen:
             memory = one.operator_bytes + one.vector_bytes(passes[1])
             yield _way(one.passes_name, passes, one.seconds(passes), memory)
@@ -280,21 +280,21 @@ def _stored(case: Case) -> Way:
 
 def _inverse(case: Case) -> Way:
     """Return passes until their budget is spent, then products with the inverse."""
-    worth = case.option.costs.worth_passes()
+    size = packed_bytes(case.matrix.n)
+    one = case if case.may_factorise else case.with_memory(size)
+    worth = factorisation_option(one.matrix, one.block, one.free).costs.worth_passes()
     passes = -(-worth // 2), worth
-    costs = case.costs(case.block, 0.0)
-    least, most = case.seconds(passes)
+    costs = one.costs(one.block, 0.0)
+    least, most = one.seconds(passes)
     few, many = INVERSE_PRODUCTS
     seconds = (
         least + costs.factorisation + few * costs.solution,
         most + costs.factorisation + many * costs.solution,
     )
-    memory = _with_factor(case, passes[1])
-    way = _way("inverse", passes, seconds, memory)
-    if case.is_short_of_leave:
-        size = size_words(packed_bytes(case.matrix.n))
-        return dataclasses.replace(way, why_not=f"needs memory= of {size} at least")
-    return way
+    way = _way("inverse", passes, seconds, _with_factor(one, passes[1]))
+    if one is case:
+        return way
+    return dataclasses.replace(way, why_not=f"needs memory= of {size_words(size)} at least")
 
 
 def _with_factor(case: Case, passes: int) -> int:
