@@ -2,8 +2,8 @@
 
     python -m bench.plan [--quick] [--threads 1]
 
-Rates are measured as `fastgram.plan` does, then the runs are made and held against them, with the
-passes that they took. On one thread, unless told otherwise, and by the time that the processor gave
+Rates are measured as `fastgram.plan` does, before each run and after it, and the run is held against
+what a plan says at either, with the passes that it took. On one thread, unless told otherwise, and by the time that the processor gave
 to the process, so that what else runs on the machine counts little; on several the clock's. Some
 ten minutes; `--quick` takes the smallest size alone. The exit code is 1 if a ratio is beyond
 {LIMIT}.
@@ -22,17 +22,22 @@ import fastgram as fg
 from bench import results
 from bench.results import Figure
 from fastgram.devices.cpu import CPU
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.extreme import default_block
 from fastgram.eigenvalues.methods import inverse
 from fastgram.eigenvalues.methods.hybrid import factorisation_option
+from fastgram.eigenvalues.request import Request
 from fastgram.planning import measurements
 from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.rates import MeasuredRates
+from fastgram.planning.results import WayName
 from fastgram.planning.ways import Case, ways_of
 from fastgram.support.memory import free_memory
 from fastgram.support.threads import within_threads
 
 Clock = Callable[[], float]
+# The seconds of a run, and what a plan says that it takes.
+Run = tuple[float, Callable[[Case], float]]
 
 LIMIT = 1.5
 SIZES = (3072, 6144, 12288)
@@ -65,49 +70,60 @@ def timed(run: Callable[[], Any], clock: Clock) -> tuple[Any, float]:
     return found, clock() - start
 
 
-def passes_ratio(case: Case, op: fg.GramOperator, name: str, clock: Clock) -> float:
-    """Return the planned seconds of passes over the seconds of a run of as many."""
+def run_passes(op: fg.GramOperator, name: WayName, clock: Clock) -> Run:
+    """Run passes until brackets are narrow, and return what a plan says of as many."""
     answer, seconds = timed(lambda: fg.extreme_eigenvalues(op, method="lanczos", rtol=RTOL), clock)
     assert answer.converged, answer
-    told = dataclasses.replace(case, passes=answer.passes)
-    [way] = [way for way in ways_of(told) if way.name == name]
-    return 3600.0 * way.least_hours / seconds
+
+    def planned(case: Case) -> float:
+        told = dataclasses.replace(case, passes=answer.passes)
+        return next(3600.0 * way.least_hours for way in ways_of(told) if way.name == name)
+
+    return seconds, planned
 
 
-def dense_ratio(case: Case, op: fg.GramOperator, clock: Clock) -> float:
-    """Return the same of the dense method."""
-    _, seconds = timed(lambda: fg.extreme_eigenvalues(op, method="dense"), clock)
-    return float(case.costs(case.block, 0.0).dense / seconds)
+def run_dense(op: fg.GramOperator, clock: Clock) -> Run:
+    """Run the dense method."""
+    answer, seconds = timed(lambda: fg.extreme_eigenvalues(op, method="dense"), clock)
+    assert answer.smallest.guarantee == "certified", answer
+    return seconds, lambda case: case.costs(case.block, 0.0).dense
 
 
-def factor_ratio(case: Case, op: fg.GramOperator, clock: Clock) -> float:
-    """Return the same of the phase with the inverse: a factorisation and products with it."""
-    from fastgram.eigenvalues.adapters import as_problem
-    from fastgram.eigenvalues.request import Request
-
+def run_factor(op: fg.GramOperator, clock: Clock) -> Run:
+    """Run the phase with the inverse: a factorisation, and products with it."""
     problem = as_problem(op)
-    request = Request(RTOL, 5e-4, case.block, 1, False, None, 0, None, False, 0)
+    block = default_block(problem.n)
+    request = Request(RTOL, 5e-4, block, 1, False, None, 0, None, False, 0)
     found, seconds = timed(lambda: inverse.run_inverse(problem, request, 0.0), clock)
     assert found is not None
-    costs = case.costs(case.block, 0.0)
-    planned = costs.factorisation + found.products * costs.solution
-    return float(planned / seconds)
+
+    def planned(case: Case) -> float:
+        costs = case.costs(case.block, 0.0)
+        return costs.factorisation + found.products * costs.solution
+
+    return seconds, planned
 
 
 def figures_of(n: int, clock: Clock) -> list[Figure]:
-    """Measure rates, run each way, and return planned over measured."""
+    """Run each way between two measurements of rates, and return planned over measured."""
     recomputed, kept = operator(n, 0), operator(n, 8 * n * n)
-    case = case_of(recomputed, clock)
-    ratios = {} if n > SIZES[0] else {"dense": dense_ratio(case, kept, clock)}
-    ratios |= {
-        "recomputed": passes_ratio(case, recomputed, "recomputed", clock),
-        "kept": passes_ratio(case, kept, "kept", clock),
-        "inverse": factor_ratio(case, kept, clock),
+    runs: dict[str, Callable[[], Run]] = {
+        "recomputed": lambda: run_passes(recomputed, "recomputed", clock),
+        "kept": lambda: run_passes(kept, "kept", clock),
+        "inverse": lambda: run_factor(kept, clock),
     }
-    name = f"plan n={n} d={D} {ACTIVATION}"
-    return [
-        Figure.of(name, f"planned / run, {way}", [ratio], "ratio") for way, ratio in ratios.items()
-    ]
+    if n == SIZES[0]:
+        runs["dense"] = lambda: run_dense(kept, clock)
+    found, before = [], case_of(recomputed, clock)
+    for way, run in runs.items():
+        seconds, planned = run()
+        after = case_of(recomputed, clock)
+        ratios = [planned(case) / seconds for case in (before, after)]
+        name = f"plan n={n} d={D} {ACTIVATION}"
+        found.append(Figure.of(name, f"planned / run, {way}", ratios, "ratio"))
+        print(f"{name}  {way:<12} {found[-1]}", flush=True)
+        before = after
+    return found
 
 
 @within_threads()
@@ -128,8 +144,6 @@ def main() -> int:
     fg.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter
     figures = measure(SIZES[:1] if options.quick else SIZES, clock)
-    for figure in figures:
-        print(f"{figure.case}  {figure.what:<28} {figure.value:.2f}")
     if not options.quick:
         print(results.save("plan", figures), file=sys.stderr)
     return int(any(not 1.0 / LIMIT <= figure.value <= LIMIT for figure in figures))
