@@ -2,11 +2,11 @@
 
     python -m bench.plan [--quick] [--threads 1]
 
-Rates are measured as `fastgram.plan` does, before each run and after it, and the run is held against
-what a plan says at either, with the passes that it took. On one thread, unless told otherwise, and by the time that the processor gave
-to the process, so that what else runs on the machine counts little; on several the clock's. Some
-ten minutes; `--quick` takes the smallest size alone. The exit code is 1 if a ratio is beyond
-{LIMIT}.
+Rates are measured as `fastgram.plan` does, before each run and after it, and the run is held
+against what a plan says at either, with the passes that it took. On one thread, unless told
+otherwise, and by the time that the processor gave to the process, so that what else runs on the
+machine counts little; on several the clock's. Some ten minutes; `--quick` takes the smallest size
+alone. The exit code is 1 if the middle of two ratios is beyond {LIMIT}.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def run_factor(op: fg.GramOperator, clock: Clock) -> Run:
 
     def planned(case: Case) -> float:
         costs = case.costs(case.block, 0.0)
-        return costs.factorisation + found.products * costs.solution
+        return float(costs.factorisation + found.products * costs.solution)
 
     return seconds, planned
 
