@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from fastgram.datasets.points import sphere
+from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.eigenvalues.methods import costs
 from fastgram.finite_width.entries import FiniteEntries
@@ -29,6 +31,8 @@ from fastgram.matrix.products import TileProduct, plan
 from fastgram.matrix.tile_cache import Cache, bytes_of_all
 from fastgram.matrix.views import Window
 from fastgram.planning.matrix import PlannedMatrix
+from fastgram.storage.store import store_gram
+from fastgram.storage.stored_gram import open_gram
 
 __all__ = ["of_entries", "of_machine", "of_vectors"]
 
@@ -43,6 +47,8 @@ _FACTOR_ORDER, _EIGEN_ORDER = 4608, 2048
 _VECTOR_ROWS, _PASSES = 16384, 12
 # Columns of all blocks of such a run, at most, unless it is two passes.
 _COLUMNS = 400
+# Order of a matrix on disk, of more blocks than one.
+_STORED_ORDER = 3456
 _DISK_BYTES, _DISK_PIECE = 2**26, 2**22
 
 
@@ -84,7 +90,7 @@ def _blocks(sample: Any) -> Any:
 
 
 def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> dict[str, float]:
-    """Return the rates of a Lanczos run's own work with vectors, and of solving by a triangle."""
+    """Return the rates of a Lanczos run's own work, of triangles, and of products with a file."""
     with device.context():
         diagonal = device.put(np.linspace(1.0, 2.0, _VECTOR_ROWS)[:, None])
 
@@ -112,6 +118,7 @@ def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> 
         "orthogonal": costs.orthogonal_flops(_VECTOR_ROWS, block, count) / passes,
         "triangles": costs.tile_flops(_FACTOR_ORDER, block) / solving,
         "looks": count / looking,
+        "stored": _of_stored(block, clock),
     }
 
 
@@ -160,15 +167,24 @@ def _of_disk(folder: Path | None) -> dict[str, float]:
         writing = time.perf_counter() - start
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        times = []
-        for _ in range(2):  # from the disk, then from memory
-            file.seek(0)
-            start = time.perf_counter()
-            while file.read(_DISK_PIECE):
-                pass
-            times.append(time.perf_counter() - start)
-    rates = [_DISK_BYTES / seconds for seconds in (writing, *times)]
-    return dict(zip(("disk_write", "disk_read", "disk_cached"), rates, strict=True))
+        file.seek(0)
+        start = time.perf_counter()
+        while file.read(_DISK_PIECE):
+            pass
+        reading = time.perf_counter() - start
+    return {"disk_write": _DISK_BYTES / writing, "disk_read": _DISK_BYTES / reading}
+
+
+def _of_stored(block: int, clock: Clock) -> float:
+    """Return the operations a second of products with a file that the system has in memory."""
+    rows = sphere(_STORED_ORDER, 2, 0)
+    vectors = np.ones((_STORED_ORDER, block))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gram.npy"
+        store_gram(path, rows, "relu")
+        stored = open_gram(path)
+        seconds = _seconds(lambda: stored @ vectors, CPU, clock)
+    return costs.tile_flops(_STORED_ORDER, block) / seconds
 
 
 def _seconds(

@@ -18,8 +18,8 @@ __all__ = ["MeasuredRates", "rates_of"]
 
 _MOST_COLUMNS = 256
 # The rates that are measured, and kept, together.
-_OF_MACHINE = ("factorisation", "eigenvalues", "disk_write", "disk_read", "disk_cached")
-_OF_VECTORS = ("orthogonal", "triangles", "looks")
+_OF_MACHINE = ("factorisation", "eigenvalues", "disk_write", "disk_read")
+_OF_VECTORS = ("orthogonal", "triangles", "looks", "stored")
 _OF_ENTRIES = ("entries", "tiles", "memory", "factors")
 
 
@@ -29,15 +29,17 @@ class MeasuredRates(Rates):
 
     Attributes
     ----------
-    disk_write, disk_read, disk_cached : float
-        Bytes a second: to the disk, from it, and from a file that the system has in memory.
+    disk_write, disk_read : float
+        Bytes a second, to the disk and from it.
+    stored : float
+        Operations of products with a file that the system has in memory.
     looks : float
         Blocks of a run that a look at its brackets goes through a second, at both ends.
     """
 
     disk_write: float
     disk_read: float
-    disk_cached: float
+    stored: float
     looks: float
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -270,9 +271,8 @@ def _stored(case: Case) -> Way:
     memory = max(case.vector_bytes(passes[1]), case.rows_bytes + _BUILD_BYTES)
     # what fits in memory beside the run is read from there
     cached = size <= case.total - memory
-    reading = case.rates.disk_cached if cached else case.rates.disk_read
-    reading = min(reading * 8.0 / dtype.itemsize, case.rates.memory)
-    rates = dataclasses.replace(case.rates, memory=reading)
+    reading = math.inf if cached else case.rates.disk_read * 8.0 / dtype.itemsize
+    rates = dataclasses.replace(case.rates, memory=reading, tiles=case.rates.stored)
     built = case.costs(1, 0.0).entries + size / case.rates.disk_write
     seconds = case.run_seconds(passes, lambda columns: case.costs(columns, 0.0, rates), built)
     return dataclasses.replace(_way("stored", passes, seconds, memory), disk_bytes=size)

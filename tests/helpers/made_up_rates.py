@@ -11,9 +11,8 @@ MACHINE = {
     "eigenvalues": 1e10,
     "disk_write": 2e8,
     "disk_read": 4e8,
-    "disk_cached": 4e9,
 }
-VECTORS = {"orthogonal": 1e10, "triangles": 2e10, "looks": 500.0}
+VECTORS = {"orthogonal": 1e10, "triangles": 2e10, "looks": 500.0, "stored": 1.5e10}
 ENTRIES = {"entries": 6e10, "tiles": 3e10, "memory": 1e10, "factors": 2.5e10}
 
 

@@ -143,9 +143,11 @@ def test_hours_are_operations_over_rates(measured, monkeypatch):
         way = way_of(plan, name)
         assert 3600 * way.least_hours == pytest.approx(seconds, rel=1e-9), name
         assert way.most_hours == way.least_hours  # no close pairs join under a smooth activation
-    for changes, rate in (({"memory": 40 * GIB}, "disk_cached"), ({"memory": 0}, "disk_read")):
+    for changes, is_cached in (({"memory": 40 * GIB}, True), ({"memory": 0}, False)):
         monkeypatch.setattr(planning, "free_memory", lambda: 8 * 10**9)  # less than the file
-        reading = max(4 * n * n / MACHINE[rate], 2 * n * n * b / ENTRIES["tiles"])
+        reading = 2 * n * n * b / VECTORS["stored"]
+        if not is_cached:
+            reading = max(4 * n * n / MACHINE["disk_read"], reading)
         stored = entries + 8 * n * n / MACHINE["disk_write"] + p * reading + orthogonal + looks
         found = way_of(fg.plan(n, d, "tanh", passes=p, **changes), "stored")
         assert 3600 * found.least_hours == pytest.approx(stored, rel=1e-6)  # beside a header
@@ -324,6 +326,7 @@ def small_samples(monkeypatch, cache):
         ("_EIGEN_ORDER", 60),
         ("_VECTOR_ROWS", 500),
         ("_PASSES", 3),
+        ("_STORED_ORDER", 50),
         ("_DISK_BYTES", 2**16),
         ("_DISK_PIECE", 2**14),
     ):
