@@ -240,9 +240,10 @@ def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
         raise ValueError("--dry-run plans no --exact: ball arithmetic takes minutes up to n = 1000")
     if density:
         raise ValueError("--dry-run has a line on the density: leave --density out")
-    options.reject_options(
-        context, ("method", "confidence", "seed", "csv_file", "plot_file"), "to --dry-run"
-    )
+    for option, name in (("--csv", "csv_file"), ("--plot", "plot_file")):
+        if context.params[name] is not None:
+            raise ValueError(f"{option} does not apply to --dry-run")
+    options.reject_options(context, ("method", "confidence", "seed", "checkpoint"), "to --dry-run")
 
 
 def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:

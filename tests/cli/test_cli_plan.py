@@ -161,8 +161,10 @@ def test_a_dry_run_says_what_a_run_does(run, rows, measured, monkeypatch):
         (["--exact"], "--dry-run plans no --exact"),
         (["--density"], "leave --density out"),
         (["--method", "dense"], "--method does not apply to --dry-run"),
-        (["--csv", "out.csv", "--seed", "1"], "--seed and --csv"),
-        (["--plot", "out.png"], "to --dry-run"),
+        (["--seed", "1", "--confidence", "0.9"], "--confidence and --seed do not apply"),
+        (["--checkpoint", "run"], "--checkpoint does not apply to --dry-run"),
+        (["--csv", "out.csv"], "--csv does not apply to --dry-run"),
+        (["--plot", "out.png"], "--plot does not apply to --dry-run"),
         (["--block", "0"], "block must be at least 1"),
     ],
 )
