@@ -227,7 +227,9 @@ def _result(
     ]
     (low, middle, high), (flow_low, flow_middle, flow_high) = losses
     parts = [f"{curve.run.passes} passes from y, after {before} for the extreme eigenvalues"]
-    converged = bool(np.all(high - low <= rtol * middle + np.finfo(np.float64).tiny))
+    known = np.isfinite(high)
+    apart = np.subtract(high, low, out=np.full_like(high, np.inf), where=known)
+    converged = bool(np.all(apart <= rtol * middle + np.finfo(np.float64).tiny) and np.all(known))
     if curve.eta * curve.largest.upper > 1.0:
         parts.append(
             f"the step size is {curve.eta * curve.largest.upper:.3g}/λ_max: beyond 1/λ_max the"
