@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shlex
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
