@@ -94,9 +94,9 @@ class TrainingCurve(ComparedByParts):
     ----------
     steps : array of int64
         That were asked for, of any shape.
-    lower, upper, estimates : arrays of that shape
+    lower, upper, estimate : arrays of that shape
         Of the loss ½‖(I − ηA)ᵗy‖² after so many steps, in the units of y squared.
-    flow_lower, flow_upper, flow_estimates : arrays of that shape
+    flow_lower, flow_upper, flow_estimate : arrays of that shape
         The same of gradient flow at the time ηt: ½‖exp(−ηtA)y‖².
     step_size : float
         η, in units of one over the matrix's.
@@ -117,10 +117,10 @@ class TrainingCurve(ComparedByParts):
     steps: npt.NDArray[np.int64]
     lower: Array
     upper: Array
-    estimates: Array
+    estimate: Array
     flow_lower: Array
     flow_upper: Array
-    flow_estimates: Array
+    flow_estimate: Array
     step_size: float
     smallest: Bracket
     largest: Bracket
@@ -226,7 +226,7 @@ class TrainingCurve(ComparedByParts):
         return bracket_table("Training curve", rows, self.message)
 
     def _each(self) -> list[Bracket]:
-        ends = zip(self.lower.flat, self.upper.flat, self.estimates.flat, strict=True)
+        ends = zip(self.lower.flat, self.upper.flat, self.estimate.flat, strict=True)
         return [bracket_around(low, high, middle, self.guarantee) for low, high, middle in ends]
 
     def __str__(self) -> str:

@@ -98,7 +98,7 @@ def training_curve(
     --------
     >>> import numpy as np, fastgram as fg
     >>> curve = fg.training_curve(np.diag([1.0, 0.1]), [1.0, 1.0], [0, 10])
-    >>> curve.estimates.round(6)
+    >>> curve.estimate.round(6)
     array([1.      , 0.060788])
     >>> curve.time_to(0.5).estimate
     1.0
@@ -241,10 +241,10 @@ def _result(
         steps=asked,
         lower=low,
         upper=high,
-        estimates=np.clip(middle, low, high),
+        estimate=np.clip(middle, low, high),
         flow_lower=flow_low,
         flow_upper=flow_high,
-        flow_estimates=np.clip(flow_middle, flow_low, flow_high),
+        flow_estimate=np.clip(flow_middle, flow_low, flow_high),
         step_size=curve.eta,
         smallest=curve.smallest,
         largest=curve.largest,

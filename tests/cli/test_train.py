@@ -45,7 +45,7 @@ def test_classes_in_words(words, run):
     rows = X / np.linalg.norm(X, axis=1, keepdims=True)
     y = one_hot(X[:, 0] > 0.0)
     curve = fg.training_curve(fg.GramOperator(rows, "relu", kind="ntk"), y, [5])
-    assert first["estimates"] == pytest.approx(curve.estimates.tolist(), rel=1e-6)
+    assert first["estimate"] == pytest.approx(curve.estimate.tolist(), rel=1e-6)
     assert first["initial_loss"] == pytest.approx(0.5 * np.sum(y * y), rel=1e-12)
     assert [part["p"] for part in first["steps_to"]] == [0.1, 0.01, 0.001]
 
