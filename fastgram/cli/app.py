@@ -15,15 +15,15 @@ import typer
 
 import fastgram
 from fastgram.cli import options
-from fastgram.cli.app_parts import check_outputs, operator_options
+from fastgram.cli.checks import check_outputs, operator_options
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
-from fastgram.cli.density import DENSITY
-from fastgram.cli.exact import EXACT
-from fastgram.cli.extremes import EXTREMES
 from fastgram.cli.gram import GRAM, gram
-from fastgram.cli.report import Task, csv_text, json_text
-from fastgram.cli.sweep import Checkpoints, run_sweep
-from fastgram.cli.text_table import house_table, text_console
+from fastgram.cli.reports.density import DENSITY
+from fastgram.cli.reports.exact import EXACT
+from fastgram.cli.reports.extremes import EXTREMES
+from fastgram.cli.reports.report import Task, csv_text, json_text
+from fastgram.cli.reports.sweep import Checkpoints, run_sweep
+from fastgram.cli.reports.text_table import house_table, text_console
 from fastgram.cli.train import TRAIN, train
 from fastgram.support.validation import as_choice, as_integer, as_number
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from fastgram.bracket import bracket_around
 from fastgram.cli import options
-from fastgram.cli.app_parts import check_outputs, operator_options
+from fastgram.cli.checks import check_outputs, operator_options
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
 from fastgram.cli.data_files.targets import targets_of
-from fastgram.cli.report import (
+from fastgram.cli.reports.report import (
     Failure,
     Report,
     Task,
@@ -22,8 +22,8 @@ from fastgram.cli.report import (
     network_name,
     operator_of,
 )
-from fastgram.cli.sweep import run_sweep
-from fastgram.cli.text_table import (
+from fastgram.cli.reports.sweep import run_sweep
+from fastgram.cli.reports.text_table import (
     failed_cells,
     failure_words,
     print_results,

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgram.cli import options
 from fastgram.cli.data_files.reading import ENDINGS
-from fastgram.cli.report import check_writable
+from fastgram.cli.reports.report import check_writable
 from fastgram.support.validation import as_choice, as_dtype
 
 __all__ = ["check_outputs", "operator_options"]

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.extremes import draw_extremes
-from fastgram.cli.report import FAILURES, Failure, Report, Task, network_name
-from fastgram.cli.text_table import failed_cells, failure_words, print_results, text_console
+from fastgram.cli.reports.extremes import draw_extremes
+from fastgram.cli.reports.report import FAILURES, Failure, Report, Task, network_name
+from fastgram.cli.reports.text_table import failed_cells, failure_words, print_results, text_console
 
 if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues
