@@ -14,8 +14,8 @@ from fastgram.finite_width import entries, factored_product
 from fastgram.finite_width import features as _features
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.finite_width.factored_product import FactoredProduct
-from fastgram.finite_width.features import draw_weights
 from fastgram.matrix.operator import matrix_of
+from fastgram.network.weights import draw_weights
 from fastgram.support import memory
 
 KINDS = ("gradient", "nngp", "ntk")
