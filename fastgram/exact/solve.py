@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from flint import arb_mat
 
     from fastgram.exact.enclosures import Enclosure
-    from fastgram.exact.entries import Geometry
     from fastgram.exact.formulas import Formula
 
 __all__ = [
@@ -125,11 +124,9 @@ def exact_extreme_eigenvalues(
         zero, message = Bracket(0.0, 0.0, 0.0, "exact"), f"the matrix is exactly zero: {reason}"
         ratio, seconds = Bracket(math.inf, math.inf, math.inf, "exact"), time.perf_counter() - start
         return ExactEigenvalues(zero, zero, ratio, "0", "0", "inf", 0, n, 0, seconds, message)
-    from fastgram.exact.entries import row_geometry
-
     with progress_bar(progress, None, f"exact, n = {n}", "step") as tell:
-        geometry = row_geometry(array, unit)
-        return _solve(geometry, known, kind, formula, digits, (bound, reason), start, tell)
+        gram = _matrix(array, unit, known, kind, formula)
+        return _solve(gram, n, digits, (bound, reason), start, tell)
 
 
 def check_exact(
@@ -163,15 +160,14 @@ def _checked(
     if as_integer("digits", digits, 1) > 1000:
         raise ValueError(f"digits must be at most 1000, not {digits}")
     known = as_network(network)
-    if known.width is not None:
-        raise ValueError("exact eigenvalues are of infinitely wide networks: width must be None")
     array = np.asarray(as_rows(X), dtype=np.float64)
     formula = formula_of(known.activation)
     zero = np.flatnonzero(~np.any(array, axis=1))
-    if zero.size and (rows == "unit" or known.bias_variance == 0.0):
+    drawn = known.width is not None
+    if zero.size and (rows == "unit" or (known.bias_variance == 0.0 and not drawn)):
         why = "cannot be scaled to norm 1" if rows == "unit" else "has no direction"
         raise ValueError(f"X: row {zero[0]} is zero and {why}: leave it out")
-    if rows == "raw" and formula.most_variances is not None:
+    if rows == "raw" and formula.most_variances is not None and not drawn:
         norms: set[Fraction] = set()
         for row in array:
             norms.add(_exact_square(row))
@@ -185,6 +181,20 @@ def _checked(
 
 def _exact_square(row: Array) -> Fraction:
     return sum((Fraction(value) ** 2 for value in row.tolist()), Fraction(0))
+
+
+def _matrix(
+    X: Array, unit: bool, network: Network, kind: str, formula: Formula
+) -> Callable[[int], arb_mat]:
+    """Return what encloses the Gram matrix to about so many bits of its scale."""
+    if network.width is not None:
+        from fastgram.exact.features import DrawnNetwork
+
+        return DrawnNetwork(X, unit, network, kind, formula).gram
+    from fastgram.exact.entries import gram_balls, row_geometry
+
+    geometry = row_geometry(X, unit)
+    return lambda bits: gram_balls(geometry, network, kind, formula, bits)
 
 
 # --- precision ---------------------------------------------------------------------------------
@@ -201,23 +211,15 @@ class _Ends:
 
 
 def _solve(
-    geometry: Geometry,
-    network: Network,
-    kind: str,
-    formula: Formula,
+    gram: Callable[[int], arb_mat],
+    n: int,
     digits: int,
     rank: tuple[int, str],
     start: float,
     tell: Callable[[int], None] | None = None,
 ) -> ExactEigenvalues:
     """Raise the precision until both ends are proven to these digits."""
-    n, singular = geometry.n, rank[0] < geometry.n
-
-    def gram(bits: int) -> arb_mat:
-        from fastgram.exact.entries import gram_balls
-
-        return gram_balls(geometry, network, kind, formula, bits)
-
+    singular = rank[0] < n
     ends = _enclose(gram, n, singular, digits, tell)
     large = ends.large
     if large.lower is None:
