@@ -83,8 +83,8 @@ the same command, and comes to the same numbers; a finished one is read back, an
 where --rtol asks for more. Each network has a folder of its own within DIR.
 
 --exact proves decimal digits of λ_min and λ_max instead, in ball arithmetic, however small λ_min \
-is: for infinite width, activations with a formula in balls (of the default ones relu, tanh, swish \
-and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
+is: for every activation of fastgram info, any depth, infinite width or one of --width with its \
+weights as drawn, and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
 
 [bold]Examples[/]
   fastgram spectrum

@@ -23,18 +23,31 @@ from fastgram.network.weights import draw_weights
 from fastgram.support.arrays import Array
 from fastgram.support.memory import require_memory
 
-__all__ = ["DrawnNetwork", "bytes_of"]
+__all__ = ["DrawnNetwork", "bytes_of", "seconds_of"]
 
 # Of a number: a ball of some 200 bits, and the object that holds it while a list is made of it.
-_BYTES = 250.0
+_BYTES = 350.0
+# Of one processor core, for a value of f or f' and for a product of two numbers.
+_VALUE_SECONDS, _PRODUCT_SECONDS = 8e-6, 1e-8
 
 
 def bytes_of(network: Network, n: int, d: int) -> float:
     """Return about how many bytes the features of n rows of length d, and the weights, take."""
-    m = network.width
-    assert m is not None
-    layers = network.depth
-    return _BYTES * m * (2 * n * layers + d + (2 * m if layers > 1 else 0))
+    m, above = _shape(network)
+    return _BYTES * m * (2 * n * (above + 1) + d + (2 * m if above else 0))
+
+
+def seconds_of(network: Network, n: int) -> float:
+    """Return about how many seconds the Gram matrix of n rows takes, once."""
+    m, above = _shape(network)
+    values = 2 * (above + 1)
+    return n * m * (_VALUE_SECONDS * values + _PRODUCT_SECONDS * (n * values + 4 * m * above))
+
+
+def _shape(network: Network) -> tuple[int, int]:
+    """Return the width, and how many layers are above the first."""
+    assert network.width is not None
+    return network.width, network.depth - 1
 
 
 class DrawnNetwork:

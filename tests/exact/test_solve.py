@@ -23,7 +23,7 @@ from fastgram.exact.results import outward_bracket, proven_digits
 flint = pytest.importorskip("flint")
 from fastgram.exact import hermite  # noqa: E402
 from fastgram.exact.closed_forms import error_function  # noqa: E402
-from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_positive_definite  # noqa: E402
+from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_bounded_below  # noqa: E402
 from fastgram.exact.entries import Geometry, gram_balls, row_geometry  # noqa: E402
 from fastgram.exact.formulas import Pairs, StripFormula  # noqa: E402
 from fastgram.exact.hermite import StripFunction, hermite_series, series_values  # noqa: E402
@@ -404,18 +404,20 @@ def test_eigenvalues_of_a_known_spectrum(n, multiplicity):
             assert float((found.upper - found.lower) / abs(found.upper)) < 2.5e-16
 
 
-def test_positive_definite_means_proven():
+def test_bounded_below_means_proven():
     with ctx.workprec(200):
         values = [arb(k + 1) for k in range(60)]
         A = spectrum(values)
-        one = arb_mat(60, 60, [int(i == j) for i in range(60) for j in range(60)])
-        assert is_positive_definite(A)
-        assert is_positive_definite(A - one * (1 - arb(2) ** -100))
-        assert not is_positive_definite(A - one * (1 + arb(2) ** -100))
-        assert not is_positive_definite(A - one)
-        assert not is_positive_definite(spectrum([*values[:-1], arb(-1)]))
-    assert not is_positive_definite(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]))
-    assert is_positive_definite(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]))
+        tiny = arb(2) ** -100
+        assert is_bounded_below(A, 1 - tiny, tiny / 4)
+        assert not is_bounded_below(A, arb(1), tiny)
+        assert not is_bounded_below(A, 1 + tiny, tiny)
+        assert not is_bounded_below(A, 1 - tiny, arb(2) ** -400)  # of less than rounding
+        assert not is_bounded_below(spectrum([*values[:-1], arb(-1)]), arb(0), tiny)
+        # what the balls allow counts in full, off the diagonal twice
+        assert is_bounded_below(arb_mat(2, 2, [2, arb(0, 0.5), arb(0, 0.5), 2]), arb(1), arb(0.75))
+        assert not is_bounded_below(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]), arb(1), arb(0.75))
+        assert not is_bounded_below(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]), arb(0), arb(0.75))
 
 
 def test_too_little_precision_is_noticed():
