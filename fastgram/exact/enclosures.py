@@ -28,6 +28,8 @@ __all__ = ["Enclosure", "enclose_largest", "enclose_smallest", "is_bounded_below
 _LEAF = 24  # matrices up to this order are factorised entry by entry
 _VECTORS = 12  # carried along, so that a cluster at the edge converges as one
 _PRODUCTS, _STEPS = 3, 40
+# An eigenvalue no larger than so many radii may be rounding, at any precision.
+_NOISE = 2**20
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,14 @@ def enclose_largest(A: arb_mat, digits: int) -> Enclosure:
 
 def _enclose(H: arb_mat, middle: arb_mat, power: arb_mat, start: Array, digits: int) -> Enclosure:
     """Enclose the least eigenvalue of H, whose vectors are the dominant ones of `power`."""
-    V = _orthonormal(arb_mat(start.tolist()))
+    value, V, settled = _by_products(middle, power, _orthonormal(arb_mat(start.tolist())), digits)
     slack = arb(10) ** -(digits + 1) * 2
-    quotient = _rayleigh(H, _first(_ritz(middle, V)[1]))
-    if not abs(quotient).abs_lower() > 4 * quotient.rad():  # nothing to refine
+    quotient = _rayleigh(H, _first(V))
+    if not abs(quotient).abs_lower() > _NOISE * quotient.rad():  # nothing to refine
         return Enclosure(None, quotient.upper(), ctx.prec // 2)
-    value, vector = _refine(middle, power, V, digits)
-    quotient = _rayleigh(H, vector)
+    if not settled:
+        value, V = _by_factorisations(middle, value, V, digits)
+        quotient = _rayleigh(H, _first(V))
     upper = quotient.upper()
     if not abs(quotient).abs_lower() * slack > 4 * quotient.rad():
         size = abs(value).abs_upper() * slack
@@ -168,20 +171,24 @@ def _bits(ratio: arb) -> int:
     return max(0, int(float((ratio.abs_upper().log() / arb(2).log()).upper())) + 1)
 
 
-def _refine(H: arb_mat, power: arb_mat, V: arb_mat, digits: int) -> tuple[arb, arb_mat]:
-    """Return an approximate least eigenvalue and its vector, of exact midpoints.
+def _by_products(H: arb_mat, power: arb_mat, V: arb_mat, digits: int) -> tuple[arb, arb_mat, bool]:
+    """Return the least Ritz value and all Ritz vectors after a few products, and if it settled.
 
-    A product with `power` costs next to nothing, and vectors from LAPACK rarely need more; a step
-    of inverse iteration near the eigenvalue is a factorisation.
+    A product with `power` costs next to nothing, and vectors from LAPACK rarely need more.
     """
-    n = H.nrows()
     value, V = _ritz(H, V)
     for _ in range(_PRODUCTS):
         before = value
         value, V = _ritz(H, _orthonormal((power * V).mid()))
-        # far below what is asked for, for products converge slowly where eigenvalues are close
+        # far below what is asked for: products converge slowly where eigenvalues are close
         if abs(value - before) <= abs(value) * arb(10) ** -(digits + 8):
-            return value, _first(V)
+            return value, V, True
+    return value, V, False
+
+
+def _by_factorisations(H: arb_mat, value: arb, V: arb_mat, digits: int) -> tuple[arb, arb_mat]:
+    """Return the same after steps of inverse iteration near the value, each a factorisation."""
+    n = H.nrows()
     tolerance = arb(10) ** -(digits + 4)
     shift = arb(2) ** -10
     for _ in range(_STEPS):
@@ -194,7 +201,7 @@ def _refine(H: arb_mat, power: arb_mat, V: arb_mat, digits: int) -> tuple[arb, a
         value, V = _ritz(H, V)
         if not value.is_finite() or abs(value - before) <= abs(value) * tolerance:
             break
-    return value, _first(V)
+    return value, V
 
 
 def _first(V: arb_mat) -> arb_mat:
