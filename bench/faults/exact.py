@@ -23,7 +23,7 @@ FAULTS = [
     ),
     *_in(
         "kinked/moments",
-        "test_expansions.py -k 'conditional or same'",
+        "test_expansions.py -k 'conditional and True'",
         ("corner + at_h * h.derivative() + at_k", "corner + at_k"),
         ("(growth - start).exp() * (constant", "(constant"),
         ("(constant + slope.integral())", "constant"),
@@ -39,7 +39,7 @@ FAULTS = [
     ),
     *_in(
         "features",
-        "test_features.py -k 'differences or zero_row'",
+        "test_features.py -k 'differences and (tanh or normalisation)'",
         ("arb(network.weight_variance) * factor / ", "arb(network.weight_variance) / "),
         ("values * weights.transpose() * step", "values * weights.transpose()"),
         ("[bias.sqrt() * b for b in biases]", "[bias * b for b in biases]"),

@@ -69,7 +69,8 @@ def exact_extreme_eigenvalues(
         Rows, taken as the exact numbers that they are. n up to about a thousand: the time grows
         like n³, and memory like n² numbers of some hundred bytes.
     network : str, Activation or Network
-        Of infinite width.
+        Of infinite width, or of a finite one: its weights are then the float64 numbers that the
+        seed draws, taken as exact as well.
     kind : {"gradient", "nngp", "ntk"}
     rows : {"unit", "raw"}
         "unit" scales every row to norm 1 within the arithmetic, without rounding; "raw" takes rows
@@ -87,25 +88,31 @@ def exact_extreme_eigenvalues(
     ------
     ValueError, TypeError
         As `check_exact` says, before any long work; and a ValueError if an activation's Hermite
-        series takes too many terms.
+        series takes too many terms, a finite network does not fit in memory, or a thousand bits do
+        not tell a preactivation from a kink.
     ImportError
         If python-flint is missing.
 
     Notes
     -----
     Known activations are all that are built in, and an `Activation` whose `ball` returns a
-    `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some 10 ms for each entry
-    that differs from the others, and a layer: ten seconds for 40 rows. Those that are neither
-    of these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm, and at
-    most 8 norms with rows="raw".
+    `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some fifty integrals of
+    10 ms for each pair of norms and layer, and no more than one for each entry that differs from
+    the others. Those that are neither of these nor of the ReLU family nor erf, sin or cos take a
+    series for each distinct norm, and at most 8 norms with rows="raw". At finite width all of this
+    plays no part: each neuron is evaluated at each row, a few microseconds each.
 
     λ_min far below the float64 noise floor costs precision, and for tanh, sigmoid, softplus, swish
     and mish the number of terms grows like the square of that (tanh on unit rows: 600 terms for
     1e-30, 2300 for 1e-60, 25000 for 1e-210).
 
-    Where exact facts show the matrix to be singular, λ_min is the exact 0. Where it is singular for
-    no known reason the precision is raised to 8192 bits, or to what the series allows, in vain; the
-    answer then is a proven bracket [0, upper] without digits.
+    At finite width a preactivation that is exactly at a kink counts as in float64, by the
+    activation's f' there: that of a zero row, which rows="raw" allows then.
+
+    Where exact facts show the matrix to be singular, fewer parameters than rows among them, λ_min
+    is the exact 0. Where it is singular for no known reason (a finite network with neurons that are
+    active at the same rows, for one) the precision is raised to 8192 bits, or to what the series
+    allows, in vain; the answer then is a proven bracket [0, upper] without digits.
 
     Examples
     --------
@@ -141,9 +148,9 @@ def check_exact(
     Raises
     ------
     ValueError
-        If X is not (n, d) and finite, a row is zero, there are too many norms for this activation,
-        the activation has no formula in balls, the network has a finite width, or a word or number
-        is out of range.
+        If X is not (n, d) and finite, a row is zero (but for rows="raw" and a bias or a finite
+        width), there are too many norms for this activation, the activation has no formula in
+        balls, or a word or number is out of range.
     TypeError
         If X is not real or an argument is of the wrong kind.
     ImportError
