@@ -26,6 +26,7 @@ from fastgram.support.arrays import Array
 __all__ = ["Enclosure", "enclose_largest", "enclose_smallest", "is_bounded_below"]
 
 _LEAF = 24  # matrices up to this order are factorised entry by entry
+_SMALL = 160  # halving smaller ones gains nothing
 _VECTORS = 12  # carried along, so that a cluster at the edge converges as one
 _PRODUCTS, _STEPS = 3, 40
 # An eigenvalue no larger than so many radii may be rounding, at any precision.
@@ -55,7 +56,7 @@ def is_bounded_below(H: arb_mat, bound: arb, margin: arb) -> bool:
     if factors is None:
         return False
     sums = [arb(0)] * H.nrows()
-    rows = zip(shifted.tolist(), _square(factors[0]).tolist(), strict=True)
+    rows = zip(shifted.tolist(), _upper_square(factors[0]), strict=True)
     for i, (row, product) in enumerate(rows):
         for j in range(i, len(row)):
             size = (row[j] - product[j]).abs_upper()
@@ -119,9 +120,30 @@ def _stacked(first: arb_mat, corner: arb_mat, last: arb_mat) -> arb_mat:
     return arb_mat(upper + [zeros + row for row in last.tolist()])
 
 
-def _square(U: arb_mat) -> arb_mat:
+def _square(V: arb_mat) -> arb_mat:
     """Return VᵀV."""
-    return U.transpose() * U
+    return V.transpose() * V
+
+
+def _upper_square(U: arb_mat) -> list[list[arb]]:
+    """Return the rows of UᵀU of an upper triangular U; what is below the diagonal has no meaning.
+
+    By halves, of which that takes a third of a product of matrices.
+    """
+    n = U.nrows()
+    if n <= _SMALL:
+        square: list[list[arb]] = _square(U).tolist()
+        return square
+    rows, half = U.tolist(), n // 2
+    first = arb_mat([row[:half] for row in rows[:half]])
+    across = arb_mat([row[half:] for row in rows[:half]])
+    corner = _upper_square(arb_mat([row[half:] for row in rows[half:]]))
+    above = zip(_upper_square(first), (first.transpose() * across).tolist(), strict=True)
+    below = zip(corner, _square(across).tolist(), strict=True)
+    zeros = [arb(0)] * half
+    return [left + right for left, right in above] + [
+        zeros + [x + y for x, y in zip(one, other, strict=True)] for one, other in below
+    ]
 
 
 def enclose_smallest(A: arb_mat, digits: int) -> Enclosure:

@@ -64,6 +64,16 @@ def test_a_ball_around_a_kink_holds_both_sides_and_the_kink():
     assert all(wide.contains(arb(value)) for value in (0, 1))
 
 
+def test_a_value_at_a_kink_that_is_no_branch_s_is_in_the_hull():
+    odd = fg.Activation(
+        "odd", lambda z: np.maximum(z, 0.0), lambda z: np.where(z == 0.0, 5.0, z > 0.0), kinks=[0.0]
+    )
+    slope = Elementwise(odd, formula_of(fg.get_activation("relu")).branches(True), True)
+    assert slope(arb(0)) == 5
+    assert slope(arb(0, 1e-9)).contains(arb(5))
+    assert slope(arb(1, 1e-9)) == 1
+
+
 def test_a_kink_that_a_thousand_bits_do_not_exclude(refuses):
     function = elementwise("relu6", True)[1]
     with ctx.workprec(2000):

@@ -21,7 +21,7 @@ from fastgram.exact.built_in import formula_of, has_formula
 from fastgram.exact.results import outward_bracket, proven_digits
 
 flint = pytest.importorskip("flint")
-from fastgram.exact import hermite  # noqa: E402
+from fastgram.exact import enclosures, hermite  # noqa: E402
 from fastgram.exact.closed_forms import error_function  # noqa: E402
 from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_bounded_below  # noqa: E402
 from fastgram.exact.entries import Geometry, gram_balls, row_geometry  # noqa: E402
@@ -418,6 +418,14 @@ def test_bounded_below_means_proven():
         assert is_bounded_below(arb_mat(2, 2, [2, arb(0, 0.5), arb(0, 0.5), 2]), arb(1), arb(0.75))
         assert not is_bounded_below(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]), arb(1), arb(0.75))
         assert not is_bounded_below(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]), arb(0), arb(0.75))
+
+
+def test_the_square_of_a_triangular_matrix_by_halves(monkeypatch):
+    monkeypatch.setattr(enclosures, "_SMALL", 3)
+    numbers = np.triu(np.random.default_rng(0).integers(-9, 10, (21, 21)))
+    found = enclosures._upper_square(arb_mat(numbers.tolist()))
+    upper = [[int(float(x)) for x in row] for row in found]
+    assert np.array_equal(np.triu(upper), np.triu(numbers.T @ numbers))
 
 
 def test_too_little_precision_is_noticed():
