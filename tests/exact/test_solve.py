@@ -418,6 +418,10 @@ def test_bounded_below_means_proven():
         assert is_bounded_below(arb_mat(2, 2, [2, arb(0, 0.5), arb(0, 0.5), 2]), arb(1), arb(0.75))
         assert not is_bounded_below(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]), arb(1), arb(0.75))
         assert not is_bounded_below(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]), arb(0), arb(0.75))
+        half, d = arb(0, 0.5), arb(1.8)  # down to 1.8 − √½ < 1.1
+        path = arb_mat(3, 3, [d, half, 0, half, d, half, 0, half, d])
+        assert not is_bounded_below(path, arb(1.15), arb(0.6))
+        assert is_bounded_below(path, arb(0.7), arb(1.05))
 
 
 def test_the_square_of_a_triangular_matrix_by_halves(monkeypatch):
