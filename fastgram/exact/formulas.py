@@ -61,7 +61,7 @@ class Formula(Protocol):
 
     @property
     def entry_seconds(self) -> float:
-        """Seconds of one processor core for each entry that differs from the others, at depth 1."""
+        """Seconds of one processor core for an entry by itself, at depth 1."""
 
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
         """Enclose E[f(u)f(v)], or that of f', of each pair, to about 2**-bits of its scale."""

@@ -74,6 +74,28 @@ def test_groups_against_conditional_integrals(derivative, variances):
 
 
 @pytest.mark.slow
+def test_elu_on_thirteen_points_of_the_circle():
+    """Equally spaced, to which the rounding of the rows is of second order: a circulant."""
+    n = 13
+    with mp.workdps(22):
+        first = [mpf(1) * (mp.exp(2) * mp.ncdf(-2) + mpf(1) / 2)]  # E elu'(z)²
+        for k in range(1, n // 2 + 1):
+            cosine = mp.cos(2 * mp.pi * k / n)
+            first.append(cosine * dual_of_elu(cosine, 1.0, 1.0, True))
+        values = [
+            first[0] + 2 * mp.fsum(first[k] * mp.cos(2 * mp.pi * j * k / n) for k in range(1, 7))
+            for j in range(n)
+        ]
+    answer = fg.exact_extreme_eigenvalues(fg.datasets.circle(n), "elu")
+    for value, digits in (
+        (min(values), answer.smallest_digits),
+        (max(values), answer.largest_digits),
+    ):
+        assert abs(mpf(digits) - value) < 2e-15 * value
+    assert answer.smallest.width < 1e-15 * answer.smallest.estimate
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINKED)
 @pytest.mark.parametrize("derivative", [False, True])
 @pytest.mark.parametrize("q1", [0.01, 30.0])

@@ -111,7 +111,7 @@ def test_tanh_on_thirteen_points_of_the_circle():
 
 @pytest.mark.parametrize(
     ("n", "activation", "bits"),
-    [(13, "tanh", 120), (61, "tanh", 160), (61, "relu", 120), (9, "sin", 200)],
+    [(13, "tanh", 120), (61, "tanh", 160), (61, "relu", 120), (61, "elu", 120), (9, "sin", 200)],
 )
 def test_ideal_circles_against_their_cosine_sums(n, activation, bits):
     answer = solve(ideal_circle(n), activation, 15)
