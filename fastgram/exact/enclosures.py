@@ -276,20 +276,23 @@ def _jacobi(C: list[list[arb]]) -> tuple[list[arb], list[list[arb]]]:
 
 
 def _orthonormal(V: arb_mat) -> arb_mat:
-    """Gram–Schmidt, twice, of midpoints."""
+    """Gram–Schmidt, twice, of midpoints; columns that are zero, or become so, are left out."""
     basis: list[arb_mat] = []
     for column in zip(*V.mid().tolist(), strict=True):
-        v = arb_mat([[x] for x in column])
+        v: arb_mat | None = arb_mat([[x] for x in column])
         for _ in range(2):
-            v = _normalised(v)
-            for u in basis:
+            v = None if v is None else _normalised(v)
+            for u in basis if v is not None else ():
                 v = (v - u * (u.transpose() * v)[0, 0]).mid()
-        basis.append(_normalised(v))
+        v = None if v is None else _normalised(v)
+        if v is not None:
+            basis.append(v)
     return arb_mat([list(row) for row in zip(*(u.entries() for u in basis), strict=True)])
 
 
-def _normalised(v: arb_mat) -> arb_mat:
-    return (v * (v.transpose() * v)[0, 0].rsqrt()).mid()
+def _normalised(v: arb_mat) -> arb_mat | None:
+    square = (v.transpose() * v)[0, 0]
+    return (v * square.rsqrt()).mid() if square > 0 else None
 
 
 def _top_vectors(M: arb_mat) -> Array:

@@ -424,6 +424,13 @@ def test_bounded_below_means_proven():
         assert is_bounded_below(path, arb(0.7), arb(1.05))
 
 
+def test_the_largest_of_a_matrix_that_has_zero_rows():
+    with ctx.workprec(200):
+        found = enclose_largest(arb_mat(3, 3, [2, 0, 1, 0, 0, 0, 1, 0, 2]), 15)
+        assert found.lower <= -3 <= found.upper
+        assert found.lacking == 0
+
+
 def test_the_square_of_a_triangular_matrix_by_halves(monkeypatch):
     monkeypatch.setattr(enclosures, "_SMALL", 3)
     numbers = np.triu(np.random.default_rng(0).integers(-9, 10, (21, 21)))
