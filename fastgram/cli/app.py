@@ -9,24 +9,24 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shlex
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import fastgram
 from fastgram.cli import options
-from fastgram.cli.data_files.reading import ENDINGS
+from fastgram.cli.checks import check_outputs, operator_options
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
-from fastgram.cli.density import DENSITY
-from fastgram.cli.exact import EXACT
-from fastgram.cli.extremes import EXTREMES
 from fastgram.cli.gram import GRAM, gram
 from fastgram.cli.plan import PLAN, dry_run, plan
-from fastgram.cli.report import Task, check_writable, csv_text, json_text
-from fastgram.cli.sweep import Checkpoints, run_sweep
-from fastgram.cli.text_table import house_table, text_console
-from fastgram.support.validation import as_choice, as_dtype, as_integer, as_number
+from fastgram.cli.reports.density import DENSITY
+from fastgram.cli.reports.exact import EXACT
+from fastgram.cli.reports.extremes import EXTREMES
+from fastgram.cli.reports.report import Task, csv_text, json_text
+from fastgram.cli.reports.sweep import Checkpoints, run_sweep
+from fastgram.cli.reports.text_table import house_table, text_console
+from fastgram.cli.train import TRAIN, train
+from fastgram.support.validation import as_choice, as_integer, as_number
 
 __all__ = ["app"]
 
@@ -84,8 +84,8 @@ the same command, and comes to the same numbers; a finished one is read back, an
 where --rtol asks for more. Each network has a folder of its own within DIR.
 
 --exact proves decimal digits of λ_min and λ_max instead, in ball arithmetic, however small λ_min \
-is: for infinite width, activations with a formula in balls (of the default ones relu, tanh, swish \
-and polynomial), and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
+is: for every activation of fastgram info, any depth, infinite width or one of --width with its \
+weights as drawn, and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
 
 [bold]Examples[/]
   fastgram spectrum
@@ -164,7 +164,7 @@ def spectrum(
         readout=readout,
         seed=network_seed,
     )
-    operator = _operator_options(kind, device, dtype, memory)
+    operator = operator_options(kind, device, dtype, memory)
     extremes = {"rtol": rtol, "method": method, "block": block, "max_passes": max_passes}
     request = _request({**extremes, "confidence": confidence, "seed": seed})
     reject_checkpoint(checkpoint, request["method"])
@@ -178,7 +178,7 @@ def spectrum(
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
         operator = {"kind": operator["kind"]}
     texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
-    _check_outputs(data, (json_file, csv_file, plot_file))
+    check_outputs(data, (json_file, csv_file, plot_file))
     sample = sample_of(data, columns, drop, label)
     X = scaled_rows(sample, rows)
     if exact:  # ball arithmetic scales rows itself, without rounding
@@ -193,18 +193,6 @@ def spectrum(
         kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
         kept.check(task, networks)
     return run_sweep(report, task, networks, failures, texts, plot_file, kept)
-
-
-def _operator_options(kind: str, device: str, dtype: str, memory: str | None) -> dict[str, Any]:
-    """Return the options of a GramOperator, checked."""
-    from fastgram.network.network import KINDS
-
-    return {
-        "kind": as_choice("kind", kind, KINDS),
-        "device": options.device_of(device),
-        "dtype": as_dtype(dtype).name,
-        "memory": None if memory is None else options.as_bytes(memory),
-    }
 
 
 def _request(given: dict[str, Any]) -> dict[str, Any]:
@@ -246,31 +234,9 @@ def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
     options.reject_options(context, ("method", "confidence", "seed", "checkpoint"), "to --dry-run")
 
 
-def _check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
-    """Refuse files that could not be written at the end, or that would be lost."""
-    json_file, _, plot_file = names
-    if plot_file is not None:
-        from fastgram.plotting.figure import check_figure_path
-
-        check_figure_path(plot_file)
-    if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:
-        raise ValueError(f"{json_file}: that ending is for data, not for JSON")
-    taken: list[str | Path] = [] if data is None else [Path(data).resolve()]
-    for name in names:
-        if name is None:
-            continue
-        place = name if name == "-" else Path(name).resolve()
-        if place in taken:
-            is_data = place == taken[0] and data is not None
-            whose = "the data are" if is_data else "another output is"
-            raise ValueError(f"cannot write {name}: {whose} there")
-        taken.append(place)
-        if name != "-":
-            check_writable(name)
-
-
 app.command(help=GRAM)(gram)
 app.command(help=PLAN)(plan)
+app.command(help=TRAIN)(train)
 
 
 @app.command()

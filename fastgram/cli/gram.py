@@ -10,7 +10,7 @@ import typer
 
 from fastgram.cli import options
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
-from fastgram.cli.report import FAILURES, Task
+from fastgram.cli.reports.report import FAILURES, Task
 from fastgram.support.validation import as_choice, as_dtype
 
 __all__ = ["GRAM", "gram"]

@@ -43,6 +43,7 @@ __all__ = [
     "Json",
     "Kind",
     "Label",
+    "LossRtol",
     "Matrix",
     "MaxPasses",
     "Measure",
@@ -59,6 +60,8 @@ __all__ = [
     "Rows",
     "Rtol",
     "Seed",
+    "StepSize",
+    "Steps",
     "WeightVariance",
     "Width",
     "Widths",
@@ -182,6 +185,15 @@ Label = Annotated[
 ]
 _RTOL = "Stop when both brackets are no wider than this part of their estimates."
 Rtol = Annotated[float, _option(_RUN, _RTOL)]
+_LOSS_RTOL = "Stop when the bounds are no further apart than this part of the loss."
+LossRtol = Annotated[float, _option(_RUN, _LOSS_RTOL)]
+_STEPS = "Number of steps after which the loss is told. Several times for several."
+Steps = Annotated[
+    list[int] | None,
+    _option(_QUESTION, _STEPS, "--steps", metavar="INTEGER", none="10, 100, 1000, 10000"),
+]
+_STEP_SIZE = "Of gradient descent on the sum of squares over two, in units of one over the kernel."
+StepSize = Annotated[float | None, _option(_QUESTION, _STEP_SIZE, none="one over λ_max")]
 _CONFIDENCE = "Of both brackets together, where they are probabilistic."
 Confidence = Annotated[float, _option(_RUN, _CONFIDENCE)]
 _METHOD = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fastgram.cli import options
 from fastgram.cli.data_files.reading import ENDINGS
-from fastgram.cli.report import (
+from fastgram.cli.reports.report import (
     FAILURES,
     Task,
     check_writable,
@@ -17,7 +17,7 @@ from fastgram.cli.report import (
     operator_of,
     write_whole,
 )
-from fastgram.cli.text_table import house_table, text_console
+from fastgram.cli.reports.text_table import house_table, text_console
 from fastgram.support.progress import late_stage
 from fastgram.support.validation import as_choice, as_dtype
 

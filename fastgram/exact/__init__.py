@@ -1,9 +1,9 @@
 """Extreme eigenvalues in ball arithmetic: proven digits, for up to a thousand rows or so.
 
-`built_in` finds the formula of an activation, `formulas` and `entries` enclose entries,
-`enclosures` eigenvalues; `solve` raises the precision until the digits stand. python-flint is
-imported in this room alone, and loaded when it is needed. It imports `network` and what is below
-it. Start with `solve`.
+`built_in` finds the formula of an activation, of `formulas`, `closed_forms` or `kinked`; `entries`
+enclose those of infinite width, `features` those of a finite one, `enclosures` eigenvalues; `solve`
+raises the precision until the digits stand. python-flint is imported in this room alone, and loaded
+when it is needed. It imports `network` and what is below it. Start with `solve`.
 """
 
 from __future__ import annotations

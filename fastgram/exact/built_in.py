@@ -31,9 +31,9 @@ _FORMULAS = {
     "swish": ("formulas", "swish"),
     "gelu": ("formulas", "gelu"),
     "mish": ("formulas", "mish"),
-    "erf": ("formulas", "error_function"),
-    "sin": ("formulas", "sine"),
-    "cos": ("formulas", "cosine"),
+    "erf": ("closed_forms", "error_function"),
+    "sin": ("closed_forms", "sine"),
+    "cos": ("closed_forms", "cosine"),
     "abs": ("formulas", "absolute_value"),
     "step": ("formulas", "step"),
     "linear": ("formulas", "identity"),
@@ -86,12 +86,14 @@ def formula_of(activation: Activation) -> Formula:
 
 
 def _of_family(activation: Activation) -> Formula:
-    from fastgram.exact import formulas, kinked
+    from fastgram.exact import closed_forms, formulas
+    from fastgram.exact.kinked import formula as kinked
 
     family = family_of(activation)
     assert family is not None
     name, parameters = family
     module, function = _FORMULAS[name]
-    make = getattr({"formulas": formulas, "kinked": kinked}[module], function)
+    modules = {"formulas": formulas, "closed_forms": closed_forms, "kinked": kinked}
+    make = getattr(modules[module], function)
     formula: Formula = make(**parameters)
     return formula

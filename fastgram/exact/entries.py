@@ -1,6 +1,6 @@
 """Entries of an infinitely wide network's Gram matrix, enclosed in balls.
 
-Array are float64 numbers, so their inner products are exact rationals: the cosine of two rows is
+Rows are float64 numbers, so their inner products are exact rationals: the cosine of two rows is
 ⟨x, y⟩/√(⟨x, x⟩⟨y, y⟩) with one rounding that the ball holds, and which pairs of rows have the same
 entry is decided exactly. Layers then follow the recursion that `fastgram.Network` states.
 """
@@ -19,7 +19,7 @@ from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
-__all__ = ["Geometry", "gram_balls", "row_geometry"]
+__all__ = ["Geometry", "as_integers", "gram_balls", "normalisation", "row_geometry"]
 
 Balls = npt.NDArray[np.object_]
 
@@ -53,8 +53,7 @@ class Geometry:
 def row_geometry(X: Array, unit: bool) -> Geometry:
     """Return the geometry of rows (n, d) that are not zero, scaled to norm 1 if `unit`."""
     n = X.shape[0]
-    integers, scale = _integers(X)
-    matrix = fmpz_mat(n, X.shape[1], integers)
+    matrix, scale = as_integers(X)
     products = (matrix * matrix.transpose()).tolist()
     norms = [products[i][i] for i in range(n)]
     distinct: dict[int, int] = {}
@@ -84,7 +83,7 @@ def row_geometry(X: Array, unit: bool) -> Geometry:
             index[i, j] = index[j, i] = pair
 
     def squares() -> list[arb]:
-        return [arb(1)] if unit else [arb(norm) / scale for norm in distinct]
+        return [arb(1)] if unit else [arb(norm) / scale**2 for norm in distinct]
 
     def cosines() -> list[arb]:
         return [_cosine(product, size) for product, size in exact]
@@ -98,11 +97,12 @@ def _cosine(product: fmpz, size: fmpz) -> arb:
     return arb(product) * arb(size).rsqrt()
 
 
-def _integers(X: Array) -> tuple[list[int], int]:
-    """Return the entries times one power of two that makes them integers, and its square."""
+def as_integers(X: Array) -> tuple[fmpz_mat, int]:
+    """Return a float64 matrix times the power of two that makes integers of it, and the power."""
     ratios = [float(value).as_integer_ratio() for value in X.ravel()]
     common = max(denominator for _, denominator in ratios)
-    return [top * (common // denominator) for top, denominator in ratios], common**2
+    integers = [top * (common // denominator) for top, denominator in ratios]
+    return fmpz_mat(*X.shape, integers), common
 
 
 def gram_balls(
@@ -156,7 +156,7 @@ class _BallRecursion(LayerRecursion):
         super().__init__(network, kind)
         self.weight, self.bias = arb(network.weight_variance), arb(network.bias_variance)
         self._formula, self._bits, self._pairs, self._count = formula, bits, pairs, count
-        self._factor = _normalisation(formula, bits) if network.normalize else None
+        self._factor = normalisation(formula, bits) if network.normalize else None
 
     def expectation(self, layer: int, derivative: bool, covariance: Balls) -> Balls:
         values = self._formula.expectations(self._pairs, derivative, self._bits)
@@ -199,6 +199,7 @@ def _pairs(
     return Pairs(variances, first, second, cosines, covariances)
 
 
-def _normalisation(formula: Formula, bits: int) -> arb:
+def normalisation(formula: Formula, bits: int) -> arb:
+    """Enclose 1/E φ(z)², z ~ N(0, 1): what squares of φ and φ' of a normalised network have."""
     one = Pairs([arb(1)], [0], [0], [arb(1)], [arb(1)])
     return 1 / formula.expectations(one, False, bits)[0]

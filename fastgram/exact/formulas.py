@@ -2,7 +2,8 @@
 
 A built-in activation's formula is made of its family's parameters by a function below, as
 `fastgram.exact.built_in` says; one of a user's own returns its formula from `ball`. Every formula
-answers `expectations`; balls hold the exact value whatever the precision of `flint.ctx` is.
+answers `expectations`, and for networks of finite width has f and f' themselves as `branches`;
+balls hold the exact value whatever the precision of `flint.ctx` is.
 
 - `StripFormula`: analytic on a strip about the real line; Hermite coefficients enclosed by a
   trapezoidal rule with a proven error (`fastgram.exact.hermite`). tanh, sigmoid, softplus, swish,
@@ -10,21 +11,24 @@ answers `expectations`; balls hold the exact value whatever the precision of `fl
 - `PolynomialFormula`: Hermite coefficients in closed form, and nothing left out.
 - `HomogeneousFormula`: right·z**p above 0 and left·z**p below, p = 0 or 1: the ReLU family. Arcsine
   kernels (Cho and Saul, NeurIPS 2009).
-- `ClosedFormula`: erf (Williams, NeurIPS 1996), sin and cos.
+
+erf, sin and cos are in `fastgram.exact.closed_forms`, elu, relu6 and their like in
+`fastgram.exact.kinked`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flint import arb
+from flint import arb, arb_poly
 
+from fastgram.exact.branches import Branches
 from fastgram.exact.hermite import Series, StripFunction, hermite_series, series_values
 
-__all__ = ["ClosedFormula", "Formula", "HomogeneousFormula", "Pairs", "StripFormula"]
+__all__ = ["Formula", "HomogeneousFormula", "Pairs", "StripFormula"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class Formula(Protocol):
 
     @property
     def entry_seconds(self) -> float:
-        """Seconds of one processor core for each entry that differs from the others, at depth 1."""
+        """Seconds of one processor core for an entry by itself, at depth 1."""
 
     def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
         """Enclose E[f(u)f(v)], or that of f', of each pair, to about 2**-bits of its scale."""
+
+    def branches(self, derivative: bool) -> Branches:
+        """Return f, or f', itself."""
 
 
 class _SeriesFormula:
@@ -125,6 +132,10 @@ class StripFormula(_SeriesFormula):
         function = self.derivative if derivative else self.function
         return hermite_series(function, variance, bits, least)
 
+    def branches(self, derivative: bool) -> Branches:
+        """Return f, or f', itself: one branch."""
+        return Branches((), ((self.derivative if derivative else self.function).value,))
+
 
 @dataclass(frozen=True)
 class PolynomialFormula(_SeriesFormula):
@@ -132,10 +143,19 @@ class PolynomialFormula(_SeriesFormula):
 
     coefficients: tuple[float, ...]
 
-    def _series(self, derivative: bool, variance: arb, bits: int, least: int) -> Series:
+    def _ascending(self, derivative: bool) -> list[arb]:
+        """Return the coefficients of f or f'."""
         ascending = [arb(c) for c in self.coefficients]
         if derivative:
-            ascending = [k * c for k, c in enumerate(ascending)][1:] or [arb(0)]
+            return [k * c for k, c in enumerate(ascending)][1:] or [arb(0)]
+        return ascending
+
+    def branches(self, derivative: bool) -> Branches:
+        """Return f, or f', itself: one branch."""
+        return Branches((), (arb_poly(self._ascending(derivative)),))
+
+    def _series(self, derivative: bool, variance: arb, bits: int, least: int) -> Series:
+        ascending = self._ascending(derivative)
         found = [arb(0)] * len(ascending)
         for k, a in enumerate(ascending):
             # z^k = Σ_i k!/(2^i i!(k−2i)!)·He_{k−2i}, He_j = √j!·h_j
@@ -176,23 +196,13 @@ class HomogeneousFormula:
             values.append(size * (a * cosine + b * (sine + cosine * arc)))
         return values
 
-
-@dataclass(frozen=True)
-class ClosedFormula:
-    """E[f(u)f(v)] and E[f'(u)f'(v)] as functions of the variances and the covariance."""
-
-    function: Callable[[arb, arb, arb], arb]
-    derivative: Callable[[arb, arb, arb], arb]
-    most_variances = None
-    entry_seconds = 0.0
-
-    def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
-        """Enclose E φ(u)φ(v), or of the derivatives, for each pair."""
-        formula = self.derivative if derivative else self.function
-        return [
-            formula(pairs.variances[i], pairs.variances[j], covariance)
-            for i, j, covariance in zip(pairs.first, pairs.second, pairs.covariances, strict=True)
-        ]
+    def branches(self, derivative: bool) -> Branches:
+        """Return f, or f', itself on both sides of 0."""
+        slopes = [arb(self.left), arb(self.right)]
+        if derivative and self.power == 0:
+            slopes = [arb(0), arb(0)]
+        coefficients = [[arb(0), a] if self.power and not derivative else [a] for a in slopes]
+        return Branches((arb(0),), tuple(arb_poly(row) for row in coefficients))
 
 
 # --- the built-in activations ------------------------------------------------------------------
@@ -227,39 +237,6 @@ def polynomial(coefficients: Sequence[float]) -> Formula:
     """Return the formula of a polynomial with ascending coefficients."""
     degree = max((k for k, c in enumerate(coefficients) if c != 0.0), default=0)
     return PolynomialFormula(tuple(coefficients[: degree + 1]))
-
-
-def error_function() -> Formula:
-    """Return the formula of erf."""
-
-    def function(q1: arb, q2: arb, c: arb) -> arb:
-        both = (1 + 2 * q1) * (1 + 2 * q2)
-        # asin x = atan2(x, √(1 − x²)), and both ≥ 1 + 4c²
-        return 2 / arb.pi() * arb.atan2(2 * c, (both - 4 * c * c).sqrt())
-
-    def derivative(q1: arb, q2: arb, c: arb) -> arb:
-        both: arb = (1 + 2 * q1) * (1 + 2 * q2)
-        return 4 / arb.pi() / (both - 4 * c * c).sqrt()
-
-    return ClosedFormula(function, derivative)
-
-
-def _damped_sinh(q1: arb, q2: arb, c: arb) -> arb:
-    return (-(q1 + q2) / 2).exp() * c.sinh()
-
-
-def _damped_cosh(q1: arb, q2: arb, c: arb) -> arb:
-    return (-(q1 + q2) / 2).exp() * c.cosh()
-
-
-def sine() -> Formula:
-    """Return the formula of sin."""
-    return ClosedFormula(_damped_sinh, _damped_cosh)
-
-
-def cosine() -> Formula:
-    """Return the formula of cos."""
-    return ClosedFormula(_damped_cosh, _damped_sinh)
 
 
 # The logistic function s(z) = 1/(1 + exp(−z)) has its poles at ±πi. On |Im z| ≤ 3 its modulus is
@@ -355,11 +332,13 @@ def mish() -> Formula:
     """
 
     def ratio(z: arb) -> tuple[arb, arb]:
-        # in exp(−|z|), so that nothing overflows or cancels
-        decay = (-abs(z)).exp()
+        # in exp(−|z|), so that nothing overflows or cancels; where z may be of either sign it is
+        # near 0, and exp z is as good
         if z >= 0:
+            decay = (-z).exp()
             below = 1 + 2 * decay + 2 * decay * decay
             return (1 + 2 * decay) / below, 4 * decay**2 * (1 + decay) / below**2
+        decay = z.exp()
         below = decay * decay + 2 * decay + 2
         return decay * (decay + 2) / below, 4 * decay * (decay + 1) / below**2
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from flint import arb_mat
 
     from fastgram.exact.enclosures import Enclosure
-    from fastgram.exact.entries import Geometry
     from fastgram.exact.formulas import Formula
 
 __all__ = [
@@ -70,7 +69,8 @@ def exact_extreme_eigenvalues(
         Rows, taken as the exact numbers that they are. n up to about a thousand: the time grows
         like n³, and memory like n² numbers of some hundred bytes.
     network : str, Activation or Network
-        Of infinite width.
+        Of infinite width, or of a finite one: its weights are then the float64 numbers that the
+        seed draws, taken as exact as well.
     kind : {"gradient", "nngp", "ntk"}
     rows : {"unit", "raw"}
         "unit" scales every row to norm 1 within the arithmetic, without rounding; "raw" takes rows
@@ -88,25 +88,31 @@ def exact_extreme_eigenvalues(
     ------
     ValueError, TypeError
         As `check_exact` says, before any long work; and a ValueError if an activation's Hermite
-        series takes too many terms.
+        series takes too many terms, a finite network does not fit in memory, or a thousand bits do
+        not tell a preactivation from a kink.
     ImportError
         If python-flint is missing.
 
     Notes
     -----
     Known activations are all that are built in, and an `Activation` whose `ball` returns a
-    `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some 10 ms for each entry
-    that differs from the others, and a layer: ten seconds for 40 rows. Those that are neither
-    of these nor of the ReLU family nor erf, sin or cos take a series for each distinct norm, and at
-    most 8 norms with rows="raw".
+    `StripFormula`. Any depth. elu, selu, celu, relu6 and hard_tanh take some fifty integrals of
+    10 ms for each pair of norms and layer, and no more than one for each entry that differs from
+    the others. Those that are neither of these nor of the ReLU family nor erf, sin or cos take a
+    series for each distinct norm, and at most 8 norms with rows="raw". At finite width all of this
+    plays no part: each neuron is evaluated at each row, a few microseconds each.
 
     λ_min far below the float64 noise floor costs precision, and for tanh, sigmoid, softplus, swish
     and mish the number of terms grows like the square of that (tanh on unit rows: 600 terms for
     1e-30, 2300 for 1e-60, 25000 for 1e-210).
 
-    Where exact facts show the matrix to be singular, λ_min is the exact 0. Where it is singular for
-    no known reason the precision is raised to 8192 bits, or to what the series allows, in vain; the
-    answer then is a proven bracket [0, upper] without digits.
+    At finite width a preactivation that is exactly at a kink counts as in float64, by the
+    activation's f' there: that of a zero row, which rows="raw" allows then.
+
+    Where exact facts show the matrix to be singular, fewer parameters than rows among them, λ_min
+    is the exact 0. Where it is singular for no known reason (a finite network with neurons that are
+    active at the same rows, for one) the precision is raised to 8192 bits, or to what the series
+    allows, in vain; the answer then is a proven bracket [0, upper] without digits.
 
     Examples
     --------
@@ -125,11 +131,9 @@ def exact_extreme_eigenvalues(
         zero, message = Bracket(0.0, 0.0, 0.0, "exact"), f"the matrix is exactly zero: {reason}"
         ratio, seconds = Bracket(math.inf, math.inf, math.inf, "exact"), time.perf_counter() - start
         return ExactEigenvalues(zero, zero, ratio, "0", "0", "inf", 0, n, 0, seconds, message)
-    from fastgram.exact.entries import row_geometry
-
     with progress_bar(progress, None, f"exact, n = {n}", "step") as tell:
-        geometry = row_geometry(array, unit)
-        return _solve(geometry, known, kind, formula, digits, (bound, reason), start, tell)
+        gram = _matrix(array, unit, known, kind, formula)
+        return _solve(gram, n, digits, (bound, reason), start, tell)
 
 
 def check_exact(
@@ -144,9 +148,9 @@ def check_exact(
     Raises
     ------
     ValueError
-        If X is not (n, d) and finite, a row is zero, there are too many norms for this activation,
-        the activation has no formula in balls, the network has a finite width, or a word or number
-        is out of range.
+        If X is not (n, d) and finite, a row is zero (but for rows="raw" and a bias or a finite
+        width), there are too many norms for this activation, the activation has no formula in
+        balls, or a word or number is out of range.
     TypeError
         If X is not real or an argument is of the wrong kind.
     ImportError
@@ -163,15 +167,14 @@ def _checked(
     if as_integer("digits", digits, 1) > 1000:
         raise ValueError(f"digits must be at most 1000, not {digits}")
     known = as_network(network)
-    if known.width is not None:
-        raise ValueError("exact eigenvalues are of infinitely wide networks: width must be None")
     array = np.asarray(as_rows(X), dtype=np.float64)
     formula = formula_of(known.activation)
     zero = np.flatnonzero(~np.any(array, axis=1))
-    if zero.size and (rows == "unit" or known.bias_variance == 0.0):
+    drawn = known.width is not None
+    if zero.size and (rows == "unit" or (known.bias_variance == 0.0 and not drawn)):
         why = "cannot be scaled to norm 1" if rows == "unit" else "has no direction"
         raise ValueError(f"X: row {zero[0]} is zero and {why}: leave it out")
-    if rows == "raw" and formula.most_variances is not None:
+    if rows == "raw" and formula.most_variances is not None and not drawn:
         norms: set[Fraction] = set()
         for row in array:
             norms.add(_exact_square(row))
@@ -185,6 +188,20 @@ def _checked(
 
 def _exact_square(row: Array) -> Fraction:
     return sum((Fraction(value) ** 2 for value in row.tolist()), Fraction(0))
+
+
+def _matrix(
+    X: Array, unit: bool, network: Network, kind: str, formula: Formula
+) -> Callable[[int], arb_mat]:
+    """Return what encloses the Gram matrix to about so many bits of its scale."""
+    if network.width is not None:
+        from fastgram.exact.features import DrawnNetwork
+
+        return DrawnNetwork(X, unit, network, kind, formula).gram
+    from fastgram.exact.entries import gram_balls, row_geometry
+
+    geometry = row_geometry(X, unit)
+    return lambda bits: gram_balls(geometry, network, kind, formula, bits)
 
 
 # --- precision ---------------------------------------------------------------------------------
@@ -201,23 +218,15 @@ class _Ends:
 
 
 def _solve(
-    geometry: Geometry,
-    network: Network,
-    kind: str,
-    formula: Formula,
+    gram: Callable[[int], arb_mat],
+    n: int,
     digits: int,
     rank: tuple[int, str],
     start: float,
     tell: Callable[[int], None] | None = None,
 ) -> ExactEigenvalues:
     """Raise the precision until both ends are proven to these digits."""
-    n, singular = geometry.n, rank[0] < geometry.n
-
-    def gram(bits: int) -> arb_mat:
-        from fastgram.exact.entries import gram_balls
-
-        return gram_balls(geometry, network, kind, formula, bits)
-
+    singular = rank[0] < n
     ends = _enclose(gram, n, singular, digits, tell)
     large = ends.large
     if large.lower is None:

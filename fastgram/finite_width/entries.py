@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.finite_width.factored_product import FactoredProduct, Factors
-from fastgram.finite_width.features import Features, Pair, draw_weights
+from fastgram.finite_width.features import Features, Pair
 from fastgram.finite_width.rounding_error import norm_error
 from fastgram.network.network import Network
+from fastgram.network.weights import draw_weights
 from fastgram.support.arrays import Array, blocks
 from fastgram.support.memory import require_memory
 from fastgram.support.threads import in_order

@@ -16,27 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgram.network.network import Network
-from fastgram.support.arrays import Array, blocks
-from fastgram.support.memory import require_memory
+from fastgram.network.weights import Weights
+from fastgram.support.arrays import Array
 
-__all__ = ["Features", "Pair", "Weights", "draw_weights"]
+__all__ = ["Features", "Pair"]
 
 # Values of a layer that a block of rows has: a few such arrays a thread, in and near its cache.
 _BLOCK_VALUES = 2**21
-
-
-class Weights(NamedTuple):
-    """The parameters of a network, as drawn: N(0, 1), unscaled.
-
-    Attributes
-    ----------
-    layers : tuple of (m, p) arrays
-        Of each hidden layer; with biases, they are the last column.
-    readout : (m,) array
-    """
-
-    layers: tuple[Array, ...]
-    readout: Array
 
 
 class Pair(NamedTuple):
@@ -44,41 +30,6 @@ class Pair(NamedTuple):
 
     backward: Array | None
     forward: Array
-
-
-def draw_weights(network: Network, d: int) -> Weights:
-    """Draw the parameters of a network of finite width for rows of d features.
-
-    One `numpy.random.default_rng(seed)` draws in float64, in this order: the first layer's weights
-    ``standard_normal((m, d))`` and, with a bias variance above 0, its biases
-    ``standard_normal(m)``; each further layer's ``standard_normal((m, m))`` and biases likewise;
-    the readout, ``choice([-1.0, 1.0], m)`` or ``standard_normal(m)``.
-
-    Raises
-    ------
-    ValueError
-        If they do not fit in the memory that is free.
-    """
-    m = _width(network)
-    biased = int(network.bias_variance > 0.0)
-    fans = [d] + [m] * (network.depth - 1)
-    size = 8 * m * (sum(fan + biased for fan in fans) + 1)
-    require_memory(f"the weights of {network.depth} layers of width {m}", size)
-    generator = np.random.default_rng(network.seed)
-    layers = []
-    for fan in fans:
-        layer = np.empty((m, fan + biased))
-        for rows in blocks(m, max(1, _BLOCK_VALUES // fan)):
-            # the same numbers as all at once, without a second array of that size
-            layer[rows, :fan] = generator.standard_normal((rows.stop - rows.start, fan))
-        if biased:
-            layer[:, fan] = generator.standard_normal(m)
-        layers.append(layer)
-    if network.readout == "rademacher":
-        readout = generator.choice([-1.0, 1.0], m)
-    else:
-        readout = generator.standard_normal(m)
-    return Weights(tuple(layers), readout)
 
 
 def _width(network: Network) -> int:

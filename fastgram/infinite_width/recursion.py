@@ -42,14 +42,16 @@ class _Variances(LayerRecursion):
     def __init__(self, network: Network, kind: str, norms: Array) -> None:
         super().__init__(network, kind)
         self.norms = norms
+        self._below = np.square(norms)
 
     def expectation(self, layer: int, derivative: bool, covariance: Array) -> Array:
+        self._below = covariance
         return second_moments(self.network, derivative, covariance)
 
     def covariance(self, layer: int, value: Array) -> Array:
         with np.errstate(over="ignore"):
             current: Array = super().covariance(layer, value)
-        _check_variance(self.network, layer, current, self.norms)
+        _check_variance(self.network, layer, self._below, current, self.norms)
         return current
 
 
@@ -88,7 +90,9 @@ def second_moments(network: Network, derivative: bool, variance: Array) -> Array
     return np.asarray(network.normalisation() * value)
 
 
-def _check_variance(network: Network, layer: int, current: Array, norms: Array) -> None:
+def _check_variance(
+    network: Network, layer: int, below: Array, current: Array, norms: Array
+) -> None:
     bad = np.flatnonzero(~((current >= _TINY) & (current < np.inf)) & (norms > 0.0))
     if not bad.size:
         return
@@ -96,9 +100,9 @@ def _check_variance(network: Network, layer: int, current: Array, norms: Array) 
     remedy = "lower" if what == "overflows" else "raise"
     raise ValueError(
         f"{network.activation.name} at depth {network.depth}: the variance of a row of norm"
-        f" {norms[bad[0]]:g} {what} in float64 after layer {layer}: {remedy} weight_variance"
-        " (now"
-        f" {network.weight_variance:g})" + ("" if network.normalize else " or use normalize=True")
+        f" {norms[bad[0]]:g} {what} in float64 after layer {layer}, from {below[bad[0]]:.3g} before"
+        f" it: {remedy} weight_variance (now {network.weight_variance:g})"
+        + ("" if network.normalize else " or use normalize=True")
     )
 
 

@@ -20,12 +20,13 @@ from fastgram.support.validation import as_number
 if TYPE_CHECKING:
     from fastgram.plotting.figure import Axes
 
-__all__ = ["Descent", "TrainingCurve", "as_steps"]
+__all__ = ["FRACTIONS", "Descent", "TrainingCurve", "as_steps"]
 
 # Relative, of a sum of powers and of exponentials: these are computed from logarithms of 700 at
 # most, where they are not nothing.
 _SUM_ERROR = 2.0**-40
 _LONGEST = 2.0**52  # steps
+FRACTIONS = (0.1, 0.01, 0.001)  # of the first loss, that are told in steps
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ class TrainingCurve(ComparedByParts):
     ----------
     steps : array of int64
         That were asked for, of any shape.
-    lower, upper, estimates : arrays of that shape
+    lower, upper, estimate : arrays of that shape
         Of the loss ½‖(I − ηA)ᵗy‖² after so many steps, in the units of y squared.
-    flow_lower, flow_upper, flow_estimates : arrays of that shape
+    flow_lower, flow_upper, flow_estimate : arrays of that shape
         The same of gradient flow at the time ηt: ½‖exp(−ηtA)y‖².
     step_size : float
         η, in units of one over the matrix's.
@@ -116,10 +117,10 @@ class TrainingCurve(ComparedByParts):
     steps: npt.NDArray[np.int64]
     lower: Array
     upper: Array
-    estimates: Array
+    estimate: Array
     flow_lower: Array
     flow_upper: Array
-    flow_estimates: Array
+    flow_estimate: Array
     step_size: float
     smallest: Bracket
     largest: Bracket
@@ -176,12 +177,18 @@ class TrainingCurve(ComparedByParts):
         return bracket_around(ends[0], max(ends[0], ends[2]), ends[1], self.guarantee)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `json.dumps` takes: the attributes under their names, but `descent`."""
-        return {
+        """Return what `json.dumps` takes: the attributes under their names, but `descent`.
+
+        And "initial_loss", and "steps_to": brackets of `time_to` for p of 0.1, 0.01 and 0.001.
+        """
+        facts = {
             field.name: plain(getattr(self, field.name))
             for field in fields(self)
             if field.name != "descent"
-        } | {"initial_loss": self.initial_loss}
+        }
+        grows = self.step_size * self.largest.upper > 2.0
+        times = [{"p": p, **self.time_to(p).to_dict()} for p in (() if grows else FRACTIONS)]
+        return facts | {"initial_loss": self.initial_loss, "steps_to": times}
 
     def plot(self, path: str | Path | None = None, ax: Axes | None = None) -> Axes:
         """Draw the loss relative to the first against the steps, with its bounds.
@@ -214,11 +221,12 @@ class TrainingCurve(ComparedByParts):
     def _repr_html_(self) -> str:
         losses = zip(self.steps.flat, self._each(), strict=True)
         rows: dict[str, Bracket | None] = {f"loss after {t}": loss for t, loss in losses}
-        rows |= {f"steps to {part:g}": self.time_to(part) for part in (0.1, 0.01)}
+        if self.step_size * self.largest.upper <= 2.0:
+            rows |= {f"steps to {part:g}": self.time_to(part) for part in FRACTIONS}
         return bracket_table("Training curve", rows, self.message)
 
     def _each(self) -> list[Bracket]:
-        ends = zip(self.lower.flat, self.upper.flat, self.estimates.flat, strict=True)
+        ends = zip(self.lower.flat, self.upper.flat, self.estimate.flat, strict=True)
         return [bracket_around(low, high, middle, self.guarantee) for low, high, middle in ends]
 
     def __str__(self) -> str:

@@ -15,13 +15,12 @@ from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.regression.low_rank import from_columns, from_products
 from fastgram.support.arrays import Array
-from fastgram.support.memory import free_memory
 from fastgram.support.validation import as_choice
 
 __all__ = ["Preconditioner", "PreconditionerChoice", "preconditioner_for"]
 
 _NAMES = ("auto", "nystrom")
-_MOST_COLUMNS = 4096
+_MOST_COLUMNS, _MOST_BYTES = 4096, 2**31  # fixed, so that the same call gives the same answer
 _LEAST_COLUMNS = 192  # before it is judged whether more of them pay
 _PASSES = 7.0  # of conjugate gradients to 1e-6, for a condition number of 1
 _OF_PRODUCTS = 256  # columns, where entries cannot be had
@@ -47,8 +46,9 @@ class Preconditioner:
 
 @dataclass(frozen=True)
 class PreconditionerChoice:
-    """What was chosen, and how it is made."""
+    """What was chosen, in a word, and how it is made."""
 
+    name: str
     make: Callable[[], Preconditioner]
 
 
@@ -63,13 +63,13 @@ def preconditioner_for(
         For an unknown name, or what is no operator of the order n.
     """
     if given is None:
-        return PreconditionerChoice(lambda: Preconditioner(np.copy, "nothing"))
+        return PreconditionerChoice("none", lambda: Preconditioner(np.copy, "nothing"))
     if not isinstance(given, str):
-        return PreconditionerChoice(_of_operator(given, problem))
+        return PreconditionerChoice("given", _of_operator(given, problem))
     as_choice("preconditioner", given, _NAMES)
     if given == "auto" and problem.has_entries and problem.n <= dense_limit:
-        return PreconditionerChoice(lambda: _cholesky(problem))
-    return PreconditionerChoice(lambda: _nystrom(problem, least, columns, seed))
+        return PreconditionerChoice("cholesky", lambda: _cholesky(problem))
+    return PreconditionerChoice("nystrom", lambda: _nystrom(problem, least, columns, seed))
 
 
 def _of_operator(given: Any, problem: Problem) -> Callable[[], Preconditioner]:
@@ -138,7 +138,7 @@ class _Pays:
 def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Preconditioner:
     """Return columns until they have cost what the rest of the run will."""
     n = problem.n
-    most = min(n // 2, _MOST_COLUMNS, max(64, free_memory() // (4 * 8 * n)))
+    most = min(n // 2, _MOST_COLUMNS, max(64, _MOST_BYTES // (8 * n)))
     if not problem.has_columns:
         rank = min(n // 4, _OF_PRODUCTS, most)
         if rank == 0:

@@ -20,11 +20,12 @@ from fastgram.bracket import Bracket, Brackets
 from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.extreme import DENSE_LIMIT, extreme_eigenvalues
 from fastgram.eigenvalues.problem import Problem
+from fastgram.linalg.checkpoint_folder import CheckpointFolder, as_checkpoint, opened
 from fastgram.linalg.systems.block_cg import BlockCg
 from fastgram.regression.preconditioner import Preconditioner, preconditioner_for
 from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.regression.solution import Solution
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, fingerprint
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
 from fastgram.support.scaling import lower_end, scaled, upper_end
@@ -40,6 +41,7 @@ MOST_PASSES = 1000
 _LOOSE = 0.5
 # A run whose true residual is above what was asked for starts again from there, so often.
 _STARTS = 4
+_SAME = 1e-6  # residuals of one X, relative to y: of the same matrix, which facts do not tell
 
 
 @within_threads()
@@ -76,7 +78,8 @@ def solve(
     seed : int
         Of the preconditioner's draw, and of λ_min's bracket where one is needed.
     checkpoint : path, optional
-        A folder in which the run is stored as it goes on, and from which the same call goes on.
+        A folder in which the run's state is stored after every pass (3·n·k·8 bytes), and from which
+        the same call, or one of another rtol, goes on after it was killed, to the same numbers.
     callback : callable, optional
         Called after every pass with the number of passes and the residual norms, (k,); where it
         returns True the run ends with what it has.
@@ -115,6 +118,7 @@ def solve(
     if max_passes is not None:
         max_passes = as_integer("max_passes", max_passes, 1)
     seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
+    checkpoint = as_checkpoint(checkpoint)
     problem = as_problem(A)
     right = as_right_hand_sides(y, problem.n)
     block = right.reshape(problem.n, -1)
@@ -125,9 +129,12 @@ def solve(
     with stage(progress, "preconditioner"):
         made = chosen.make()
     most = max_passes or MOST_PASSES
-    run = _Run(problem, scaled(block, -problem.exponent), rtol, made, callback)
-    with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
-        run.iterate(most, tick)
+    with opened(checkpoint) as folder:
+        if folder is not None:
+            folder.begin(_facts(problem, block, seed, chosen.name))
+        run = _Run(problem, scaled(block, -problem.exponent), rtol, made, callback, folder)
+        with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
+            run.iterate(most, tick)
     found = _bounds(problem, run, block, smallest)
     passes = before + made.passes + run.passes
     parts = [f"{run.passes} passes of block conjugate gradients, preconditioned by {made.words}"]
@@ -146,6 +153,12 @@ def solve(
         preconditioner=made.words,
         message="; ".join(parts),
     )
+
+
+def _facts(problem: Problem, block: Array, seed: int, preconditioner: str) -> dict[str, Any]:
+    """Return what tells a run from others, for JSON."""
+    told = {"n": problem.n, "seed": seed, "preconditioner": preconditioner}
+    return {**told, "y": fingerprint(block), "matrix": problem.facts()}
 
 
 def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Bracket, int]:
@@ -183,7 +196,9 @@ class _Run:
         rtol: float,
         made: Preconditioner,
         callback: Callable[[int, Array], object] | None,
+        folder: CheckpointFolder | None,
     ) -> None:
+        self._folder = folder
         self._problem, self._made, self._callback = problem, made, callback
         self._rtol = rtol
         self.Y, self.passes = Y, 0
@@ -194,11 +209,11 @@ class _Run:
 
     def iterate(self, most: int, tick: Callable[[int], None] | None) -> None:
         """Go on until every true residual is small enough, or nothing gets smaller."""
-        for _ in range(_STARTS):
+        for start in range(_STARTS):
             before = self._worst(np.linalg.norm(self.residual, axis=0))
             if before <= self._rtol or self.passes >= most:
                 return
-            cg = BlockCg(self._problem.multiply, self._made.apply, self.X, self.residual.copy())
+            cg = self._begun(start)
             # a little further than asked: the true residual is off by roundings
             while self._worst(cg.residual_norms) > 0.9 * self._rtol and not cg.exhausted:
                 if self.passes >= most - 1 or self._asked:
@@ -207,14 +222,42 @@ class _Run:
                     self._indefinite = True
                     break
                 self._count(tick)
+                self._keep(start, cg)
                 norms = scaled(cg.residual_norms, self._problem.exponent)
                 if self._callback is not None and self._callback(self.passes, norms) is True:
                     self._asked = True
-            self.residual = self.Y - self._problem.multiply(self.X)
+            self.residual = self._true_residual()
             self._count(tick)
             after = self._worst(np.linalg.norm(self.residual, axis=0))
             if self._asked or self._indefinite or after > 0.5 * before:
                 return
+
+    def _true_residual(self) -> Array:
+        residual: Array = self.Y - self._problem.multiply(self.X)
+        return residual
+
+    def _begun(self, start: int) -> BlockCg:
+        """Return the conjugate gradients of a start, as far as the checkpoint has it."""
+        begin = self._problem.multiply, self._made.apply
+        stored = None if self._folder is None else self._folder.finding("state", (float(start),))
+        if stored is None:
+            return BlockCg(*begin, self.X, self.residual.copy())
+        assert self._folder is not None
+        self.X, self.passes = stored["X"], int(stored["passes"])
+        self._problem.recall(stored["learned"])
+        off = np.linalg.norm(self._true_residual() - stored["residual"], axis=0)
+        if not self._problem.told_by_facts and self._worst(off) > _SAME:
+            raise ValueError(
+                f"checkpoint {self._folder.path} is of a run on another matrix: give another folder"
+            )
+        return BlockCg(*begin, self.X, stored["residual"], stored["directions"])
+
+    def _keep(self, start: int, cg: BlockCg) -> None:
+        if self._folder is None:
+            return
+        state = {"X": cg.X, "residual": cg.residual, "directions": cg.directions}
+        facts = {"passes": np.array(self.passes), "learned": self._problem.learned()}
+        self._folder.keep("state", (float(start),), {**state, **facts})
 
     def _count(self, tick: Callable[[int], None] | None) -> None:
         self.passes += 1

@@ -98,7 +98,7 @@ def training_curve(
     --------
     >>> import numpy as np, fastgram as fg
     >>> curve = fg.training_curve(np.diag([1.0, 0.1]), [1.0, 1.0], [0, 10])
-    >>> curve.estimates.round(6)
+    >>> curve.estimate.round(6)
     array([1.      , 0.060788])
     >>> curve.time_to(0.5).estimate
     1.0
@@ -227,7 +227,9 @@ def _result(
     ]
     (low, middle, high), (flow_low, flow_middle, flow_high) = losses
     parts = [f"{curve.run.passes} passes from y, after {before} for the extreme eigenvalues"]
-    converged = bool(np.all(high - low <= rtol * middle + np.finfo(np.float64).tiny))
+    known = np.isfinite(high)
+    apart = np.subtract(high, low, out=np.full_like(high, np.inf), where=known)
+    converged = bool(np.all(apart <= rtol * middle + np.finfo(np.float64).tiny) and np.all(known))
     if curve.eta * curve.largest.upper > 1.0:
         parts.append(
             f"the step size is {curve.eta * curve.largest.upper:.3g}/λ_max: beyond 1/λ_max the"
@@ -239,10 +241,10 @@ def _result(
         steps=asked,
         lower=low,
         upper=high,
-        estimates=np.clip(middle, low, high),
+        estimate=np.clip(middle, low, high),
         flow_lower=flow_low,
         flow_upper=flow_high,
-        flow_estimates=np.clip(flow_middle, flow_low, flow_high),
+        flow_estimate=np.clip(flow_middle, flow_low, flow_high),
         step_size=curve.eta,
         smallest=curve.smallest,
         largest=curve.largest,

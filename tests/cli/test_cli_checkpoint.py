@@ -18,7 +18,7 @@ from helpers.extremes import GOOD
 from helpers.nursery import ROOT
 
 import fastgram as fg
-from fastgram.cli.sweep import Checkpoints
+from fastgram.cli.reports.sweep import Checkpoints
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 LANCZOS = ["--method", "lanczos", "--block", 2]

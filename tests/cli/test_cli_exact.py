@@ -15,8 +15,8 @@ from helpers.commands import in_turn, strict
 
 import fastgram as fg
 from fastgram.bracket import Bracket
-from fastgram.cli.exact import EXACT
-from fastgram.cli.report import Task
+from fastgram.cli.reports.exact import EXACT
+from fastgram.cli.reports.report import Task
 from fastgram.exact import built_in, solve
 from fastgram.exact.results import ExactEigenvalues
 from fastgram.support import memory
@@ -105,8 +105,8 @@ OPEN = made_up(
         (["--digits", 0], "digits must be at least 1, not 0"),
         (["--digits", 1001], "digits must be at most 1000, not 1001"),
         (["--digits", "many"], "'--digits'"),
-        (["--width", 100], "--exact is for infinite width, not --width 100"),
-        (["--width", 4, "--width", 3], "not --width 4"),
+        (["--width", 0], "width must be an integer of at least 1 or infinite, not '0'"),
+        (["--width", 10**9], "exact eigenvalues of 7 rows"),
         (["--kind", "laplace"], "unknown kind 'laplace'"),
         (["--json", "no/such/folder/out.json"], "cannot write"),
     ],
@@ -334,15 +334,38 @@ def test_one_that_fails_does_not_keep_the_others(run, rows, answers, tmp_path, m
     assert figure.exists()
 
 
-def test_a_width_that_is_not_exact_is_one_row(run, rows, answers):
+def test_finite_widths_reach_the_library(run, rows, answers):
+    calls = answers(made_up(), made_up(), made_up())
+    words = ["--width", "infinite", "--width", 3, "--width", 5, "--depth", 2]
+    words += ["--readout", "gaussian", "--network-seed", 4]
+    status, out, err = run("spectrum", rows, "--exact", "-a", "relu", *words)
+    assert (status, err) == (0, "")
+    others = {"depth": 2, "readout": "gaussian", "seed": 4}
+    found = [network for _, network, _ in calls]
+    assert found == [fg.Network("relu", width=m, **others) for m in (None, 3, 5)]
+    assert [line.split()[2] for line in out.splitlines()[-3:]] == ["infinite", "3", "5"]
+
+
+def test_a_width_that_does_not_fit_is_one_row(run, rows, answers, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**9)
     answers(made_up())
-    status, out, _ = run("spectrum", rows, "--exact", "-a", "relu", *["--width", "infinite"] * 2)
-    assert status == 0
-    answers(made_up())
-    words = ["--width", "infinite", "--width", 3]
+    words = ["--width", "infinite", "--width", 10**7, "--depth", 2]
     status, out, _ = run("spectrum", rows, "--exact", "-a", "relu", *words)
     assert status == 1
-    assert "(1) relu, width 3: failed: --exact is for infinite width, not --width 3" in out
+    assert "failed: exact eigenvalues of 7 rows" in out
+
+
+def test_a_real_run_at_finite_width_agrees_with_float64(run, rows, tmp_path):
+    path = tmp_path / "out.json"
+    words = ["--width", 3, "--width", 40, "--json", path]
+    status, _, err = run("spectrum", rows, "--exact", "-a", "tanh", *words)
+    assert (status, err) == (0, "")
+    few, many = strict(path.read_text())
+    assert few["smallest_digits"] == "0"  # of 6 weights
+    assert "6 weights" in few["message"]
+    values = np.linalg.eigvalsh(fg.gram(CIRCLE, network=fg.Network("tanh", width=40)))
+    assert math.isclose(float(many["smallest_digits"]), values[0], rel_tol=1e-9)
+    assert math.isclose(float(many["largest_digits"]), values[-1], rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("depths", [[], ["--depth", 1, "--depth", 2]])
@@ -358,5 +381,6 @@ def test_a_figure_is_written(run, rows, answers, tmp_path, depths):
 def test_help_teaches(run):
     text = " ".join(run("spectrum", "--help")[1].replace("│", " ").split())
     assert "--exact proves decimal digits of λ_min and λ_max instead" in text
+    assert "any depth, infinite width or one of --width with its weights as drawn" in text
     assert "It needs pip install 'fastgram[exact]'." in text
     assert "fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh" in text

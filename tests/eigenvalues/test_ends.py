@@ -266,6 +266,7 @@ def test_the_smallest_nonzero_of_a_polynomial_on_the_circle():
     [
         ("tanh", {}, "fastgram.exact_extreme_eigenvalues(X, network), of the rows scaled"),
         (fg.Network("erf"), {"kind": "ntk"}, 'kind="ntk"'),
+        (fg.Network("tanh", width=200), {}, 'exact_extreme_eigenvalues(X, network, rows="raw")'),
         (fg.Activation("mine", np.tanh, lambda z: 1 / np.cosh(z) ** 2), {}, ""),
     ],
 )

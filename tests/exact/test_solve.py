@@ -21,10 +21,11 @@ from fastgram.exact.built_in import formula_of, has_formula
 from fastgram.exact.results import outward_bracket, proven_digits
 
 flint = pytest.importorskip("flint")
-from fastgram.exact import hermite  # noqa: E402
-from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_positive_definite  # noqa: E402
+from fastgram.exact import enclosures, hermite  # noqa: E402
+from fastgram.exact.closed_forms import error_function  # noqa: E402
+from fastgram.exact.enclosures import enclose_largest, enclose_smallest, is_bounded_below  # noqa: E402
 from fastgram.exact.entries import Geometry, gram_balls, row_geometry  # noqa: E402
-from fastgram.exact.formulas import Pairs, StripFormula, error_function  # noqa: E402
+from fastgram.exact.formulas import Pairs, StripFormula  # noqa: E402
 from fastgram.exact.hermite import StripFunction, hermite_series, series_values  # noqa: E402
 
 arb, arb_mat, ctx = flint.arb, flint.arb_mat, flint.ctx
@@ -67,7 +68,11 @@ def solve(geometry, activation, digits):
     network = fg.Network(activation)
     start, n = time.perf_counter(), geometry.n
     formula = formula_of(network.activation)
-    return exact._solve(geometry, network, "gradient", formula, digits, (n, ""), start)
+
+    def gram(bits):
+        return gram_balls(geometry, network, "gradient", formula, bits)
+
+    return exact._solve(gram, n, digits, (n, ""), start)
 
 
 def circulant_ends(n, activation, bits):
@@ -106,7 +111,7 @@ def test_tanh_on_thirteen_points_of_the_circle():
 
 @pytest.mark.parametrize(
     ("n", "activation", "bits"),
-    [(13, "tanh", 120), (61, "tanh", 160), (61, "relu", 120), (9, "sin", 200)],
+    [(13, "tanh", 120), (61, "tanh", 160), (61, "relu", 120), (61, "elu", 120), (9, "sin", 200)],
 )
 def test_ideal_circles_against_their_cosine_sums(n, activation, bits):
     answer = solve(ideal_circle(n), activation, 15)
@@ -399,18 +404,39 @@ def test_eigenvalues_of_a_known_spectrum(n, multiplicity):
             assert float((found.upper - found.lower) / abs(found.upper)) < 2.5e-16
 
 
-def test_positive_definite_means_proven():
+def test_bounded_below_means_proven():
     with ctx.workprec(200):
         values = [arb(k + 1) for k in range(60)]
         A = spectrum(values)
-        one = arb_mat(60, 60, [int(i == j) for i in range(60) for j in range(60)])
-        assert is_positive_definite(A)
-        assert is_positive_definite(A - one * (1 - arb(2) ** -100))
-        assert not is_positive_definite(A - one * (1 + arb(2) ** -100))
-        assert not is_positive_definite(A - one)
-        assert not is_positive_definite(spectrum([*values[:-1], arb(-1)]))
-    assert not is_positive_definite(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]))
-    assert is_positive_definite(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]))
+        tiny = arb(2) ** -100
+        assert is_bounded_below(A, 1 - tiny, tiny / 4)
+        assert not is_bounded_below(A, arb(1), tiny)
+        assert not is_bounded_below(A, 1 + tiny, tiny)
+        assert not is_bounded_below(A, 1 - tiny, arb(2) ** -400)  # of less than rounding
+        assert not is_bounded_below(spectrum([*values[:-1], arb(-1)]), arb(0), tiny)
+        # what the balls allow counts in full, off the diagonal twice
+        assert is_bounded_below(arb_mat(2, 2, [2, arb(0, 0.5), arb(0, 0.5), 2]), arb(1), arb(0.75))
+        assert not is_bounded_below(arb_mat(2, 2, [2, arb(0, 1), arb(0, 1), 2]), arb(1), arb(0.75))
+        assert not is_bounded_below(arb_mat(2, 2, [1, arb(0, 1), arb(0, 1), 1]), arb(0), arb(0.75))
+        half, d = arb(0, 0.5), arb(1.8)  # down to 1.8 − √½ < 1.1
+        path = arb_mat(3, 3, [d, half, 0, half, d, half, 0, half, d])
+        assert not is_bounded_below(path, arb(1.15), arb(0.6))
+        assert is_bounded_below(path, arb(0.7), arb(1.05))
+
+
+def test_the_largest_of_a_matrix_that_has_zero_rows():
+    with ctx.workprec(200):
+        found = enclose_largest(arb_mat(3, 3, [2, 0, 1, 0, 0, 0, 1, 0, 2]), 15)
+        assert found.lower <= -3 <= found.upper
+        assert found.lacking == 0
+
+
+def test_the_square_of_a_triangular_matrix_by_halves(monkeypatch):
+    monkeypatch.setattr(enclosures, "_SMALL", 3)
+    numbers = np.triu(np.random.default_rng(0).integers(-9, 10, (21, 21)))
+    found = enclosures._upper_square(arb_mat(numbers.tolist()))
+    upper = [[int(float(x)) for x in row] for row in found]
+    assert np.array_equal(np.triu(upper), np.triu(numbers.T @ numbers))
 
 
 def test_too_little_precision_is_noticed():
@@ -546,8 +572,6 @@ def test_bad_input_is_refused_in_one_line(refuses):
     own = fg.Activation("mine", np.sin, np.cos)
     with refuses(ValueError, "mine has no formula", "tanh", "ball="):
         compute(X, own)
-    with refuses(ValueError, "width"):
-        compute(X, fg.Network("relu", width=8))
     with refuses(ValueError, "row 1 is zero", "norm 1"):
         compute([[1.0, 0.0], [0.0, 0.0]], "relu")
     with refuses(ValueError, "row 1 is zero", "direction"):

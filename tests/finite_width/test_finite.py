@@ -11,11 +11,11 @@ from helpers.tolerances import EPS, EPS32
 import fastgram as fg
 from fastgram.devices.cpu import CPU
 from fastgram.finite_width import entries, factored_product
-from fastgram.finite_width import features as _features
 from fastgram.finite_width.entries import FiniteEntries
 from fastgram.finite_width.factored_product import FactoredProduct
-from fastgram.finite_width.features import draw_weights
 from fastgram.matrix.operator import matrix_of
+from fastgram.network import weights
+from fastgram.network.weights import draw_weights
 from fastgram.support import memory
 
 KINDS = ("gradient", "nngp", "ntk")
@@ -128,7 +128,7 @@ def test_the_oracle_is_the_gradient(depth):
 @pytest.mark.parametrize("readout", ["rademacher", "gaussian"])
 @pytest.mark.parametrize("depth", [1, 3])
 def test_weights_are_drawn_in_the_stated_order(bias, readout, depth, monkeypatch):
-    monkeypatch.setattr(_features, "_BLOCK_VALUES", 100)  # drawn in pieces, the same numbers
+    monkeypatch.setattr(weights, "_BLOCK_VALUES", 100)  # drawn in pieces, the same numbers
     net = network(depth=depth, bias_variance=bias, readout=readout)
     W, b, a = drawn(net, D)
     found = draw_weights(net, D)
@@ -370,7 +370,7 @@ def choice(n, m, d, columns, kind="gradient", activation="tanh", depth=1, **opti
 )
 def test_the_cheaper_way(expected, arguments, monkeypatch):
     assert choice(**arguments) == expected
-    monkeypatch.setattr(_features, "require_memory", lambda *_: None)
+    monkeypatch.setattr(weights, "require_memory", lambda *_: None)
     monkeypatch.setattr(memory, "free_memory", lambda: 10**15)
     assert choice(**arguments) == expected
 

@@ -258,9 +258,17 @@ def test_one_table_whatever_the_depth():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"activation": "relu", "depth": 1100}, ["vanishes", "after layer 10", "normalize=True"]),
-        ({"activation": "relu", "depth": 200, "weight_variance": 1e4}, ["overflows", "lower"]),
-        ({"activation": "polynomial", "depth": 60, "weight_variance": 1e-6}, ["vanishes"]),
+        # 2⁻ᵏ after layer k, down to 2⁻¹⁰²²
+        (
+            {"activation": "relu", "depth": 1100},
+            ["vanishes", "after layer 1023, from 2.23e-308 before it", "normalize=True"],
+        ),
+        # 10⁴·5000ᵏ
+        (
+            {"activation": "relu", "depth": 200, "weight_variance": 1e4},
+            ["overflows", "after layer 83, from 2.07e+307 before it", "lower"],
+        ),
+        ({"activation": "polynomial", "depth": 60, "weight_variance": 1e-6}, ["vanishes", "from "]),
     ],
 )
 def test_a_degenerate_depth_is_refused_with_its_layer(options, words, refuses):

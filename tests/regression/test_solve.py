@@ -220,3 +220,68 @@ def test_prediction_by_the_cross_matrix():
     weights = fg.solve(op, Y, rtol=1e-10).x
     cross = fg.GramOperator(X[:20], op.network, Y=X, kind="ntk")
     assert cross @ weights == pytest.approx(Y[:20], abs=1e-6)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("way", ["nystrom", None])
+@pytest.mark.parametrize("killed_at", [1, 4])
+def test_a_killed_run_goes_on_to_the_same_bits(way, killed_at, tmp_path):
+    whole = fg.solve(operator(), Y, rtol=1e-10, preconditioner=way)
+
+    def kill(passes, norms):
+        if passes == killed_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fg.solve(
+            operator(), Y, rtol=1e-10, preconditioner=way, callback=kill, checkpoint=tmp_path / "c"
+        )
+    seen = []
+    answer = fg.solve(
+        operator(),
+        Y,
+        rtol=1e-10,
+        preconditioner=way,
+        callback=lambda passes, norms: seen.append(passes),
+        checkpoint=tmp_path / "c",
+    )
+    assert seen[0] == killed_at + 1
+    assert np.array_equal(answer.x, whole.x)
+    assert answer.passes == whole.passes
+
+
+def test_a_finished_run_is_tightened(tmp_path):
+    folder = tmp_path / "c"
+    fg.solve(operator(), Y, rtol=1e-3, preconditioner=None, checkpoint=folder)
+    seen = []
+    answer = fg.solve(
+        operator(),
+        Y,
+        rtol=1e-9,
+        preconditioner=None,
+        checkpoint=folder,
+        callback=lambda passes, norms: seen.append(passes),
+    )
+    assert answer.converged
+    assert seen[0] > 3
+
+
+def test_other_runs_are_refused(tmp_path, refuses):
+    folder = tmp_path / "c"
+    fg.solve(operator(), Y, preconditioner=None, checkpoint=folder, max_passes=4)
+    for op, y, words in (
+        (operator(), Y + 1.0, ["y"]),
+        (operator(ridge=2e-3), Y, ["another matrix", "ridge"]),
+    ):
+        with refuses(ValueError, "checkpoint", *words):
+            fg.solve(op, y, preconditioner=None, checkpoint=folder)
+    with refuses(TypeError, "checkpoint"):
+        fg.solve(operator(), Y, checkpoint=3)
+    A = operator().dense()
+    other = tmp_path / "d"
+    fg.solve(aslinearoperator(A), Y, preconditioner=None, checkpoint=other, max_passes=4)
+    with refuses(ValueError, "checkpoint", "another matrix"):
+        fg.solve(aslinearoperator(2.0 * A), Y, preconditioner=None, checkpoint=other)

@@ -97,7 +97,7 @@ def test_a_gram_matrix_of_some_thousand_rows_in_some_thirty_passes():
     assert curve.converged
     assert curve.passes <= 60
     held(curve, op.dense(), y)
-    assert np.all(curve.upper - curve.lower <= 1e-2 * curve.estimates)
+    assert np.all(curve.upper - curve.lower <= 1e-2 * curve.estimate)
     largest = np.linalg.eigvalsh(op.dense())[-1]
     assert 0.98 <= curve.step_size * largest <= 1.0
 
@@ -107,7 +107,7 @@ def test_at_any_size():
     plain = fg.training_curve(A, y, STEPS)
     for scale in (1e-200, 1e200):
         curve = fg.training_curve(A * scale, y, STEPS)
-        assert curve.estimates == pytest.approx(plain.estimates, rel=1e-6)
+        assert curve.estimate == pytest.approx(plain.estimate, rel=1e-6)
         assert curve.step_size * scale == pytest.approx(plain.step_size, rel=1e-6)
 
 
@@ -154,7 +154,7 @@ def test_networks_that_are_trained():
             off = np.maximum(hidden, 0.0) @ signs - y
             seen.append(0.5 * off @ off)
             W -= curve.step_size * ((hidden > 0.0) * np.outer(off, signs)).T @ X
-        gaps.append(np.max(np.abs(np.array(seen) - curve.estimates)) / curve.initial_loss)
+        gaps.append(np.max(np.abs(np.array(seen) - curve.estimate)) / curve.initial_loss)
     assert gaps[1] < 0.02
     assert gaps[1] < 0.4 * gaps[0]
 

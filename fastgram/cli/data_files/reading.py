@@ -40,6 +40,8 @@ class Sample:
         What was taken and what was not, in words, where that is not plain from n and d.
     lines : (n,) array of int, optional
         Of a text file, the line of each row.
+    labels : (n, l) array, optional
+        Of the columns of labels: words of a text file, numbers of an array.
     """
 
     rows: npt.NDArray[np.floating]
@@ -47,6 +49,7 @@ class Sample:
     columns: tuple[str, ...]
     told: str = ""
     lines: npt.NDArray[np.int64] | None = None
+    labels: npt.NDArray[Any] | None = None
 
     def place(self, row: int) -> str:
         """Return where a row is: its line in a text file, else its number from 0."""
@@ -110,7 +113,9 @@ def rows_of_array(array: Any, source: str, choice: Choice) -> Sample:
     told = [f"columns {number_words(columns)} of {count}"]
     if selection.labels:
         told.append(f"label {number_words(selection.labels)}")
-    return Sample(rows[:, list(columns)], source, tuple(map(str, columns)), "; ".join(told))
+    taken, names = rows[:, list(columns)], tuple(map(str, columns))
+    labels = rows[:, list(selection.labels)]
+    return Sample(taken, source, names, "; ".join(told), labels=labels)
 
 
 def _text_sample(file: Path, choice: Choice) -> Sample:
@@ -129,7 +134,7 @@ def _text_sample(file: Path, choice: Choice) -> Sample:
     rows = as_rows(text.values, str(file))
     if plain:
         return Sample(rows, str(file), (), "", text.lines)
-    return Sample(rows, str(file), columns, "; ".join(told), text.lines)
+    return Sample(rows, str(file), columns, "; ".join(told), text.lines, text.labels)
 
 
 def _split_key(path: str) -> tuple[Path, str | None]:

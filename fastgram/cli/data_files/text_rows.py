@@ -45,6 +45,8 @@ class TextRows:
         What else was decided.
     lines : array of int
         The line of each row.
+    labels : (n, l) array of str
+        The cells of the columns of labels.
     """
 
     values: Array
@@ -54,6 +56,7 @@ class TextRows:
     left_out: list[tuple[int, str]]
     remarks: list[str]
     lines: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.str_]
 
 
 @dataclass
@@ -77,6 +80,7 @@ class _Table:
     columns: tuple[int, ...]
     values: Array
     lines: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.str_]
     troubles: dict[int, _Trouble] = field(default_factory=dict)
 
     def words(self) -> set[int]:
@@ -102,7 +106,7 @@ def read_text(file: Path, choice: Choice) -> TextRows:
         selection = select(choice, layout.names, layout.columns, str(file))
         hidden = _sure(layout, selection)
         wanted = tuple(column for column in selection.taken if column not in hidden)
-        table = _read(file, layout, wanted)
+        table = _read(file, layout, wanted, selection.labels)
     except (csv.Error, UnicodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{file} is not a table in text: {error}") from None
     return _taken(file, layout, selection, hidden, table)
@@ -124,8 +128,11 @@ def _sure(layout: Layout, selection: Selection) -> dict[int, str]:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def _read(file: Path, layout: Layout, columns: tuple[int, ...]) -> _Table:
+def _read(
+    file: Path, layout: Layout, columns: tuple[int, ...], of_labels: tuple[int, ...]
+) -> _Table:
     values, lines = array.array("d"), array.array("q")
+    labels: list[list[str]] = []
     troubles: dict[int, _Trouble] = {}
     pick = _picker(columns, layout.columns)
     plain = not layout.number.comma
@@ -148,10 +155,12 @@ def _read(file: Path, layout: Layout, columns: tuple[int, ...]) -> _Table:
             ]
         values.extend(row)
         lines.append(line)
+        labels.append([cells[column].strip() for column in of_labels])
     if not lines:
         raise ValueError(f"{file} holds no rows")
     taken = np.frombuffer(values).reshape(len(lines), -1) if columns else np.empty((len(lines), 0))
-    return _Table(columns, taken, np.frombuffer(lines, dtype=np.int64), troubles)
+    words = np.array(labels, dtype=np.str_).reshape(len(lines), -1)
+    return _Table(columns, taken, np.frombuffer(lines, dtype=np.int64), words, troubles)
 
 
 def _picker(columns: Sequence[int], count: int) -> Callable[[list[str]], Sequence[str]]:
@@ -205,7 +214,9 @@ def _taken(
     left_out = [(column, why) for column, why in sorted(reasons.items()) if why != "nothing"]
     values = table.values if len(good) == len(table.columns) else table.values[:, places]
     count = layout.columns - list(reasons.values()).count("nothing")
-    return TextRows(values, tuple(good), count, names, left_out, _remarks(layout), table.lines)
+    return TextRows(
+        values, tuple(good), count, names, left_out, _remarks(layout), table.lines, table.labels
+    )
 
 
 def _remarks(layout: Layout) -> list[str]:

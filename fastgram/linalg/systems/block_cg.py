@@ -33,6 +33,8 @@ class BlockCg:
         (n, b) block to a symmetric positive definite matrix near A⁻¹ times it.
     X, residual : (n, k) arrays
         The start, and Y − A X. Both are the run's own, and change.
+    directions : (n, b) array, optional
+        Those of a run that was at this X and goes on.
     """
 
     def __init__(
@@ -41,10 +43,13 @@ class BlockCg:
         precondition: Callable[[Array], Array],
         X: Array,
         residual: Array,
+        directions: Array | None = None,
     ) -> None:
         self._matmat, self._precondition = matmat, precondition
         self.X, self.residual = X, residual
-        self._directions = _independent(precondition(residual))
+        if directions is None:
+            directions = _independent(precondition(residual))
+        self.directions = directions
 
     @property
     def residual_norms(self) -> Array:
@@ -54,11 +59,11 @@ class BlockCg:
     @property
     def exhausted(self) -> bool:
         """Whether there is no direction left."""
-        return bool(self._directions.shape[1] == 0)
+        return bool(self.directions.shape[1] == 0)
 
     def advance(self) -> bool:
         """Multiply once by A; return False, and change nothing, where A is not positive there."""
-        P = self._directions
+        P = self.directions
         product = self._matmat(P)
         square = P.T @ product
         try:
@@ -70,7 +75,7 @@ class BlockCg:
         self.residual -= product @ step
         image = self._precondition(self.residual)
         back = scipy.linalg.cho_solve(factor, product.T @ image)
-        self._directions = _independent(image - P @ back)
+        self.directions = _independent(image - P @ back)
         return True
 
 

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.extremes import draw_extremes
-from fastgram.cli.report import FAILURES, Failure, Report, Task, network_name
-from fastgram.cli.text_table import failed_cells, failure_words, print_results, text_console
+from fastgram.cli.reports.extremes import draw_extremes
+from fastgram.cli.reports.report import FAILURES, Failure, Report, Task, network_name
+from fastgram.cli.reports.text_table import failed_cells, failure_words, print_results, text_console
 
 if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues
@@ -26,44 +26,53 @@ _HEADERS = ("λ_min", "λ_max", "condition", "bits", "seconds")
 
 def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     """Refuse what would not work; say so where it works, but for long."""
-    from fastgram.support.memory import require_memory
-
-    n, digits = task.X.shape[0], task.request["digits"]
+    n = task.X.shape[0]
     if n > _MOST_ROWS:
         raise ValueError(
             f"--exact takes at most {_MOST_ROWS} rows, and {task.source} has {n}: give it fewer"
         )
     failures: dict[int, Exception] = {}
+    costs = []
     for place, network in enumerate(networks):
         try:
-            _check_network(task, network)
+            costs.append(_checked_cost(task, network))
         except FAILURES as error:
             failures[place] = error
     if len(failures) == len(networks):
         raise task.worded(failures[0])
-    longer = (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
-    size = int(_BYTES * longer * n**2)
-    require_memory(f"exact eigenvalues of {n} rows", size)
-    slowest = max(_entry_seconds(networks[k]) for k in range(len(networks)) if k not in failures)
-    minutes = (_SECONDS * longer * n**3 + slowest * n * n / 2.0) / 60.0
+    minutes, size = max(seconds for seconds, _ in costs) / 60.0, max(size for _, size in costs)
     if minutes > 1.0:
         told = f"{minutes:.0f} minutes or more a network, and {size / 1e9:.1f} GB of memory"
         warnings.warn(f"--exact with {n} rows takes about {told}", RuntimeWarning, stacklevel=2)
     return failures
 
 
-def _check_network(task: Task, network: Network) -> None:
+def _checked_cost(task: Task, network: Network) -> tuple[float, float]:
+    """Refuse one network, or return about how many seconds and bytes it takes."""
     from fastgram.exact.solve import check_exact
+    from fastgram.support.memory import require_memory
 
+    digits = task.request["digits"]
+    check_exact(task.X, network, task.operator["kind"], task.rows, digits)
+    n, longer = task.X.shape[0], (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
+    seconds, size = _entries_cost(task, network)
+    size = longer * (_BYTES * n**2 + size)
+    require_memory(f"exact eigenvalues of {n} rows", int(size))
+    return longer * _SECONDS * n**3 + seconds, size
+
+
+def _entries_cost(task: Task, network: Network) -> tuple[float, float]:
+    """Return the seconds that entries take, and the bytes beside those of the matrix."""
+    n, d = task.X.shape
     if network.width is not None:
-        raise ValueError(f"--exact is for infinite width, not --width {network.width}")
-    check_exact(task.X, network, task.operator["kind"], task.rows, task.request["digits"])
+        from fastgram.exact.features import bytes_of, seconds_of
 
-
-def _entry_seconds(network: Network) -> float:
+        return seconds_of(network, n), bytes_of(network, n, d)
+    if task.rows == "unit":  # rows of one norm share what an entry takes
+        return 0.0, 0.0
     from fastgram.exact.built_in import formula_of
 
-    return network.depth * formula_of(network.activation).entry_seconds
+    return network.depth * formula_of(network.activation).entry_seconds * n * n / 2.0, 0.0
 
 
 def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastgram.cli.report import (
+from fastgram.cli.reports.report import (
     FAILURES,
     Failure,
     Report,

@@ -1,15 +1,10 @@
-"""Activations with kinks in ball arithmetic: elu, selu, celu, and clipped ones.
+"""Truncated moments of a normal pair, in balls or in power series of balls.
 
-Such a function is one term on the whole line and one for each kink t that counts below it,
-
-    f(z) = r(z) + Σ_t 1[z < t]·r_t(z),   terms of r, r_t: zⁱ·exp(λz), i ∈ {0, 1},
-
-so that E[f(u)f(v)] is a sum of truncated moments E[uⁱ exp(au)·vʲ exp(bv); u < s, v < t] of a
-normal pair of variances q₁, q₂ and covariance c. exp(au + bv) only shifts the pair (Cameron and
-Martin): the mean becomes (aq₁ + bc, ac + bq₂), and a factor exp(g), g = ½(a²q₁ + 2abc + b²q₂), is
-left. Of a standard pair (U, V) of correlation ρ, truncated at h and k, moments follow from
-P = Φ₂(h, k; ρ) by parts (Rosenbaum, J. R. Stat. Soc. B 1961); with h' = (h − ρk)/√(1 − ρ²) and
-k' = (k − ρh)/√(1 − ρ²),
+Of a pair of variances q₁, q₂ and covariance c, E[uⁱ exp(au)·vʲ exp(bv); u < s, v < t]: exp(au + bv)
+only shifts the pair (Cameron and Martin): the mean becomes (aq₁ + bc, ac + bq₂), and a factor
+exp(g), g = ½(a²q₁ + 2abc + b²q₂), is left. Of a standard pair (U, V) of correlation ρ, truncated at
+h and k, moments follow from P = Φ₂(h, k; ρ) by parts (Rosenbaum, J. R. Stat. Soc. B 1961); with
+h' = (h − ρk)/√(1 − ρ²) and k' = (k − ρh)/√(1 − ρ²),
 
     E[U]  = −φ(h)Φ(k') − ρφ(k)Φ(h'),
     E[UV] = ρP − ρhφ(h)Φ(k') − ρkφ(k)Φ(h') + (1 − ρ²)φ₂(h, k; ρ).
@@ -25,21 +20,23 @@ hk/(1 + sin θ) above, each free of 0/0 at its own end. Nearer to −π/2 than s
 most exp(g + |hk| − ½(h + k)²/δ²), and left out. The rest is analytic; `flint.acb.integral` encloses
 it, by Gauss–Legendre rules with error bounds from values on ellipses.
 
-An entry takes two to four integrals, some 10 ms.
+**In series** of t, ρ = ρ₀ + t, everything else is explicit, and Φ₂ is its value at ρ₀ and the
+integral of
+
+    dΦ₂/dt = φ₂(h, k; ρ) + φ(h)Φ(k')·dh/dt + φ(k)Φ(h')·dk/dt,
+
+for h and k move with the covariance where a or b is not 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from flint import acb, arb
+from flint import acb, arb, arb_series
 
-from fastgram.exact.formulas import Formula, Pairs
-from fastgram.network.elementwise import SELU_ALPHA, SELU_SCALE
+__all__ = ["BallPair", "NormalPair", "Piece", "SeriesPair"]
 
-__all__ = ["KinkedFormula", "Piece", "celu", "elu", "hard_tanh", "relu6", "selu"]
+Number = Any  # arb, or arb_series: whichever the correlation is
 
 
 class Piece(NamedTuple):
@@ -51,52 +48,29 @@ class Piece(NamedTuple):
     slope: arb
 
 
-@dataclass(frozen=True)
-class KinkedFormula:
-    """E[f(u)f(v)] and E[f'(u)f'(v)] of a function that, like its derivative, is a sum of pieces."""
+class NormalPair:
+    """A normal pair of these standard deviations, correlation and covariance.
 
-    # called for each request: constants must be balls of its precision
-    function: Callable[[], tuple[Piece, ...]]
-    derivative: Callable[[], tuple[Piece, ...]]
-    most_variances = None
-    entry_seconds = 0.012
-
-    def expectations(self, pairs: Pairs, derivative: bool, bits: int) -> list[arb]:
-        """Enclose E φ(u)φ(v), or of the derivatives, for each pair."""
-        pieces = (self.derivative if derivative else self.function)()
-        roots = [variance.sqrt() for variance in pairs.variances]
-        values = []
-        for i, (a, b) in enumerate(zip(pairs.first, pairs.second, strict=True)):
-            deviations = roots[a], roots[b]
-            cosine, covariance = pairs.cosines[i], pairs.covariances[i]
-            values.append(_Pair(deviations, cosine, covariance, a == b, bits).product(pieces))
-        return values
-
-
-class _Pair:
-    """A normal pair of these standard deviations, correlation and covariance."""
+    `alike`: of one variance, and what is exchanged is the same.
+    """
 
     def __init__(
-        self, deviations: tuple[arb, arb], cosine: arb, covariance: arb, alike: bool, bits: int
+        self, deviations: tuple[arb, arb], cosine: Number, covariance: Number, alike: bool
     ) -> None:
         self._deviations, self._cosine, self._covariance = deviations, cosine, covariance
-        self._alike = alike  # of one variance: what is exchanged is the same
-        self._bits = bits + 16
-        self._tolerance = arb(2) ** -self._bits
+        self._alike = alike
         self._opposite = (1 - cosine) * (1 + cosine)
-        self._end = 1 if cosine == 1 else -1 if cosine == -1 else 0
-        self._angle = arb.atan2(cosine, self._opposite.sqrt()) if not self._end else arb(0)
 
-    def product(self, pieces: tuple[Piece, ...]) -> arb:
+    def product(self, pieces: tuple[Piece, ...]) -> Number:
         """Return E[f(u)f(v)] of a function in pieces."""
         total = arb(0)
         for k, left in enumerate(pieces):
             for right in pieces[: k + 1] if self._alike else pieces:
                 twice = 2 if self._alike and right is not left else 1
-                total += twice * self._moment(left, right)
+                total = total + twice * self._moment(left, right)
         return total
 
-    def _moment(self, left: Piece, right: Piece) -> arb:
+    def _moment(self, left: Piece, right: Piece) -> Number:
         """Return E of a piece of u times one of v."""
         (p, q), c = self._deviations, self._covariance
         s, t, a, b = left.kink, right.kink, left.rate, right.rate
@@ -118,36 +92,99 @@ class _Pair:
         return low * (other * chance + steep * second) + high * (other * first + steep * both)
 
     def _standard(
-        self, h: arb | None, k: arb | None, sign: int, growth: arb
-    ) -> tuple[arb, arb, arb, arb]:
+        self, h: Number | None, k: Number | None, sign: int, growth: Number
+    ) -> tuple[Number, Number, Number, Number]:
         """Return exp(growth) times P, E U, E V and E UV of the standard pair at U < h, V < k.
 
         None is no limit; `sign` is 1 where h = k, −1 where h = −k.
         """
-        rho, factor = self._cosine, growth.exp()
+        rho = self._cosine
         if h is None and k is None:
+            factor = growth.exp()
             return factor, arb(0), arb(0), factor * rho
         if h is None or k is None:
             edge = h if k is None else k
-            assert edge is not None
+            factor = growth.exp()
             chance, density = factor * _normal(edge), factor * _density(edge)
             own, across = -density, -rho * density
             first, second = (own, across) if k is None else (across, own)
             return chance, first, second, rho * (chance - edge * density)
-        if self._end:
-            chance, first, second, both = self._on_a_line(h, k)
-            return factor * chance, factor * first, factor * second, factor * both
-        chance = self._orthant(h, k, sign, growth)
-        root = self._opposite.sqrt()
-        at_h = factor * _density(h) * _normal((k - rho * h) / root)
-        at_k = factor * _density(k) * _normal((h - rho * k) / root)
-        square = h * h - 2 * rho * h * k + k * k
-        corner = root / (2 * arb.pi()) * (growth - square / (2 * self._opposite)).exp()
-        both = rho * (chance - h * at_h - k * at_k) + corner
+        chance = self.chance(h, k, sign, growth)
+        at_h, at_k, corner = self._edges(h, k, growth)
+        both = rho * (chance - h * at_h - k * at_k) + corner * self._opposite
         return chance, -at_h - rho * at_k, -at_k - rho * at_h, both
 
+    def _edges(self, h: Number, k: Number, growth: Number) -> tuple[Number, Number, Number]:
+        """Return exp(growth) times φ(h)Φ(k'), φ(k)Φ(h') and φ₂(h, k; ρ)."""
+        rho, root = self._cosine, self._opposite.sqrt()
+        normal = (2 * arb.pi()).sqrt()
+        at_h = (growth - h * h / 2).exp() / normal * _normal((k - rho * h) / root)
+        at_k = (growth - k * k / 2).exp() / normal * _normal((h - rho * k) / root)
+        square = h * h - 2 * rho * h * k + k * k
+        corner = (growth - square / (2 * self._opposite)).exp() / (2 * arb.pi() * root)
+        return at_h, at_k, corner
+
+    def chance(self, h: Number, k: Number, sign: int, growth: Number) -> Number:
+        """Return exp(growth)·Φ₂(h, k; ρ)."""
+        raise NotImplementedError
+
+
+class SeriesPair(NormalPair):
+    """The pairs of correlation ρ₀ + t, as power series in t.
+
+    Parameters
+    ----------
+    centre : BallPair
+        At ρ₀.
+    deviations, alike
+        As of `NormalPair`.
+    cosine : arb
+        ρ₀, not ±1.
+    terms : int
+        How many terms of the series count.
+    """
+
+    def __init__(
+        self, centre: BallPair, deviations: tuple[arb, arb], cosine: arb, alike: bool, terms: int
+    ) -> None:
+        scale = deviations[0] * deviations[1]
+        shifted = arb_series([cosine, 1], prec=terms)
+        moved = arb_series([scale * cosine, scale], prec=terms)
+        super().__init__(deviations, shifted, moved, alike)
+        self._centre = centre
+
+    def chance(self, h: Number, k: Number, sign: int, growth: Number) -> Number:
+        """Return exp(growth)·Φ₂(h, k; ρ), from its value at ρ₀ and its derivative."""
+        start = growth[0]
+        constant = self._centre.chance(h[0], k[0], sign, start)
+        at_h, at_k, corner = self._edges(h, k, start)
+        slope = corner + at_h * h.derivative() + at_k * k.derivative()
+        return (growth - start).exp() * (constant + slope.integral())
+
+
+class BallPair(NormalPair):
+    """A pair whose correlation is a ball, exact where it is ±1."""
+
+    def __init__(
+        self, deviations: tuple[arb, arb], cosine: arb, covariance: arb, alike: bool, bits: int
+    ) -> None:
+        super().__init__(deviations, cosine, covariance, alike)
+        self._bits = bits + 16
+        self._tolerance = arb(2) ** -self._bits
+        self._end = 1 if cosine == 1 else -1 if cosine == -1 else 0
+        self._angle = arb.atan2(cosine, self._opposite.sqrt()) if not self._end else arb(0)
+
+    def _standard(
+        self, h: arb | None, k: arb | None, sign: int, growth: arb
+    ) -> tuple[arb, arb, arb, arb]:
+        if not self._end or h is None or k is None:
+            return super()._standard(h, k, sign, growth)
+        factor = growth.exp()
+        chance, first, second, both = self._on_a_line(h, k)
+        return factor * chance, factor * first, factor * second, factor * both
+
     def _on_a_line(self, h: arb, k: arb) -> tuple[arb, arb, arb, arb]:
-        """Return the same where V = ±U."""
+        """Return P, E U, E V and E UV where V = ±U."""
         if self._end > 0:
             top = h.min(k)
             chance, density = _normal(top), _density(top)
@@ -158,7 +195,7 @@ class _Pair:
         square = chance - h * _density(h) + bottom * _density(bottom)
         return chance, first, -first, -square
 
-    def _orthant(self, h: arb, k: arb, sign: int, growth: arb) -> arb:
+    def chance(self, h: arb, k: arb, sign: int, growth: arb) -> arb:
         """Return exp(growth)·Φ₂(h, k; ρ)."""
         if h == 0 and k == 0:
             return growth.exp() * (self._angle / arb.pi() + arb(1) / 2) / 2
@@ -211,64 +248,3 @@ def _density(z: arb) -> arb:
 
 def _normal(z: arb) -> arb:
     return (-z / arb(2).sqrt()).erfc() / 2
-
-
-# --- the built-in activations ------------------------------------------------------------------
-
-
-def relu6() -> Formula:
-    """Return the formula of z clipped to [0, 6]."""
-    return _clipped(0, 6)
-
-
-def hard_tanh() -> Formula:
-    """Return the formula of z clipped to [−1, 1]."""
-    return _clipped(-1, 1)
-
-
-def elu(alpha: float) -> Formula:
-    """Return the formula of z above 0, alpha·(exp z − 1) below."""
-    return _exponential(1.0, alpha, lambda: arb(1))
-
-
-def celu(alpha: float) -> Formula:
-    """Return the formula of z above 0, alpha·(exp(z/alpha) − 1) below."""
-    return _exponential(1.0, alpha, lambda: 1 / arb(alpha))
-
-
-def selu() -> Formula:
-    """Return the formula of elu with the self-normalising alpha, times its scale."""
-    return _exponential(SELU_SCALE, SELU_ALPHA, lambda: arb(1))
-
-
-def _clipped(low: int, high: int) -> Formula:
-    bottom, top, zero, one = arb(low), arb(high), arb(0), arb(1)  # exact, all of them
-    function = (
-        Piece(None, zero, top, zero),
-        Piece(top, zero, -top, one),
-        Piece(bottom, zero, bottom, -one),
-    )
-    derivative = Piece(top, zero, one, zero), Piece(bottom, zero, -one, zero)
-    return KinkedFormula(lambda: function, lambda: derivative)
-
-
-def _exponential(scale: float, alpha: float, rate: Callable[[], arb]) -> Formula:
-    """Return the formula of scale·z above 0 and scale·alpha·(exp(rate·z) − 1) below."""
-    above, zero = arb(scale), arb(0)
-
-    def function() -> tuple[Piece, ...]:
-        size = above * arb(alpha)
-        return (
-            Piece(None, zero, zero, above),
-            Piece(zero, zero, -size, -above),
-            Piece(zero, rate(), size, zero),
-        )
-
-    def derivative() -> tuple[Piece, ...]:
-        return (
-            Piece(None, zero, above, zero),
-            Piece(zero, zero, -above, zero),
-            Piece(zero, rate(), above * arb(alpha) * rate(), zero),
-        )
-
-    return KinkedFormula(function, derivative)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fastgram.bracket import Bracket, telling_digits
-from fastgram.cli.report import Failure, network_name, shape_tells
+from fastgram.cli.reports.report import Failure, network_name, shape_tells
 
 if TYPE_CHECKING:
     from fastgram.network.network import Network

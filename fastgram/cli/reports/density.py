@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.report import Failure, Report, Task, network_name, operator_of
-from fastgram.cli.text_table import (
+from fastgram.cli.reports.report import Failure, Report, Task, network_name, operator_of
+from fastgram.cli.reports.text_table import (
     failed_cells,
     failure_words,
     print_results,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.report import (
+from fastgram.cli.reports.report import (
     Failure,
     Report,
     Task,
@@ -15,7 +15,7 @@ from fastgram.cli.report import (
     shape_tells,
     shape_words,
 )
-from fastgram.cli.text_table import (
+from fastgram.cli.reports.text_table import (
     bracket_text,
     failed_cells,
     failure_words,
