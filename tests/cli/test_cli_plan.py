@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def test_a_table(run, measured):
     table = lines[3 : 3 + len(plan.ways)]
     for line, way in zip(table, plan.ways, strict=True):
         assert line.split("  ")[0].strip() == way.name + " (auto)" * (way.name == plan.auto)
-        assert way.why_not.split(";")[0][:8] in line
+        # but for figures: what memory is free changes from one moment to the next
+        assert re.sub(r"[\d.,]+", "", way.why_not.split(";")[0])[:8] in re.sub(r"[\d.,]+", "", line)
     assert lines[3 + len(plan.ways)].startswith(f"auto takes: {plan.auto}, ")
     assert "8 workers like this machine" in lines[-1]
 
