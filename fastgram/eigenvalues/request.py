@@ -40,6 +40,11 @@ class PassBudget:
             return math.sqrt(rtol)
         return _NEARLY * rtol if passes < 2 * self.passes else 0.0
 
+    @property
+    def marks(self) -> tuple[int, int, int]:
+        """The passes at which `allowed_width` changes."""
+        return -(-self.passes // 2), self.passes, 2 * self.passes
+
 
 @dataclass(frozen=True)
 class Until:

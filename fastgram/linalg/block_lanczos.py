@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ import scipy.linalg
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
+from fastgram.linalg.band_eigenpairs import eigenpairs_at_end
 from fastgram.linalg.krylov_basis import Basis
 from fastgram.linalg.start_block import augment, random_columns
 from fastgram.support.arrays import Array
@@ -36,6 +38,24 @@ __all__ = ["BlockLanczos"]
 _EPS = float(np.finfo(np.float64).eps)
 # Random columns of one seed differ by less from one LAPACK to another.
 _SAME = 1e-10
+# One orthogonalisation leaves some eps of what it was given. Where no direction of the residual
+# block is smaller than this part of that, it is some 1e-14 of each, and 1e-6 is asked for
+# (`fastgram.linalg.lanczos_bound`): a second one would cost as much and change nothing.
+_UNSPOILED = 1.0 / 128.0
+
+
+@dataclass
+class _Solved:
+    """Eigenvalues and eigenvectors of the T that is made of these very blocks, once asked for."""
+
+    blocks: list[Array]
+    values: Array | None = None
+    pairs: dict[tuple[int, bool], tuple[Array, Array]] = field(default_factory=dict)
+
+    def is_of(self, blocks: list[Array]) -> bool:
+        """Whether T is made of the same arrays."""
+        pairs = zip(self.blocks, blocks, strict=False)
+        return len(self.blocks) == len(blocks) and all(mine is theirs for mine, theirs in pairs)
 
 
 class BlockLanczos:
@@ -117,6 +137,7 @@ class BlockLanczos:
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
         self.couplings: list[Array] = []
+        self._solved = _Solved([])
 
     def restart(self, lowest: int, highest: int) -> None:
         """Let go of the basis but for its newest block and so many Ritz vectors of each end."""
@@ -181,12 +202,13 @@ class BlockLanczos:
             residual -= self._previous @ device.put(self.couplings[-1]).T
         remainder = residual.copy()
         self._basis.orthogonalise(residual)
-        block, coupling = self._split(residual)
+        block, coupling, least = self._split(residual)
         if block.shape[1]:
-            # the block is small differences of large numbers: once more, now that it is unit sized
-            self._basis.orthogonalise(block)
-            block, correction = device.qr(block)
-            coupling = correction @ coupling
+            if least < _UNSPOILED * device.norm(remainder, self.norm):
+                # small differences of large numbers: once more, now that the block is unit sized
+                self._basis.orthogonalise(block)
+                block, correction = device.qr(block)
+                coupling = correction @ coupling
             remainder -= block @ device.put(coupling)
         self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
         missed = device.norm(remainder, self.norm)
@@ -267,18 +289,21 @@ class BlockLanczos:
         scale = float(np.max(np.abs(diagonal)))
         return abs(entry - float(diagonal[0, 0])) <= 1e-10 * scale
 
-    def _split(self, residual: Any) -> tuple[Any, Array]:
-        """Factor the residual block into orthonormal columns and their coupling, dropping nulls."""
+    def _split(self, residual: Any) -> tuple[Any, Array, float]:
+        """Factor the residual block into orthonormal columns and their coupling, dropping nulls.
+
+        And return the least singular value of it, 0 where columns were dropped.
+        """
         max_columns = self.n - self._basis.columns
         block, triangle = self._device.qr(residual)
         left, sizes, right = np.linalg.svd(triangle)
         small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
         keep = min(int(np.count_nonzero(sizes > small)), max_columns)
         if keep == residual.shape[1]:
-            return block, triangle
+            return block, triangle, float(sizes[-1])
         # sizes above `small` are dropped only where the basis fills the space: rounding again
         kept = block @ self._device.put(left[:, :keep])
-        return kept, sizes[:keep, None] * right[:keep]
+        return kept, sizes[:keep, None] * right[:keep], 0.0
 
     def band(self) -> Array:
         """Return T in LAPACK's lower banded storage."""
@@ -301,7 +326,19 @@ class BlockLanczos:
 
     def ritz_values(self) -> Array:
         """Return all Ritz values, ascending."""
-        return np.asarray(scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False))
+        solved = self._solved_now()
+        if solved.values is None:
+            with one_blas_thread():
+                found = scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False)
+            solved.values = np.asarray(found)
+        return solved.values
+
+    def _solved_now(self) -> _Solved:
+        """Return what is known of the eigenvalues of T as it is."""
+        blocks = [*self.diagonals, *self.couplings]
+        if not self._solved.is_of(blocks):
+            self._solved = _Solved(blocks)
+        return self._solved
 
     @property
     def width_of_band(self) -> int:
@@ -334,15 +371,13 @@ class BlockLanczos:
 
     def _eigenpairs(self, count: int, largest: bool) -> tuple[Array, Array]:
         """Return eigenvalues of T at one end, the extreme one first, and its eigenvectors."""
-        band = self.band()
-        order = band.shape[1]
-        count = min(count, order)
-        chosen = (order - count, order - 1) if largest else (0, count - 1)
-        with one_blas_thread():
-            values, small = scipy.linalg.eig_banded(
-                band, lower=True, select="i", select_range=chosen, check_finite=False
-            )
-        return (values[::-1], small[:, ::-1]) if largest else (values, small)
+        values = self.ritz_values()
+        count = min(count, values.size)
+        pairs = self._solved_now().pairs
+        if (count, largest) not in pairs:
+            with one_blas_thread():
+                pairs[count, largest] = eigenpairs_at_end(self.band(), values, count, largest)
+        return pairs[count, largest]
 
     def ritz_pairs(
         self, count: int, largest: bool, vectors: bool

@@ -61,7 +61,7 @@ import scipy.special
 
 from fastgram.support.arrays import Array
 
-__all__ = ["EDGE_RTOL", "Missed", "excludes", "measure", "proven_edge"]
+__all__ = ["EDGE_RTOL", "Missed", "excess", "excludes", "measure", "proven_edge"]
 
 Measures = tuple[Array, Array, Array]
 
@@ -102,24 +102,27 @@ def stages(run: Run) -> list[tuple[list[Array], list[Array]]]:
     return [*run.earlier, (run.diagonals, run.couplings)]
 
 
-def measure(run: Run, outward: float, points: Array, distances: Array) -> Measures:
+def measure(run: Run, outward: float | Array, points: Array, distances: Array) -> Measures:
     """Return √g, η and σ at points outside the Ritz values, D being their distances from them.
 
-    A point that is not outside, or within rounding of a Ritz value, comes back as √g = 1.
+    `outward` is one number, or one for each point: points at both ends cost little more together
+    than at one. A point that is not outside, or within rounding of a Ritz value, comes back as
+    √g = 1.
     """
+    outward = np.broadcast_to(outward, points.shape)
     try:
         return _measure(run, outward, points, distances)
     except np.linalg.LinAlgError:
         if points.size == 1:
             return np.ones(1), np.ones(1), np.ones(1)
     half = points.size // 2
-    first = measure(run, outward, points[:half], distances[:half])
-    second = measure(run, outward, points[half:], distances[half:])
+    first = measure(run, outward[:half], points[:half], distances[:half])
+    second = measure(run, outward[half:], points[half:], distances[half:])
     root, eta, sigma = (np.concatenate(pair) for pair in zip(first, second, strict=True))
     return root, eta, sigma
 
 
-def _measure(run: Run, outward: float, points: Array, distances: Array) -> Measures:
+def _measure(run: Run, outward: Array, points: Array, distances: Array) -> Measures:
     block = run.block
     # by a power of two: no rounding, and squares neither over- nor underflow
     scale = float(np.exp2(np.frexp(max(np.max(np.abs(part)) for part in run.diagonals))[1]))
@@ -147,13 +150,14 @@ def _measure(run: Run, outward: float, points: Array, distances: Array) -> Measu
 
 
 def _pass_through(
-    diagonals: list[Array], couplings: list[Array], outward: float, points: Array, flow: Array
+    diagonals: list[Array], couplings: list[Array], outward: Array, points: Array, flow: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Take Z from Φ₀ = Z through a stage.
 
     Returns Φₖ, its derivative by −x with Z held fixed, a root R of Sₖ = RᵀR, and Zᵀ(HE)ᵀ(HE)Z.
     """
-    shift = (outward * points)[:, None, None]
+    outward = outward[:, None, None]
+    shift = outward * points[:, None, None]
     size = diagonals[0].shape[0]
     root = np.broadcast_to(np.eye(size), (points.size, size, size))
     slope = np.zeros_like(flow)
@@ -225,13 +229,30 @@ def far_edge(run: Run, spectral_scale: float, goal: float, missed: Missed) -> fl
     return float(distances[open_ends[-1] + 1])
 
 
+def excess(
+    run: Run, ritz: Array, outward: Array, distances: Array, quantile: float, missed: Missed
+) -> Array:
+    """Return how far exclusions are off at distances D from Ritz values: negative where they hold.
+
+    The logarithm of what no eigenvalue there can have of the start block (its ‖r₀'‖), over what
+    it has but for a small chance, √q. It falls about linearly with the passes.
+    """
+    root, _, sigma = measure(run, outward, ritz + outward * distances, distances)
+    phi = missed.at(distances) / distances
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log((root * (1.0 + phi) + phi * sigma) / _goal(quantile)))
+
+
 def excludes(
     run: Run, ritz: float, outward: float, distance: float, quantile: float, missed: Missed
 ) -> bool:
     """Whether no eigenvalue at this very distance from the Ritz value has an overlap of q."""
     at = np.array([distance])
-    found = measure(run, outward, ritz + outward * at, at)
-    return bool(excluded_radius(*found, missed.at(at) / at, float(np.sqrt(quantile)))[0] > 0.0)
+    return bool(excess(run, np.array([ritz]), np.array([outward]), at, quantile, missed)[0] < 0.0)
+
+
+def _goal(quantile: float) -> float:
+    return float(np.sqrt(quantile)) * _SLACK_KEPT
 
 
 def proven_edge(
@@ -273,7 +294,7 @@ def _elimination_error(run: Run, ritz: float, outward: float, spectral_scale: fl
     while elimination_error < spectral_scale:
         at = np.array([4.0 * elimination_error])
         try:
-            _measure(run, outward, ritz + outward * at, at)
+            _measure(run, np.array([outward]), ritz + outward * at, at)
             break
         except np.linalg.LinAlgError:  # a Ritz value is further out
             elimination_error *= 4.0

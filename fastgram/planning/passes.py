@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastgram.eigenvalues.methods.lanczos import next_look
+from fastgram.eigenvalues.methods.next_look import furthest_look
 
 __all__ = ["INVERSE_PRODUCTS", "PROBING_PASSES", "assumed_passes", "blocks_looked_through"]
 
@@ -33,5 +33,5 @@ def blocks_looked_through(passes: int) -> int:
     total, look = _PROOF_LOOKS * passes, 1
     while look <= passes:
         total += look
-        look = next_look(look)
+        look = furthest_look(look)
     return total

@@ -180,8 +180,8 @@ def test_a_chunk_at_a_time_comes_over():
     with transfers() as seen:
         run.advance()
     large = [(way, shape) for way, shape in seen if N in shape]
-    # twice against what is there, columns as rows, and the new block into its place
-    assert large == [("put", (180 - 128, N))] * 2 + [("get", (20, N))]
+    # against what is there, columns as rows, and the new block into its place
+    assert large == [("put", (180 - 128, N)), ("get", (20, N))]
 
 
 @pytest.mark.parametrize(("free", "spilled"), [(2 * CHUNK, CHUNK), (2 * CHUNK - 2, 2 * CHUNK)])

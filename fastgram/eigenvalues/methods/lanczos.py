@@ -9,13 +9,14 @@ import numpy as np
 
 from fastgram.bracket import Bracket, Guarantee, bracket_around
 from fastgram.eigenvalues.brackets import bracket_scaled
+from fastgram.eigenvalues.methods.next_look import NextLook
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
-from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excludes
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excess, excludes
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
 from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
@@ -25,7 +26,6 @@ __all__ = [
     "brackets_now",
     "brackets_of",
     "missed_by",
-    "next_look",
     "reached_words",
     "run_lanczos",
 ]
@@ -38,6 +38,8 @@ _LOWEST, _HIGHEST = 1.0 / 16.0, 1.0 / 8.0
 _LEAST_BLOCKS = 6
 # Columns multiplied, relative to n, at which a run that restarts gives up.
 _MOST_COLUMNS = 4
+# A callback is told of the brackets whenever the passes have grown by so small a part.
+_TOLD = 16
 # The size of a spectrum of which nothing but zeros has been seen.
 _NOTHING = 1e-100
 
@@ -110,7 +112,9 @@ class _Passes:
         if request.checkpoint is not None:
             self._steps = Checkpoint(request.checkpoint, self._run, problem)
         self._quantile = overlap_quantile(request.chance, self._run.block, problem.n)
-        self._next_look = 1
+        budget = request.pass_budget
+        self._next_look = NextLook(() if budget is None else budget.marks)
+        self._next_told = 1  # of the callback, which changes nothing in when the run looks
 
     def advance(self) -> None:
         """Multiply once more, and restart before that where the basis is full."""
@@ -127,12 +131,21 @@ class _Passes:
 
     def judge(self) -> None:
         """Look at what was found where it is time to, and set `stop` where the run is done."""
-        done = self._done()
-        if done is None and self._run.passes < self._next_look:
+        done, passes = self._done(), self._run.passes
+        callback = self._request.until.callback
+        looks = done is not None or passes >= self._next_look.due
+        tells = callback is not None and passes >= self._next_told
+        if not looks and not tells:
             return
-        self._next_look = next_look(self._run.passes)
         self._look()
-        self.stop = done or self._found_enough() or self._ended_early()
+        if looks:
+            self.stop = done or self._found_enough()
+        if self.stop is None and tells:
+            self._next_told = passes + max(1, passes // _TOLD)
+            self.stop = self._asked_to_end()
+        if self.stop is None and looks:
+            self._next_look.plan(passes, self._gauges)
+            self.stop = self._too_slow()
 
     def _done(self) -> StopReason | None:
         """Return what ends the run whatever it has found."""
@@ -155,7 +168,35 @@ class _Passes:
         # an end that is below the noise floor is as it will be; the other goes on
         self._low_is_lost = self._is_below_noise_floor(self._low)
         self._both_are_lost = self._low_is_lost and self._is_below_noise_floor(self._high)
+        self._gauges = self._gauges_of_ends()
         self._found: tuple[Bracket, Bracket] | None = None
+
+    def _gauges_of_ends(self) -> list[tuple[float, ...]]:
+        """Return for either end what is left until a bracket of width rtol holds, or it is lost.
+
+        The first by one look: cheap and not final. The last of the low end tells how near λ_min is
+        to what is known to be below it.
+        """
+        low, high, slack = self._low, self._high, self._slack
+        outward, ritz = np.array([-1.0, 1.0]), np.array([low, high])
+        allowed = (self._request.rtol * np.abs(ritz) - slack) / (1.0 + 2.0 * EDGE_RTOL)
+        left = np.full(2, math.inf)  # where the noise floor is wider than that
+        wanted = (allowed > 0.0) & np.array([not self._only_the_largest, True])
+        if np.any(wanted):
+            points = ritz[wanted], outward[wanted], allowed[wanted]
+            left[wanted] = excess(self._run, *points, self._quantile, Missed(slack))
+        width = max(self._request.rtol * abs(low), _NOTHING)
+        above = max(low - self._problem.least, _NOTHING) / width
+        if self._only_the_largest or above <= 1.0:
+            left[0] = -math.inf
+        sinking = [self._above_noise_floor(theta) for theta in (low, high)]
+        return [(left[0], sinking[0], math.log(above)), (left[1], sinking[1])]
+
+    def _above_noise_floor(self, theta: float) -> float:
+        """Return the logarithm of a Ritz value over the noise floor, or 0 for one below it."""
+        if self._is_below_noise_floor(theta):
+            return 0.0
+        return math.log(abs(theta)) - math.log(max(self._slack, _NOTHING))
 
     def _is_below_noise_floor(self, theta: float) -> bool:
         return (theta if self._problem.least >= 0.0 else abs(theta)) <= self._slack
@@ -182,40 +223,28 @@ class _Passes:
     def _found_enough(self) -> StopReason | None:
         if self._both_are_lost:
             return StopReason.BELOW_NOISE_FLOOR
-        rtol = self._request.rtol
-        near = self._only_the_largest or self._would_hold(self._low, -1.0, rtol)
-        near = near or self._low - self._problem.least <= rtol * abs(self._low)
-        if near and self._would_hold(self._high, 1.0, rtol) and self._are_narrow:
+        if all(gauges[0] < 0.0 for gauges in self._gauges) and self._are_narrow:
             return StopReason.NARROW
         return None
 
-    def _would_hold(self, theta: float, outward: float, rtol: float) -> bool:
-        """Whether a bracket of width rtol would hold, by one look: cheap and not final."""
-        slack_left = (rtol * abs(theta) - self._slack) / (1.0 + 2.0 * EDGE_RTOL)
-        missed = Missed(self._slack)
-        return slack_left > 0.0 and excludes(
-            self._run, theta, outward, slack_left, self._quantile, missed
-        )
+    def _asked_to_end(self) -> StopReason | None:
+        asked = self._request.until.asks(*self._brackets, self._problem.exponent)
+        return StopReason.CALLBACK if asked else None
 
-    def _ended_early(self) -> StopReason | None:
-        until, exponent = self._request.until, self._problem.exponent
-        if until.callback is not None and until.asks(*self._brackets, exponent):
-            return StopReason.CALLBACK
-        if not self._only_the_largest and self._is_too_slow():
-            return StopReason.TOO_SLOW
-        return None
-
-    def _is_too_slow(self) -> bool:
-        """Whether the smallest eigenvalue's bracket should be narrower by now, and is not."""
+    def _too_slow(self) -> StopReason | None:
+        """Return TOO_SLOW where λ_min's bracket should be narrower by now, and is not."""
         budget, rtol = self._request.pass_budget, self._request.rtol
-        if budget is None:
-            return False
+        if budget is None or self._only_the_largest:
+            return None
         allowed = budget.allowed_width(self._run.passes, rtol)
-        if math.isinf(allowed):
-            return False
-        if not self._would_hold(self._high, 1.0, rtol):
-            return False  # the other end is still open, and passes are all that closes it
-        return not self._would_hold(self._low, -1.0, allowed)
+        # where the other end is still open passes are all that closes it
+        if math.isinf(allowed) or self._gauges[1][0] >= 0.0:
+            return None
+        left = (allowed * abs(self._low) - self._slack) / (1.0 + 2.0 * EDGE_RTOL)
+        missed = Missed(self._slack)
+        if left > 0.0 and excludes(self._run, self._low, -1.0, left, self._quantile, missed):
+            return None
+        return StopReason.TOO_SLOW
 
     def answer(self, stop: StopReason) -> Answer:
         """Return what the run has found, once it has ended."""
@@ -253,11 +282,6 @@ class _Passes:
         if stop is StopReason.BASIS_FULL:
             return "the room for the basis, or the noise floor, is too tight for rtol"
         return f"stopped at max_passes = {self._request.max_passes}"
-
-
-def next_look(passes: int) -> int:
-    """Return the pass after which brackets are looked at again, after a look at this one."""
-    return passes + max(1, passes // 16)
 
 
 def reached_words(
