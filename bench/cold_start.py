@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import results
-from bench.results import ROOT, Figure
+from bench.commit import ROOT
+from bench.results import Figure
 
 CAP = 600.0  # seconds for one process
 BUILD = """

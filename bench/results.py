@@ -8,16 +8,15 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import fastgram
+from bench.commit import ROOT, commit
 from fastgram.support.threads import one_blas_thread, thread_count
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -65,7 +64,7 @@ def machine() -> dict[str, str]:
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
         "BLAS": _blas(),
         "fastgram": fastgram.__version__,
-        "commit": _commit(),
+        "commit": commit(),
         "date": datetime.date.today().isoformat(),
     }
 
@@ -81,7 +80,8 @@ def save(
     `about` has further facts of the machine, such as its GPU.
     """
     facts = machine() | dict(about or {})
-    stem = f"{name}-{facts['date']}-{facts['commit'][:7]}"
+    short = facts["commit"].removeprefix("files-")[:7]
+    stem = f"{name}-{facts['date']}-{short}"
     text = _text(facts, figures)
     directory.mkdir(parents=True, exist_ok=True)
     path, run = directory / f"{stem}.json", 1
@@ -150,21 +150,3 @@ def _blas() -> str:
         for x in one_blas_thread.libraries()
     }
     return ", ".join(sorted(names))
-
-
-def _commit() -> str:
-    """Return the commit, with "+changes" where what is measured is not what was committed."""
-    try:
-        commit = _git("rev-parse", "HEAD").strip()
-        # the results themselves are no change
-        changes = _git("status", "--porcelain", "--", "fastgram", "kernels", "bench", ":!*.json")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return commit + ("+changes" if changes.strip() else "")
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60.0
-    )
-    return done.stdout

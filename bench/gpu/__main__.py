@@ -1,12 +1,15 @@
 """Builds, checks and times several sizes on a GPU within eight minutes; a short table comes last.
 
-    python -m bench.gpu [--minutes 7.3]
+    python -m bench.gpu [--minutes 7.3] [--only n=1000000]
 
 The parts, in order: entries against the CPU's; the rates of cuBLAS and of memory; passes; dense
 builds; brackets of λ_min, up to a million rows. What is wrong is not timed, and what would end too
 late is left out; a line says so. The floor of a pass is 2d operations an entry of the upper
-triangle, at the rate of a large DGEMM on one GPU that is timed in turn with it. The program takes
-all GPUs that CUDA_VISIBLE_DEVICES shows.
+triangle, at the rate of a large DGEMM on one GPU that is timed in turn with it. Of a bracket's
+seconds the table says how many went by in products, in what precedes them (close pairs and facts of
+rank) and in the rest, which is mostly the host's. `--only` takes the cases whose name has these
+letters, "passes", "builds" or "n=1000000" say, and no other: after the entries they come first.
+The program takes all GPUs that CUDA_VISIBLE_DEVICES shows.
 """
 
 from __future__ import annotations
@@ -27,8 +30,8 @@ MINUTES = 440.0 / 60.0
 PARTS = ((floors, 0.5), (passes, 0.5), (builds, 0.55), (brackets, 1.0))
 
 
-def measure(runs: Runs, scale: Scale) -> None:
-    """Run all parts, unless entries are wrong."""
+def measure(runs: Runs, scale: Scale, only: str = "") -> None:
+    """Run all parts, or the cases with these letters in their names, unless entries are wrong."""
     with runs.device.context():
         compilation(runs, scale)
         check_entries(runs, scale.checked, scale.d, scale.width)
@@ -36,7 +39,7 @@ def measure(runs: Runs, scale: Scale) -> None:
             runs.say("entries are wrong: nothing is timed")
             return
         for part, share in PARTS:
-            runs.share = share
+            runs.share, runs.only = 1.0 if only else share, only
             part(runs, scale)
 
 
@@ -64,7 +67,8 @@ def main(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for everything")
-    minutes = parser.parse_args(arguments).minutes
+    parser.add_argument("--only", default="", help="letters in the names of the cases to run")
+    given = parser.parse_args(arguments)
     devices, reason = gpus()
     if not devices:
         print(f"bench.gpu: {reason}", file=sys.stderr)
@@ -72,9 +76,9 @@ def main(
     scale = scale or Scale()
     about = facts(devices)
     with devices[0].context():
-        runs = Runs(devices, 60.0 * minutes, scale.square, scale.short)
+        runs = Runs(devices, 60.0 * given.minutes, scale.square, scale.short)
     try:
-        measure(runs, scale)
+        measure(runs, scale, given.only)
     finally:  # of a borrowed GPU nothing is lost
         print(f"kept in {save('gpu', runs.figures, folder, about)}\n")
         print("\n".join(f"{name}: {fact}" for name, fact in about.items()))

@@ -52,12 +52,15 @@ class Runs:
         The order of the matrices that cuBLAS is timed with.
     short : float
         Seconds that short cases are repeated for.
+    only : str
+        Letters in the name of every case that is run; a case within another goes with it.
     """
 
     devices: tuple[Device, ...]
     seconds: float
     square: int
     short: float = 2.0
+    only: str = ""
     figures: list[Figure] = field(default_factory=list)
     failed: bool = False
     share: float = 1.0  # of the seconds, that the present part may end at
@@ -66,6 +69,7 @@ class Runs:
 
     def __post_init__(self) -> None:
         self.device = self.devices[0]
+        self._within = False  # a case that has others of its own
         # random numbers: with zeros a GPU draws less power and its clock is higher
         values = np.random.default_rng(0).standard_normal((self.square, self.square))
         self._factor = self.device.put(values)
@@ -90,18 +94,23 @@ class Runs:
     def attempt(
         self, case: str, foreseen: float, run: Callable[..., None], *arguments: Any
     ) -> None:
-        """Run a case if it will end in time; one that fails takes no other with it."""
+        """Run a case if it is asked for and will end in time; failing it takes no other with it."""
+        if self.only not in case and not self._within:
+            return
         if foreseen > self.left:
             left = max(self.left, 0.0)
             self.say(f"{case}: left out, would take {foreseen:.0f} s and {left:.0f} s are left")
             return
         self.say(case)
+        outer, self._within = self._within, True
         try:
             run(self, case, *arguments)
         except Exception as error:  # whatever it is: the GPU is borrowed, and others may do
             self.failed = True
             reason = " ".join(str(error).split())
             self.say(f"{case}: FAILED, {type(error).__name__}: {reason}")
+        finally:
+            self._within = outer
 
     def time_once(self, run: Callable[[], Any]) -> float:
         """Return the seconds from idle devices to idle devices."""

@@ -41,8 +41,8 @@ _ROW_BLOCK = 8192
 _SPEED = 100.0
 # Shared memory that every kernel may take without asking.
 _SHARED_AT_LEAST = 48 * 1024
-# Double precision on tensor cores: A100 and later.
-_CAPABILITY = (8, 0)
+# What the kernels compile for (V100), and what has double precision tensor cores (A100).
+_CAPABILITY, _TENSOR_CORES = (7, 0), (8, 0)
 # What errors of CuPy and of NVIDIA's libraries say where memory is short.
 _SHORT_OF_MEMORY = ("out of memory", "memoryallocation", "alloc_failed", "out_of_memory")
 _PIECE = 2**26  # bytes that are copied from the host at a time
@@ -196,7 +196,7 @@ class Gpu:
         return self.kernels.evaluate
 
     def uses_fused_product(self, table: Table) -> bool:
-        """Whether the table is one of float64 and fits beside the rest in shared memory."""
+        """Whether there are double precision tensor cores, and the table fits beside the rest."""
         return fits(self.kernels, table)
 
     @property
@@ -243,7 +243,9 @@ class CupyGpu(Gpu):
         self.label = f"gpu {number} ({facts['name'].decode()})"
         multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
-        super().__init__(cupy, Kernels(cupy, _Launcher(cupy), multiprocessors, shared))
+        tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
+        kernels = Kernels(cupy, _Launcher(cupy), multiprocessors, shared, tensor_cores)
+        super().__init__(cupy, kernels)
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -362,7 +364,7 @@ def find() -> tuple[Gpu, ...]:
             name = facts["name"].decode()
             raise NoGpuError(
                 f"GPU {number}, {name}, has compute capability {facts['major']}.{facts['minor']}"
-                " and the kernels need 8.0, an A100 or later (CUDA_VISIBLE_DEVICES hides it)"
+                " and the kernels need 7.0, a V100 or later (CUDA_VISIBLE_DEVICES hides it)"
             )
     _try(cupy)
     return tuple(CupyGpu(cupy, number) for number in range(count))

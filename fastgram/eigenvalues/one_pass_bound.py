@@ -295,7 +295,7 @@ class _RemainderEntries:
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Whether products go by tiles."""
-        return not devices[0].uses_fused_product(self.table)
+        return not all(device.uses_fused_product(self.table) for device in devices)
 
     def note(self, way: str) -> str:
         """Return nothing."""

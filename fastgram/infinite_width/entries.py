@@ -231,7 +231,7 @@ class TabledEntries(Entries):
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Whether products go by tiles: on the CPU, and where they are asked for."""
-        return bool(memory) or not devices[0].uses_fused_product(self.table)
+        return bool(memory) or not all(gpu.uses_fused_product(self.table) for gpu in devices)
 
     def plan(
         self, columns: int, memory: int | None, devices: tuple[Device, ...]

@@ -131,7 +131,7 @@ def gram(
     ValueError, TypeError
         For rows that are not a finite real array, rows of Y of another length than those of X, an
         `out` of another shape or kind of number, an unknown kind, device or dtype, a GPU that is
-        missing, too old (before compute capability 8.0) or short of memory, a depth at which the
+        missing, too old (before compute capability 7.0) or short of memory, a depth at which the
         variance of a row overflows or vanishes, or a network of finite width that does not fit in
         the memory that is free or, for "gradient", whose derivative is zero everywhere.
 

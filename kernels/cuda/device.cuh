@@ -4,8 +4,10 @@
 // there, after the numbers of kernels/cuda/constants.py. It is compiled for GPUs and, behind the
 // macros of tests/helpers/cuda_host/host.h, as host C++ by the tests.
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-#error "fastgram needs a GPU of compute capability 8.0 or higher: double precision tensor cores"
+// Double precision tensor cores: compute capability 8.0 and later. Without them there are no fused
+// products, and `fits` of kernels/cuda/fused_product.py says so.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+#define TENSOR_CORES
 #endif
 
 // The block's shared memory, of as many bytes as the launch asked for, on a multiple of 16.
@@ -19,6 +21,8 @@ __device__ __forceinline__ Type *shared_memory()
     return reinterpret_cast<Type *>(host::block().shared.data());
 #endif
 }
+
+#ifdef TENSOR_CORES
 
 // c += a b for a warp: a is 16 × 8, b is 8 × 8, c is 16 × 8, spread over its lanes. Lane 4g + t has
 //     c: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
@@ -64,3 +68,5 @@ __device__ __forceinline__ void multiply_add(double (&c)[4], const double (&a)[4
     }
 #endif
 }
+
+#endif  // TENSOR_CORES

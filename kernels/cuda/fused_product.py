@@ -71,8 +71,10 @@ def padded_weights(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]
 
 
 def fits(kernels: Kernels, table: Table) -> bool:
-    """Whether a table is in float64 and leaves shared memory for a few columns of V."""
-    return table.cells.dtype == np.float64 and _max_columns(kernels, table) > 0
+    """Whether a device has such products, by a table that is in float64 and leaves them memory."""
+    if not kernels.tensor_cores or table.cells.dtype != np.float64:
+        return False
+    return _max_columns(kernels, table) > 0
 
 
 def _max_columns(kernels: Kernels, table: Table) -> int:

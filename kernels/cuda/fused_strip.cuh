@@ -16,6 +16,8 @@
 // come in any order if the right factor has it too. V comes in that order: `_fragments` in
 // kernels/cuda/fused_product.py. For the transpose the lanes exchange entries.
 
+#ifdef TENSOR_CORES
+
 // Where a lane's sums are for 8 columns of V: pair k is PANEL_ROWS·k pairs on, row 8 k + g of the
 // warp's and columns 2t and 2t + 1.
 __device__ __forceinline__ Pair *sums_of(double *sums, int group, const Position &position)
@@ -240,3 +242,5 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         out[row * width + number % width] += weights[row] * total;
     }
 }
+
+#endif  // TENSOR_CORES

@@ -1,6 +1,8 @@
 // A tile of float64 entries in the registers of a block, for fused_strip.cuh: cosines by tensor
 // cores, and then the table, close pairs from the rows.
 
+#ifdef TENSOR_CORES
+
 // Two numbers that are read and written together.
 struct alignas(16) Pair {
     double x, y;
@@ -224,3 +226,5 @@ __device__ __forceinline__ void evaluate_entries(const double *rows, const doubl
         }
     }
 }
+
+#endif  // TENSOR_CORES

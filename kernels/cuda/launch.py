@@ -45,7 +45,7 @@ SOURCES = (
 OPTIONS = ("--std=c++17",)
 
 _BLOCKS_PER_SM = 8  # in the grid: more than are resident at a time
-_SHARED_BYTES = 99 * 1024  # of every GPU that the kernels run on
+_SHARED_BYTES = 99 * 1024  # of every GPU with tensor cores in double precision
 
 
 def packed_numbers(table: Table) -> int:
@@ -75,15 +75,23 @@ class Kernels:
         Of the device.
     shared_bytes : int
         Of shared memory that a block may have.
+    tensor_cores : bool
+        Whether it has them in double precision: without, there are no fused products.
     """
 
     def __init__(
-        self, xp: Any, launch: Launch, multiprocessors: int, shared_bytes: int = _SHARED_BYTES
+        self,
+        xp: Any,
+        launch: Launch,
+        multiprocessors: int,
+        shared_bytes: int = _SHARED_BYTES,
+        tensor_cores: bool = True,
     ) -> None:
         self.xp = xp
         self.launch = launch
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
+        self.tensor_cores = tensor_cores
         # what is packed goes with its table, which is never written to
         self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()
