@@ -4,16 +4,19 @@ A pair with entries Aᵢᵢ, Aⱼⱼ and a normalised cᵢⱼ = Aᵢⱼ/√(Aᵢ
 least eigenvalue is about (1 − |cᵢⱼ|)·Aᵢᵢ: an upper end of λ_min, and under a kinked activation, on
 data with near-duplicates, most of what λ_min is made of. Their vectors, (eᵢ ∓ eⱼ)/√2, added to
 the start block of a Lanczos run, halve its passes there (`bench/passes.py`).
+
+Rows of such a pair have nearly one direction, or nearly opposite ones. Pairs of those are looked
+for, and not all pairs: a run that did without the closest would take a few passes more and be as
+right.
 """
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
-from fastgram.devices.device import Device
+from fastgram.datasets.near_rows import near_rows
+from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.support.arrays import Array
 
@@ -21,6 +24,7 @@ __all__ = ["close_pairs"]
 
 # How close |cᵢⱼ| has to be to 1: closer than pairs are that stand out by nothing.
 _CLOSE = 0.1
+_MOST = 8  # pairs for each that is asked for: a row is in many where data are dense
 
 
 def close_pairs(op: GramOperator, count: int) -> Array | None:
@@ -29,7 +33,7 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     Parameters
     ----------
     op : GramOperator
-        Visited once, tile by tile; tiles are kept as in a product.
+        Of its entries those of a few pairs are computed.
     count : int
 
     Returns
@@ -37,42 +41,35 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
     (n, ≤ count) array or None
         None where no pair is close.
     """
+    matrix, network = matrix_of(op), op.network
+    rows = network.augmented(matrix.given_rows) if network.bias_variance else matrix.given_rows
+    near = near_rows(rows, _MOST * count)
     scales = np.sqrt(op.diagonal())
     scales[scales == 0.0] = np.inf
-    # a row is in many close pairs where data are dense: more are kept than are asked for
-    most = 8 * count
-    found: list[tuple[float, int, int, float]] = []
-    lock = threading.Lock()
-
-    def visitor(device: Device, rows: slice, columns: slice, block: Any) -> None:
-        xp, lengths = device.xp, device.device_copy(scales)
-        cosines = block / lengths[rows, None] / lengths[columns]
-        sizes = abs(cosines)
-        if rows == columns:
-            sizes = xp.tril(sizes, -1)
-        close = xp.flatnonzero(sizes.ravel() > 1.0 - _CLOSE)
-        if close.size > most:
-            order = xp.argsort(-sizes.ravel()[close], kind="stable")
-            close = close[order[:most]]
-        values = device.get(cosines.ravel()[close])
-        a, b = np.unravel_index(device.get(close), sizes.shape)
-        new = [
-            (-abs(float(value)), rows.start + int(i), columns.start + int(j), float(value))
-            for i, j, value in zip(a, b, values, strict=True)
-        ]
-        with lock:
-            found.extend(new)
-
-    matrix_of(op).visit_tiles(visitor, keep=True)
+    cosines = _entries(matrix, near) / scales[near[:, 0]] / scales[near[:, 1]]
     taken: set[int] = set()
     pairs: list[tuple[int, int, float]] = []
-    for _, i, j, cosine in sorted(found):
-        if len(pairs) < count and i not in taken and j not in taken:
+    for place in np.argsort(-np.abs(cosines), kind="stable"):
+        i, j = (int(row) for row in near[place])
+        if abs(cosines[place]) <= 1.0 - _CLOSE or len(pairs) == count:
+            break
+        if i not in taken and j not in taken:
             taken |= {i, j}
-            pairs.append((i, j, cosine))
+            pairs.append((i, j, float(cosines[place])))
     if not pairs:
         return None
     vectors = np.zeros((op.shape[0], len(pairs)))
     for column, (i, j, cosine) in enumerate(pairs):
         vectors[i, column], vectors[j, column] = np.sqrt(0.5), -np.copysign(np.sqrt(0.5), cosine)
     return vectors
+
+
+def _entries(matrix: ComputedMatrix, pairs: npt.NDArray[np.intp]) -> Array:
+    """Return the entries of some rows and columns, (count,)."""
+    device, entries = matrix.devices[0], matrix.entries
+    with device.context():
+        out = device.xp.empty((len(pairs), 1))
+        scratch = device.xp.empty((1, 1), entries.dtype)
+        for k, (i, j) in enumerate(pairs.tolist()):
+            entries.block(slice(i, i + 1), slice(j, j + 1), device, scratch, out[k : k + 1])
+        return device.get(out)[:, 0]

@@ -193,15 +193,9 @@ class ComputedMatrix:
             found[places, places + rows.start] += xp.asarray(self.ridge.of(rows))
         return found
 
-    def visit_tiles(
-        self, visitor: Callable[[Device, slice, slice, Any], None], *, keep: bool
-    ) -> None:
-        """Hand the lower triangle to a function of the device, rows, columns and its block.
-
-        With `keep` tiles are kept as in a product.
-        """
-        cache = self.cache if keep else self.cache.read_only()
-        ridge = self.ridge
+    def visit_tiles(self, visitor: Callable[[Device, slice, slice, Any], None]) -> None:
+        """Hand the lower triangle to a function of the device, rows, columns and its block."""
+        cache, ridge = self.cache.read_only(), self.ridge
 
         def with_ridge(device: Device, i: slice, j: slice, block: Any) -> None:
             visitor(device, i, j, ridge.added_to_diagonal(block, i, device) if i == j else block)

@@ -373,7 +373,7 @@ class GramOperator(CheckedOperator):
         keep them, and write to them.
         """
         self._symmetric.visit_tiles(
-            lambda device, i, j, block: visitor(i, j, device.copy_to_host(block)), keep=False
+            lambda device, i, j, block: visitor(i, j, device.copy_to_host(block))
         )
 
     def multiplication(self, columns: int) -> str:
