@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation
+from fastgram.network.alike_rows import alike_rows
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
@@ -47,9 +48,9 @@ def rank_bound(X: npt.NDArray[np.floating], network: Network, kind: str) -> tupl
         if kind == "gradient":
             return 0, f"the derivative of {activation.name} is zero almost everywhere"
         kind = "nngp"  # gradients of hidden weights vanish, those of the readout remain
-    rows = np.asarray(X, dtype=np.float64) + 0.0  # turns -0.0 into 0.0
-    columns = int(np.count_nonzero(np.any(rows != 0.0, axis=0)))
-    bounds = [(n, ""), _by_classes(rows, columns, network, kind)]
+    alike, columns = alike_rows(X)
+    rows = np.asarray(X[alike], dtype=np.float64) + 0.0  # turns -0.0 into 0.0
+    bounds = [(n, ""), _by_classes(rows, n - alike.size, columns, network, kind)]
     if activation.powers is not None:
         bounds.append(_by_degree(n, columns, network, kind, activation.powers))
     if network.width is not None:
@@ -186,9 +187,14 @@ def _monomials(variables: int, degrees: Iterable[int]) -> int:
 # --- classes of rows ---------------------------------------------------------------------------
 
 
-def _by_classes(rows: Array, columns: int, network: Network, kind: str) -> tuple[int, str]:
-    """Rows that give proportional rows of the Gram matrix count once; zero rows not at all."""
-    n = rows.shape[0]
+def _by_classes(
+    rows: Array, others: int, columns: int, network: Network, kind: str
+) -> tuple[int, str]:
+    """Rows that give proportional rows of the Gram matrix count once; zero rows not at all.
+
+    Beside `rows` there are others, of which none is zero and none is like any row.
+    """
+    n = rows.shape[0] + others
     # a bias is one more coordinate, the same in every row: rows are then equal or unrelated
     power = parity = None
     vanish = False
@@ -206,7 +212,7 @@ def _by_classes(rows: Array, columns: int, network: Network, kind: str) -> tuple
         rows = rows[~zero]
     kept = rows.shape[0]
     if kept == 0:
-        return 0, facts[0]
+        return (others, " and ".join(facts)) if facts else (n, "")
     rows = _distinct(rows)
     if rows.shape[0] < kept:
         facts.append(f"{kept - rows.shape[0]} repeated rows")
@@ -218,7 +224,7 @@ def _by_classes(rows: Array, columns: int, network: Network, kind: str) -> tuple
         if rows.shape[0] < kept:
             facts.append(f"{kept - rows.shape[0]} rows that are positive multiples of others")
     fewer, fact = _by_opposites(rows, columns, network, kind, power, parity)
-    rank = rows.shape[0] - fewer
+    rank = rows.shape[0] + others - fewer
     if fewer:
         facts.append(fact)
     return (rank, " and ".join(facts)) if rank < n else (n, "")
