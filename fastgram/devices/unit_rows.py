@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgram.support.arrays import Array
+from fastgram.support.threads import in_order
 from fastgram.support.validation import refuse_overflow
 
 __all__ = ["UnitRows"]
@@ -19,6 +20,7 @@ Tile = Any  # of a device, or a host's array
 
 _EPS = float(np.finfo(np.float64).eps)
 _PACKING = threading.Lock()
+_ROWS = 1024  # scaled at a time
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,10 @@ class UnitRows:
     @staticmethod
     def of(rows: Array, dtype: np.dtype[np.floating], name: str = "X") -> UnitRows:
         """Scale rows to norm 1, in place; errors speak of them as `name`."""
-        largest = np.max(np.abs(rows), axis=1)
-        divisor = np.where(largest > 0.0, largest, 1.0)
-        rows /= divisor[:, None]  # so that no square over- or underflows
-        lengths = np.sqrt(_sums_of_squares(rows))
-        rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
+        # by parts that stay in a cache, on all threads
+        parts = [slice(start, start + _ROWS) for start in range(0, rows.shape[0], _ROWS)]
+        norms = np.concatenate(list(in_order(lambda part: _scale_to_one(rows[part]), parts)))
         with np.errstate(over="ignore"):
-            norms = largest * lengths
             refuse_overflow(norms * norms, name)
         return UnitRows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
 
@@ -70,6 +69,17 @@ class UnitRows:
             np.matmul(self.unit[i], columns.unit[j].T, out=out)
         else:
             multiply_rows(left, i.start, right, j.start, out)
+
+
+def _scale_to_one(rows: Array) -> Array:
+    """Scale rows to norm 1, in place, and return their norms; inf where one overflows."""
+    largest = np.max(np.abs(rows), axis=1)
+    divisor = np.where(largest > 0.0, largest, 1.0)
+    rows /= divisor[:, None]  # so that no square over- or underflows
+    lengths = np.sqrt(_sums_of_squares(rows))
+    rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
+    with np.errstate(over="ignore"):
+        return np.asarray(largest * lengths)
 
 
 def _sums_of_squares(rows: Array) -> Array:
