@@ -8,6 +8,7 @@ import functools
 import itertools
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -234,6 +235,29 @@ def test_each_gpu_has_its_panels(as_emulated):  # noqa: F811
     assert sorted(panels) == [0, 0, 1]
 
 
+def test_without_tensor_cores_products_go_by_tiles(as_emulated):  # noqa: F811
+    devices = as_emulated(2)
+    devices[1].kernels.tensor_cores = False  # beside a newer one too: no entry is computed twice
+    X, V = sphere(), vectors()
+    op = GramOperator(X, "relu", device="gpu")
+    assert op.multiplication(3) == "tiles"
+    assert close(op @ V, fg.gram(X) @ V, times=256)
+    answer = fg.extreme_eigenvalues(op, method="lanczos", block=4)
+    assert answer.smallest.lower <= np.linalg.eigvalsh(fg.gram(X))[0] <= answer.smallest.upper
+    assert answer.one_pass_lower is None or answer.one_pass_lower <= answer.smallest.upper
+
+
+@pytest.mark.parametrize(
+    ("capability", "has_them"), [((7, 0), False), ((7, 5), False), ((9, 0), True)]
+)
+def test_tensor_cores_go_by_the_compute_capability(capability, has_them):
+    facts = {"name": b"some", "multiProcessorCount": 4, "sharedMemPerBlock": 49152}
+    facts |= dict(zip(("major", "minor"), capability, strict=True))
+    runtime = SimpleNamespace(getDeviceProperties=lambda number: facts)
+    gpu = _gpu.CupyGpu(SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)), 0)
+    assert gpu.kernels.tensor_cores is has_them
+
+
 # --- eigenvalues and densities ---
 
 
@@ -407,7 +431,7 @@ class FakeCupy:
 
             @classmethod
             def getDeviceProperties(cls, number):
-                return {"name": b"Tesla V100", "major": 7, "minor": 0, "multiProcessorCount": 80}
+                return {"name": b"Tesla P100", "major": 6, "minor": 0, "multiProcessorCount": 56}
 
 
 @pytest.mark.parametrize(
@@ -415,7 +439,7 @@ class FakeCupy:
     [
         (None, "CuPy finds no GPU that it can use (cudaErrorInsufficientDriver: too old)"),
         (0, "CuPy finds no GPU"),
-        (1, "Tesla V100, has compute capability 7.0 and the kernels need 8.0"),
+        (1, "Tesla P100, has compute capability 6.0 and the kernels need 7.0"),
     ],
 )
 def test_why_a_gpu_cannot_be_used(count, words, monkeypatch, refuses):

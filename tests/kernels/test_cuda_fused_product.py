@@ -232,3 +232,6 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
     assert not fused_product.fits(kernels, table)
     single = matrix_of(fg.GramOperator(X, "relu", dtype="float32")).entries.table
     assert not fused_product.fits(kernels_of(), single)
+    kernels.shared_bytes = 72 * 1024
+    kernels.tensor_cores = False
+    assert not fused_product.fits(kernels, table)
