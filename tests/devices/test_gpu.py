@@ -238,7 +238,7 @@ def test_each_gpu_has_its_panels(as_emulated):  # noqa: F811
 def test_without_tensor_cores_products_go_by_tiles(as_emulated):  # noqa: F811
     devices = as_emulated(2)
     devices[1].kernels.tensor_cores = False  # beside a newer one too: no entry is computed twice
-    X, V = sphere(), vectors()
+    X, V = fg.datasets.sphere(N, 6, 0), vectors()
     op = GramOperator(X, "relu", device="gpu")
     assert op.multiplication(3) == "tiles"
     assert close(op @ V, fg.gram(X) @ V, times=256)
