@@ -80,8 +80,13 @@ def test_all_of_it(measured):
         assert 0.0 <= figure.least <= figure.value <= figure.largest < 1e9
         if "stated error" in figure.what:
             assert figure.value <= 2.0
-        elif figure.unit != "passes" and figure.what != "of it in passes":
+        elif figure.unit != "passes":
             assert figure.value > 0.0
+    bracket = "λ_min to 10% n=64 d=5 tanh"
+    parts = ("of it in products", "before the first", "host and the rest")
+    total = sum(found[bracket, part].value for part in parts)
+    assert abs(total - found[bracket, ""].value) <= 1e-9
+    assert 0.0 < found[bracket, "in products / all"].value < 1.0
     # the same seconds over two floors of 2d and of 2d + 4b operations
     one = found["pass n=40 d=3 b=2 relu", "/ floor"].value
     other = found["pass n=40 d=3 b=2 relu", "/ floor with products"].value
@@ -95,6 +100,22 @@ def test_all_of_it(measured):
     assert [line.split("  ")[0].strip() for line in lines[start:]] == list(
         dict.fromkeys(case for case, _ in found)
     )
+
+
+@pytest.mark.slow
+def test_only_what_is_asked_for(measured):
+    status, found, _, printed = measured("--only", "n=64")
+    assert status == 0, printed
+    timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
+    assert timed == {"λ_min to 10% n=64 d=5 tanh"}
+    assert any(case.startswith("entries") for case, _ in found)  # what is wrong is not timed
+
+
+@pytest.mark.slow
+def test_a_case_goes_with_those_within_it(measured):
+    _, found, _, _ = measured("--only", "passes n=40 d=3")
+    timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
+    assert timed == {f"pass n=40 d=3 b={b} relu" for b in (1, 2)}
 
 
 @pytest.mark.slow

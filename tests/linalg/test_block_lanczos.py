@@ -3,9 +3,11 @@
 import mpmath
 import numpy as np
 import pytest
-from helpers.matrices import matrix_with
+from helpers.matrices import matrix_and_vectors, matrix_with
 
+from fastgram.linalg import block_lanczos
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.krylov_basis import Basis
 from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile, start_block_overlap
 from fastgram.support.rounding import gamma, rayleigh_bounds
 
@@ -171,3 +173,42 @@ def test_an_operator_that_is_not_finite_is_refused():
     run = BlockLanczos(lambda V: np.full_like(V, np.nan), 10, 2, 0)
     with pytest.raises(ValueError, match="not finite"):
         run.advance()
+
+
+@pytest.fixture
+def projections(monkeypatch):
+    """How often blocks were orthogonalised against a basis."""
+    calls, orthogonalise = [], Basis.orthogonalise
+
+    def counting(basis, block):
+        calls.append(basis.columns)
+        orthogonalise(basis, block)
+
+    monkeypatch.setattr(Basis, "orthogonalise", counting)
+    return calls
+
+
+def test_once_is_enough_where_no_direction_is_small(projections):
+    run = run_on(matrix_with(np.concatenate([np.linspace(1, 2, 299), [500.0]])), 4, 30)
+    assert len(projections) <= 30 + 6  # λ_max goes by, in some passes
+    basis = basis_of(run)
+    assert np.linalg.norm(basis.T @ basis - np.eye(basis.shape[1]), 2) <= 1e-13
+
+
+def test_small_directions_are_orthogonalised_twice(projections, monkeypatch):
+    # eigenvectors but for 1e-9 beside random columns: their residuals are as small
+    values = np.linspace(1.0, 2.0, 200)
+    matrix, basis = matrix_and_vectors(values)
+    extra = basis[:, :3] + 1e-9 * np.random.default_rng(1).standard_normal((200, 3))
+
+    def lost():
+        run = BlockLanczos(lambda V: matrix @ V, 200, 4, 0, extra)
+        for _ in range(3):
+            run.advance()
+        found = basis_of(run)
+        return np.linalg.norm(found.T @ found - np.eye(found.shape[1]), 2)
+
+    assert lost() <= 1e-13
+    assert len(projections) > 3
+    monkeypatch.setattr(block_lanczos, "_UNSPOILED", 0.0)
+    assert lost() > 1e-10

@@ -8,6 +8,7 @@ import pytest
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.exclusion import (
     Missed,
+    excess,
     excluded_radius,
     excludes,
     far_edge,
@@ -261,3 +262,31 @@ def test_a_point_inside_proves_nothing():
     middle = np.array([0.5 * (values[0] + values[1])]) if len(values) > 1 else values
     assert measure(run, -1.0, middle, np.ones(1))[0] == 1.0
     assert not excludes(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, EXACT)
+
+
+def test_points_at_both_ends_are_measured_together():
+    for seed in range(20):
+        run = random_blocks(seed)
+        ritz = np.linalg.eigvalsh(assembled(run)[0])[[0, -1]]
+        outward = np.array([-1.0, 1.0])
+        distances = np.array([0.3, 0.7]) * (ritz[1] - ritz[0] + 1.0)
+        together = measure(run, outward, ritz + outward * distances, distances)
+        for k in range(2):
+            at = distances[k : k + 1]
+            alone = measure(run, float(outward[k]), ritz[k] + outward[k] * at, at)
+            for found, expected in zip(together, alone, strict=True):
+                np.testing.assert_allclose(found[k], expected[0], rtol=1e-12)
+
+
+def test_an_excess_is_negative_where_the_lemma_excludes():
+    signs = set()
+    for seed in range(60):
+        run, quantile, missed = random_blocks(seed), 0.1, Missed(1e-3, 0.01)
+        low = np.linalg.eigvalsh(assembled(run)[0])[:1]
+        at = 10.0 ** np.random.default_rng(seed).uniform(-2, 2, 1)
+        found = measure(run, -1.0, low - at, at)
+        radius = excluded_radius(*found, missed.at(at) / at, np.sqrt(quantile))
+        left = excess(run, low, np.array([-1.0]), at, quantile, missed)
+        assert (left[0] < 0.0) == (radius[0] > 0.0)
+        signs.add(bool(left[0] < 0.0))
+    assert signs == {True, False}
