@@ -34,7 +34,7 @@ def alike_rows(X: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], int]:
     columns : int
     """
     n, d = X.shape
-    weights = np.random.default_rng(0).standard_normal(d)
+    weights = np.random.default_rng(0).standard_normal((d,))
     # unit rows of one direction differ by a few roundings, and so do two sums of products
     size, length = float(np.sum(np.abs(weights))), float(np.linalg.norm(weights))
     slack = _EPS * (64.0 * size + (d + 64.0) * length)
