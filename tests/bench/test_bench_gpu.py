@@ -80,13 +80,13 @@ def test_all_of_it(measured):
         assert 0.0 <= figure.least <= figure.value <= figure.largest < 1e9
         if "stated error" in figure.what:
             assert figure.value <= 2.0
-        elif figure.unit != "passes":
+        elif not figure.case.startswith("λ_min"):  # dense at such sizes, in no product
             assert figure.value > 0.0
     bracket = "λ_min to 10% n=64 d=5 tanh"
     parts = ("of it in products", "before the first", "host and the rest")
     total = sum(found[bracket, part].value for part in parts)
     assert abs(total - found[bracket, ""].value) <= 1e-9
-    assert 0.0 < found[bracket, "in products / all"].value < 1.0
+    assert 0.0 <= found[bracket, "in products / all"].value < 1.0
     # the same seconds over two floors of 2d and of 2d + 4b operations
     one = found["pass n=40 d=3 b=2 relu", "/ floor"].value
     other = found["pass n=40 d=3 b=2 relu", "/ floor with products"].value
