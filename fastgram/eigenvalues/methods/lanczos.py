@@ -190,7 +190,8 @@ class _Passes:
         if self._only_the_largest or above <= 1.0:
             left[0] = -math.inf
         sinking = [self._above_noise_floor(theta) for theta in (low, high)]
-        return [(left[0], sinking[0], math.log(above)), (left[1], sinking[1])]
+        to_low, to_high = left.tolist()  # Python's, of which inf less inf warns of nothing
+        return [(to_low, sinking[0], math.log(above)), (to_high, sinking[1])]
 
     def _above_noise_floor(self, theta: float) -> float:
         """Return the logarithm of a Ritz value over the noise floor, or 0 for one below it."""
