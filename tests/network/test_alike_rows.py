@@ -5,7 +5,7 @@ import pytest
 
 import fastgram as fg
 from fastgram.network import rank
-from fastgram.network.alike_rows import alike_rows
+from fastgram.network.rank import alike_rows
 
 
 @pytest.mark.parametrize("d", [2, 30, 784])
