@@ -152,8 +152,8 @@ def _count_monomials(
     for each exponent k. A bias is one more coordinate, of degree 0, of a layer's input; one of the
     row's leaves 0 in S in every layer, so that further ones add nothing. A gradient is an element
     of the S below times f', k − 1 elements of it: k of them again, but for the constant k = 0.
-    Going up through further layers turns one of their k elements into it, so gradients of layers below the
-    last stay within the last S, and "ntk" has the degrees of "nngp".
+    Going up through further layers turns one of their k elements into it, so gradients of layers
+    below the last stay within the last S, and "ntk" has the degrees of "nngp".
     """
     degree = max(powers, default=0)
     S = {0, 1} if network.first_bias_variance > 0.0 else {1}

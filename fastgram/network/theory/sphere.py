@@ -6,10 +6,10 @@ With κ(t) = Σ bₙtⁿ and the uniform probability measure on S^{d−1} the ei
 
 Pₖ the Legendre polynomial in d dimensions with Pₖ(1) = 1, t a coordinate of a random point. Every
 term is positive, so that μₖ keeps its relative digits however small it is. Under a smooth
-activation the bₙ fall faster than any power, and the sum ends. Under a kinked one they fall like
-n^{−ν−1}, ν half an odd number: what is even and odd in t is as smooth as (1 − t²)^ν and t(1 − t²)^ν,
-whose bₙ are known. A sum of these with the exponents ν, ν + 1, … is fitted to the last half of the bₙ and
-stands for all that follow.
+activation the bₙ fall faster than any power, and the sum ends. Under a kinked one they fall like a
+power, n^{−ν−1} with ν half an odd number: what is even and odd in t is as smooth as (1 − t²)^ν and
+t(1 − t²)^ν, whose bₙ are known. A sum of these with the exponents ν, ν + 1, … is fitted to the last
+half of the bₙ and stands for all that follow.
 """
 
 from __future__ import annotations
