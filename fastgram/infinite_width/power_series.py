@@ -14,6 +14,8 @@ from fastgram.support.arrays import Array
 
 __all__ = ["power_series"]
 
+_TERMS = 4  # Hermite coefficients of a layer for each of the series
+
 
 def power_series(network: Network, kind: str, norm: float, order: int) -> Array:
     """Return the coefficients of an entry over two row scales as a series of the rows' cosine.
@@ -31,8 +33,9 @@ def power_series(network: Network, kind: str, norm: float, order: int) -> Array:
     Returns
     -------
     (order + 1,) array
-        None is negative. In a deep network, whose inputs are much alike, they lack what the first
-        2**16 Hermite coefficients of a layer do not give.
+        None is negative. In a deep network, where all rows are much alike, they lack what further
+        Hermite coefficients of a layer would add.
     """
     scale = float(row_scale(network, kind, np.array([norm]))[0])
-    return expand(network, kind, order + 1, (0.0, norm**2)).coefficients / scale**2
+    terms = _TERMS * (order + 1)
+    return expand(network, kind, order + 1, (0.0, norm**2), terms) / scale**2

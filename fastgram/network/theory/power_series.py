@@ -11,8 +11,6 @@ probability that fewer than N of k trials succeed, each with the probability 1 �
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import bdtr
 
@@ -22,29 +20,15 @@ from fastgram.network.theory.moments import variances
 from fastgram.network.theory.series import Series, compose
 from fastgram.support.arrays import Array
 
-__all__ = ["Expansion", "expand", "expand_on_sphere"]
+__all__ = ["expand", "expand_on_sphere"]
 
 _MOST_TERMS = 2**16  # Hermite coefficients of a layer
-_NOTHING = 1e-26  # of the terms that are left out, in units of κ(1)
-_LOST = 1e-16  # what terms beyond the most may add before it is told
+_NOTHING = 1e-26  # what is left out, in units of κ(1)
 
 
-@dataclass(frozen=True)
-class Expansion:
-    """Coefficients of an entry, from the order 0, and the first layer that lacks terms of its own.
-
-    Attributes
-    ----------
-    coefficients : (count,) array
-        None is negative; they are never too large but for rounding.
-    short_layer : int or None
-    """
-
-    coefficients: Array
-    short_layer: int | None
-
-
-def expand(network: NetworkFacts, kind: str, count: int, first: tuple[float, float]) -> Expansion:
+def expand(
+    network: NetworkFacts, kind: str, count: int, first: tuple[float, float], most_terms: int
+) -> Array:
     """Return the series of an entry in t, where Σ⁰ is ``first[0] + first[1]·t``.
 
     Parameters
@@ -56,18 +40,20 @@ def expand(network: NetworkFacts, kind: str, count: int, first: tuple[float, flo
         How many coefficients, at least 1.
     first : two floats
         At least 0, not both 0; the variance of the first layer's input is their sum.
+    most_terms : int
+        Of a layer's own series, at least `count`: where it takes more, coefficients are too small.
+
+    Returns
+    -------
+    (count,) array
+        None is negative.
 
     Raises
     ------
     ValueError
         If a variance vanishes or overflows in some layer.
     """
-    inputs = variances(network, np.sqrt([sum(first)]))
-    sigma = np.zeros(count)
-    sigma[:2] = first[:count]
-    recursion = _Expansion(network, kind, [float(q[0]) for q in inputs])
-    total: Series = recursion.entry(Series(sigma))
-    return Expansion(total.coefficients, recursion.short_layer)
+    return _Expansion(network, kind, first, most_terms).coefficients(count)
 
 
 def expand_on_sphere(network: NetworkFacts, kind: str, count: int) -> Array:
@@ -76,17 +62,19 @@ def expand_on_sphere(network: NetworkFacts, kind: str, count: int) -> Array:
     Raises
     ------
     ValueError
-        If a variance vanishes or overflows in some layer, or a layer lacks terms.
+        If a variance vanishes or overflows in some layer, or a layer needs too many terms.
     """
     first = network.first_bias_variance, network.first_weight_variance
-    found = expand(network, kind, count, first)
-    if found.short_layer is not None:
-        raise ValueError(
-            f"the kernel's first {count} power-series coefficients take more than {_MOST_TERMS}"
-            f" Hermite coefficients in layer {found.short_layer}, where all rows are much alike:"
-            f" ask for fewer, or lower the depth (now {network.depth})"
-        )
-    return found.coefficients
+    expansion = _Expansion(network, kind, first, _MOST_TERMS)
+    expansion.coefficients(1)  # shows the constant terms, before any long work
+    for layer, constant in sorted(expansion.constants.items()):
+        if _terms(count, constant) > _MOST_TERMS:
+            raise ValueError(
+                f"the kernel's first {count} power-series coefficients take more than"
+                f" {_MOST_TERMS} Hermite coefficients in layer {layer}, where all rows are much"
+                f" alike: ask for fewer, or lower the depth (now {network.depth})"
+            )
+    return expansion.coefficients(count)
 
 
 class _Expansion(LayerRecursion):
@@ -96,34 +84,43 @@ class _Expansion(LayerRecursion):
     ----------
     network : NetworkFacts
     kind : {"gradient", "nngp", "ntk"}
-    inputs : (depth) floats
-        The variances of the layers' inputs.
+    first : two floats
+        Σ⁰ is ``first[0] + first[1]·t``.
+    most_terms : int
     """
 
-    def __init__(self, network: NetworkFacts, kind: str, inputs: list[float]) -> None:
+    def __init__(
+        self, network: NetworkFacts, kind: str, first: tuple[float, float], most_terms: int
+    ) -> None:
         super().__init__(network, kind)
-        self._inputs = inputs
-        self.short_layer: int | None = None
+        self._first, self._most_terms = first, most_terms
+        self._inputs = [float(q[0]) for q in variances(network, np.sqrt([sum(first)]))]
+        self.constants: dict[int, float] = {}  # of ρ below each layer
+
+    def coefficients(self, count: int) -> Array:
+        """Return the first coefficients of the entry."""
+        sigma = np.zeros(count)
+        sigma[:2] = self._first[:count]
+        total: Series = self.entry(Series(sigma))
+        return total.coefficients
 
     def expectation(self, layer: int, derivative: bool, covariance: Series) -> Series:
         """Return Σ aₖ²ρᵏ."""
         q = self._inputs[layer - 1]
         rho = covariance.coefficients / q
-        terms, lost = _terms(rho.size, float(rho[0]))
+        self.constants[layer] = float(rho[0])
+        terms = min(_terms(rho.size, float(rho[0])), self._most_terms)
         squares = hermite_of(self.network.activation, derivative, q, terms) ** 2
-        if lost > _LOST and self.short_layer is None:
-            self.short_layer = layer
         return Series(self.network.normalisation() * compose(squares, rho))
 
 
-def _terms(count: int, constant: float) -> tuple[int, float]:
-    """Return how many terms of an outer series make `count` coefficients, and what they lack."""
-    success = 1.0 - constant
+def _terms(count: int, constant: float) -> int:
+    """Return how many terms of an outer series make `count` coefficients."""
     if constant <= 0.0:
-        return count, 0.0
+        return count
     terms = count
-    while terms < _MOST_TERMS:
-        if bdtr(count - 1, terms, success) <= _NOTHING:
-            return terms, 0.0
+    while bdtr(count - 1, terms, 1.0 - constant) > _NOTHING:
         terms += max(terms // 8, 16)
-    return _MOST_TERMS, float(bdtr(count - 1, _MOST_TERMS, success))
+        if terms > 2 * _MOST_TERMS:
+            break
+    return terms

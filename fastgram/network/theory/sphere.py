@@ -7,9 +7,12 @@ With κ(t) = Σ bₙtⁿ and the uniform probability measure on S^{d−1} the ei
 Pₖ the Legendre polynomial in d dimensions with Pₖ(1) = 1, t a coordinate of a random point. Every
 term is positive, so that μₖ keeps its relative digits however small it is. Under a smooth
 activation the bₙ fall faster than any power, and the sum ends. Under a kinked one they fall like a
-power, n^{−ν−1} with ν half an odd number: what is even and odd in t is as smooth as (1 − t²)^ν and
-t(1 − t²)^ν, whose bₙ are known. A sum of these with the exponents ν, ν + 1, … is fitted to the last
-half of the bₙ and stands for all that follow.
+power, n^{−ν−1} with ν half an odd number, as long as its kinks are at 0: what is even and odd in t
+is as smooth as (1 − t²)^ν and t(1 − t²)^ν, whose bₙ are known. A sum of these with the exponents ν,
+ν + 1, … is fitted to the last half of the bₙ and stands for all that follow.
+
+With a kink at c ≠ 0 the bₙ swing like cos(2c√n/√q) and no fit goes on with them: the expectation is
+then a quadrature over the angle, whose error is one of κ(1).
 """
 
 from __future__ import annotations
@@ -21,19 +24,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastgram.network.integrals.quadrature import gauss_legendre
 from fastgram.support.arrays import Array
 
-__all__ = ["eigenvalues_of_series"]
+__all__ = ["eigenvalues_by_quadrature", "eigenvalues_of_series"]
 
 Expand = Callable[[int], Array]  # from a count to so many bₙ
+Kernel = Callable[[Array], Array]
 
 _FIRST, _MOST = 1024, 4096  # coefficients that are tried
 _AGREEMENT, _REFUSED = 1e-10, 1e-8  # relative, of two counts
-_SEEN = 1e-28  # of κ(1): what noise in aₖ² of a smooth activation leaves to see
+_SEEN = 1e-30  # of κ(1): what noise in aₖ² of a smooth activation leaves to see
 _FITTED = 6  # exponents
 _SUMMED = 8  # times as many terms as are given are added one by one, and twice degree²
 _INVERSE_POWERS = 8  # for what follows them
 _SMOOTH = 8.0  # exponent from which on a decay is taken for faster than any power
+_NOISE = float(np.finfo(np.float64).eps) ** 2  # of κ(1), in bₙ
+_GRADED, _PHASE, _NODES = 6, 8.0, 24  # of a quadrature: panels toward an end, widths, nodes
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -60,7 +67,7 @@ def eigenvalues_of_series(expand: Expand, d: int, count: int, kinked: bool) -> A
         series = expand(size)
         found = _of_series(series, d, count, kinked)
         before = _of_series(series[: size // 2], d, count, kinked)
-        floor = _TINY if kinked else _SEEN * float(np.sum(series))
+        floor = _TINY if kinked else _SEEN / _AGREEMENT * float(np.sum(series))
         change = np.abs(found - before) / np.maximum(found, max(floor, _TINY))
         worst = float(np.max(np.where(np.isfinite(found), change, np.inf)))
         if worst <= _AGREEMENT or (size >= _MOST and worst <= _REFUSED):
@@ -73,6 +80,29 @@ def eigenvalues_of_series(expand: Expand, d: int, count: int, kinked: bool) -> A
                 " peaked (a lower depth or smaller variances)"
             )
         size *= 2
+
+
+def eigenvalues_by_quadrature(kernel: Kernel, d: int, count: int) -> Array:
+    """Return the same to 1e-14 of κ(1), for a kernel that is smooth between −1 and 1.
+
+    Panels of the angle are graded toward both ends, where a flat part of the kernel begins.
+    """
+    near = 2.0 ** np.arange(-_GRADED, 0.0)
+    whole = np.linspace(0.0, np.pi, 2 + math.ceil(count * np.pi / _PHASE))
+    cuts = np.unique(np.concatenate([whole, near, np.pi - near]))
+    nodes, weights = gauss_legendre(_NODES)
+    half = np.diff(cuts)[:, None] / 2.0
+    angles = (cuts[:-1, None] + half * (1.0 + nodes)).ravel()
+    cosines = np.cos(angles)
+    density = (half * weights).ravel() * np.sin(angles) ** (d - 2)
+    density /= np.sum(density)
+    weighted = density * kernel(cosines)
+    result, before, current = np.empty(count), np.zeros_like(cosines), np.ones_like(cosines)
+    for k in range(count):
+        result[k] = weighted @ current
+        following = (2 * k + d - 2) * cosines * current - k * before
+        before, current = current, following / (k + d - 2) if k + d > 2 else cosines
+    return result
 
 
 def _of_series(series: Array, d: int, count: int, kinked: bool) -> Array:
@@ -112,7 +142,7 @@ def _ended(coefficients: Array, total: float) -> bool:
     """Whether what follows the coefficients is no more than noise, or falls like no power."""
     half = coefficients.size // 2
     last, middle = (float(np.max(coefficients[k - 8 : k])) for k in (coefficients.size, half))
-    if last * coefficients.size <= _SEEN * total:
+    if last <= _NOISE * total:
         return True
     return bool(middle / last >= 2.0**_SMOOTH)
 

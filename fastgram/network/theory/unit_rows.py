@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastgram.network.layers import NetworkFacts
 from fastgram.network.theory.cosine_kernel import entries_at
 from fastgram.network.theory.power_series import expand_on_sphere
-from fastgram.network.theory.sphere import eigenvalues_of_series
+from fastgram.network.theory.sphere import eigenvalues_by_quadrature, eigenvalues_of_series
 from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind
 from fastgram.support.validation import as_choice, as_integer, as_real_array
@@ -124,8 +124,9 @@ class KernelOfUnitRows:
             μₖ, of the uniform *probability* measure: ∫κ(⟨x, y⟩)Y(y)dy = μₖY(x) for every spherical
             harmonic Y of degree k, which are N(d, k) = C(d + k − 1, k) − C(d + k − 3, k − 2) many
             (d = 2: 1, 2, 2, …). The eigenvalues of a Gram matrix of n random unit rows tend to
-            n·μₖ. Nine digits of each, however small, under a kinked activation; under a smooth one
-            of those above 1e-18 of κ(1), with fewer down to 1e-28.
+            n·μₖ. Nine digits of each, however small, under an activation with a kink at 0; under a
+            smooth one of those above 1e-20 of κ(1), and fewer down to 1e-28; with kinks elsewhere
+            to 1e-14 of κ(1).
 
         Raises
         ------
@@ -139,9 +140,9 @@ class KernelOfUnitRows:
         -----
         By the formula of Funk and Hecke μₖ = E κ(t)Pₖ(t), t a coordinate of a random point and Pₖ
         the Legendre polynomial in d dimensions, Pₖ(1) = 1; here a sum over the power series, whose
-        terms are positive. Σ N(d, k)μₖ = κ(1). Under relu μₖ falls like k^{−d} (ntk) and k^{−d−2}
-        (nngp), and for odd k ≥ 3 is exactly 0 at depth 1 without biases (Bach, JMLR 2017; Bietti
-        and Mairal, NeurIPS 2019).
+        terms are positive (a quadrature with kinks away from 0). Σ N(d, k)μₖ = κ(1). Under relu μₖ
+        falls like k^{−d} (ntk) and k^{−d−2} (nngp), and for odd k ≥ 3 is exactly 0 at depth 1
+        without biases (Bach, JMLR 2017; Bietti and Mairal, NeurIPS 2019).
 
         Examples
         --------
@@ -151,6 +152,8 @@ class KernelOfUnitRows:
         """
         kind = _checked(self, "sphere_eigenvalues", kind)
         d, count = as_integer("d", d, 2), as_integer("count", count, 1)
+        if any(self.activation.kinks):
+            return eigenvalues_by_quadrature(functools.partial(entries_at, self, kind), d, count)
         expand = functools.partial(expand_on_sphere, self, kind)
         return eigenvalues_of_series(expand, d, count, not self.activation.smooth)
 
