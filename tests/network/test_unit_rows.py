@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import math
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
@@ -344,3 +346,35 @@ def test_bad_arguments(call, error, told):
 def test_a_peaked_kernel_is_refused():
     with pytest.raises(ValueError, match="is not told by 4096 coefficients"):
         fg.Network("tanh", weight_variance=1e5).sphere_eigenvalues(3, 40)
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_readme(capsys):
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    section = text.split("## The kernel itself", 1)[1]
+    code, printed = (section.split("```")[k].split("\n", 1)[1] for k in (1, 3))
+    exec(code, {"fg": fg})
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.parametrize(
+    "documented",
+    [
+        fg.hermite_coefficients,
+        fg.critical_variances,
+        fg.Network.kernel,
+        fg.Network.power_series,
+        fg.Network.sphere_eigenvalues,
+        fg.Network.replace,
+    ],
+    ids=lambda documented: documented.__name__,
+)
+def test_the_examples_of_docstrings(documented):
+    found = doctest.DocTestFinder(recurse=False).find(documented, documented.__name__)
+    runner = doctest.DocTestRunner()
+    for example in found:
+        runner.run(example)
+    assert found[0].examples
+    assert runner.summarize(verbose=False).failed == 0

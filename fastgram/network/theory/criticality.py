@@ -69,7 +69,7 @@ def critical_variances(activation: str | Activation, q: float = 1.0) -> Critical
     >>> import fastgram as fg
     >>> weight, bias = fg.critical_variances("tanh", q=0.5)
     >>> round(weight, 6), round(bias, 6)
-    (1.666967, 0.03915)
+    (1.687975, 0.038041)
     """
     known, q = get_activation(activation), as_number("q", q, above=0.0)
     at = np.array([q])

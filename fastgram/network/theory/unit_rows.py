@@ -147,8 +147,8 @@ class KernelOfUnitRows:
         Examples
         --------
         >>> import fastgram as fg
-        >>> fg.Network("relu").sphere_eigenvalues(3, 5, kind="ntk").round(6)
-        array([0.25    , 0.166667, 0.039062, 0.      , 0.003255])
+        >>> fg.Network("relu").sphere_eigenvalues(3, 5, kind="ntk").round(5)
+        array([0.25   , 0.16667, 0.03906, 0.     , 0.0026 ])
         """
         kind = _checked(self, "sphere_eigenvalues", kind)
         d, count = as_integer("d", d, 2), as_integer("count", count, 1)
