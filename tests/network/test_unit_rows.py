@@ -14,6 +14,7 @@ from helpers.tolerances import EPS, TABLE
 
 import fastgram as fg
 from fastgram.network.network import KINDS
+from fastgram.network.theory.sphere import eigenvalues_by_quadrature
 
 NETWORKS = {
     "relu": fg.Network("relu"),
@@ -263,6 +264,50 @@ def test_eigenvalues_with_jumps_away_from_zero(d):
             cuts = mp.linspace(mp.mpf(10) ** -8, mp.pi - mp.mpf(10) ** -8, 9)
             wanted = float(mp.quad(weighted, cuts) / (k * (k + d - 2) * size))
             assert abs(found[k] - wanted) <= 1e-14 * box_variance()
+
+
+@pytest.mark.parametrize("d", [2, 6])
+def test_eigenvalues_of_jumps_of_jumps(d):
+    """A kernel that begins with the fourth root of 1 − t."""
+
+    def entry(t):
+        rho = mp.mpf(1) / 2 + mp.asin(t) / mp.pi
+        return mp.mpf(1) / 4 + mp.asin(rho) / (2 * mp.pi)
+
+    found = fg.Network("step", 2).sphere_eigenvalues(d, 8, kind="nngp")
+    for k in (0, 1, 4, 7):
+        assert abs(found[k] - funk_hecke(entry, d, k)) <= 1e-10
+
+
+@pytest.mark.parametrize(
+    ("net", "kind", "d"),
+    [
+        (fg.Network("elu", 3), "ntk", 2),
+        (fg.Network("selu", 2, bias_variance=0.2), "gradient", 3),
+        (fg.Network("gelu", 3), "nngp", 5),
+        (fg.Network("relu", 6, weight_variance=2.0), "ntk", 3),
+        (fg.Network("step"), "nngp", 4),
+    ],
+    ids=str,
+)
+def test_sums_of_series_are_quadratures(net, kind, d):
+    found = net.sphere_eigenvalues(d, 20, kind=kind)
+    wanted = eigenvalues_by_quadrature(functools.partial(net.kernel, kind=kind), d, 20, 6)
+    assert np.max(np.abs(found - wanted)) <= 1e-14 * float(net.kernel(1.0, kind=kind))
+
+
+def test_small_eigenvalues_keep_their_digits():
+    """In 60 dimensions, 1e-22 of κ(1), where a quadrature takes 70 digits."""
+    found = fg.Network("relu").sphere_eigenvalues(60, 21, kind="ntk")[20]
+    with mp.workdps(70):
+
+        def weighted(angle):
+            t = mp.cos(angle)
+            return relu_entry(t, 1, "ntk") * legendre(20, 60, t) * mp.sin(angle) ** 58
+
+        size = mp.quad(lambda angle: mp.sin(angle) ** 58, [0, mp.pi / 2, mp.pi])
+        wanted = mp.quad(weighted, mp.linspace(0, mp.pi, 9)) / size
+    assert found == pytest.approx(float(wanted), rel=1e-12)
 
 
 @pytest.mark.parametrize("d", [2, 5])

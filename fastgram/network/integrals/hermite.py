@@ -78,8 +78,8 @@ def hermite_coefficients(
 
         E f(u)f(v) = Σ aₖ²ρᵏ,   Σ aₖ² = E f(√q z)²,   u, v normal of variance q and correlation ρ.
 
-    Of f' they are (k + 1)^½ aₖ₊₁/√q, where f does not jump. The time grows like count^1.5, a tenth
-    of a second for 1000 and a second or two for 10 000: nothing else limits `count`.
+    Of f' they are (k + 1)^½ aₖ₊₁/√q, where f does not jump. The time grows like count^1.5, some
+    hundredths of a second for 1000 and half a second for 10 000: nothing else limits `count`.
 
     Examples
     --------

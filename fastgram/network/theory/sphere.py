@@ -12,7 +12,8 @@ is as smooth as (1 − t²)^ν and t(1 − t²)^ν, whose bₙ are known. A sum 
 ν + 1, … is fitted to the last half of the bₙ and stands for all that follow.
 
 With a kink at c ≠ 0 the bₙ swing like cos(2c√n/√q) and no fit goes on with them: the expectation is
-then a quadrature over the angle, whose error is one of κ(1).
+then a quadrature over the angle, whose error is one of κ(1). So it is where f jumps, at depth 2 and
+more: a jump makes of a chord its root, and the kernel begins with a root of the angle.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _SUMMED = 8  # times as many terms as are given are added one by one, and twice 
 _INVERSE_POWERS = 8  # for what follows them
 _SMOOTH = 8.0  # exponent from which on a decay is taken for faster than any power
 _NOISE = float(np.finfo(np.float64).eps) ** 2  # of κ(1), in bₙ
-_GRADED, _PHASE, _NODES = 6, 8.0, 24  # of a quadrature: panels toward an end, widths, nodes
+_PHASE, _NODES = 8.0, 24  # of a quadrature: widths of panels by degrees, and their nodes
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -82,12 +83,18 @@ def eigenvalues_of_series(expand: Expand, d: int, count: int, kinked: bool) -> A
         size *= 2
 
 
-def eigenvalues_by_quadrature(kernel: Kernel, d: int, count: int) -> Array:
+def eigenvalues_by_quadrature(kernel: Kernel, d: int, count: int, graded: int) -> Array:
     """Return the same to 1e-14 of κ(1), for a kernel that is smooth between −1 and 1.
 
-    Panels of the angle are graded toward both ends, where a flat part of the kernel begins.
+    Parameters
+    ----------
+    kernel : callable
+        Of cosines, (k,) arrays.
+    d, count : int
+    graded : int
+        How many panels of the angle are halved toward either end.
     """
-    near = 2.0 ** np.arange(-_GRADED, 0.0)
+    near = 2.0 ** np.arange(-float(graded), 0.0)
     whole = np.linspace(0.0, np.pi, 2 + math.ceil(count * np.pi / _PHASE))
     cuts = np.unique(np.concatenate([whole, near, np.pi - near]))
     nodes, weights = gauss_legendre(_NODES)
