@@ -53,6 +53,7 @@ def variances(options):
     return first, (weight, bias)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -262,6 +263,7 @@ def test_bad_arguments(options, error, told):
     assert told in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_stored_says_them(tmp_path):
     path = tmp_path / "K.npy"
     net = fg.Network("erf", 2, input_bias_variance=0.25)

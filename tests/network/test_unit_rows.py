@@ -60,6 +60,7 @@ def erf_values(sigma, q):
 # --- the kernel -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_the_kernel_is_the_entry_of_unit_rows(name, kind):
@@ -240,6 +241,7 @@ def box_variance():
     return math.erf(math.sqrt(0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [3, 8])
 def test_eigenvalues_with_jumps_away_from_zero(d):
     """By parts: κ' is a sum of normal densities, and ((1 − t²)^½⁽ᵈ⁻¹⁾Pₖ')' a multiple of Pₖ."""
@@ -266,6 +268,7 @@ def test_eigenvalues_with_jumps_away_from_zero(d):
             assert abs(found[k] - wanted) <= 1e-14 * box_variance()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 6])
 def test_eigenvalues_of_jumps_of_jumps(d):
     """A kernel that begins with the fourth root of 1 − t."""
@@ -296,6 +299,7 @@ def test_sums_of_series_are_quadratures(net, kind, d):
     assert np.max(np.abs(found - wanted)) <= 1e-14 * float(net.kernel(1.0, kind=kind))
 
 
+@pytest.mark.slow
 def test_small_eigenvalues_keep_their_digits():
     """In 60 dimensions, 1e-22 of κ(1), where a quadrature takes 70 digits."""
     found = fg.Network("relu").sphere_eigenvalues(60, 21, kind="ntk")[20]
@@ -334,6 +338,7 @@ def test_eigenvalues_add_up_to_the_trace(name):
         assert total == pytest.approx(float(net.kernel(1.0, kind=kind)), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_trace_of_a_kinked_kernel_is_missing_its_tail():
     """Σ N(3, k)μₖ = κ(1): with μ ~ C(k + ½)^{−5}, even k, the tail is C/6·(K + ½)^{−3}."""
     net, last = fg.Network("relu"), 200
@@ -388,6 +393,7 @@ def test_bad_arguments(call, error, told):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_peaked_kernel_is_refused():
     with pytest.raises(ValueError, match="is not told by 4096 coefficients"):
         fg.Network("tanh", weight_variance=1e5).sphere_eigenvalues(3, 40)
