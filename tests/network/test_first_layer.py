@@ -128,6 +128,17 @@ def test_exact_mode(name):
     assert found.largest.estimate == pytest.approx(wanted[-1], rel=1e-13)
 
 
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_exact_mode_of_finite_width(name):
+    pytest.importorskip("flint")
+    X, net = rows(5, 3), Given("tanh", 2, 6, seed=5, **CASES[name])
+    gradients, _ = backpropagated(X, net)
+    wanted = np.linalg.eigvalsh(gradients @ gradients.T)
+    found = fg.exact_extreme_eigenvalues(X, net, kind="ntk", rows="raw")
+    assert found.smallest.estimate == pytest.approx(wanted[0], abs=1e-14 * wanted[-1])
+    assert found.largest.estimate == pytest.approx(wanted[-1], rel=1e-13)
+
+
 # --- exact facts ----------------------------------------------------------------------------------
 
 
