@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from fastgram.matrix.operator import GramOperator
     from fastgram.network.activations import Activation, activation_names, get_activation
     from fastgram.network.duals import dual
+    from fastgram.network.integrals.hermite import hermite_coefficients
     from fastgram.network.network import Network
+    from fastgram.network.theory.criticality import critical_variances
     from fastgram.planning.plan import plan
     from fastgram.regression.solve import Solution, solve
     from fastgram.regression.training_curve import TrainingCurve, training_curve
@@ -37,11 +39,13 @@ _HOMES = {
     "SpectralDensity": "density.spectral_density",
     "TrainingCurve": "regression.training_curve",
     "activation_names": "network.activations",
+    "critical_variances": "network.theory.criticality",
     "dual": "network.duals",
     "exact_extreme_eigenvalues": "exact.solve",
     "extreme_eigenvalues": "eigenvalues.extreme",
     "get_activation": "network.activations",
     "gram": "matrix.gram",
+    "hermite_coefficients": "network.integrals.hermite",
     "open_gram": "storage.stored_gram",
     "plan": "planning.plan",
     "set_num_threads": "support.threads",
@@ -62,12 +66,14 @@ __all__ = [
     "SpectralDensity",
     "TrainingCurve",
     "activation_names",
+    "critical_variances",
     "datasets",
     "dual",
     "exact_extreme_eigenvalues",
     "extreme_eigenvalues",
     "get_activation",
     "gram",
+    "hermite_coefficients",
     "open_gram",
     "plan",
     "set_num_threads",

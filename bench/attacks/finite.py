@@ -32,9 +32,10 @@ def drawn(network: fg.Network, d: int) -> tuple[list[Array], list[Array | None],
     generator = np.random.default_rng(network.seed)
     layers: list[Array] = []
     biases: list[Array | None] = []
-    for fan in [d] + [m] * (network.depth - 1):
-        layers.append(generator.standard_normal((m, fan)))
-        biases.append(generator.standard_normal(m) if network.bias_variance > 0.0 else None)
+    for layer in range(network.depth):
+        layers.append(generator.standard_normal((m, m if layer else d)))
+        variance = network.bias_variance if layer else network.first_bias_variance
+        biases.append(generator.standard_normal(m) if variance > 0.0 else None)
     if network.readout == "rademacher":
         return layers, biases, generator.choice([-1.0, 1.0], m)
     return layers, biases, generator.standard_normal(m)
@@ -54,11 +55,13 @@ def ideal_matrix(X: Array, name: str, network: fg.Network, kind: str) -> arb_mat
     m = network.width
     with mp.workdps(DIGITS):
         scale = factor(name) if network.normalize else mp.mpf(1)
-        weight, bias = mp.mpf(network.weight_variance), mp.mpf(network.bias_variance)
+        weight, first = mp.mpf(network.weight_variance), mp.mpf(network.first_weight_variance)
+        variances = [mp.mpf(network.first_bias_variance)]
+        variances += [mp.mpf(network.bias_variance)] * (network.depth - 1)
         rows = [[mp.mpf(float(v)) for v in row] for row in X]
-        inputs = [[mp.sqrt(weight) * v for v in row] for row in rows]  # without biases
+        inputs = [[mp.sqrt(first) * v for v in row] for row in rows]  # without biases
         forwards, slopes = [], []
-        for layer, own in zip(layers, biases, strict=True):
+        for layer, own, bias in zip(layers, biases, variances, strict=True):
             forwards.append(inputs)
             z = [
                 [
@@ -82,7 +85,7 @@ def ideal_matrix(X: Array, name: str, network: fg.Network, kind: str) -> arb_mat
             last = network.depth - 1
             for place in range(last, -1 if kind == "ntk" else last - 1, -1):
                 sums = products(forwards[place])
-                sums = [[v + bias for v in row] for row in sums]
+                sums = [[v + variances[place] for v in row] for row in sums]
                 add(A, sums, products(back), mp.mpf(1))
                 if place:
                     columns = layers[place].T
@@ -140,6 +143,8 @@ def finite(rng: np.random.Generator, quick: bool = False) -> Iterator[Check]:
         normalize=bool(rng.integers(2)),
         readout=READOUTS[int(rng.integers(2))],
         seed=int(rng.integers(1000)),
+        input_weight_variance=None if rng.random() < 0.7 else float(rng.uniform(0.3, 2.5)),
+        input_bias_variance=None if rng.random() < 0.7 else float(rng.choice([0.0, 0.5])),
     )
     kind = KINDS[int(rng.integers(3))]
     dtype = "float32" if rng.random() < 0.2 else "float64"

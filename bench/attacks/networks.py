@@ -61,6 +61,9 @@ class Case:
             parts.append("normalize")
         if (net.weight_variance, net.bias_variance) != (1.0, 0.0):
             parts.append(f"σw²={net.weight_variance:.3g} σb²={net.bias_variance:.3g}")
+        if net.input_bias_variance is not None:
+            parts.append(f"first σw²={net.first_weight_variance:.3g}")
+            parts.append(f"σb²={net.first_bias_variance:.3g}")
         return " ".join([*parts, f"{self.rows} n={len(self.X)}"])
 
 
@@ -82,6 +85,11 @@ def random_case(rng: np.random.Generator, quick: bool = False) -> Case:
     network = fg.Network(
         name, depth, weight_variance=weight, bias_variance=bias, normalize=normalize
     )
+    if rng.random() < 0.2:
+        network = network.replace(
+            input_weight_variance=float(rng.uniform(0.3, 2.5)),
+            input_bias_variance=float(rng.choice([0.0, rng.uniform(0, 1)])),
+        )
     kind = KINDS[int(rng.integers(3))]
     kinds = [k for k in ROWS if k != "tables" or (depth <= 2 and rng.random() < 0.3)]
     if not closed and depth > 8:

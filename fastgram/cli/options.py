@@ -40,6 +40,8 @@ __all__ = [
     "Dtype",
     "Exact",
     "Features",
+    "InputBiasVariance",
+    "InputWeightVariance",
     "Json",
     "Kind",
     "Label",
@@ -159,6 +161,13 @@ _KIND = (
 Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp|ntk")]
 WeightVariance = Annotated[float, _option(_NETWORK, "Variance of the weights, not divided by d.")]
 BiasVariance = Annotated[float, _option(_NETWORK, "Variance of the biases.")]
+_INPUT = "Of the first layer's {} where it differs."
+InputWeightVariance = Annotated[
+    float | None, _option(_NETWORK, _INPUT.format("weights"), none="that of all layers")
+]
+InputBiasVariance = Annotated[
+    float | None, _option(_NETWORK, _INPUT.format("biases"), none="that of all layers")
+]
 _NORMALIZE = "Scale each activation so that its mean square over N(0, 1) is 1."
 Normalize = Annotated[bool, _option(_NETWORK, _NORMALIZE, "--normalize")]
 _READOUT = "Output weights of a network of finite width: signs or normal numbers."

@@ -118,7 +118,7 @@ def gram_balls(
         cosine * (squares[i] if i == j else (squares[i] * squares[j]).sqrt())
         for i, j, cosine in zip(first, second, cosines, strict=True)
     ]
-    weight, bias = arb(network.weight_variance), arb(network.bias_variance)
+    weight, bias = arb(network.first_weight_variance), arb(network.first_bias_variance)
     covariances = [weight * covariance + bias for covariance in covariances]
     pairs = _pairs(first, second, cosines, covariances, len(geometry.first))
     if bias.is_zero():  # −1 is exact too

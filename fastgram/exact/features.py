@@ -173,7 +173,7 @@ class _FirstLayer:
         self._products = (rows * weights.transpose()).tolist()
         self._row_scale = None if unit else row_scale
         self._biases = drawn[:, d].tolist() if drawn.shape[1] > d else [0.0] * drawn.shape[0]
-        self._variances = network.weight_variance, network.bias_variance
+        self._variances = network.first_weight_variance, network.first_bias_variance
 
     def preactivations(self) -> arb_mat:
         """Enclose √σw²·⟨w, x⟩ + √σb²·bias; one that is 0 by exact arithmetic is an exact 0."""

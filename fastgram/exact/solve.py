@@ -171,7 +171,7 @@ def _checked(
     formula = formula_of(known.activation)
     zero = np.flatnonzero(~np.any(array, axis=1))
     drawn = known.width is not None
-    if zero.size and (rows == "unit" or (known.bias_variance == 0.0 and not drawn)):
+    if zero.size and (rows == "unit" or (known.first_bias_variance == 0.0 and not drawn)):
         why = "cannot be scaled to norm 1" if rows == "unit" else "has no direction"
         raise ValueError(f"X: row {zero[0]} is zero and {why}: leave it out")
     if rows == "raw" and formula.most_variances is not None and not drawn:

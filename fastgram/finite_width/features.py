@@ -1,10 +1,11 @@
 """A network of finite width: its weights, and the features whose products are its Gram entries.
 
-With F₁ the augmented rows (√σw²·x, √σb²) and V the weights of a layer with its biases as a last
-column, a layer is z = F Vᵀ, and the next one's F is (√(σw²/m)·φ(z), √σb²). The gradient with
-respect to a layer's parameters is, for each row, the outer product of B = ∂(output)/∂z and of F: a
-Gram matrix of gradients is (B Bᵀ) ∘ (F Fᵀ), summed over the layers that its kind names. The
-gradient with respect to the readout is φ(z)/√m of the last layer, a `Pair` without B.
+With F₁ the augmented rows (√σw²·x, √σb²), of the first layer's variances, and V the weights of a
+layer with its biases as a last column, a layer is z = F Vᵀ, and the next one's F is
+(√(σw²/m)·φ(z), √σb²). The gradient with respect to a layer's parameters is, for each row, the outer
+product of B = ∂(output)/∂z and of F: a Gram matrix of gradients is (B Bᵀ) ∘ (F Fᵀ), summed over the
+layers that its kind names. The gradient with respect to the readout is φ(z)/√m of the last layer, a
+`Pair` without B.
 """
 
 from __future__ import annotations

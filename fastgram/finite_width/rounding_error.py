@@ -150,7 +150,7 @@ def _sizes(features: Features, rows: Array, gains: list[float]) -> list[_Sizes]:
 
 def _forward(features: Features, rows: Array, gains: list[float]) -> _Forward:
     network, layers = features.network, features.weights.layers
-    scaled = network.weight_variance != 1.0 or network.bias_variance > 0.0
+    scaled = network.first_weight_variance != 1.0 or network.first_bias_variance > 0.0
     inputs = rows
     error = (_FEW if scaled else 0.0) * _norms(rows)
     found = _Forward([], [])

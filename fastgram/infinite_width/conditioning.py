@@ -51,7 +51,6 @@ from fastgram.infinite_width.recursion import (
     Recursion,
     Step,
     recursion_of,
-    second_moments,
 )
 from fastgram.network.activations import Activation
 from fastgram.network.duals import (
@@ -62,6 +61,7 @@ from fastgram.network.integrals.double_integral import common_level
 from fastgram.network.integrals.line_quadrature import mean_squares, parallel_duals
 from fastgram.network.integrals.quadrature import LEVELS
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import second_moments
 from fastgram.support.arrays import Array
 
 __all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]

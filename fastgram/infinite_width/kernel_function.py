@@ -15,11 +15,12 @@ import numpy.typing as npt
 from fastgram.infinite_width.conditioning import errors_of_norm
 from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.piecewise import Profile
-from fastgram.infinite_width.recursion import diagonal_entries, recursion_of, variances
+from fastgram.infinite_width.recursion import recursion_of
 from fastgram.kernels.contract import Table
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import diagonal_entries, variances
 from fastgram.support.arrays import Array
 
 __all__ = [

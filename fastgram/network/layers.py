@@ -7,11 +7,53 @@ the recursion is one, and a class for each says how its numbers go through one l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
-from fastgram.network.network import Network
+from fastgram.network.activations import Activation
 
-__all__ = ["LayerRecursion"]
+__all__ = ["LayerRecursion", "NetworkFacts"]
+
+
+class NetworkFacts(Protocol):
+    """What entries at infinite width depend on: a `Network`, which itself computes some of them."""
+
+    @property
+    def activation(self) -> Activation:
+        """φ, not normalised."""
+
+    @property
+    def depth(self) -> int:
+        """Hidden layers."""
+
+    @property
+    def width(self) -> int | None:
+        """Neurons a layer; None is infinitely many."""
+
+    @property
+    def weight_variance(self) -> float:
+        """σw² of all layers but the first."""
+
+    @property
+    def bias_variance(self) -> float:
+        """σb² of all layers but the first."""
+
+    @property
+    def first_weight_variance(self) -> float:
+        """σw² of the first layer."""
+
+    @property
+    def first_bias_variance(self) -> float:
+        """σb² of the first layer."""
+
+    @property
+    def normalize(self) -> bool:
+        """Whether φ is scaled."""
+
+    def normalisation(self) -> float:
+        """Return what squares of φ and φ' are multiplied by."""
+
+    def is_zero(self, kind: str) -> bool:
+        """Whether every entry is zero."""
 
 
 class LayerRecursion:
@@ -19,12 +61,12 @@ class LayerRecursion:
 
     Parameters
     ----------
-    network : Network
-        Of infinite width.
+    network : NetworkFacts
+        A Network of infinite width.
     kind : {"gradient", "nngp", "ntk"}
     """
 
-    def __init__(self, network: Network, kind: str) -> None:
+    def __init__(self, network: NetworkFacts, kind: str) -> None:
         self.network, self.kind = network, kind
         self.weight: Any = network.weight_variance
         self.bias: Any = network.bias_variance

@@ -1,7 +1,7 @@
 """Network: the network whose Gram matrix is meant, as data.
 
-Everything here speaks of the *augmented* rows (√σw²·x, √σb²): their inner products are Σ⁰, so
-that the weight and bias variances of the first layer need no formula of their own.
+Everything here speaks of the *augmented* rows (√σw²·x, √σb²), with the variances of the first
+layer: their inner products are Σ⁰, so that these need no formula of their own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.integrals.line_quadrature import mean_squares
+from fastgram.network.theory.unit_rows import KernelOfUnitRows
 from fastgram.support.arrays import Array
 from fastgram.support.html import table
 from fastgram.support.literals import Kind, Readout
-from fastgram.support.validation import as_choice, as_flag, as_integer, as_number
+from fastgram.support.validation import (
+    as_choice,
+    as_flag,
+    as_integer,
+    as_number,
+    suggestion,
+)
 
 __all__ = ["KINDS", "Network", "as_network", "refuse_as_rows"]
 
@@ -28,7 +35,7 @@ READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(KernelOfUnitRows):
     """A fully connected network at initialisation.
 
     Parameters
@@ -49,6 +56,9 @@ class Network:
         Output weights of a network of finite width.
     seed : int
         Seed of the weights of a network of finite width.
+    input_weight_variance, input_bias_variance : float, optional
+        σw² and σb² of the first hidden layer where they differ from those of the others; None
+        where they do not.
 
     Raises
     ------
@@ -57,9 +67,9 @@ class Network:
 
     Notes
     -----
-    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², without the 1/d that some libraries put there, and Σˡ =
-    σw² E[φ(u)φ(v)] + σb², (u, v) normal of the covariance that Σˡ⁻¹ gives two rows. At infinite
-    width the Gram matrix of kind
+    Σ⁰ᵢⱼ = σw²⟨xᵢ, xⱼ⟩ + σb², with the first layer's variances and without the 1/d that some
+    libraries put there, and Σˡ = σw² E[φ(u)φ(v)] + σb², (u, v) normal of the covariance that Σˡ⁻¹
+    gives two rows. At infinite width the Gram matrix of kind
 
     - "gradient" is Σᴸ⁻¹ᵢⱼ·E[φ'(u)φ'(v)]: gradients with respect to the parameters of the last
       hidden layer (Panigrahi, Shetty and Goyal, ICLR 2020, for L = 1);
@@ -70,8 +80,9 @@ class Network:
 
     At width m the expectations are means over the neurons, of weights that one
     ``numpy.random.default_rng(seed)`` draws in float64, layer by layer: ``standard_normal((m, d))``
-    and, where σb² > 0, ``standard_normal(m)`` biases, ``standard_normal((m, m))`` and biases for
-    each further layer, then the readout, ``choice([-1.0, 1.0], m)`` or ``standard_normal(m)``.
+    and, where the layer's σb² > 0, ``standard_normal(m)`` biases, ``standard_normal((m, m))`` and
+    biases for each further layer, then the readout, ``choice([-1.0, 1.0], m)`` or
+    ``standard_normal(m)``.
     """
 
     activation: Activation
@@ -82,6 +93,8 @@ class Network:
     normalize: bool = False
     readout: Readout = "rademacher"
     seed: int = 0
+    input_weight_variance: float | None = None
+    input_bias_variance: float | None = None
 
     def __init__(
         self,
@@ -93,6 +106,8 @@ class Network:
         normalize: bool = False,
         readout: Readout = "rademacher",
         seed: int = 0,
+        input_weight_variance: float | None = None,
+        input_bias_variance: float | None = None,
     ) -> None:
         depth = as_integer("depth", depth, 1)
         if width is not None:
@@ -106,7 +121,17 @@ class Network:
             "normalize": as_flag("normalize", normalize),
             "readout": as_choice("readout", readout, READOUTS),
             "seed": as_integer("seed", seed, 0),
+            "input_weight_variance": input_weight_variance,
+            "input_bias_variance": input_bias_variance,
         }
+        if input_weight_variance is not None:
+            values["input_weight_variance"] = as_number(
+                "input_weight_variance", input_weight_variance, above=0.0
+            )
+        if input_bias_variance is not None:
+            values["input_bias_variance"] = as_number(
+                "input_bias_variance", input_bias_variance, least=0.0
+            )
         for key, value in values.items():
             object.__setattr__(self, key, value)
         if self.normalize and self._second_moment == 0.0:
@@ -132,6 +157,10 @@ class Network:
             parts.append(f"weight variance {self.weight_variance:g}")
         if self.bias_variance != 0.0:
             parts.append(f"bias variance {self.bias_variance:g}")
+        if self.input_weight_variance is not None:
+            parts.append(f"input weight variance {self.input_weight_variance:g}")
+        if self.input_bias_variance is not None:
+            parts.append(f"input bias variance {self.input_bias_variance:g}")
         if self.normalize:
             parts.append("normalized")
         if self.width is not None:
@@ -148,23 +177,84 @@ class Network:
             ("bias variance", f"{self.bias_variance:g}"),
             ("normalized", "yes" if self.normalize else "no"),
         ]
+        if self.input_weight_variance is not None:
+            rows.append(("input weight variance", f"{self.input_weight_variance:g}"))
+        if self.input_bias_variance is not None:
+            rows.append(("input bias variance", f"{self.input_bias_variance:g}"))
         if self.width is not None:
             rows += [("readout", self.readout), ("seed", str(self.seed))]
         return table("Network", rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        return type(self), tuple(self.get_params().values())
 
     def __sklearn_clone__(self) -> Network:
         return copy.copy(self)  # nothing of it can be fitted, or changed
 
+    def get_params(self) -> dict[str, Any]:
+        """Return the arguments that make this network, by their names, as they were given.
+
+        Returns
+        -------
+        dict
+            ``Network(**network.get_params()) == network``.
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def replace(self, **changes: Any) -> Network:
+        """Return a network with some of its arguments changed.
+
+        Parameters
+        ----------
+        **changes
+            Arguments of `Network`.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        TypeError
+            If `Network` has no such argument, or a value is of the wrong kind.
+        ValueError
+            If a value is out of range.
+
+        Examples
+        --------
+        >>> import fastgram as fg
+        >>> fg.Network("relu", depth=3).replace(depth=1, bias_variance=0.1)
+        Network('relu', bias_variance=0.1)
+        """
+        known = self.get_params()
+        for name in changes.keys() - known.keys():
+            raise TypeError(f"a Network has no argument {name!r}{suggestion(name, tuple(known))}")
+        return Network(**{**known, **changes})
+
+    @property
+    def first_weight_variance(self) -> float:
+        """σw² of the first hidden layer."""
+        given = self.input_weight_variance
+        return self.weight_variance if given is None else given
+
+    @property
+    def first_bias_variance(self) -> float:
+        """σb² of the first hidden layer."""
+        given = self.input_bias_variance
+        return self.bias_variance if given is None else given
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether any hidden layer has biases."""
+        return self.first_bias_variance > 0.0 or (self.depth > 1 and self.bias_variance > 0.0)
+
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
         """Return the rows whose inner products are Σ⁰, as a new float64 array."""
         rows = np.array(X, dtype=np.float64)
-        if self.weight_variance != 1.0:
-            rows *= np.sqrt(self.weight_variance)
-        if self.bias_variance > 0.0:
-            bias = np.full((rows.shape[0], 1), np.sqrt(self.bias_variance))
+        if self.first_weight_variance != 1.0:
+            rows *= np.sqrt(self.first_weight_variance)
+        if self.first_bias_variance > 0.0:
+            bias = np.full((rows.shape[0], 1), np.sqrt(self.first_bias_variance))
             rows = np.concatenate([rows, bias], axis=1)
         return rows
 

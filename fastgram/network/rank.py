@@ -69,7 +69,7 @@ def rank_bound_on_sphere(X: Array, network: Network, kind: str) -> tuple[int, st
     # on the sphere a polynomial is homogeneous of each parity: multiply by |x|² = 1
     d = int(np.count_nonzero(np.any(X != 0.0, axis=0)))
     used = [k for k in powers if k > 0 or kind != "gradient"]
-    if network.bias_variance > 0.0 and used:
+    if network.first_bias_variance > 0.0 and used:
         used = list(range(max(used) + 1))
     tops = {k % 2: k for k in sorted(used)}
     count = sum(math.comb(d + k - 1, k) for k in tops.values())
@@ -100,11 +100,10 @@ def _representatives(X: Array) -> Array:
 
 def _by_width(columns: int, network: Network, kind: str, width: int) -> tuple[int, str]:
     """Count the features: neurons for "nngp", weights and biases otherwise."""
-    biased = network.bias_variance > 0.0
     depth = network.depth
-    into_first = width * (columns + biased)
-    into_another = width * (width + biased)
-    weights = "weights and biases" if biased else "weights"
+    into_first = width * (columns + (network.first_bias_variance > 0.0))
+    into_another = width * (width + (network.bias_variance > 0.0))
+    weights = "weights and biases" if network.has_biases else "weights"
     subject = f"a network of width {width}"
     if kind == "nngp":
         return width, f"{subject} has {width} neurons in its last hidden layer"
@@ -153,14 +152,14 @@ def _count_monomials(
     """Return the number of monomials that features have, or n where that is less.
 
     S, the degrees of forward features, starts as {1}; a layer makes it the sums of k elements of S
-    for each exponent k. A bias is one more coordinate, of degree 0, of the row; S then holds 0 in
-    every layer, so that the biases of further layers add nothing. A gradient is an element of the
-    S below times f', k − 1 elements of it: k of them again, but for the constant k = 0. Going up
-    through further layers turns one of their k elements into it, so gradients of layers below the
-    last stay within the last S, and "ntk" has the degrees of "nngp".
+    for each exponent k. A bias is one more coordinate, of degree 0, of a layer's input; one of the
+    row's leaves 0 in S in every layer, so that further ones add nothing. A gradient is an element
+    of the S below times f', k − 1 elements of it: k of them again, but for the constant k = 0.
+    Going up through further layers turns one of their k elements into it, so gradients of layers
+    below the last stay within the last S, and "ntk" has the degrees of "nngp".
     """
     degree = max(powers, default=0)
-    S = {0, 1} if network.bias_variance > 0.0 else {1}
+    S = {0, 1} if network.first_bias_variance > 0.0 else {1}
     for layer in range(1, network.depth + 1):
         last = layer == network.depth
         reached: set[int] = set()
@@ -177,7 +176,7 @@ def _count_monomials(
                     return n
             if k in powers and not (k == 0 and last and kind == "gradient"):
                 reached |= sums
-        S = reached
+        S = reached | {0} if network.bias_variance > 0.0 and not last else reached
     return min(n, _monomials(variables, S))
 
 
@@ -200,13 +199,15 @@ def _by_classes(
     # a bias is one more coordinate, the same in every row: rows are then equal or unrelated
     power = parity = None
     vanish = False
-    if network.bias_variance == 0.0:
+    if not network.has_biases:
         power, parity = _scaling(network), _reflection(network)
         # forward features of a zero row are zero in every layer if f(0) = 0; those that the first
         # layer's gradient sees are the row itself
         vanish = _value_at_zero(network.activation) == 0.0 or (
             kind == "gradient" and network.depth == 1
         )
+    elif network.first_bias_variance == 0.0 and network.activation.parity == 1:
+        parity = _reflection(network)  # all above the first layer is even in x, biases or not
     facts = []
     zero = ~np.any(rows, axis=1)
     if vanish and np.any(zero):

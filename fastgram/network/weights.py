@@ -34,7 +34,7 @@ def draw_weights(network: Network, d: int) -> Weights:
     """Draw the parameters of a network of finite width for rows of d features.
 
     One `numpy.random.default_rng(seed)` draws in float64, in this order: the first layer's weights
-    ``standard_normal((m, d))`` and, with a bias variance above 0, its biases
+    ``standard_normal((m, d))`` and, where its bias variance is above 0, its biases
     ``standard_normal(m)``; each further layer's ``standard_normal((m, m))`` and biases likewise;
     the readout, ``choice([-1.0, 1.0], m)`` or ``standard_normal(m)``.
 
@@ -45,13 +45,15 @@ def draw_weights(network: Network, d: int) -> Weights:
     """
     m = network.width
     assert m is not None
-    biased = int(network.bias_variance > 0.0)
-    fans = [d] + [m] * (network.depth - 1)
-    size = 8 * m * (sum(fan + biased for fan in fans) + 1)
+    above = network.depth - 1
+    fans = [d] + [m] * above
+    first, further = (v > 0.0 for v in (network.first_bias_variance, network.bias_variance))
+    biases = [int(first)] + [int(further)] * above
+    size = 8 * m * (sum(fans) + sum(biases) + 1)
     require_memory(f"the weights of {network.depth} layers of width {m}", size)
     generator = np.random.default_rng(network.seed)
     layers = []
-    for fan in fans:
+    for fan, biased in zip(fans, biases, strict=True):
         layer = np.empty((m, fan + biased))
         for rows in blocks(m, max(1, _BLOCK_VALUES // fan)):
             # the same numbers as all at once, without a second array of that size

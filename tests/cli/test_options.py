@@ -39,6 +39,8 @@ from fastgram.network.network import KINDS
         (["--network-seed", "x"], "'--network-seed'"),
         (["--weight-variance", "0"], "weight_variance must be above 0"),
         (["--bias-variance", "-1"], "bias_variance must be at least 0"),
+        (["--input-weight-variance", "0"], "input_weight_variance must be above 0"),
+        (["--input-bias-variance", "-1"], "input_bias_variance must be at least 0"),
         (["--rows", "units"], "unknown rows 'units'; did you mean 'unit'?"),
         (["--rtol", "0"], "rtol must be above 0"),
         (["--rtol", "nan"], "rtol must be finite"),
@@ -86,6 +88,7 @@ def test_options_reach_the_library(run, rows, answers):
     calls = answers(GOOD)
     network = ["--weight-variance", 2, "--bias-variance", 0.5, "--normalize", "--kind", "nngp"]
     network += ["--depth", 2, "--width", 50, "--readout", "gaussian", "--network-seed", 7]
+    network += ["--input-weight-variance", 3, "--input-bias-variance", 0.25]
     request = ["--rtol", 0.1, "--confidence", 0.9, "--method", "lanczos", "--block", 3]
     request += ["--max-passes", 7, "--seed", 4, "--dtype", "float32"]
     assert run("spectrum", rows, "-a", "leaky_relu(negative_slope=0.2)", *network, *request)[0] == 0
@@ -99,6 +102,8 @@ def test_options_reach_the_library(run, rows, answers):
         normalize=True,
         readout="gaussian",
         seed=7,
+        input_weight_variance=3.0,
+        input_bias_variance=0.25,
     )
     assert op.network == expected
     assert op.arguments == {"kind": "nngp", "device": "cpu", "dtype": "float32", "memory": None}

@@ -32,6 +32,8 @@ SCHEMA = {
     "device": str,
     "weight_variance": float,
     "bias_variance": float,
+    "input_weight_variance": type(None),
+    "input_bias_variance": type(None),
     "normalize": bool,
     "depth": int,
     "width": type(None),

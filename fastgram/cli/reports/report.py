@@ -219,6 +219,8 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
         "device": task.operator.get("device"),
         "weight_variance": network.weight_variance,
         "bias_variance": network.bias_variance,
+        "input_weight_variance": network.input_weight_variance,
+        "input_bias_variance": network.input_bias_variance,
         "normalize": network.normalize,
         "depth": network.depth,
         "width": network.width,

@@ -20,11 +20,11 @@ from fastgram.infinite_width.pairs.norm_nodes import coordinate_of, norm_at
 from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
 from fastgram.infinite_width.pairs.protocol import Mask, Places, TooRough
 from fastgram.infinite_width.piecewise import DEGREE, NODES, basis_at, fit, halve, points_of
-from fastgram.infinite_width.recursion import second_moments
 from fastgram.kernels.cpu.pairs.separated import half_square_distances, separated_values
 from fastgram.network.activations import Activation
 from fastgram.network.integrals.line_quadrature import normal_rule
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import second_moments
 from fastgram.support.arrays import Array
 
 __all__ = ["LayerFunctions", "NormLayers", "SmoothLayer"]

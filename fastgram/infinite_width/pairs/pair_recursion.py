@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from fastgram.infinite_width.pairs.protocol import Mask, Places
-from fastgram.infinite_width.recursion import variances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import variances
 from fastgram.support.arrays import Array
 
 __all__ = ["PairLayers", "entries_of_pairs", "variances_with_next"]

@@ -34,7 +34,7 @@ from fastgram.network.integrals.waves import (
 )
 from fastgram.support.arrays import Array
 
-__all__ = ["mean_squares", "normal_rule", "parallel_distances", "parallel_duals"]
+__all__ = ["common_rule", "mean_squares", "normal_rule", "parallel_distances", "parallel_duals"]
 
 Places = npt.NDArray[np.intp]
 
@@ -46,7 +46,7 @@ def normal_rule(activation: Activation, variances: Array) -> tuple[Array, Array]
 
     An expectation is the sum over the nodes of weight times (value at z + value at −z).
     """
-    return _nodes(activation, variances, _common_rule(activation, variances))
+    return _nodes(activation, variances, common_rule(activation, variances))
 
 
 def parallel_distances(
@@ -113,7 +113,7 @@ def mean_squares(activation: Activation, derivative: bool, variances: Array) -> 
     if swings(activation, np.sqrt(variances)):
         return squares_of_waves(activation, derivative, variances)
     distinct, places = np.unique(variances, return_inverse=True)
-    rule = _common_rule(activation, distinct)
+    rule = common_rule(activation, distinct)
     value = np.empty(distinct.size)
     for start in range(0, distinct.size, _ROWS):
         part = slice(start, start + _ROWS)
@@ -148,7 +148,8 @@ def _panels(rule: Rule, radii: Array, lines: Array) -> tuple[Array, Array]:
     return z, weight * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
 
 
-def _common_rule(activation: Activation, variances: Array) -> Rule:
+def common_rule(activation: Activation, variances: Array) -> Rule:
+    """Return a rule that integrates squares of f and f' at all these variances."""
     return rule_of(_level(activation, *outwards(activation, variances)))
 
 
