@@ -34,6 +34,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PLACES = {
     "cupy": ("devices.gpu",),
     "cupyx": ("devices.gpu",),
+    "distributed": ("devices.cluster",),
     "flint": ("exact",),
     "h5py": ("storage.formats.hdf5_file",),
     "llvmlite": ("kernels",),

@@ -45,6 +45,9 @@ class Cpu:
     tile = _TILE
     row_block = _ROW_BLOCK
     speed = 1.0
+    keeps_tiles = True
+    pool: Any = None
+    argument: Any = "cpu"
 
     def __init__(self) -> None:
         self._scratch = Scratch(_MAX_SCRATCH)

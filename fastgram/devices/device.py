@@ -34,7 +34,7 @@ class Device(Protocol):
 
     Attributes
     ----------
-    name : {"cpu", "gpu"}
+    name : {"cpu", "gpu", "cluster"}
     label : str
         What it is, for people.
     xp : module
@@ -46,6 +46,12 @@ class Device(Protocol):
     speed : float
         Of products, beside that of the CPU, for the choice between them and a factorisation: a
         constant, so that the choice is one.
+    keeps_tiles : bool
+        Whether tiles may be kept between products.
+    pool : Pool or None
+        Of processes that compute for the device, on a cluster; None where this one does.
+    argument : str or Device
+        What `fastgram.devices.registry.as_devices` makes it of again, in a copy or from a pickle.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Device(Protocol):
     tile: int
     row_block: int
     speed: float
+    keeps_tiles: bool
+    pool: Any
+    argument: Any
 
     # --- who works, and where ---------------------------------------------------------------------
 

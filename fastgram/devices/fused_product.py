@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.devices.band import Band
 from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
 from fastgram.devices.unit_rows import UnitRows
@@ -54,30 +55,34 @@ class FusedProduct:
             On the first of the GPUs, as the product will be.
         absolute : bool
         """
+        return self._of_panels(range(fused_product.panel_count(self.weights.size)), V, absolute)
+
+    def _of_panels(self, panels: range, V: Any, absolute: bool) -> Any:
         home, count = self.devices[0], len(self.devices)
         if count == 1:
-            return self._part(0, V, absolute)
+            return self._part(0, panels, V, absolute)
         home.finish()
         with ThreadPoolExecutor(count, thread_name_prefix="fastgram") as pool:
-            parts = list(pool.map(lambda number: self._part(number, V, absolute), range(count)))
+            parts = list(
+                pool.map(lambda number: self._part(number, panels, V, absolute), range(count))
+            )
         total = parts[0]
         for part in parts[1:]:
             home.add(total, part)
         return total
 
-    def _part(self, number: int, V: Any, absolute: bool) -> Any:
-        """Return what the panels of one GPU contribute."""
+    def _part(self, number: int, panels: range, V: Any, absolute: bool) -> Any:
+        """Return what one GPU's of these panels contribute."""
         device = self.devices[number]
         assert isinstance(device, Gpu)
         with device.context():
-            panels = range(number, fused_product.panel_count(self.weights.size), len(self.devices))
             product = fused_product.multiply(
                 device.kernels,
                 device.unit(self.rows),
                 device.device_copy(self.weights, fused_product.padded_weights),
                 self.table,
                 device.put(V),
-                panels,
+                panels[number :: len(self.devices)],
                 absolute,
             )
             if len(self.devices) > 1:
@@ -90,6 +95,18 @@ class FusedProduct:
         with home.context():
             sums = self.multiply(home.xp.ones((self.weights.size, 1)), absolute=True)
             return self.multiply(V), sums
+
+    def band(self, V: Any, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Any]:
+        """Return what the panels of a band contribute: see `fastgram.matrix.products.Product`."""
+        home, rows = self.devices[0], band.rows
+        start, stop = (fused_product.panel_count(row) for row in (rows.start, rows.stop))
+        with home.context():  # a row of the CPU's tiles is whole panels
+            part = self._of_panels(range(start, stop), V, absolute)
+            if row_sums:
+                ones = home.xp.ones((self.weights.size, 1))
+                sums = self._of_panels(range(start, stop), ones, True)
+                part = home.xp.hstack([part, sums])
+            return rows.start, part[rows.start :]
 
     @property
     def summands(self) -> int:

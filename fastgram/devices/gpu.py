@@ -73,6 +73,9 @@ class Gpu:
     tile = _TILE
     row_block = _ROW_BLOCK
     speed = _SPEED
+    keeps_tiles = True
+    pool: Any = None
+    argument: Any = "gpu"
 
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.xp = xp

@@ -31,6 +31,9 @@ class UnitRows:
     norms: Array
     given_columns: int  # of the augmented rows
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "packed"}
+
     @property
     def norm_error(self) -> float:
         """Bound on the relative error of a norm: of augmenting, scaling, sum, root and product."""

@@ -41,6 +41,7 @@ from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
 from fastgram.kernels.contract import Table
+from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.matrix.products import plan
 from fastgram.network.network import Network
@@ -249,7 +250,8 @@ class _Remainders:
     def _sums(self, table: Table, entry_slack: float) -> Array:
         """Return the sums of |R| along each row, by one pass."""
         home = self.devices[0]
-        blocks = _RemainderEntries(self.entries, table, self.entries.dtype, entry_slack)
+        remainders = _RemainderEntries(self.entries, table, self.entries.dtype, entry_slack)
+        blocks = on_devices(remainders, self.devices)
         with home.context():
             ones = home.xp.ones((self.entries.shape[0], 1))
             sums = plan(blocks, 1, None, self.devices).multiply(ones, absolute=True)

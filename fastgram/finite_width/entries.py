@@ -109,6 +109,11 @@ class FiniteEntries:
         features = Features(network, kind, draw_weights(network, X.shape[1]))
         return FiniteEntries(features, rows, columns, dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # features of rows are many times the rows, and are made again where tiles want them
+        columns = None if self.column_side is self.row_side else self.column_side.rows
+        return _of_parts, (self.features, self.row_side.rows, columns, self.dtype)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the matrix."""
@@ -369,6 +374,13 @@ class FiniteEntries:
         computed = 1.0 - kept + kept / _PASSES
         # the upper triangle is computed, and multiplied with on both sides
         return float(n * n * (computed * entry + 2.0 * max(columns, _COLUMNS_AT_LEAST)))
+
+
+def _of_parts(
+    features: Features, X: Array, Y: Array | None, dtype: np.dtype[np.floating]
+) -> FiniteEntries:
+    rows = _Side(X)
+    return FiniteEntries(features, rows, rows if Y is None else _Side(Y), dtype)
 
 
 def _are(slopes: Array, values: tuple[float, float]) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from fastgram.devices.band import Band
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.finite_width.features import Features, Pair
@@ -79,8 +80,11 @@ class Factors:
         absolute: bool = False,
         threads: int | None = None,
         device: Device = CPU,
+        band: Band | None = None,
     ) -> Array:
         """Return G @ V for an (n, b) block of a device, or with the absolute values of all factors.
+
+        Of a band it is what its blocks of neurons contribute.
 
         Raises
         ------
@@ -102,6 +106,9 @@ class Factors:
                 _Lower(pair.backward, inputs_below, V, neurons, size)
                 for neurons in blocks(self.features.width, self._neurons())
             ]
+        if band is not None:
+            ends = [len(tasks) * end // band.count for end in (band.number, band.number + 1)]
+            tasks = tasks[slice(*ends)]
         out: Array = device.xp.zeros_like(V)
         for part in device.in_order(
             lambda task: task.columns(),
@@ -173,6 +180,16 @@ class FactoredProduct:
         with self.device.context():
             sums = self.multiply(self.device.xp.ones((V.shape[0], 1)), absolute=True)
             return self.multiply(V), sums
+
+    def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
+        """Return what some neurons contribute: see `fastgram.matrix.products.Product`."""
+        with self.device.context():
+            part = self.factors.multiply(V, absolute, device=self.device, band=band)
+            if row_sums:
+                ones = self.device.xp.ones((V.shape[0], 1))
+                sums = self.factors.multiply(ones, True, device=self.device, band=band)
+                part = self.device.xp.hstack([part, sums])
+            return 0, part
 
     @property
     def summands(self) -> int:

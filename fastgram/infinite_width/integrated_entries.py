@@ -157,6 +157,12 @@ class SeparatedEntries(_RootScaledEntries):
             flops += self.fraction_outside() * self.pairs.flops
         return flops
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _local=threading.local())
+
     def fraction_outside(self) -> float:
         """Return the fraction of pairs whose cosine has no table, from a sample of the rows."""
         sample = [

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from fastgram.devices.device import Device
 from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
+from fastgram.matrix.divided.on_workers import OnWorkers
 from fastgram.matrix.entries import NetworkBlocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
@@ -24,6 +26,9 @@ from fastgram.matrix.traversal import each_tile
 from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
+
+Found = TypeVar("Found")
+Scan = Callable[[Device, slice, slice, Any], list[Found]]
 
 _RIDGE_ROUNDINGS = 2  # of a product with it, and of adding that
 
@@ -106,7 +111,9 @@ class ComputedMatrix:
             block = self._block(V)
             product = self.plan(block.shape[1])
             if product.name in self._row_sums:
-                return self._result(V, block, product.multiply(block))
+                out = product.multiply(block)
+                self._keep_summands(product)
+                return self._result(V, block, out)
             out, sums = product.with_row_sums(block)
             self._keep_row_sums(product, sums)
             return self._result(V, block, out)
@@ -137,8 +144,13 @@ class ComputedMatrix:
         return found + _RIDGE_ROUNDINGS if self.ridge else found
 
     def _keep_row_sums(self, product: Product, sums: Any) -> None:
-        self._summands[product.name] = product.summands
+        self._keep_summands(product)
         self._row_sums[product.name] = self._home.get(sums)[:, 0]
+
+    def _keep_summands(self, product: Product) -> None:
+        # of a cluster, whose workers come and go, each product may have others
+        found = self._summands.get(product.name, 0)
+        self._summands[product.name] = max(found, product.summands)
 
     def _block(self, V: Any) -> Any:
         """Return vectors as a contiguous float64 block on the first device."""
@@ -207,8 +219,33 @@ class ComputedMatrix:
             cache=cache,
         )
 
+    def scan_tiles(self, scan: Scan[Found]) -> list[Found]:
+        """Return what a function finds in the tiles of the lower triangle, in any order.
+
+        It is given a device, rows, columns and their block, and goes to where they are: what it is
+        made of can be pickled. Tiles are kept as in a product.
+        """
+        if isinstance(self.entries, OnWorkers):
+            return self.entries.scan(_Ridged(scan, self.ridge) if self.ridge else scan)
+        found: list[list[Found]] = []  # appending to it is safe from many threads
+        self.visit_tiles(lambda *tile: found.append(scan(*tile)), keep=True)
+        return [item for part in found for item in part]
+
     def forget(self) -> None:
         """Give back the tiles that are kept, and the scratch of traversals."""
         self.cache.forget()
         for device in self.devices:
             device.release_scratch()
+
+
+@dataclass(frozen=True)
+class _Ridged:
+    """A scan that sees the diagonal with the ridge."""
+
+    scan: Callable[[Device, slice, slice, Any], list[Any]]
+    ridge: Ridge
+
+    def __call__(self, device: Device, i: slice, j: slice, block: Any) -> list[Any]:
+        if i == j:
+            block = self.ridge.added_to_diagonal(block, i, device)
+        return self.scan(device, i, j, block)

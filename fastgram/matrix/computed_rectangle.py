@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import MultiplyRectangle, Store
+from fastgram.matrix.divided.on_workers import OnWorkers
 from fastgram.matrix.entries import Tiles
 from fastgram.matrix.traversal import each_tile
 from fastgram.matrix.views import RowsOfSymmetric, Transposed, Window
@@ -35,17 +36,20 @@ class ComputedRectangle:
 
     def multiply(self, V: Any) -> Any:
         """Return A @ V, float64, on the host or on the first device as V is."""
-        return self._multiply(self.entries, V)
+        return self._multiply(V, transposed=False)
 
     def multiply_transposed(self, V: Any) -> Any:
         """Return Aᵀ @ V, float64, on the host or on the first device as V is."""
-        return self._multiply(Transposed(self.entries), V)
+        return self._multiply(V, transposed=True)
 
-    def _multiply(self, entries: Tiles, V: Any) -> Any:
+    def _multiply(self, V: Any, transposed: bool) -> Any:
         home = self.devices[0]
         with home.context():
             block = home.put(np.ascontiguousarray(V)) if isinstance(V, np.ndarray) else V
             block = home.xp.ascontiguousarray(block, dtype=np.float64)
+            if isinstance(self.entries, OnWorkers):
+                return self.entries.multiply_rectangle(block, transposed)
+            entries = Transposed(self.entries) if transposed else self.entries
             out = home.xp.zeros((entries.shape[0], block.shape[1]))
             consumer = MultiplyRectangle(block, out, self.devices)
             each_tile(entries, consumer, self.devices, symmetric=False)

@@ -8,7 +8,7 @@ to a function; `Fanout` is several consumers of one traversal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -199,7 +199,7 @@ class VisitTiles:
 class Fanout:
     """Several consumers, of one dtype, of one traversal."""
 
-    consumers: list[Multiply]
+    consumers: Sequence[Consumer]
     dtype: np.dtype[np.floating] = field(default_factory=lambda: np.dtype(np.float64))
 
     def begin(self, device: Device, i: slice) -> list[Any]:

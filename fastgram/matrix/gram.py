@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fastgram.devices.registry import as_devices, host_rows
 from fastgram.matrix.consumers import Store
+from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.network.activations import Activation
@@ -187,6 +188,7 @@ def gram(
         _check_out(out, shape, tile_dtype)
     with late_stage(progress, "tables" if net.width is None else "features"):
         entries = blocks_of(net, kind, rows, None if symmetric else columns, tile_dtype)
+    entries = on_devices(entries, devices)
     with home.context():
         result = out
         if out is None:

@@ -16,6 +16,7 @@ from fastgram.linalg.systems.ridge import Ridge, as_ridge
 from fastgram.matrix.checked_operator import CheckedOperator
 from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.computed_rectangle import ComputedRectangle
+from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.network.activations import Activation
@@ -157,13 +158,15 @@ class GramOperator(CheckedOperator):
                 raise ValueError("memory= keeps tiles of a symmetric matrix: not with Y")
             if np.any(ridge):
                 raise ValueError("ridge= goes on the diagonal of a symmetric matrix: not with Y")
+        if memory and not devices[0].keeps_tiles:
+            raise ValueError("memory=: a cluster keeps no tiles between products, leave it out")
         options = {
             "rows": rows,
             "columns": columns,
             "network": as_network(network),
             "kind": as_choice("kind", kind, KINDS),
             "ridge": as_ridge(ridge, rows.shape[0]).given,
-            "device": devices[0].name,
+            "device": devices[0].argument,
             "dtype": as_dtype(dtype),
             "memory": None if memory is None else as_integer("memory", memory, 0),
             "from_gpu": from_gpu,
@@ -193,6 +196,7 @@ class GramOperator(CheckedOperator):
             side.flags.writeable = False
         self.network, self.kind, self.ridge = (options[k] for k in ("network", "kind", "ridge"))
         entries = blocks_of(self.network, self.kind, rows, columns, options["dtype"])
+        entries = on_devices(entries, devices)
         self._computed: ComputedMatrix | ComputedRectangle = ComputedRectangle(entries, devices)
         if columns is None:
             ridge = Ridge(options["ridge"])

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from fastgram.devices.band import Band
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import Fanout, Multiply
+from fastgram.matrix.divided.strips import multiply_band
 from fastgram.matrix.entries import Blocks
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile
@@ -39,6 +41,13 @@ class Product(Protocol):
 
     def with_row_sums(self, V: Array) -> tuple[Array, Array]:
         """Return A @ V and |A| @ 1, (n, 1)."""
+
+    def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
+        """Return what a band contributes to A @ V, or |A| @ V, from some row on, and that row.
+
+        With `row_sums` there is a column more, what it contributes to |A| @ 1. The sum over all
+        bands is the product.
+        """
 
 
 def plan(
@@ -94,6 +103,11 @@ class TileProduct:
         )
         each_tile(self.entries, both, self.devices, cache=self.cache)
         return out, sums
+
+    def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
+        """Return what the rows of a band, and their transpose, contribute."""
+        part = multiply_band(self.entries, V, band.rows, self.devices, absolute, row_sums)
+        return band.rows.start, part
 
     @property
     def summands(self) -> int:

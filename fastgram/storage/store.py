@@ -23,6 +23,7 @@ import fastgram
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices, host_rows
 from fastgram.matrix.consumers import Store
+from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.entries import Tiles, blocks_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.matrix.views import Window
@@ -159,7 +160,7 @@ def build(
         begun = _begun(target, asked, layout)
         free = _require_disk(target, layout, begun)
         with late_stage(progress, "tables" if net.width is None else "features"):
-            entries = blocks_of(net, kind, rows, None, grid.dtype)
+            entries = on_devices(blocks_of(net, kind, rows, None, grid.dtype), devices)
         rest = f"; {begun.done} of {begun.blocks} blocks are stored" if begun.done else ""
         tell(f"{words}, of {size_words(free)} free{rest}")
         if begun.done == 0:

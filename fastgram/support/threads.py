@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -25,6 +26,7 @@ __all__ = [
     "share_of_threads",
     "thread_count",
     "thread_limit",
+    "threads_here",
     "within_threads",
 ]
 
@@ -39,6 +41,7 @@ _OWN = {"openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"), "blis": ("BLIS
 # What NumPy's and SciPy's OpenBLAS takes at most, however many processors there are.
 _MOST_OF_BLAS = 64
 _chosen: int | None = None
+_here: ContextVar[int | None] = ContextVar("threads_here", default=None)
 _working = 0  # how many share the threads now
 _working_lock = threading.Lock()
 
@@ -77,6 +80,19 @@ def set_num_threads(n: int | None) -> None:
     _chosen = None if n is None else as_integer("n", n, 1)
 
 
+@contextmanager
+def threads_here(n: int) -> Iterator[None]:
+    """Take `n` threads in what this thread asks for, whatever the process may take.
+
+    For tasks of a Dask worker, whose process is told to take one where it has many.
+    """
+    token = _here.set(n)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
 def thread_count() -> int:
     """Return how many threads to work on."""
     return thread_limit().value
@@ -84,6 +100,8 @@ def thread_count() -> int:
 
 def thread_limit() -> Limit:
     """Return how many threads to work on, and what decides it."""
+    if (here := _here.get()) is not None:
+        return Limit(here, "threads_here")
     if _chosen is not None:
         return Limit(_chosen, "set_num_threads")
     mine = "FASTGRAM_NUM_THREADS"

@@ -81,7 +81,7 @@ def factorisation_option(
     """
     size = packed_bytes(matrix.n)
     budget = matrix.memory if matrix.memory is not None else FACTOR_BYTES
-    stored = min(1.0, budget / size)
+    stored = min(1.0, budget / size) if matrix.device.keeps_tiles else 0.0
     by_itself = matrix.product_flops(block)
     speed = matrix.device.speed
     costs = Costs(matrix.n, block, 1.0 - stored, matrix.entry_flops, by_itself, speed)

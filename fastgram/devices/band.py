@@ -1,0 +1,18 @@
+"""Bands, which a product is divided into where several processes work on it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Band"]
+
+
+class Band(NamedTuple):
+    """One of several bands: its number, how many there are, and its rows of the upper triangle.
+
+    Rows begin at multiples of the CPU's tile. A product without entries goes by number and count.
+    """
+
+    number: int
+    count: int
+    rows: slice

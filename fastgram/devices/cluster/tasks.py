@@ -1,0 +1,54 @@
+"""What runs on a worker: a function of something that the worker holds, one at a time."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+from distributed import get_worker
+
+import fastgram
+from fastgram.support.threads import threads_here
+
+__all__ = ["Parcel", "run"]
+
+_TURNS: dict[str, threading.Lock] = {}  # of workers by their addresses: a process may have several
+
+
+class Parcel:
+    """Something that workers hold, with its size in bytes, which Dask asks for."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+        buffers: list[pickle.PickleBuffer] = []
+        text = cloudpickle.dumps(content, protocol=5, buffer_callback=buffers.append)
+        self.nbytes = len(text) + sum(buffer.raw().nbytes for buffer in buffers)
+
+    def __sizeof__(self) -> int:
+        return self.nbytes
+
+
+def run(
+    function: Callable[[Any, Any, Any], Any], version: str, parcel: Parcel, shared: Any, share: Any
+) -> Any:
+    """Return function(content of the parcel, shared, share), on all threads of this worker.
+
+    A worker of many threads is given as many tasks, and would then have as many products in memory,
+    each on one thread: they take turns.
+
+    Raises
+    ------
+    ValueError
+        If the worker has another version of fastgram than the client.
+    """
+    worker = get_worker()
+    if fastgram.__version__ != version:
+        raise ValueError(
+            f"the worker {worker.address} has fastgram {fastgram.__version__} and this process"
+            f" {version}: install the same on both"
+        )
+    with _TURNS.setdefault(worker.address, threading.Lock()), threads_here(worker.state.nthreads):
+        return function(parcel.content, shared, share)

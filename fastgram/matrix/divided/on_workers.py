@@ -1,0 +1,169 @@
+"""Entries that the workers of a cluster hold, and products with them.
+
+The bands, and with them the bits of a product, are fixed when the entries are made: so many for
+each worker that there is then, whoever computes them later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from fastgram.devices.band import Band
+from fastgram.devices.cpu import CPU
+from fastgram.devices.device import Device
+from fastgram.infinite_width.entries import TabledEntries
+from fastgram.matrix.divided import tasks
+from fastgram.matrix.divided.bands import bands_of_rectangle, bands_of_triangle, merge_levels
+from fastgram.matrix.entries import Blocks
+from fastgram.matrix.products import plan
+from fastgram.support.arrays import Array
+
+__all__ = ["DividedProduct", "OnWorkers", "on_devices"]
+
+Found = TypeVar("Found")
+Tile = Any  # of a device
+
+
+def on_devices(entries: Blocks, devices: tuple[Device, ...]) -> Blocks:
+    """Return entries as the devices compute them: those of a cluster are its workers'."""
+    pool = devices[0].pool
+    return entries if pool is None else OnWorkers(entries, pool)
+
+
+class OnWorkers:
+    """Entries that workers hold, with what is known of them, which stays here: see `Blocks`.
+
+    Parameters
+    ----------
+    entries : Blocks
+        Sent to every worker when the first task needs them, tables and features included.
+    pool : Pool
+    """
+
+    in_place = True  # `block` needs no scratch
+
+    def __init__(self, entries: Blocks, pool: Any) -> None:
+        self._entries, self._pool = entries, pool
+        self.held = pool.hold(entries)
+        self.task_count = pool.task_count()
+
+    def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
+        """Fill `out` with the entries of rows i and columns j, as a worker computes them."""
+        out[...] = self._pool.compute(tasks.compute_block, self.held, (i, j))
+
+    def plan(self, columns: int, memory: int | None, devices: tuple[Device, ...]) -> DividedProduct:
+        """Return the product that the workers share."""
+        local = plan(self._entries, columns, 0, (CPU,))
+        return DividedProduct(self, local.name, local.flops, local.summands)
+
+    def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
+        """Return False: every product computes all tiles."""
+        return False
+
+    def multiply_rectangle(self, V: Array, transposed: bool) -> Array:
+        """Return A @ V, or Aᵀ @ V, for an (n, b) float64 block and any matrix."""
+        height = self.shape[1] if transposed else self.shape[0]
+        own = [
+            tasks.RectangleTask(band.rows, transposed)
+            for band in bands_of_rectangle(height, self.task_count)
+        ]
+        return np.concatenate(self._pool.gather(tasks.multiply_rows, self.held, V, own))
+
+    def multiply_bands(self, V: Array, absolute: bool, row_sums: bool) -> tasks.Sum:
+        """Return A @ V, or |A| @ V, for a symmetric A, with a column of row sums or without."""
+        own = [tasks.BandTask(band, absolute, row_sums) for band in self._bands]
+        found: tasks.Sum = self._pool.total(
+            tasks.multiply_band, self.held, V, own, tasks.add_sums
+        )
+        return found
+
+    def scan(self, scan: Callable[[Device, slice, slice, Tile], list[Found]]) -> list[Found]:
+        """Return what a function finds in the tiles of the lower triangle, on the workers.
+
+        It is pickled, and so is what it finds.
+        """
+        lists = self._pool.gather(tasks.scan_band, self.held, scan, self._bands)
+        return [item for found in lists for item in found]
+
+    @property
+    def _bands(self) -> list[Band]:
+        return bands_of_triangle(self.shape[0], self.task_count)
+
+    # --- what is known here -----------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """That of the entries."""
+        return self._entries.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+        return self._entries.shape
+
+    @property
+    def entry_flops(self) -> float:
+        """Cost of computing an entry."""
+        return self._entries.entry_flops
+
+    @property
+    def norm_error(self) -> float:
+        """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
+        return self._entries.norm_error
+
+    @property
+    def of_one_table(self) -> TabledEntries | None:
+        """The entries themselves, where they are of one table."""
+        return self._entries.of_one_table
+
+    @property
+    def factor_columns(self) -> int | None:
+        """Columns of a factor J with the matrix = JJᵀ, where there is one."""
+        return self._entries.factor_columns
+
+    def factor_square(self) -> Array:
+        """Return JᵀJ."""
+        return self._entries.factor_square()
+
+    def note(self, way: str) -> str:
+        """Return a way to multiply in words."""
+        return self._entries.note(way)
+
+    def diagonal(self) -> Array:
+        """Return the entries of each row with itself, exact to rounding."""
+        return self._entries.diagonal()
+
+
+@dataclass
+class DividedProduct:
+    """A product whose bands are multiplied by the workers, and added up there."""
+
+    entries: OnWorkers
+    name: Literal["tiles", "factored", "fused"]
+    flops: float | None
+    _summands: int  # of a product here, before workers have said theirs
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return A @ V, or |A| @ V."""
+        found = self.entries.multiply_bands(V, absolute, False)
+        self._summands = max(self._summands, found.summands)
+        return found.rows
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return A @ V and |A| @ 1, (n, 1), by one pass."""
+        found = self.entries.multiply_bands(V, False, True)
+        self._summands = max(self._summands, found.summands)
+        return np.ascontiguousarray(found.rows[:, :-1]), found.rows[:, -1:]
+
+    def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
+        """Refuse: the bands are the workers'."""
+        raise NotImplementedError
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry goes through, at most: of a band, and where they merge."""
+        return self._summands + merge_levels(self.entries.task_count)
