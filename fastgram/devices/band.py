@@ -8,11 +8,11 @@ __all__ = ["Band"]
 
 
 class Band(NamedTuple):
-    """One of several bands: its number, how many there are, and its rows of the upper triangle.
+    """A band: its number, how many bands there are, and its rows of the upper triangle.
 
-    Rows begin at multiples of the CPU's tile. A product without entries goes by number and count.
+    Rows begin at multiples of the CPU's tile. A product without entries goes by its number.
     """
 
     number: int
-    count: int
+    bands: int
     rows: slice

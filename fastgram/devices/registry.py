@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from fastgram.devices.cpu import CPU, Cpu
 from fastgram.devices.device import Device
-from fastgram.support.literals import DeviceName
+from fastgram.support.literals import DaskClient, DeviceName
 from fastgram.support.validation import as_choice, on_gpu
 
 __all__ = ["DEVICES", "as_devices", "gpus", "host_rows"]
@@ -16,7 +16,7 @@ __all__ = ["DEVICES", "as_devices", "gpus", "host_rows"]
 DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
 
 
-def as_devices(name: Any) -> tuple[Device, ...]:
+def as_devices(name: str | DaskClient | Device) -> tuple[Device, ...]:
     """Return what a device's name stands for: the CPU, or every GPU that CuPy sees.
 
     A `distributed.Client` stands for the workers of its cluster, and a cluster's device for itself.
@@ -27,12 +27,12 @@ def as_devices(name: Any) -> tuple[Device, ...]:
         For an unknown name, "gpu" where none can be used, or a client that is closed or
         asynchronous. "auto" takes the CPU where there is no GPU.
     """
+    if isinstance(name, Cpu):  # a cluster's, of a copy or from a pickle
+        return (name,)
     if any(base.__module__.partition(".")[0] == "distributed" for base in type(name).__mro__):
         from fastgram.devices.cluster.device import cluster_of  # who asks for it has loaded Dask
 
         return (cluster_of(name),)
-    if getattr(name, "argument", None) is name:
-        return (name,)
     if as_choice("device", name, DEVICES) == "cpu":
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             importlib.import_module("fastgram.kernels.cpu.jit")  # which says that it cannot be

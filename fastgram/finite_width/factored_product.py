@@ -107,7 +107,7 @@ class Factors:
                 for neurons in blocks(self.features.width, self._neurons())
             ]
         if band is not None:
-            ends = [len(tasks) * end // band.count for end in (band.number, band.number + 1)]
+            ends = [len(tasks) * end // band.bands for end in (band.number, band.number + 1)]
             tasks = tasks[slice(*ends)]
         out: Array = device.xp.zeros_like(V)
         for part in device.in_order(

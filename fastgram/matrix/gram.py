@@ -14,7 +14,7 @@ from fastgram.matrix.entries import as_columns, blocks_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
-from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.literals import DaskClient, DeviceName, Kind
 from fastgram.support.progress import late_stage, progress_bar
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice, as_dtype, as_flag, as_rows
@@ -33,7 +33,7 @@ def gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: Literal["float64"] = "float64",
     out: None = None,
     progress: bool = False,
@@ -47,7 +47,7 @@ def gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: Literal["float32"],
     out: None = None,
     progress: bool = False,
@@ -61,7 +61,7 @@ def gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: npt.DTypeLike = "float64",
     out: Out,
     progress: bool = False,
@@ -75,7 +75,7 @@ def gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: npt.DTypeLike = "float64",
     out: None = None,
     progress: bool = False,
@@ -89,7 +89,7 @@ def gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: npt.DTypeLike = "float64",
     out: Any = None,
     progress: bool = False,

@@ -24,7 +24,7 @@ from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.arrays import Array
 from fastgram.support.equality import dask_token
 from fastgram.support.html import table
-from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.literals import DaskClient, DeviceName, Kind
 from fastgram.support.rounding import noise_floor
 from fastgram.support.scaling import exponent_of, upper_end
 from fastgram.support.threads import one_blas_thread
@@ -142,7 +142,7 @@ class GramOperator(CheckedOperator):
         Y: npt.ArrayLike | None = None,
         kind: Kind = "gradient",
         ridge: float | npt.ArrayLike = 0.0,
-        device: DeviceName = "cpu",
+        device: DeviceName | DaskClient = "cpu",
         dtype: npt.DTypeLike = "float64",
         memory: int | None = None,
     ) -> None:

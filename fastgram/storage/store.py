@@ -37,7 +37,7 @@ from fastgram.storage.manifest import Manifest, manifest_of
 from fastgram.support.arrays import fingerprint
 from fastgram.support.files.durable import sync_folder
 from fastgram.support.files.lock import is_empty, only_writer
-from fastgram.support.literals import DeviceName, Kind
+from fastgram.support.literals import DaskClient, DeviceName, Kind
 from fastgram.support.memory import size_words
 from fastgram.support.progress import late_stage, progress_bar
 from fastgram.support.threads import one_blas_thread
@@ -54,7 +54,7 @@ def store_gram(
     network: str | Activation | Network = "relu",
     *,
     kind: Kind = "gradient",
-    device: DeviceName = "cpu",
+    device: DeviceName | DaskClient = "cpu",
     dtype: npt.DTypeLike = "float64",
     progress: bool = False,
 ) -> None:
@@ -125,7 +125,7 @@ def build(
     network: str | Activation | Network,
     *,
     kind: str,
-    device: str,
+    device: str | DaskClient,
     dtype: Any,
     progress: Any,
     tell: Callable[[str], None],

@@ -38,12 +38,8 @@ class Cluster(Cpu):
     def __init__(self, client: Any) -> None:
         super().__init__()
         self.pool = Pool(client)
+        self.label = f"cluster at {self.pool.address}"
         self.argument = self
-
-    @property
-    def label(self) -> str:  # type: ignore[override]
-        """How many workers there are, and where."""
-        return f"cluster of {len(self.pool.workers())} workers at {self.pool.address}"
 
     def workers(self, threads: int) -> int:
         """Return how many blocks are asked for at a time: one more a worker than it works on."""

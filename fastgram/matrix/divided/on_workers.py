@@ -76,9 +76,7 @@ class OnWorkers:
     def multiply_bands(self, V: Array, absolute: bool, row_sums: bool) -> tasks.Sum:
         """Return A @ V, or |A| @ V, for a symmetric A, with a column of row sums or without."""
         own = [tasks.BandTask(band, absolute, row_sums) for band in self._bands]
-        found: tasks.Sum = self._pool.total(
-            tasks.multiply_band, self.held, V, own, tasks.add_sums
-        )
+        found: tasks.Sum = self._pool.total(tasks.multiply_band, self.held, V, own, tasks.add_sums)
         return found
 
     def scan(self, scan: Callable[[Device, slice, slice, Tile], list[Found]]) -> list[Found]:

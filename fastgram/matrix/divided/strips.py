@@ -83,20 +83,14 @@ def _parts(out: Array, V: Array, absolute: bool, row_sums: bool, home: Device) -
     return found
 
 
-def _square(
-    entries: Tiles, parts: list[_Part], rows: slice, devices: tuple[Device, ...]
-) -> None:
+def _square(entries: Tiles, parts: list[_Part], rows: slice, devices: tuple[Device, ...]) -> None:
     """Add the product with the diagonal square of the band."""
     count = rows.stop - rows.start
-    consumers = [
-        Multiply(part.V[rows], part.out[:count], part.absolute, devices) for part in parts
-    ]
+    consumers = [Multiply(part.V[rows], part.out[:count], part.absolute, devices) for part in parts]
     each_tile(Window(entries, rows, rows), Fanout(consumers), devices, threads=thread_count())
 
 
-def _strips(
-    entries: Tiles, parts: list[_Part], rows: slice, devices: tuple[Device, ...]
-) -> None:
+def _strips(entries: Tiles, parts: list[_Part], rows: slice, devices: tuple[Device, ...]) -> None:
     """Add the products with what is right of the square, and with its transpose."""
     home, threads, end = devices[0], thread_count(), rows.stop
     working = [device for device in devices for _ in range(device.workers(threads))]
@@ -109,7 +103,9 @@ def _strips(
         number, strip = item
         device = devices[number % len(devices)]
         with device.context():
-            consumers = [_MultiplyStrip(part.V, rows, strip, part.absolute, device) for part in parts]
+            consumers = [
+                _MultiplyStrip(part.V, rows, strip, part.absolute, device) for part in parts
+            ]
             window = Window(entries, rows, strip)
             each_tile(window, Fanout(consumers), (device,), symmetric=False, threads=1)
             device.finish()
@@ -152,13 +148,10 @@ class _MultiplyStrip:
         values = tile.astype(np.float64, copy=False)
         if self.absolute:
             values = abs(values)
-        self._multiply(
-            values, self._right[j], self._left[i], self.of_rows[i], self.of_columns[j]
-        )
+        self._multiply(values, self._right[j], self._left[i], self.of_rows[i], self.of_columns[j])
 
     def add(self, j: slice, part: None) -> None:
         """Nothing to do."""
 
     def end(self, i: slice, row: None) -> None:
         """Nothing to do."""
-

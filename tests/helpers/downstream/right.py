@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal, assert_type
 
+import distributed
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +35,12 @@ kernel: Callable[..., Any] = functools.partial(fg.gram, network="tanh")
 assert_type(fg.dual("tanh", 0.5), np.float64)
 
 op = fg.GramOperator(X, network, kind="nngp", device="cpu", dtype="float64", memory=0)
+
+
+def on_cluster(client: distributed.Client) -> fg.GramOperator:
+    return fg.GramOperator(X, device=client)
+
+
 assert_type(op.diagonal(), npt.NDArray[np.float64])
 assert_type(op.trace(), float)
 v: npt.NDArray[np.float32] = np.ones(12, dtype=np.float32)
