@@ -1,0 +1,182 @@
+"""Workers that die, come and are missing, and what a run makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import dask
+import numpy as np
+import pytest
+from helpers.clusters import processes, threads
+
+import fastgram as fg
+from fastgram.devices.cluster import waiting
+from fastgram.devices.cluster.dealing import Dealer
+
+pytestmark = pytest.mark.slow
+
+
+def addresses(client):
+    return set(client.nthreads())
+
+
+def pids(client):
+    return client.run(os.getpid)
+
+
+def wait_for_workers(client, count):
+    client.wait_for_workers(count, timeout=120)
+
+
+@pytest.fixture
+def after_a_band(monkeypatch):
+    """A function that has another one called once, when the first task of a call is done."""
+
+    def set_up(act):
+        finished, acted = Dealer._finished, []
+
+        def watched(dealer, future):
+            finished(dealer, future)
+            if not acted:
+                acted.append(True)
+                act()
+
+        monkeypatch.setattr(Dealer, "_finished", watched)
+        return acted
+
+    return set_up
+
+
+def test_a_worker_that_is_killed_costs_its_tasks(client, X, V, after_a_band):
+    wait_for_workers(client, 3)
+    op = fg.GramOperator(X, "relu", device=client)
+    meant, before = op @ V, pids(client)
+    acted = after_a_band(lambda: os.kill(next(iter(before.values())), signal.SIGKILL))
+    assert np.array_equal(op @ V, meant)  # it is started again, and joins
+    assert acted
+    wait_for_workers(client, 3)
+    assert np.array_equal(op @ V, meant)
+
+
+def test_all_killed_in_the_middle_of_a_pass(client, X, V, after_a_band):
+    wait_for_workers(client, 3)
+    op = fg.GramOperator(X, "relu", device=client)
+    meant, before = op @ V, pids(client)
+    acted = after_a_band(lambda: [os.kill(pid, signal.SIGKILL) for pid in before.values()])
+    assert np.array_equal(op @ V, meant)  # rows and vectors are sent again
+    assert acted
+    wait_for_workers(client, 3)
+
+
+def test_one_killed_and_one_added_in_the_middle_of_a_run(client, X, after_a_band):
+    wait_for_workers(client, 3)
+    op = fg.GramOperator(X, "relu", device=client)
+    request = {"method": "lanczos", "rtol": 0.05}
+    meant = fg.extreme_eigenvalues(op, **request)
+    before = pids(client)
+
+    def act():
+        os.kill(next(iter(before.values())), signal.SIGKILL)
+        client.cluster.scale(4)
+
+    acted = after_a_band(act)
+    try:
+        found = fg.extreme_eigenvalues(op, **request)
+    finally:
+        client.cluster.scale(3)
+    assert acted
+    assert found == meant  # bit for bit
+
+
+def test_killed_while_blocks_are_stored(client, X, tmp_path, monkeypatch):
+    from fastgram.storage import store
+
+    wait_for_workers(client, 3)
+    monkeypatch.setattr(store, "side_of", lambda n, ending: 384)
+    write, before, killed = store.write_block, pids(client), []
+
+    def watched(*arguments):
+        write(*arguments)
+        if not killed:
+            killed.append(next(iter(before.values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    monkeypatch.setattr(store, "write_block", watched)
+    fg.store_gram(tmp_path / "K.npy", X, "elu", device=client)
+    assert killed
+    assert np.array_equal(np.load(tmp_path / "K.npy"), fg.gram(X, network="elu"))
+    wait_for_workers(client, 3)
+
+
+def test_one_that_joins_is_used_from_the_next_pass(X, V):
+    with threads(1) as few:
+        op = fg.GramOperator(X, "relu", device=few)
+        meant = op @ V
+        few.cluster.scale(2)
+        few.wait_for_workers(2, timeout=60)
+        dealt, submit = set(), Dealer._submit
+
+        def noted(dealer, own, worker):
+            dealt.add(worker)
+            return submit(dealer, own, worker)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Dealer, "_submit", noted)
+            assert np.array_equal(op @ V, meant)
+        assert dealt == addresses(few)
+
+
+def test_no_worker_left_ends_in_a_line(X, V, refuses, capsys, monkeypatch):
+    monkeypatch.setattr(waiting, "TICK", 0.1)
+    with threads(1) as few:
+        op = fg.GramOperator(X, "relu", device=few)
+        op @ V
+        few.cluster.scale(0)
+        while addresses(few):
+            time.sleep(0.05)
+        with (
+            dask.config.set({"fastgram.worker-timeout": "500ms"}),
+            refuses(TimeoutError, "no worker for 0.5 s", "fastgram.worker-timeout"),
+        ):
+            op @ V
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "the cluster has no worker: waiting for one, 0.5 s at most" in told
+
+
+def test_one_that_comes_back_in_time_is_waited_for(X, V, capsys):
+    with threads(1) as few:
+        op = fg.GramOperator(X, "relu", device=few)
+        meant = op @ V
+        few.cluster.scale(0)
+        while addresses(few):
+            time.sleep(0.05)
+        few.cluster.loop.call_later(1.0, few.cluster.scale, 1)
+        assert np.array_equal(op @ V, meant)
+    assert "waiting for one" in capsys.readouterr().err
+
+
+def test_a_scheduler_that_is_gone_ends_in_a_line(X, V, refuses):
+    with processes(1) as few:
+        op = fg.GramOperator(X, "relu", device=few)
+        few.cluster.close()
+        with refuses(ConnectionError, "scheduler", "is lost"):
+            op @ V
+
+
+def test_workers_that_always_die_end_in_a_line(client, X, V, refuses, monkeypatch):
+    wait_for_workers(client, 3)
+    op = fg.GramOperator(X, "relu", device=client)
+    op @ V
+
+    def dies(entries, shared, own):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    from fastgram.matrix.divided import tasks
+
+    monkeypatch.setattr(tasks, "multiply_band", dies)
+    with refuses(ConnectionError, "workers of the cluster"):
+        op @ V
+    wait_for_workers(client, 3)

@@ -1,0 +1,32 @@
+"""Clusters on the loopback, of processes or, which start at once, of threads of this one."""
+
+from __future__ import annotations
+
+import contextlib
+
+import distributed
+
+__all__ = ["processes", "threads"]
+
+QUIET = {
+    "dashboard_address": ":0",  # where the scheduler's own pages are, or it takes a fixed port
+    "scheduler_kwargs": {"dashboard": False},
+    "silence_logs": 50,
+    "memory_limit": None,
+}
+
+
+@contextlib.contextmanager
+def processes(count):
+    """A client of so many workers in processes of their own, of a thread each."""
+    words = {"n_workers": count, "threads_per_worker": 1, "processes": True, **QUIET}
+    with distributed.LocalCluster(**words) as cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def threads(count, each=1):
+    """A client of so many workers in this process, which start at once."""
+    words = {"n_workers": count, "threads_per_worker": each, "processes": False, **QUIET}
+    with distributed.LocalCluster(**words) as cluster, distributed.Client(cluster) as client:
+        yield client
