@@ -16,6 +16,7 @@ import typer
 import fastgram
 from fastgram.cli import options
 from fastgram.cli.checks import check_outputs, operator_options
+from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
 from fastgram.cli.gram import GRAM, gram
 from fastgram.cli.plan import PLAN, dry_run, plan
@@ -42,6 +43,8 @@ _NOT_EXACT = (
     "seed",
     "dtype",
     "device",
+    "cluster",
+    "cluster_config",
     "memory",
     "checkpoint",
 )
@@ -98,6 +101,7 @@ weights as drawn, and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum rows.npy -a relu --method lanczos --checkpoint run
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
   fastgram spectrum rows.npy -a elu --dry-run
+  fastgram spectrum rows.npy -a relu --cluster tcp://scheduler:8786
 """.replace("\\\n", "")
 
 
@@ -144,6 +148,8 @@ def spectrum(
     seed: options.Seed = 0,
     dtype: options.Dtype = "float64",
     device: options.Device = "cpu",
+    cluster: options.Cluster = None,
+    cluster_config: options.ClusterConfig = None,
     memory: options.Memory = None,
     checkpoint: options.Checkpoint = None,
     json_file: options.Json = None,
@@ -155,7 +161,9 @@ def spectrum(
 
     _check_question(context, density, exact)
     if dry:
+        options.reject_options(context, ("cluster", "cluster_config"), "to --dry-run")
         _check_dry_run(context, density, exact)
+    check_cluster(context, cluster, cluster_config)
     networks = options.networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
@@ -188,15 +196,16 @@ def spectrum(
     if exact:  # ball arithmetic scales rows itself, without rounding
         X = sample.rows
     taken = sample.columns, sample.told, sample.lines
-    task = Task(X, sample.source, rows, operator, request, *taken)
-    if dry:
-        return dry_run(task, networks, json_file)
-    failures = report.check(task, networks)
-    kept = None
-    if checkpoint is not None:
-        kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
-        kept.check(task, networks)
-    return run_sweep(report, task, networks, failures, texts, plot_file, kept)
+    with computing(cluster, cluster_config, operator) as (told, computes):
+        task = Task(X, sample.source, rows, told, request, *taken, computes)
+        if dry:
+            return dry_run(task, networks, json_file)
+        failures = report.check(task, networks)
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
+            kept.check(task, networks)
+        return run_sweep(report, task, networks, failures, texts, plot_file, kept)
 
 
 def _request(given: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from fastgram.cli import options
+from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
 from fastgram.cli.reports.report import FAILURES, Task
 from fastgram.support.validation import as_choice, as_dtype
@@ -29,6 +30,7 @@ is OUT.partial. OUT.json says what it is, and how far: another network or other 
 [bold]Examples[/]
   fastgram gram rows.npy K.npy -a elu
   fastgram gram table.csv K.h5 -a tanh --kind ntk --depth 3 --dtype float32
+  fastgram gram rows.npy K.npy -a elu --cluster local:4
 """.replace("\\\n", "")
 
 
@@ -53,6 +55,8 @@ def gram(
     rows: options.Rows = "unit",
     dtype: options.Dtype = "float64",
     device: options.Device = "cpu",
+    cluster: options.Cluster = None,
+    cluster_config: options.ClusterConfig = None,
 ) -> int:
     """Check everything, then build."""
     from fastgram.network.network import KINDS
@@ -72,9 +76,10 @@ def gram(
         seed=network_seed,
     )
     as_target(out)
+    check_cluster(context, cluster, cluster_config)
     as_choice("rows", rows, ROWS)
     operator: dict[str, Any] = {"kind": as_choice("kind", kind, KINDS), "dtype": as_dtype(dtype)}
-    operator["device"] = options.device_of(device)
+    operator["device"] = "cluster" if cluster else options.device_of(device)
     sample = sample_of(data, columns, drop, label)
     X = scaled_rows(sample, rows)
     task = Task(X, sample.source, rows, operator, {}, sample.columns, sample.told, sample.lines)
@@ -86,7 +91,9 @@ def gram(
         _tell(line)
 
     try:
-        build(out, X, networks[0], **operator, progress=sys.stderr.isatty(), tell=tell)
+        with computing(cluster, cluster_config, operator) as (_, device_or_client):
+            matrix = {**operator, "device": device_or_client}
+            build(out, X, networks[0], **matrix, progress=sys.stderr.isatty(), tell=tell)
     except FAILURES as error:
         raise task.worded(error) from None
     except KeyboardInterrupt as interrupt:

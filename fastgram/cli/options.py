@@ -25,6 +25,8 @@ __all__ = [
     "BiasVariance",
     "Block",
     "Checkpoint",
+    "Cluster",
+    "ClusterConfig",
     "Columns",
     "Confidence",
     "Csv",
@@ -225,6 +227,19 @@ _DTYPE = "Of the entries. float32 cannot see eigenvalues below about n x 6e-8."
 Dtype = Annotated[str, _option(_RUN, _DTYPE, metavar="float64|float32")]
 _DEVICE = "What computes: gpu needs CuPy, auto takes a GPU where there is one."
 Device = Annotated[str, _option(_RUN, _DEVICE, metavar="cpu|gpu|auto")]
+_CLUSTER = (
+    "Compute on a Dask cluster: local:N is of N processes on this machine, an address that of a"
+    " scheduler, as in tcp://host:8786."
+)
+Cluster = Annotated[
+    str | None,
+    _option(_RUN, _CLUSTER, "--cluster", metavar="local:N|ADDRESS", none="this process"),
+]
+_CLUSTER_CONFIG = "Dask's configuration in YAML, for TLS and time-outs."
+ClusterConfig = Annotated[
+    str | None,
+    _option(_RUN, _CLUSTER_CONFIG, "--cluster-config", metavar="FILE", none="Dask's own"),
+]
 _MEMORY = "Of entries to keep between passes, as in 500M or 2G (of 1024); 0 keeps none."
 Memory = Annotated[str | None, _option(_RUN, _MEMORY, metavar="BYTES", none="half of what is free")]
 _CHECKPOINT = (

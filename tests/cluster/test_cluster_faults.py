@@ -26,8 +26,12 @@ def pids(client):
     return client.run(os.getpid)
 
 
-def wait_for_workers(client, count):
-    client.wait_for_workers(count, timeout=120)
+@pytest.fixture
+def mortal():
+    """Three processes of a test's own, to be killed."""
+    with processes(3) as found:
+        found.wait_for_workers(3, timeout=120)
+        yield found
 
 
 @pytest.fixture
@@ -49,53 +53,45 @@ def after_a_band(monkeypatch):
     return set_up
 
 
-def test_a_worker_that_is_killed_costs_its_tasks(client, X, V, after_a_band):
-    wait_for_workers(client, 3)
-    op = fg.GramOperator(X, "relu", device=client)
-    meant, before = op @ V, pids(client)
+def test_a_worker_that_is_killed_costs_its_tasks(mortal, X, V, after_a_band):
+    op = fg.GramOperator(X, "relu", device=mortal)
+    meant, before = op @ V, pids(mortal)
     acted = after_a_band(lambda: os.kill(next(iter(before.values())), signal.SIGKILL))
-    assert np.array_equal(op @ V, meant)  # it is started again, and joins
+    assert np.array_equal(op @ V, meant)
     assert acted
-    wait_for_workers(client, 3)
+    mortal.wait_for_workers(3, timeout=120)  # it is started again, and joins
     assert np.array_equal(op @ V, meant)
 
 
-def test_all_killed_in_the_middle_of_a_pass(client, X, V, after_a_band):
-    wait_for_workers(client, 3)
-    op = fg.GramOperator(X, "relu", device=client)
-    meant, before = op @ V, pids(client)
+def test_all_killed_in_the_middle_of_a_pass(mortal, X, V, after_a_band):
+    op = fg.GramOperator(X, "relu", device=mortal)
+    meant, before = op @ V, pids(mortal)
     acted = after_a_band(lambda: [os.kill(pid, signal.SIGKILL) for pid in before.values()])
     assert np.array_equal(op @ V, meant)  # rows and vectors are sent again
     assert acted
-    wait_for_workers(client, 3)
 
 
-def test_one_killed_and_one_added_in_the_middle_of_a_run(client, X, after_a_band):
-    wait_for_workers(client, 3)
-    op = fg.GramOperator(X, "relu", device=client)
+def test_one_killed_and_one_added_in_the_middle_of_a_run(mortal, X, after_a_band):
+    op = fg.GramOperator(X, "relu", device=mortal)
     request = {"method": "lanczos", "rtol": 0.05}
     meant = fg.extreme_eigenvalues(op, **request)
-    before = pids(client)
+    before = pids(mortal)
 
     def act():
         os.kill(next(iter(before.values())), signal.SIGKILL)
-        client.cluster.scale(4)
+        mortal.cluster.scale(4)
 
     acted = after_a_band(act)
-    try:
-        found = fg.extreme_eigenvalues(op, **request)
-    finally:
-        client.cluster.scale(3)
+    found = fg.extreme_eigenvalues(op, **request)
     assert acted
     assert found == meant  # bit for bit
 
 
-def test_killed_while_blocks_are_stored(client, X, tmp_path, monkeypatch):
+def test_killed_while_blocks_are_stored(mortal, X, tmp_path, monkeypatch):
     from fastgram.storage import store
 
-    wait_for_workers(client, 3)
     monkeypatch.setattr(store, "side_of", lambda n, ending: 384)
-    write, before, killed = store.write_block, pids(client), []
+    write, before, killed = store.write_block, pids(mortal), []
 
     def watched(*arguments):
         write(*arguments)
@@ -104,10 +100,9 @@ def test_killed_while_blocks_are_stored(client, X, tmp_path, monkeypatch):
             os.kill(killed[0], signal.SIGKILL)
 
     monkeypatch.setattr(store, "write_block", watched)
-    fg.store_gram(tmp_path / "K.npy", X, "elu", device=client)
+    fg.store_gram(tmp_path / "K.npy", X, "elu", device=mortal)
     assert killed
     assert np.array_equal(np.load(tmp_path / "K.npy"), fg.gram(X, network="elu"))
-    wait_for_workers(client, 3)
 
 
 def test_one_that_joins_is_used_from_the_next_pass(X, V):
@@ -166,9 +161,8 @@ def test_a_scheduler_that_is_gone_ends_in_a_line(X, V, refuses):
             op @ V
 
 
-def test_workers_that_always_die_end_in_a_line(client, X, V, refuses, monkeypatch):
-    wait_for_workers(client, 3)
-    op = fg.GramOperator(X, "relu", device=client)
+def test_workers_that_always_die_end_in_a_line(mortal, X, V, refuses, monkeypatch):
+    op = fg.GramOperator(X, "relu", device=mortal)
     op @ V
 
     def dies(entries, shared, own):
@@ -179,4 +173,3 @@ def test_workers_that_always_die_end_in_a_line(client, X, V, refuses, monkeypatc
     monkeypatch.setattr(tasks, "multiply_band", dies)
     with refuses(ConnectionError, "workers of the cluster"):
         op @ V
-    wait_for_workers(client, 3)

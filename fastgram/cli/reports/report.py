@@ -57,6 +57,8 @@ class Task:
         Which columns of the file were taken and which were not, where n and d do not say it.
     lines : (n,) array of int, optional
         Of a text file, the line of each row.
+    computes : str or distributed.Client, optional
+        The device.
     """
 
     X: npt.NDArray[np.floating]
@@ -67,6 +69,7 @@ class Task:
     columns: tuple[str, ...] = ()
     told: str = ""
     lines: npt.NDArray[np.int64] | None = None
+    computes: Any = None
 
     def words(self, error: Exception) -> str:
         """Return an error's message, in which a row of a text file is its line there."""
@@ -93,6 +96,8 @@ class Task:
         words = [f"{self.operator['kind']} Gram matrix of {self.source}", f"{n} x {d}", scaled]
         if self.operator.get("device") == "gpu":
             words.append("on the GPU")
+        if self.operator.get("device") == "cluster":
+            words.append("on a cluster")
         depths, widths = _distinct(networks)
         if len(depths) == 1 and depths != [1]:
             words.append(f"{depths[0]} hidden layers")
@@ -145,7 +150,7 @@ def operator_of(task: Task, network: Network, progress: bool) -> GramOperator:
     from fastgram.support.progress import late_stage
 
     with late_stage(progress, "tables" if network.width is None else "features"):
-        return GramOperator(task.X, network, **task.operator)
+        return GramOperator(task.X, network, **{**task.operator, "device": task.computes})
 
 
 # --- networks in words -------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""--cluster on the command line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.clusters import threads
+
+import fastgram as fg
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, fg.datasets.sphere(500, 6, seed=0))
+    return path
+
+
+@pytest.fixture
+def nobody():
+    """An address where nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--cluster", "local:0"], "local:N"),
+        (["--cluster", "here"], "tcp://host:8786, not 'here'"),
+        (["--cluster", "local:2", "--device", "gpu"], "--device does not apply with --cluster"),
+        (["--cluster", "local:2", "--memory", "1G"], "--memory does not apply with --cluster"),
+        (["--cluster", "local:2", "--exact"], "--cluster does not apply to --exact"),
+        (["--cluster-config", "x.yaml"], "--cluster-config does not apply without --cluster"),
+    ],
+)
+def test_what_cannot_be_is_refused(refused, words, told):
+    assert told in refused("spectrum", "-a", "relu", *words)
+
+
+def test_a_configuration_that_is_none(refused, rows, tmp_path):
+    words = ["spectrum", rows, "-a", "relu", "--cluster", "tcp://x:1", "--cluster-config"]
+    assert "No such file" in refused(*words, tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    assert "must hold keys of Dask's configuration" in refused(*words, tmp_path / "list.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1\n")
+    assert "is no YAML" in refused(*words, tmp_path / "bad.yaml")
+
+
+@pytest.mark.slow
+def test_no_scheduler_is_told(refused, rows, nobody, monkeypatch):
+    from fastgram.devices.cluster import opening
+
+    monkeypatch.setattr(opening, "_PATIENCE", 1)
+    line = refused("spectrum", rows, "-a", "relu", "--cluster", nobody)
+    assert f"no scheduler answers at {nobody}" in line
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_told(refused, rows, monkeypatch):
+    import distributed
+
+    from fastgram.devices.cluster import opening
+
+    monkeypatch.setattr(opening, "_PATIENCE", 1)
+    words = {"dashboard_address": ":0", "scheduler_kwargs": {"dashboard": False}}
+    with distributed.LocalCluster(n_workers=0, **words) as cluster:
+        address = cluster.scheduler_address
+        line = refused("spectrum", rows, "-a", "relu", "--cluster", address)
+    assert f"the scheduler at {address} has no workers" in line
+
+
+@pytest.mark.slow
+def test_local_processes(run, rows):
+    words = ["spectrum", rows, "-a", "relu", "--method", "lanczos", "--json", "-"]
+    status, text, err = run(*words, "--cluster", "local:2")
+    assert (status, err) == (0, "")
+    (found,) = json.loads(text)
+    (meant,) = json.loads(run(*words)[1])
+    assert found["device"] == "cluster"
+    assert found["smallest"]["lower"] == pytest.approx(meant["smallest"]["lower"], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_a_scheduler_of_the_users(run, rows, tmp_path):
+    import dask
+
+    (tmp_path / "dask.yaml").write_text("fastgram:\n  worker-timeout: 7s\n")
+    with threads(2) as client:
+        cluster = ["--cluster", client.scheduler.address]
+        cluster += ["--cluster-config", tmp_path / "dask.yaml"]
+        status, text, err = run("spectrum", rows, "-a", "elu", "--density", *cluster)
+        assert (status, err) == (0, "")
+        assert "on a cluster" in text
+        status, _, err = run("gram", rows, tmp_path / "K.npy", "-a", "elu", *cluster)
+        assert status == 0
+    assert dask.config.get("fastgram.worker-timeout", None) is None
+    assert np.array_equal(np.load(tmp_path / "K.npy"), fg.gram(np.load(rows), network="elu"))
+
+
+@pytest.mark.slow
+def test_the_command_itself(rows):
+    words = ["spectrum", str(rows), "-a", "relu", "--method", "lanczos", "--cluster", "local:2"]
+    program = [sys.executable, "-m", "fastgram"]
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "on a cluster" in done.stdout
+    assert done.stderr == ""
