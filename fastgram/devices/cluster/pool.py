@@ -140,7 +140,8 @@ class Pool:
                     f"a worker of the cluster cannot load what this process has: {error}"
                 ) from None
         raise ConnectionError(
-            f"all workers that had the data of a call were lost, {_ATTEMPTS} times"
+            f"the workers of the cluster that had a call's data died, {_ATTEMPTS} times: they are"
+            " short of memory, perhaps"
         )
 
 
