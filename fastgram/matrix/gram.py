@@ -109,9 +109,11 @@ def gram(
         A name is short for ``Network(name)``.
     kind : {"gradient", "nngp", "ntk"}
         Which Gram matrix: see `Network`.
-    device : {"cpu", "gpu", "auto"}
+    device : {"cpu", "gpu", "auto"} or distributed.Client
         What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
-        or GPUs where there are any that can be used.
+        GPUs where there are any that can be used, or the workers of a Dask cluster, as
+        `GramOperator` says. Blocks of 42 MB come from them, twice that in memory for each on the
+        way, two a worker and 16 at most; where workers have no GPU, the bits are the CPU's.
     dtype : {"float64", "float32"}
         Of the computation and the result.
     out : array_like of shape (n, m), optional
@@ -132,7 +134,8 @@ def gram(
     ValueError, TypeError
         For rows that are not a finite real array, rows of Y of another length than those of X, an
         `out` of another shape or kind of number, an unknown kind, device or dtype, a GPU that is
-        missing, too old (before compute capability 7.0) or short of memory, a depth at which the
+        missing, too old (before compute capability 7.0) or short of memory, a client that is
+        closed or asynchronous, a depth at which the
         variance of a row overflows or vanishes, or a network of finite width that does not fit in
         the memory that is free or, for "gradient", whose derivative is zero everywhere.
 

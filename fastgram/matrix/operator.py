@@ -59,9 +59,10 @@ class GramOperator(CheckedOperator):
         each row (the noise of a kernel regression). All that the operator does is of the sum:
         products, rows, eigenvalues (λ_min is no smaller than the ridge, without a pass) and
         densities. `with_ridge` changes it.
-    device : {"cpu", "gpu", "auto"}
+    device : {"cpu", "gpu", "auto"} or distributed.Client
         What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
-        or GPUs where there are any that can be used. The attribute `device` says which it is.
+        GPUs where there are any that can be used, or the workers of a Dask cluster (needs
+        ``pip install fastgram[cluster]``; see the notes). The attribute `device` says which it is.
     dtype : {"float64", "float32"}
         Precision of the tiles. Sums, vectors and results are float64; with float32 tiles an
         eigenvalue below about n·6e-8 cannot be seen.
@@ -72,7 +73,7 @@ class GramOperator(CheckedOperator):
         multiplied with by its features and without tiles where that is cheaper: see
         `multiplication`. On a GPU it is the GPU's memory, and float64 entries of one table are
         computed where they are multiplied and are nowhere kept, unless `memory` asks for it; the
-        results differ by roundings.
+        results differ by roundings. A cluster keeps no tiles, and takes None or 0.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class GramOperator(CheckedOperator):
         Of products.
     network, kind, ridge
         As given; the ridge a float or a read-only (n,) float64 array.
-    device : {"cpu", "gpu"}
+    device : {"cpu", "gpu", "cluster"}
         What computes.
     memory : int
         Bytes of tiles that may be kept. For None what is taken: half of the memory that is free
@@ -95,7 +96,8 @@ class GramOperator(CheckedOperator):
     ValueError, TypeError
         For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
         that is missing, too old (before compute capability 7.0) or short of memory, a negative
-        memory or ridge, a depth at which the variance of a row overflows or vanishes, or a network
+        memory or ridge, a client that is closed or asynchronous, a depth at which the variance of a
+        row overflows or vanishes, or a network
         of finite width that does not fit in the memory that is free or, for "gradient", whose
         derivative is zero everywhere.
 
@@ -120,6 +122,17 @@ class GramOperator(CheckedOperator):
     Operators are pickled and copied as rows, network and options: tables, tiles and what else has
     been computed stay behind, and are made again where they are wanted. The transpose and the
     adjoint, `op.T` and `op.H`, of a symmetric one are the operator itself.
+
+    *On a Dask cluster* rows and tables are sent to every worker once, and each product sends the
+    block of vectors; workers multiply bands of the triangle, four a worker when the operator is
+    made, and add them up among themselves. Vectors, bases and factorisations stay in this process.
+    For the same number of bands a product has the same bits, whoever computes them; brackets are
+    those of one process to rounding. A worker takes its GPUs where it sees any, else as many
+    threads as Dask gives it. One that dies costs its bands, and one that joins is used from the
+    next product; without any, a product waits for as long as ``fastgram.worker-timeout`` in Dask's
+    configuration says, a minute by default, and then raises TimeoutError. A scheduler that is lost
+    raises ConnectionError. All workers need this version of fastgram. A pickle of the operator is
+    opened where a client is current, and is then on its cluster.
 
     Somebody else's scheduler takes an operator by its parts, `rows` or products of slices of X:
     see there.
