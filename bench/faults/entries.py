@@ -15,9 +15,21 @@ def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
 _CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
 _ENTRIES = "infinite_width/test_error_terms_entries.py"
 _FINITE = "finite_width/test_error_terms_finite.py"
+_DIVIDED = "matrix/test_divided.py"
 _ONE_PASS = "eigenvalues/test_error_terms_one_pass.py"
 
 FAULTS = [
+    *_in(
+        "matrix/divided/tasks",
+        f"{_DIVIDED} -k 'additions or merged'",
+        ("max(first.summands, second.summands) + 1", "max(first.summands, second.summands)"),
+        ("max(first.summands, second.summands) + 1", "first.summands + 1"),
+    ),
+    *_in(
+        "matrix/divided/on_workers",
+        f"{_DIVIDED} -k 'operator_of_workers'",
+        ("local.summands + merge_levels(self.task_count)", "0"),
+    ),
     *_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'functions_that_are_off'",

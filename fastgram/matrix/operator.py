@@ -97,9 +97,8 @@ class GramOperator(CheckedOperator):
         For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
         that is missing, too old (before compute capability 7.0) or short of memory, a negative
         memory or ridge, a client that is closed or asynchronous, a depth at which the variance of a
-        row overflows or vanishes, or a network
-        of finite width that does not fit in the memory that is free or, for "gradient", whose
-        derivative is zero everywhere.
+        row overflows or vanishes, or a network of finite width that does not fit in the memory that
+        is free or, for "gradient", whose derivative is zero everywhere.
 
     Warns
     -----

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from helpers.emulated_gpu import EmulatedGpu
 from helpers.tolerances import EPS
 
 import fastgram as fg
-from fastgram.devices.cpu import CPU
+from fastgram.devices.cpu import CPU, Cpu
+from fastgram.eigenvalues.close_pairs import close_pairs
+from fastgram.eigenvalues.gram_problem import GramProblem
+from fastgram.eigenvalues.methods.hybrid import factorisation_option
 from fastgram.matrix.divided import tasks
 from fastgram.matrix.divided.bands import (
     bands_of_rectangle,
@@ -103,7 +108,7 @@ def test_additions_are_counted():
     one = tasks.multiply_band(entries, V, tasks.BandTask(band, False, False))
     assert one.summands >= 384 + 4  # of a tile, and over tiles
     assert tasks.add_sums(one, one).summands == one.summands + 1
-    assert [merge_levels(count) for count in (1, 2, 8)] == [0, 2, 4]
+    assert [merge_levels(count) for count in (1, 2, 7, 8)] == [0, 1, 3, 3]
 
 
 def test_what_is_merged_is_not_changed():
@@ -145,6 +150,92 @@ def test_a_scan_sees_the_lower_triangle_once():
 
 def _noted(device, i, j, block):
     return [(i, j, block.copy())]
+
+
+class Inline:
+    """A pool that does here what workers would do, on copies that come from pickles."""
+
+    workers = 2
+
+    def task_count(self):
+        return 4 * self.workers
+
+    def hold(self, content):
+        return pickle.dumps(content)
+
+    def compute(self, function, held, own):
+        return function(pickle.loads(held), None, own)
+
+    def gather(self, function, held, shared, own):
+        return [function(pickle.loads(held), shared, one) for one in own]
+
+    def total(self, function, held, shared, own, merge):
+        return functools.reduce(merge, self.gather(function, held, shared, own))
+
+
+class OnePass(Cpu):
+    """A cluster as the rest of the house sees it."""
+
+    name, tile, keeps_tiles, pool = "cluster", 768, False, Inline()
+
+
+@pytest.fixture
+def divided():
+    """A function that makes an operator of workers."""
+
+    def make(rows, network, **options):
+        return GramOperator(rows, network, device=OnePass(), **options)
+
+    return make
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_operator_of_workers(divided, way):
+    op, one = divided(X, WAYS[way]), GramOperator(X, WAYS[way], memory=0)
+    assert op.multiplication(3) == one.multiplication(3) == way
+    A = one.dense()
+    assert np.array_equal(op.dense(), A)
+    assert np.array_equal(op.rows(slice(5, 900)), A[5:900])
+    assert_close(op @ V, A, V)
+    assert_close(matrix_of(op).product_and_row_sums(V), A, V)
+    for found, meant in (
+        (matrix_of(op).absolute_row_sums, matrix_of(one).absolute_row_sums),
+        (op.diagonal(), one.diagonal()),
+    ):
+        assert np.max(np.abs(found - meant)) <= 64 * EPS * np.max(meant)
+    assert op.noise_floor >= 0.5 * one.noise_floor
+    assert matrix_of(op).summands >= matrix_of(one).summands  # and where bands are merged
+
+
+def test_a_rectangle_of_workers(divided):
+    op, one = divided(X[:500], "elu", Y=X), GramOperator(X[:500], "elu", Y=X)
+    A = one.dense()
+    assert np.array_equal(op.dense(), A)
+    assert np.array_equal(op @ V, one @ V)
+    assert_close(op.T @ V[:500], A.T, V[:500])
+
+
+def test_close_pairs_of_workers(divided):
+    rows = np.concatenate([X, X[:4] + 1e-3])
+    found, meant = (
+        close_pairs(op, 4) for op in (divided(rows, "relu"), GramOperator(rows, "relu"))
+    )
+    assert np.array_equal(found, meant)
+
+
+def test_workers_keep_no_tiles(divided, refuses):
+    with refuses(ValueError, "memory=", "a cluster keeps no tiles"):
+        divided(X, "relu", memory=10**6)
+    op = divided(X, "relu", memory=0)
+    assert op.memory == 0
+    # so that passes are taken to compute every entry, and a factorisation to be possible
+    request = SimpleNamespace(block=16)
+    option, other = (
+        factorisation_option(GramProblem(op), request)
+        for op in (divided(X, "relu"), GramOperator(X, "relu"))
+    )
+    assert option.is_open
+    assert option.costs.product > other.costs.product
 
 
 def test_what_a_pass_sends():

@@ -63,4 +63,4 @@ def pass_bytes(n: int, columns: int, workers: int, tasks: int) -> tuple[int, int
 
 def merge_levels(count: int) -> int:
     """Return how many additions merging puts on top of a sum."""
-    return math.ceil(math.log2(count)) + 1 if count > 1 else 0
+    return math.ceil(math.log2(count))

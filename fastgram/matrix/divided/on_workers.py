@@ -58,7 +58,8 @@ class OnWorkers:
     def plan(self, columns: int, memory: int | None, devices: tuple[Device, ...]) -> DividedProduct:
         """Return the product that the workers share."""
         local = plan(self._entries, columns, 0, (CPU,))
-        return DividedProduct(self, local.name, local.flops, local.summands)
+        summands = local.summands + merge_levels(self.task_count)
+        return DividedProduct(self, local.name, local.flops, summands)
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Return False: every product computes all tiles."""
@@ -138,30 +139,28 @@ class OnWorkers:
 
 @dataclass
 class DividedProduct:
-    """A product whose bands are multiplied by the workers, and added up there."""
+    """A product whose bands are multiplied by the workers, and added up there.
+
+    `summands` is that of a product here, until workers have said what theirs come to.
+    """
 
     entries: OnWorkers
     name: Literal["tiles", "factored", "fused"]
     flops: float | None
-    _summands: int  # of a product here, before workers have said theirs
+    summands: int
 
     def multiply(self, V: Array, absolute: bool = False) -> Array:
         """Return A @ V, or |A| @ V."""
         found = self.entries.multiply_bands(V, absolute, False)
-        self._summands = max(self._summands, found.summands)
+        self.summands = max(self.summands, found.summands)
         return found.rows
 
     def with_row_sums(self, V: Array) -> tuple[Array, Array]:
         """Return A @ V and |A| @ 1, (n, 1), by one pass."""
         found = self.entries.multiply_bands(V, False, True)
-        self._summands = max(self._summands, found.summands)
+        self.summands = max(self.summands, found.summands)
         return np.ascontiguousarray(found.rows[:, :-1]), found.rows[:, -1:]
 
     def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
         """Refuse: the bands are the workers'."""
         raise NotImplementedError
-
-    @property
-    def summands(self) -> int:
-        """How many additions an entry goes through, at most: of a band, and where they merge."""
-        return self._summands + merge_levels(self.entries.task_count)
