@@ -28,7 +28,7 @@ FAULTS = [
     *_in(
         "matrix/divided/on_workers",
         f"{_DIVIDED} -k 'operator_of_workers'",
-        ("local.summands + merge_levels(self.task_count)", "0"),
+        ("local.summands + merge_levels(self.task_count)", "local.summands"),
     ),
     *_in(
         "infinite_width/conditioning",

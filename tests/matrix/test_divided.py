@@ -193,6 +193,8 @@ def divided():
 def test_an_operator_of_workers(divided, way):
     op, one = divided(X, WAYS[way]), GramOperator(X, WAYS[way], memory=0)
     assert op.multiplication(3) == one.multiplication(3) == way
+    # before the workers have said theirs: those of a band, and three where eight bands are merged
+    assert matrix_of(op).summands == matrix_of(one).summands + 3
     A = one.dense()
     assert np.array_equal(op.dense(), A)
     assert np.array_equal(op.rows(slice(5, 900)), A[5:900])
