@@ -111,9 +111,9 @@ def gram(
         Which Gram matrix: see `Network`.
     device : {"cpu", "gpu", "auto"} or distributed.Client
         What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
-        GPUs where there are any that can be used, or the workers of a Dask cluster, as
-        `GramOperator` says. Blocks of 42 MB come from them, twice that in memory for each on the
-        way, two a worker and 16 at most; where workers have no GPU, the bits are the CPU's.
+        GPUs where there are any that can be used, or the workers of a Dask cluster: see
+        the notes. Blocks of 42 MB come from them, twice that in memory for each on the way, two a
+        worker and 16 at most; where workers have no GPU, the bits are the CPU's.
     dtype : {"float64", "float32"}
         Of the computation and the result.
     out : array_like of shape (n, m), optional
@@ -162,6 +162,18 @@ def gram(
     Other kinks of your own away from 0 are integrated one by one. So are, without a warning, up to
     1024 entries between rows of many norms where the activation is no lines: a table would take
     longer.
+
+    *On a Dask cluster* (``pip install fastgram[cluster]``) rows and tables are sent to every worker
+    once. Of a `GramOperator` each product sends the block of vectors too; workers multiply bands of
+    the triangle, four a worker when the operator is made, and add them up among themselves.
+    Vectors, bases and factorisations stay in this process, and no tiles are kept. For the same
+    number of bands a product has the same bits, whoever computes them; brackets are those of one
+    process to rounding. A worker takes its GPUs where it sees any, else as many threads as Dask
+    gives it. One that dies costs its bands, and one that joins is used from the next product;
+    without any, a product waits for as long as ``fastgram.worker-timeout`` in Dask's configuration
+    says, a minute by default, and then raises TimeoutError. A scheduler that is lost raises
+    ConnectionError. All workers need this version of fastgram. An operator's pickle is opened where
+    a client is current, and is then on its cluster.
 
     Examples
     --------

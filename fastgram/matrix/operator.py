@@ -61,8 +61,8 @@ class GramOperator(CheckedOperator):
         densities. `with_ridge` changes it.
     device : {"cpu", "gpu", "auto"} or distributed.Client
         What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
-        GPUs where there are any that can be used, or the workers of a Dask cluster (needs
-        ``pip install fastgram[cluster]``; see the notes). The attribute `device` says which it is.
+        GPUs where there are any that can be used, or the workers of a Dask cluster: see the notes
+        of `gram`. The attribute `device` says which it is.
     dtype : {"float64", "float32"}
         Precision of the tiles. Sums, vectors and results are float64; with float32 tiles an
         eigenvalue below about n·6e-8 cannot be seen.
@@ -121,17 +121,6 @@ class GramOperator(CheckedOperator):
     Operators are pickled and copied as rows, network and options: tables, tiles and what else has
     been computed stay behind, and are made again where they are wanted. The transpose and the
     adjoint, `op.T` and `op.H`, of a symmetric one are the operator itself.
-
-    *On a Dask cluster* rows and tables are sent to every worker once, and each product sends the
-    block of vectors; workers multiply bands of the triangle, four a worker when the operator is
-    made, and add them up among themselves. Vectors, bases and factorisations stay in this process.
-    For the same number of bands a product has the same bits, whoever computes them; brackets are
-    those of one process to rounding. A worker takes its GPUs where it sees any, else as many
-    threads as Dask gives it. One that dies costs its bands, and one that joins is used from the
-    next product; without any, a product waits for as long as ``fastgram.worker-timeout`` in Dask's
-    configuration says, a minute by default, and then raises TimeoutError. A scheduler that is lost
-    raises ConnectionError. All workers need this version of fastgram. A pickle of the operator is
-    opened where a client is current, and is then on its cluster.
 
     Somebody else's scheduler takes an operator by its parts, `rows` or products of slices of X:
     see there.

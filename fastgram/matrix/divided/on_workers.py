@@ -153,7 +153,7 @@ class DividedProduct:
         """Return A @ V, or |A| @ V."""
         found = self.entries.multiply_bands(V, absolute, False)
         self.summands = max(self.summands, found.summands)
-        return found.rows
+        return np.require(found.rows, requirements="W")  # it is the caller's
 
     def with_row_sums(self, V: Array) -> tuple[Array, Array]:
         """Return A @ V and |A| @ 1, (n, 1), by one pass."""
