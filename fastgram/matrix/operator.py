@@ -18,7 +18,7 @@ from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.computed_rectangle import ComputedRectangle
 from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.entries import as_columns, blocks_of
-from fastgram.matrix.tile_cache import bytes_of_all
+from fastgram.matrix.tile_cache import as_budget, bytes_of_all
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.arrays import Array
@@ -28,7 +28,7 @@ from fastgram.support.literals import DaskClient, DeviceName, Kind
 from fastgram.support.rounding import noise_floor
 from fastgram.support.scaling import exponent_of, upper_end
 from fastgram.support.threads import one_blas_thread
-from fastgram.support.validation import as_choice, as_dtype, as_integer, as_rows
+from fastgram.support.validation import as_choice, as_dtype, as_rows
 
 __all__ = ["GramOperator", "matrix_of"]
 
@@ -73,7 +73,7 @@ class GramOperator(CheckedOperator):
         multiplied with by its features and without tiles where that is cheaper: see
         `multiplication`. On a GPU it is the GPU's memory, and float64 entries of one table are
         computed where they are multiplied and are nowhere kept, unless `memory` asks for it; the
-        results differ by roundings. A cluster keeps no tiles, and takes None or 0.
+        results differ by roundings. A cluster keeps none.
 
     Attributes
     ----------
@@ -96,9 +96,9 @@ class GramOperator(CheckedOperator):
     ValueError, TypeError
         For rows that are not a finite real (n, d) array, an unknown kind, device or dtype, a GPU
         that is missing, too old (before compute capability 7.0) or short of memory, a negative
-        memory or ridge, a client that is closed or asynchronous, a depth at which the variance of a
-        row overflows or vanishes, or a network of finite width that does not fit in the memory that
-        is free or, for "gradient", whose derivative is zero everywhere.
+        memory or ridge, a closed client, a depth at which the variance of a row overflows or
+        vanishes, or a network of finite width that does not fit in the memory that is free or, for
+        "gradient", whose derivative is zero everywhere.
 
     Warns
     -----
@@ -159,8 +159,6 @@ class GramOperator(CheckedOperator):
                 raise ValueError("memory= keeps tiles of a symmetric matrix: not with Y")
             if np.any(ridge):
                 raise ValueError("ridge= goes on the diagonal of a symmetric matrix: not with Y")
-        if memory and not devices[0].keeps_tiles:
-            raise ValueError("memory=: a cluster keeps no tiles between products, leave it out")
         options = {
             "rows": rows,
             "columns": columns,
@@ -169,7 +167,7 @@ class GramOperator(CheckedOperator):
             "ridge": as_ridge(ridge, rows.shape[0]).given,
             "device": devices[0].argument,
             "dtype": as_dtype(dtype),
-            "memory": None if memory is None else as_integer("memory", memory, 0),
+            "memory": as_budget(memory, devices),
             "from_gpu": from_gpu,
         }
         self._set_up(devices, options)

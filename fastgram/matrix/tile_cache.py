@@ -8,8 +8,9 @@ from typing import Any
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
+from fastgram.support.validation import as_integer
 
-__all__ = ["Cache", "bytes_of_all"]
+__all__ = ["Cache", "as_budget", "bytes_of_all"]
 
 Array = Any  # of float64, on a device
 Tile = Any
@@ -94,6 +95,22 @@ class Cache:
 
     def _drop(self) -> None:
         self.tiles, self._slots, self._rows, self._storage = {}, {}, None, None
+
+
+def as_budget(memory: Any, devices: tuple[Device, ...]) -> int | None:
+    """Return bytes of tiles to keep, as they were asked for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For no integer of at least 0, and for any tiles on a device that keeps none.
+    """
+    if memory is None:
+        return None
+    budget = as_integer("memory", memory, 0)
+    if budget and not devices[0].keeps_tiles:
+        raise ValueError("memory=: a cluster keeps no tiles between products, leave it out")
+    return budget
 
 
 def bytes_of_all(n: int, tile: int = CPU.tile) -> int:
