@@ -60,9 +60,8 @@ class GramOperator(CheckedOperator):
         products, rows, eigenvalues (λ_min is no smaller than the ridge, without a pass) and
         densities. `with_ridge` changes it.
     device : {"cpu", "gpu", "auto"} or distributed.Client
-        What computes: the CPU, every GPU that CuPy sees (CUDA_VISIBLE_DEVICES chooses among them),
-        GPUs where there are any that can be used, or the workers of a Dask cluster: see the notes
-        of `gram`. The attribute `device` says which it is.
+        What computes: see `gram`, and its notes on Dask clusters. The attribute `device` says which
+        it is.
     dtype : {"float64", "float32"}
         Precision of the tiles. Sums, vectors and results are float64; with float32 tiles an
         eigenvalue below about n·6e-8 cannot be seen.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
+import numpy as np
 from distributed import get_worker
 
 import fastgram
@@ -19,16 +20,32 @@ _TURNS: dict[str, threading.Lock] = {}  # of workers by their addresses: a proce
 
 
 class Parcel:
-    """Something that workers hold, with its size in bytes, which Dask asks for."""
+    """Something that workers hold, with its size in bytes, which Dask asks for.
+
+    What comes over a network lies in memory at any byte, and NumPy copies an array that is not
+    aligned in each product. The arrays of a parcel that has come are aligned, and writable.
+    """
 
     def __init__(self, content: Any) -> None:
         self.content = content
-        buffers: list[pickle.PickleBuffer] = []
-        text = cloudpickle.dumps(content, protocol=5, buffer_callback=buffers.append)
+        text, buffers = self._packed()
         self.nbytes = len(text) + sum(buffer.raw().nbytes for buffer in buffers)
+
+    def _packed(self) -> tuple[bytes, list[pickle.PickleBuffer]]:
+        buffers: list[pickle.PickleBuffer] = []
+        text = cloudpickle.dumps(self.content, protocol=5, buffer_callback=buffers.append)
+        return text, buffers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked, self._packed()
 
     def __sizeof__(self) -> int:
         return self.nbytes
+
+
+def _unpacked(text: bytes, buffers: list[Any]) -> Parcel:
+    aligned = [np.frombuffer(buffer, np.uint8).copy() for buffer in buffers]
+    return Parcel(pickle.loads(text, buffers=aligned))
 
 
 def run(

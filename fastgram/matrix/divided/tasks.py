@@ -61,13 +61,18 @@ def _devices() -> tuple[Device, ...]:
     return as_devices("auto")
 
 
+def _aligned(V: Array) -> Array:
+    """Return vectors as products take them: from a network they may lie at any byte."""
+    return np.require(V, np.float64, ["C", "A"])
+
+
 def multiply_band(entries: Blocks, V: Array, task: BandTask) -> Sum:
     """Return what a band contributes to the product with a symmetric matrix."""
     devices = _devices()
     home = devices[0]
     product = plan(entries, V.shape[1], 0, devices)
     with home.context():
-        block = home.put(np.ascontiguousarray(V))
+        block = home.put(_aligned(V))
         start, rows = product.band(block, task.band, task.absolute, task.row_sums)
         return Sum(start, home.get(rows), product.summands)
 
@@ -88,7 +93,7 @@ def multiply_rows(entries: Tiles, V: Array, task: RectangleTask) -> Array:
     whole = Transposed(entries) if task.transposed else entries
     part = Window(whole, task.rows, slice(0, whole.shape[1]))
     with home.context():
-        block = home.put(np.ascontiguousarray(V))
+        block = home.put(_aligned(V))
         out = home.xp.zeros((part.shape[0], V.shape[1]))
         consumer = MultiplyRectangle(block, out, devices)
         each_tile(part, consumer, devices, symmetric=False, threads=thread_count())
