@@ -31,7 +31,7 @@ GIGABIT = 1e9 / 8.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, nargs="+", default=[16384, 32768])
+    parser.add_argument("-n", type=int, nargs="*", default=[16384, 32768])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--processes", type=int, nargs="*", default=[2, 4, 8])
     given = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
     for n in given.n:
         compare(n, given.rounds)
     for count in given.processes:
-        send(max(given.n), count, given.rounds)
+        send(max(given.n, default=32768), count, given.rounds)
     for n in (10**6, 10**7):
         on_paper(n, 64)
 
