@@ -125,6 +125,23 @@ def test_density_is_that_of_one_process(client, X):
     assert found.trace.estimate == pytest.approx(meant.trace.estimate, rel=1e-12)
 
 
+def test_a_run_on_a_cluster_goes_on_without(client, X, tmp_path):
+    request = {"method": "lanczos", "rtol": 0.05}
+    op, one = (fg.GramOperator(X, "elu", device=device) for device in (client, "cpu"))
+    first = fg.extreme_eigenvalues(op, max_passes=3, checkpoint=tmp_path / "run", **request)
+    assert not first.converged
+    found = fg.extreme_eigenvalues(one, checkpoint=tmp_path / "run", **request)
+    meant = fg.extreme_eigenvalues(one, **request)
+    assert found.passes == meant.passes
+    assert found.smallest.lower == pytest.approx(meant.smallest.lower, rel=1e-6)
+
+
+def test_a_system_is_solved_on_a_cluster(client, X, V):
+    op, one = (fg.GramOperator(X, "relu", ridge=0.1, device=device) for device in (client, "cpu"))
+    found, meant = (fg.solve(A, V[:, 0]).x for A in (op, one))
+    assert np.max(np.abs(found - meant)) <= 1e-5 * np.max(np.abs(meant))
+
+
 def test_bits_depend_on_the_number_of_bands_alone(client, X, V):
     found = []
     for count, each in ((1, 1), (2, 1), (3, 2)):
