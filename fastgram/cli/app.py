@@ -196,8 +196,8 @@ def spectrum(
     if exact:  # ball arithmetic scales rows itself, without rounding
         X = sample.rows
     taken = sample.columns, sample.told, sample.lines
-    with computing(cluster, cluster_config, operator) as (told, computes):
-        task = Task(X, sample.source, rows, told, request, *taken, computes)
+    with computing(cluster, cluster_config, operator) as (told, client):
+        task = Task(X, sample.source, rows, told, request, *taken, client)
         if dry:
             return dry_run(task, networks, json_file)
         failures = report.check(task, networks)

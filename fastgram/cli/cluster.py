@@ -34,7 +34,7 @@ def check_cluster(context: typer.Context, cluster: str | None, config_file: str 
 def computing(
     cluster: str | None, config_file: str | None, operator: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Yield the options of a matrix, and the device that computes it, for as long as it is open.
+    """Yield the options of a matrix, and the client whose cluster computes it, None without one.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def computing(
         If Dask is missing.
     """
     if cluster is None:
-        yield operator, operator.get("device")
+        yield operator, None
         return
     try:
         from fastgram.devices.cluster.opening import connected, local_processes

@@ -91,8 +91,9 @@ def gram(
         _tell(line)
 
     try:
-        with computing(cluster, cluster_config, operator) as (_, device_or_client):
-            matrix = {**operator, "device": device_or_client}
+        with computing(cluster, cluster_config, operator) as (matrix, client):
+            if client is not None:
+                matrix = {**matrix, "device": client}
             build(out, X, networks[0], **matrix, progress=sys.stderr.isatty(), tell=tell)
     except FAILURES as error:
         raise task.worded(error) from None

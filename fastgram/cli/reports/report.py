@@ -57,8 +57,8 @@ class Task:
         Which columns of the file were taken and which were not, where n and d do not say it.
     lines : (n,) array of int, optional
         Of a text file, the line of each row.
-    computes : str or distributed.Client, optional
-        The device.
+    client : distributed.Client, optional
+        Of the cluster that computes.
     """
 
     X: npt.NDArray[np.floating]
@@ -69,7 +69,7 @@ class Task:
     columns: tuple[str, ...] = ()
     told: str = ""
     lines: npt.NDArray[np.int64] | None = None
-    computes: Any = None
+    client: Any = None
 
     def words(self, error: Exception) -> str:
         """Return an error's message, in which a row of a text file is its line there."""
@@ -150,7 +150,8 @@ def operator_of(task: Task, network: Network, progress: bool) -> GramOperator:
     from fastgram.support.progress import late_stage
 
     with late_stage(progress, "tables" if network.width is None else "features"):
-        return GramOperator(task.X, network, **{**task.operator, "device": task.computes})
+        client = {} if task.client is None else {"device": task.client}
+        return GramOperator(task.X, network, **{**task.operator, **client})
 
 
 # --- networks in words -------------------------------------------------------------------------
