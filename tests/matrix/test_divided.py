@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -231,9 +230,8 @@ def test_workers_keep_no_tiles(divided, refuses):
     op = divided(X, "relu", memory=0)
     assert op.memory == 0
     # so that passes are taken to compute every entry, and a factorisation to be possible
-    request = SimpleNamespace(block=16)
     option, other = (
-        factorisation_option(GramProblem(op), request)
+        factorisation_option(GramProblem(op), 16)
         for op in (divided(X, "relu"), GramOperator(X, "relu"))
     )
     assert option.is_open

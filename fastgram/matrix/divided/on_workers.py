@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -24,14 +24,15 @@ from fastgram.support.arrays import Array
 
 __all__ = ["DividedProduct", "OnWorkers", "on_devices"]
 
+AnyBlocks = TypeVar("AnyBlocks", bound=Blocks)
 Found = TypeVar("Found")
 Tile = Any  # of a device
 
 
-def on_devices(entries: Blocks, devices: tuple[Device, ...]) -> Blocks:
+def on_devices(entries: AnyBlocks, devices: tuple[Device, ...]) -> AnyBlocks:
     """Return entries as the devices compute them: those of a cluster are its workers'."""
     pool = devices[0].pool
-    return entries if pool is None else OnWorkers(entries, pool)
+    return entries if pool is None else cast(AnyBlocks, OnWorkers(entries, pool))
 
 
 class OnWorkers:
@@ -46,7 +47,7 @@ class OnWorkers:
 
     in_place = True  # `block` needs no scratch
 
-    def __init__(self, entries: Blocks, pool: Any) -> None:
+    def __init__(self, entries: Any, pool: Any) -> None:
         self._entries, self._pool = entries, pool
         self.held = pool.hold(entries)
         self.task_count = pool.task_count()
@@ -97,44 +98,53 @@ class OnWorkers:
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """That of the entries."""
-        return self._entries.dtype
+        return self._entries.dtype  # type: ignore[no-any-return]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the matrix."""
-        return self._entries.shape
+        return self._entries.shape  # type: ignore[no-any-return]
 
     @property
     def entry_flops(self) -> float:
         """Cost of computing an entry."""
-        return self._entries.entry_flops
+        return self._entries.entry_flops  # type: ignore[no-any-return]
 
     @property
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole (symmetric) matrix."""
-        return self._entries.norm_error
+        return self._entries.norm_error  # type: ignore[no-any-return]
 
     @property
     def of_one_table(self) -> TabledEntries | None:
         """The entries themselves, where they are of one table."""
-        return self._entries.of_one_table
+        return self._entries.of_one_table  # type: ignore[no-any-return]
 
     @property
     def factor_columns(self) -> int | None:
         """Columns of a factor J with the matrix = JJᵀ, where there is one."""
-        return self._entries.factor_columns
+        return self._entries.factor_columns  # type: ignore[no-any-return]
 
     def factor_square(self) -> Array:
         """Return JᵀJ."""
-        return self._entries.factor_square()
+        return self._entries.factor_square()  # type: ignore[no-any-return]
+
+    def flops_by_factors(self, n: int, columns: int, memory: int | None) -> float | None:
+        """Return what a product by factors takes: see `NetworkBlocks`."""
+        flops: float | None = self._entries.flops_by_factors(n, columns, memory)
+        return flops
+
+    def tile_feature_bytes(self, n: int) -> int:
+        """Return the bytes that tiles need of n rows, besides the rows."""
+        return int(self._entries.tile_feature_bytes(n))
 
     def note(self, way: str) -> str:
         """Return a way to multiply in words."""
-        return self._entries.note(way)
+        return self._entries.note(way)  # type: ignore[no-any-return]
 
     def diagonal(self) -> Array:
         """Return the entries of each row with itself, exact to rounding."""
-        return self._entries.diagonal()
+        return self._entries.diagonal()  # type: ignore[no-any-return]
 
 
 @dataclass
