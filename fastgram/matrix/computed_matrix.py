@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ from fastgram.devices.device import Device
 from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
-from fastgram.matrix.divided.on_workers import OnWorkers
 from fastgram.matrix.entries import NetworkBlocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
@@ -27,8 +25,6 @@ from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
 
-Found = TypeVar("Found")
-Scan = Callable[[Device, slice, slice, Any], list[Found]]
 
 _RIDGE_ROUNDINGS = 2  # of a product with it, and of adding that
 
@@ -219,33 +215,8 @@ class ComputedMatrix:
             cache=cache,
         )
 
-    def scan_tiles(self, scan: Scan[Found]) -> list[Found]:
-        """Return what a function finds in the tiles of the lower triangle, in any order.
-
-        It is given a device, rows, columns and their block, and goes to where they are: what it is
-        made of can be pickled. Tiles are kept as in a product.
-        """
-        if isinstance(self.entries, OnWorkers):
-            return self.entries.scan(_Ridged(scan, self.ridge) if self.ridge else scan)
-        found: list[list[Found]] = []  # appending to it is safe from many threads
-        self.visit_tiles(lambda *tile: found.append(scan(*tile)), keep=True)
-        return [item for part in found for item in part]
-
     def forget(self) -> None:
         """Give back the tiles that are kept, and the scratch of traversals."""
         self.cache.forget()
         for device in self.devices:
             device.release_scratch()
-
-
-@dataclass(frozen=True)
-class _Ridged:
-    """A scan that sees the diagonal with the ridge."""
-
-    scan: Callable[[Device, slice, slice, Any], list[Any]]
-    ridge: Ridge
-
-    def __call__(self, device: Device, i: slice, j: slice, block: Any) -> list[Any]:
-        if i == j:
-            block = self.ridge.added_to_diagonal(block, i, device)
-        return self.scan(device, i, j, block)

@@ -136,21 +136,6 @@ def test_rows_of_a_rectangle(transposed):
     assert_close(found, A[rows], W)
 
 
-def test_a_scan_sees_the_lower_triangle_once():
-    A = fg.gram(X, network="elu")
-    seen = np.zeros(A.shape, int)
-    for band in bands_of_triangle(1300, 3):
-        for i, j, block in tasks.scan_band(entries_of("elu"), _noted, band):
-            assert np.array_equal(block, A[i, j])
-            seen[i, j] += 1
-    assert np.array_equal(np.tril(seen), np.tril(np.ones_like(seen)))
-    assert seen.max() == 1
-
-
-def _noted(device, i, j, block):
-    return [(i, j, block.copy())]
-
-
 class Inline:
     """A pool that does here what workers would do, on copies that come from pickles."""
 

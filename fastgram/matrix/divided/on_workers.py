@@ -6,7 +6,6 @@ each worker that there is then, whoever computes them later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
@@ -24,8 +23,10 @@ from fastgram.support.arrays import Array
 
 __all__ = ["DividedProduct", "OnWorkers", "on_devices"]
 
+# So few rows and columns are computed sooner than asked for.
+_FEW = 32
+
 AnyBlocks = TypeVar("AnyBlocks", bound=Blocks)
-Found = TypeVar("Found")
 Tile = Any  # of a device
 
 
@@ -53,7 +54,13 @@ class OnWorkers:
         self.task_count = pool.task_count()
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
-        """Fill `out` with the entries of rows i and columns j, as a worker computes them."""
+        """Fill `out` with the entries of rows i and columns j, as a worker computes them.
+
+        Of a few rows and columns they are computed here.
+        """
+        if max(i.stop - i.start, j.stop - j.start) <= _FEW:
+            self._entries.block(i, j, device, np.empty(out.shape, self.dtype), out)
+            return
         out[...] = self._pool.compute(tasks.compute_block, self.held, (i, j))
 
     def plan(self, columns: int, memory: int | None, devices: tuple[Device, ...]) -> DividedProduct:
@@ -80,14 +87,6 @@ class OnWorkers:
         own = [tasks.BandTask(band, absolute, row_sums) for band in self._bands]
         found: tasks.Sum = self._pool.total(tasks.multiply_band, self.held, V, own, tasks.add_sums)
         return found
-
-    def scan(self, scan: Callable[[Device, slice, slice, Tile], list[Found]]) -> list[Found]:
-        """Return what a function finds in the tiles of the lower triangle, on the workers.
-
-        It is pickled, and so is what it finds.
-        """
-        lists = self._pool.gather(tasks.scan_band, self.held, scan, self._bands)
-        return [item for found in lists for item in found]
 
     @property
     def _bands(self) -> list[Band]:

@@ -6,14 +6,14 @@ A worker that sees GPUs computes on them, and else on its threads; the CPU's bit
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastgram.devices.band import Band
 from fastgram.devices.device import Device
 from fastgram.devices.registry import as_devices
-from fastgram.matrix.consumers import MultiplyRectangle, Store, VisitTiles
+from fastgram.matrix.consumers import MultiplyRectangle, Store
 from fastgram.matrix.entries import Blocks, Tiles
 from fastgram.matrix.products import plan
 from fastgram.matrix.traversal import each_tile
@@ -29,7 +29,6 @@ __all__ = [
     "compute_block",
     "multiply_band",
     "multiply_rows",
-    "scan_band",
 ]
 
 
@@ -109,24 +108,3 @@ def compute_block(entries: Tiles, shared: None, ranges: tuple[slice, slice]) -> 
     window, threads = Window(entries, i, j), thread_count()
     each_tile(window, consumer, devices, symmetric=i == j, threads=threads)
     return out
-
-
-def scan_band(entries: Tiles, scan: Any, band: Band) -> list[Any]:
-    """Return what a function finds in the tiles of a band, of the lower triangle, in one list."""
-    devices, found = _devices(), []
-    rows, right = band.rows, slice(band.rows.stop, entries.shape[0])
-    for columns in (rows, right):
-        if columns.start == columns.stop:
-            continue
-
-        def visitor(
-            device: Device, i: slice, j: slice, block: Any, below: int = columns.start
-        ) -> None:
-            moved = slice(i.start + below, i.stop + below)
-            beside = slice(j.start + rows.start, j.stop + rows.start)
-            found.append(scan(device, moved, beside, block))
-
-        consumer, symmetric = VisitTiles(visitor), columns == rows
-        window = Window(entries, rows, columns)
-        each_tile(window, consumer, devices, symmetric=symmetric, threads=thread_count())
-    return [item for part in found for item in part]
