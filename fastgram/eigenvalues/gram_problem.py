@@ -159,7 +159,7 @@ class GramProblem(Problem):
         from fastgram.exact.solve import check_exact
 
         op = self._op
-        if self._matrix.ridge:
+        if (ridge := self._matrix.ridge.constant) is None:
             return ""
         for rows in ("raw", "unit"):
             if rows == "unit" and not self._has_unit_rows():
@@ -172,6 +172,7 @@ class GramProblem(Problem):
                 pass
             arguments = "X, network" if op.kind == "gradient" else f'X, network, kind="{op.kind}"'
             scaled_rows = ', rows="raw"' if rows == "raw" else ""
+            scaled_rows += f", ridge={ridge!r}" if ridge else ""
             note = "" if rows == "raw" else ", of the rows scaled to norm 1 without rounding"
             return f"fastgram.exact_extreme_eigenvalues({arguments}{scaled_rows}){note}"
         return ""

@@ -31,7 +31,7 @@ from fastgram.network.rank import rank_bound, rank_bound_on_sphere
 from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind, RowScaling
 from fastgram.support.progress import progress_bar
-from fastgram.support.validation import as_choice, as_flag, as_integer, as_rows
+from fastgram.support.validation import as_choice, as_flag, as_integer, as_number, as_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,7 @@ def exact_extreme_eigenvalues(
     kind: Kind = "gradient",
     rows: RowScaling = "unit",
     digits: int = 15,
+    ridge: float = 0.0,
     progress: bool = False,
 ) -> ExactEigenvalues:
     """Compute the extreme eigenvalues of a Gram matrix to proven decimal digits.
@@ -77,6 +78,8 @@ def exact_extreme_eigenvalues(
         as they are.
     digits : int
         Significant decimal digits to prove, 1 to 1000.
+    ridge : float
+        What is added to the diagonal, taken as the exact number that it is: 0 or more.
     progress : bool
         Show a bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -124,16 +127,19 @@ def exact_extreme_eigenvalues(
     start = time.perf_counter()
     array, known, formula = _checked(X, network, kind, rows, digits)
     digits, progress = int(digits), as_flag("progress", progress)
+    ridge = as_number("ridge", ridge, least=0.0)
     unit = rows == "unit"
     bound, reason = (rank_bound_on_sphere if unit else rank_bound)(array, known, kind)
     n = array.shape[0]
-    if bound == 0:
+    if bound == 0 and not ridge:
         zero, message = Bracket(0.0, 0.0, 0.0, "exact"), f"the matrix is exactly zero: {reason}"
         ratio, seconds = Bracket(math.inf, math.inf, math.inf, "exact"), time.perf_counter() - start
         return ExactEigenvalues(zero, zero, ratio, "0", "0", "inf", 0, n, 0, seconds, message)
     with progress_bar(progress, None, f"exact, n = {n}", "step") as tell:
         gram = _matrix(array, unit, known, kind, formula)
-        return _solve(gram, n, digits, (bound, reason), start, tell)
+        if ridge:
+            gram = _ridged(gram, n, ridge)
+        return _solve(gram, n, digits, _Known(n - bound, reason, Fraction(ridge)), start, tell)
 
 
 def check_exact(
@@ -204,7 +210,30 @@ def _matrix(
     return lambda bits: gram_balls(geometry, network, kind, formula, bits)
 
 
+def _ridged(gram: Callable[[int], arb_mat], n: int, ridge: float) -> Callable[[int], arb_mat]:
+    """Return what encloses the sum of a matrix and ridge·I."""
+    from flint import arb, arb_mat
+
+    def summed(bits: int) -> arb_mat:
+        found = gram(bits)
+        added = arb_mat(n, n)
+        for i in range(n):
+            added[i, i] = arb(ridge)
+        return found + added
+
+    return summed
+
+
 # --- precision ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Known:
+    """How many eigenvalues are known to be the least one, the ridge, and why."""
+
+    count: int
+    reason: str
+    ridge: Fraction
 
 
 @dataclass(frozen=True)
@@ -221,18 +250,18 @@ def _solve(
     gram: Callable[[int], arb_mat],
     n: int,
     digits: int,
-    rank: tuple[int, str],
+    known: _Known,
     start: float,
     tell: Callable[[int], None] | None = None,
 ) -> ExactEigenvalues:
     """Raise the precision until both ends are proven to these digits."""
-    singular = rank[0] < n
-    ends = _enclose(gram, n, singular, digits, tell)
+    singular = known.count > 0 and not known.ridge
+    ends = _enclose(gram, n, known.count > 0, digits, tell)
     large = ends.large
     if large.lower is None:
         raise ValueError(f"λ_max is not proven at {ends.bits} bits: {ends.stuck}")
     top = -as_fraction(large.upper), -as_fraction(large.lower)
-    bottom, message = _smallest(ends, rank, n)
+    bottom, message = _smallest(ends, known)
     ratio = top[0] / bottom[1] if bottom[1] else None, top[1] / bottom[0] if bottom[0] else None
     return ExactEigenvalues(
         smallest=outward_bracket(*bottom),
@@ -241,7 +270,7 @@ def _solve(
         smallest_digits="0" if singular else proven_digits(*bottom, digits),
         largest_digits=proven_digits(*top, digits),
         condition_digits="inf" if singular else proven_digits(*ratio, digits),
-        rank_bound=rank[0],
+        rank_bound=n - known.count if singular else n,
         n=n,
         precision=ends.bits,
         seconds=time.perf_counter() - start,
@@ -249,16 +278,17 @@ def _solve(
     )
 
 
-def _smallest(ends: _Ends, rank: tuple[int, str], n: int) -> tuple[tuple[Fraction, Fraction], str]:
+def _smallest(ends: _Ends, known: _Known) -> tuple[tuple[Fraction, Fraction], str]:
     """Return the ends of λ_min, and in words how far they are proven."""
-    if rank[0] < n:
-        message = f"λ_min is an exact zero, {n - rank[0]} times or more: {rank[1]}"
-        return (Fraction(0), Fraction(0)), message
+    if known.count:
+        what = "the ridge" if known.ridge else "an exact zero"
+        message = f"λ_min is {what}, {known.count} times or more: {known.reason}"
+        return (known.ridge, known.ridge), message
     small = ends.small
     assert small is not None
     if small.lower is None:
         message = f"λ_min is not resolved: {ends.stuck}"
-        return (Fraction(0), as_fraction(small.upper)), message
+        return (known.ridge, as_fraction(small.upper)), message
     message = f"every digit is proven: balls of {ends.bits} bits"
     return (as_fraction(small.lower), as_fraction(small.upper)), message
 
@@ -266,7 +296,7 @@ def _smallest(ends: _Ends, rank: tuple[int, str], n: int) -> tuple[tuple[Fractio
 def _enclose(
     gram: Callable[[int], arb_mat],
     n: int,
-    singular: bool,
+    smallest_is_known: bool,
     digits: int,
     tell: Callable[[int], None] | None,
 ) -> _Ends:
@@ -286,7 +316,7 @@ def _enclose(
             tell(1)
 
     least = math.ceil(3.33 * digits) + 2 * n.bit_length() + 16
-    bits = least + (0 if singular else 48)
+    bits = least + (0 if smallest_is_known else 48)
     small: Enclosure | None = None
     large: Enclosure | None = None
     while True:
@@ -302,7 +332,7 @@ def _enclose(
                 large = enclose_largest(A, digits)
                 done()
             missing = large.lacking
-            if not singular:
+            if not smallest_is_known:
                 small = enclose_smallest(A, digits)
                 done()
                 missing = max(missing, small.lacking)

@@ -72,7 +72,7 @@ def solve(geometry, activation, digits):
     def gram(bits):
         return gram_balls(geometry, network, "gradient", formula, bits)
 
-    return exact._solve(gram, n, digits, (n, ""), start)
+    return exact._solve(gram, n, digits, exact._Known(0, "", Fraction(0)), start)
 
 
 def circulant_ends(n, activation, bits):
