@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastgram.network.network import Network
     from fastgram.network.theory.criticality import critical_variances
     from fastgram.planning.plan import plan
+    from fastgram.regression.posterior import posterior_variance
     from fastgram.regression.solve import Solution, solve
     from fastgram.regression.training_curve import TrainingCurve, training_curve
     from fastgram.storage.store import store_gram
@@ -48,6 +49,7 @@ _HOMES = {
     "hermite_coefficients": "network.integrals.hermite",
     "open_gram": "storage.stored_gram",
     "plan": "planning.plan",
+    "posterior_variance": "regression.posterior",
     "set_num_threads": "support.threads",
     "solve": "regression.solve",
     "spectral_density": "density.spectral_density",
@@ -76,6 +78,7 @@ __all__ = [
     "hermite_coefficients",
     "open_gram",
     "plan",
+    "posterior_variance",
     "set_num_threads",
     "solve",
     "spectral_density",

@@ -50,6 +50,7 @@ PUBLIC = [
     "hermite_coefficients",
     "open_gram",
     "plan",
+    "posterior_variance",
     "set_num_threads",
     "solve",
     "spectral_density",

@@ -112,12 +112,12 @@ def blocks_of(
 
 
 def as_columns(
-    Y: Any, rows: npt.NDArray[np.floating], *, own: bool = False
+    Y: Any, rows: npt.NDArray[np.floating], *, own: bool = False, name: str = "Y"
 ) -> npt.NDArray[np.floating]:
     """Return Y, which the columns of a matrix are of, as `rows` were checked; see `as_rows`."""
-    columns = as_rows(Y, "Y", own=own)
-    if columns.shape[1] != rows.shape[1]:
+    columns, count = as_rows(Y, name, own=own), rows.shape[1]
+    if columns.shape[1] != count:
         raise ValueError(
-            f"Y has rows of {columns.shape[1]} features and X of {rows.shape[1]}: they must agree"
+            f"{name} has rows of {columns.shape[1]} features and X of {count}: they must agree"
         )
     return columns
