@@ -73,11 +73,11 @@ class NetworkKernel(Kernel):  # type: ignore[misc]
     -----
     The derivative by the weight variance is a multiple of the kernel itself under homogeneous
     activations (relu, leaky_relu, abs, step, linear) without biases; all others are central
-    differences in the logarithm, of two more kernels each, good to some 2e-7 of the kernel.
+    differences in the logarithm, of two more kernels each, good to some 1e-6 of the kernel.
 
-    Every value of a variance needs tables of its own, unless the activation is homogeneous and
-    either there are no biases or the depth is 1: some 0.1 s for rows of one norm, seconds or more
-    for rows of many norms. Scale rows to norm 1 before an optimisation
+    Every value of a variance needs tables of its own: some 0.1 s for rows of one norm, and under
+    homogeneous activations (in deeper layers without biases) for all rows; else seconds or more for
+    rows of many norms, a minute for some. Scale rows to norm 1 before an optimisation
     (`sklearn.preprocessing.Normalizer`).
 
     `SpectralClustering` wants affinities that are not negative: those of relu's "nngp" are, tanh's
@@ -92,11 +92,10 @@ class NetworkKernel(Kernel):  # type: ignore[misc]
     >>> import fastgram as fg
     >>> from fastgram.sklearn import NetworkKernel
     >>> from sklearn.gaussian_process import GaussianProcessRegressor
-    >>> from sklearn.gaussian_process.kernels import WhiteKernel
     >>> X = fg.datasets.circle(25)
-    >>> kernel = NetworkKernel("relu", depth=2, bias_variance=0.1) + WhiteKernel(1e-3)
-    >>> model = GaussianProcessRegressor(kernel).fit(X, X[:, 0] * X[:, 1])
-    >>> bool(model.score(X, X[:, 0] * X[:, 1]) > 0.99)
+    >>> kernel = 2.0 * NetworkKernel("erf", weight_variance_bounds=(0.1, 10.0), bias_variance=0.1)
+    >>> model = GaussianProcessRegressor(kernel, alpha=1e-2).fit(X, X[:, 0] ** 2)
+    >>> bool(model.score(X, X[:, 0] ** 2) > 0.99)
     True
     """
 

@@ -92,8 +92,8 @@ class NetworkRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
     >>> model = NetworkRidge("relu", depth=2, alpha=1e-3).fit(X, X[:, 0] * X[:, 1])
     >>> bool(model.score(X, X[:, 0] * X[:, 1]) > 0.99)
     True
-    >>> bool(model.solution_.error_bounds[0] < 1e-9)
-    True
+    >>> model.solution_.guarantee
+    'certified'
     """
 
     def __init__(
