@@ -312,6 +312,11 @@ def test_bad_parameters_when_called(options, error, words, refuses):
         kernel.diag(X)
 
 
+def test_an_unknown_device(refuses):
+    with refuses(ValueError, "unknown device 'tpu'"):
+        NetworkKernel(device="tpu")(X)
+
+
 def test_no_derivatives_between_two_sets(refuses):
     with refuses(ValueError, "leave Y out"):
         NetworkKernel()(X, OTHER, eval_gradient=True)
