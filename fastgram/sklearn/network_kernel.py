@@ -174,10 +174,9 @@ class NetworkKernel(Kernel):  # type: ignore[misc]
         parts += ["normalize=True"] if self.normalize else []
         return f"NetworkKernel({', '.join(parts)})"
 
-    def _network(self, **changed: float) -> Network:
+    def _network(self) -> Network:
         names = ("activation", "depth", "weight_variance", "bias_variance", "normalize")
-        options: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return Network(**options | changed)
+        return Network(**{name: getattr(self, name) for name in names})
 
     def _matrix(self, X: npt.ArrayLike, Y: npt.ArrayLike | None, network: Network) -> Array:
         return gram(X, Y, network, kind=self.kind, device=self.device)
@@ -198,7 +197,7 @@ class NetworkKernel(Kernel):  # type: ignore[misc]
         step = _STEP / network.depth
         value = getattr(network, name)
         up, down = (
-            self._matrix(X, None, self._network(**{name: value * float(np.exp(side))}))
+            self._matrix(X, None, network.replace(**{name: value * float(np.exp(side))}))
             for side in (step, -step)
         )
         return np.asarray((up - down) / (2.0 * step))
