@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the roof to the cellar: a room may import those of later lines, and none of its own line.
 FLOORS = (
     ("__main__",),
-    ("cli",),
+    ("cli", "sklearn"),
     ("planning",),
     ("density", "regression", "storage"),
     ("eigenvalues",),
@@ -41,6 +41,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
+    "sklearn": ("sklearn",),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }
@@ -245,6 +246,8 @@ def test_the_house(rule, files):
         (upward_imports, "kernels/cpu/planted.py", "import fastgram.devices.device", "device"),
         (out_of_place, "density/planted.py", "import numba", "numba"),
         (out_of_place, "devices/planted.py", "def f():\n    import cupy.linalg", "cupy"),
+        (out_of_place, "regression/planted.py", "from sklearn.base import clone", "sklearn"),
+        (upward_imports, "cli/planted.py", "import fastgram.sklearn.network_ridge", "sklearn"),
         (out_of_place, "plotting/planted.py", "from rich.table import Table", "rich"),
         (out_of_place, "matrix/planted.py", "from . import operator", "written in full"),
         (out_of_place, "matrix/planted.py", "from .operator import X", "written in full"),

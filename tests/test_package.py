@@ -26,6 +26,7 @@ OPTIONAL = (
     "tqdm",
     "flint",
     "h5py",
+    "sklearn",
     "zarr",
 )
 
@@ -133,6 +134,16 @@ def test_the_import_alone_loads_nothing_optional():
     assert not alone & set(OPTIONAL)
     # nor do the names, but for what computes
     assert not all_names & (set(OPTIONAL) - {"numba"})
+
+
+@pytest.mark.parametrize("lacking", ["sklearn", "sklearn.utils.validation"])
+def test_scikit_learn_is_missing_or_too_old(lacking):
+    told = run(
+        f"import json, sys; sys.modules[{lacking!r}] = None\n"
+        "try: import fastgram.sklearn\n"
+        "except ImportError as error: print(json.dumps(str(error)))"
+    )
+    assert told.startswith("fastgram.sklearn needs scikit-learn, 1.6 or newer: pip install")
 
 
 def test_names_stay_what_they_are_when_all_modules_are_loaded():

@@ -182,7 +182,8 @@ def gram(
     array([[0.5   , 0.2114],
            [0.2114, 0.5   ]])
 
-    A kernel for scikit-learn: ``SVC(kernel=functools.partial(fg.gram, network="tanh"))``.
+    `SVC` takes it as a kernel, ``SVC(kernel=functools.partial(fg.gram, network="tanh"))``; for the
+    rest of scikit-learn there is `fastgram.sklearn.NetworkKernel`.
     """
     devices = as_devices(device)
     home = devices[0]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastgram as fg
+from fastgram.sklearn import NetworkKernel, NetworkRidge
 
 X = fg.datasets.sphere(12, 3, seed=0)
 assert_type(X, npt.NDArray[np.float64])
@@ -78,3 +79,9 @@ if not isinstance(several, fg.Bracket):
 
 exact = fg.exact_extreme_eigenvalues(X, "relu", kind="gradient", rows="raw", digits=20)
 assert_type(exact.smallest_digits, str)
+
+kernel_of_own = NetworkKernel(own, depth=2, bias_variance_bounds="fixed")
+assert_type(kernel_of_own.diag(X), npt.NDArray[np.float64])
+ridge = NetworkRidge("relu", kind="nngp", alpha=0.1).fit(X, X[:, 0], sample_weight=[1.0] * 12)
+assert_type(ridge.predict(X), npt.NDArray[np.float64])
+assert_type(ridge.solution_, fg.Solution)
