@@ -49,7 +49,10 @@ def test_entries_are_those_of_the_tiles(n):
 
 
 def test_orthogonalisation(monkeypatch):
-    """Two products with every column of the basis before, twice a pass."""
+    """Two products with every column of the basis before, and as much again where it is needed.
+
+    It is counted as if it always were: what else a pass does with vectors is not counted.
+    """
     n, block, passes, flops = 300, 4, 9, []
     orthogonalise = krylov_basis.Basis.orthogonalise
 
@@ -62,7 +65,7 @@ def test_orthogonalisation(monkeypatch):
     run = BlockLanczos(lambda V: diagonal * V, n, block, 0)
     for _ in range(passes):
         run.advance()
-    assert sum(flops) == costs.orthogonal_flops(n, block, passes)
+    assert 2 * sum(flops) == costs.orthogonal_flops(n, block, passes)
 
 
 def test_a_factorisation(monkeypatch):

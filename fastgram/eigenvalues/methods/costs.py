@@ -78,7 +78,10 @@ def kept_bytes(n: int) -> float:
 
 
 def orthogonal_flops(n: int, block: int, passes: int) -> float:
-    """Return the operations of orthogonalising so many blocks twice, each against all before."""
+    """Return the operations of orthogonalising so many blocks twice, each against all before.
+
+    Twice is the most that a run does.
+    """
     return 4.0 * n * block**2 * passes * (passes + 1.0)
 
 
