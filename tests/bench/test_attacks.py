@@ -99,6 +99,7 @@ def test_array(name):
     hold(arrays.judge(name, arrays.NAMED[name]))
 
 
+@pytest.mark.slow
 def test_denormals():
     """Two by two, of a few units of the least denormal number."""
     rng = np.random.default_rng(0)

@@ -63,6 +63,7 @@ def test_help(run):
     assert "fastgram spectrum rows.npy -a relu --method lanczos --checkpoint run" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", [LANCZOS, ["--density", "--block", 2, "--max-passes", 5]])
 def test_a_sweep_is_gone_on_with(run, rows, tmp_path, folder, products, question):
     words = ["spectrum", rows, "-a", "relu", "-a", "leaky_relu(negative_slope=0.2)", *question]

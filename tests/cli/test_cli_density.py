@@ -288,6 +288,7 @@ def test_what_is_done_is_not_lost(run, rows, answers, tmp_path):
     assert "1.12345e-05" in out
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_keep_the_others(run, rows, answers, tmp_path):
     path, figure = tmp_path / "out.json", tmp_path / "out.svg"
     words = ["-a", "gelu", "-a", "relu", "--depth", 3, "--depth", 30]
@@ -304,6 +305,7 @@ def test_one_that_fails_does_not_keep_the_others(run, rows, answers, tmp_path):
 # --- the figure --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_figure_is_written(run, rows, tmp_path):
     path = tmp_path / "out.svg"
     words = ["-a", "relu", "-a", "linear", "--depth", 1, "--depth", 2, "--plot", path]

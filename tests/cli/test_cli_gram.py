@@ -26,6 +26,7 @@ def unit():
     return X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_help(run):
     status, out, err = run("gram", "--help")
     text = " ".join(out.replace("│", " ").split())

@@ -33,6 +33,7 @@ def python(*words, **options):
     )
 
 
+@pytest.mark.slow
 def test_python_m_fastgram():
     done = python("-m", "fastgram", "spectrum", "missing.npy")
     assert done.returncode == 2
@@ -83,6 +84,7 @@ def test_an_interrupt_before_any_command(run, monkeypatch):
     assert run("info") == (130, "", "")
 
 
+@pytest.mark.slow
 def test_a_real_interrupt_is_quiet(rows):
     code = (
         "import sys, time\n"
@@ -124,6 +126,7 @@ def test_a_warning_is_one_line(run, rows, answers, monkeypatch):
     assert err == "fastgram: warning: this will take long\n"
 
 
+@pytest.mark.slow
 def test_letters_that_the_output_has_not(rows):
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = python("-m", "fastgram", "info", env=environment)

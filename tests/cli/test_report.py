@@ -322,6 +322,7 @@ def test_a_figure_is_written(run, rows, answers, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "drawn"),
     [

@@ -50,6 +50,7 @@ def test_classes_in_words(words, run):
     assert [part["p"] for part in first["steps_to"]] == [0.1, 0.01, 0.001]
 
 
+@pytest.mark.slow
 def test_numbers_are_one_output(tmp_path, run):
     path = table(tmp_path / "table.csv", X @ [1.0, 2.0, 0.0, 0.5])
     status, out, _ = run(
@@ -70,6 +71,7 @@ def test_labels_of_an_array(tmp_path, run):
     assert "steps to 1 %" in out
 
 
+@pytest.mark.slow
 def test_the_digits_bring_their_labels(run, tmp_path):
     files = tmp_path / "c.csv", tmp_path / "c.png"
     status, out, _ = run(

@@ -265,6 +265,7 @@ def test_separation_of_a_crowd_in_many_dimensions():
     assert separation(X) == pytest.approx(expected, rel=1e-13, abs=0)
 
 
+@pytest.mark.slow
 def test_separation_where_products_underflow():
     for seed in range(40):
         X = np.vstack([np.eye(1, 3), 2e-161 * sphere(20, 3, seed)])

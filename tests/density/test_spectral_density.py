@@ -437,6 +437,7 @@ def test_same_seed_same_answer():
     assert not np.array_equal(first.upper, other.upper)
 
 
+@pytest.mark.slow
 def test_checkpoint_is_shared_with_the_extremes(tmp_path):
     matrix, _ = matrix_and_vectors(SPECTRA["decades"])
     columns = []
@@ -469,6 +470,7 @@ def test_checkpoint_is_shared_with_the_extremes(tmp_path):
 # --- figures ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_plot_returns_axes_and_writes(result, tmp_path):
     axes = Figure().add_subplot()
     assert result.plot(ax=axes) is axes

@@ -299,6 +299,7 @@ def test_vectors_of_a_run_stay_on_the_gpu(gpu):
     assert not [shape for way, shape in moved if way == "get" and shape == (N, 2)]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_cpu_goes_on(gpu, tmp_path):
     X = fg.datasets.sphere(N, 6, 0)
     options = {"method": "lanczos", "block": 2, "checkpoint": tmp_path / "run"}
@@ -524,6 +525,7 @@ def test_the_command_line(gpu, run, monkeypatch, tmp_path):
     assert "no GPU: CuPy finds no GPU" in run("info")[1]
 
 
+@pytest.mark.slow
 def test_the_cpu_loads_nothing_of_the_gpu():
     program = (
         "import sys, fastgram as fg; X = fg.datasets.circle(9);"

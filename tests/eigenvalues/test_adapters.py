@@ -18,6 +18,7 @@ def test_an_operators_noise_floor_is_that_of_its_problem(exponent):
     assert (problem.exponent == 0) == (exponent == 0)
 
 
+@pytest.mark.slow
 def test_all_three_say_the_same_of_one_matrix():
     op = fg.GramOperator(X, "tanh")
     matrix = op.dense()

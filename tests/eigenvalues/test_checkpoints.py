@@ -129,6 +129,7 @@ def test_what_a_factorisation_has_found_is_read_back(method, tmp_path, monkeypat
         ask(Counting(HARD), tmp_path, method=method, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_factorisation_for_more_pairs_is_another(tmp_path):
     ask(Counting(HARD), tmp_path, rtol=1e-3)
     answer = ask(Counting(HARD), tmp_path, rtol=1e-3, k=3)
@@ -136,6 +137,7 @@ def test_a_factorisation_for_more_pairs_is_another(tmp_path):
     assert answer.smallest_pairs.values.shape == (3,)
 
 
+@pytest.mark.slow
 def test_a_finding_that_is_damaged_or_of_another_question(tmp_path, refuses):
     for rtol in (1e-1, 1e-3):
         ask(Counting(HARD), tmp_path, rtol=rtol)
@@ -155,6 +157,7 @@ def interrupted(*arguments):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_inverse_that_was_ended_begins_anew_and_says_so(tmp_path, monkeypatch):
     whole = ask(Counting(HARD), rtol=1e-3)
     with monkeypatch.context() as patch:
@@ -309,6 +312,7 @@ def test_another_matrix(other, told, tmp_path, refuses):
         fg.spectral_density(other, probes=4, checkpoint=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_ridge_is_gone_on_with(tmp_path, refuses):
     rows = np.linspace(0.5, 1.0, 300)
     for ridge in (0.25, rows):

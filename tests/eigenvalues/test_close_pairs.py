@@ -60,6 +60,7 @@ def test_only_kinked_activations_have_them_appended():
     assert as_problem(finite).extra_start_vectors(4) is None
 
 
+@pytest.mark.slow
 def test_they_save_passes_and_the_bracket_holds(monkeypatch):
     X = fg.datasets.sphere(800, 3, 0)
     op = fg.GramOperator(X, "relu")

@@ -18,6 +18,7 @@ def rank_one(n):
     return LinearOperator((n, n), matvec=lambda x: v * (v @ x), dtype=np.float64)
 
 
+@pytest.mark.slow
 def test_the_other_end_goes_on_where_one_is_below_the_noise_floor():
     X = np.c_[np.ones((2300, 1)), 1e-9 * fg.datasets.sphere(2300, 40, seed=0)]
     op = fg.GramOperator(X, "tanh", kind="nngp")
@@ -91,6 +92,7 @@ def test_the_callback_sees_brackets_that_hold_and_ends_the_run():
         assert largest.upper >= full.largest.lower
 
 
+@pytest.mark.slow
 def test_a_callback_that_returns_nothing_changes_nothing():
     op = fg.GramOperator(fg.datasets.sphere(500, 10, seed=0), "relu")
     calls = []

@@ -161,6 +161,7 @@ def overlap(problem, direction, asked):
 class TestErrorsOfProducts:
     """Products that are off by what is stated of each, all in the same direction."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("end", [0, -1])
     def test_of_arrays(self, end):
         # the products of an array of order n: n additions of a row each

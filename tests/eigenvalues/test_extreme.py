@@ -45,6 +45,7 @@ def assert_holds(answer, values, slack, where=""):
         assert bracket.lower <= bracket.estimate <= bracket.upper, where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "seeds"),
     [
@@ -325,6 +326,7 @@ def test_arpack_without_a_proof_promises_nothing(monkeypatch):
     assert_holds(short, truth, 1e-12)
 
 
+@pytest.mark.slow
 def test_checkpoint_goes_on_to_the_same_numbers(tmp_path, monkeypatch):
     X = fg.datasets.sphere(400, 10, 0)
     op = fg.GramOperator(X, "relu")

@@ -59,6 +59,7 @@ def test_all_ways_overlap_and_hold_the_truth(name, X, monkeypatch):
     assert answers["certified"].largest.guarantee == "certified"
 
 
+@pytest.mark.slow
 def test_slow_passes_give_way_to_the_inverse_and_it_says_so(passes_only):
     X = fg.datasets.sphere(700, 3, 0)
     op = fg.GramOperator(X, "relu")
@@ -107,6 +108,7 @@ def test_certified_of_any_symmetric_array(sign):
         assert ends.within(1e-2)
 
 
+@pytest.mark.slow
 def test_certified_lower_end_is_near_wherever_it_can_be():
     # λ_min ≥ 200·(c + entry error) promises 1 %; c = γ(n + 2)·trace
     n = 500

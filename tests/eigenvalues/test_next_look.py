@@ -66,6 +66,7 @@ def test_either_gauge_closes_an_end_and_both_ends_are_waited_for():
     assert PassBudget(21).marks == (11, 21, 42)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 4])
 @pytest.mark.parametrize("rtol", [0.3, 1e-2])
 def test_few_looks_and_hardly_a_pass_more(looked, monkeypatch, block, rtol):
@@ -83,6 +84,7 @@ def test_few_looks_and_hardly_a_pass_more(looked, monkeypatch, block, rtol):
         assert end.within(rtol)
 
 
+@pytest.mark.slow
 def test_a_callback_that_only_watches_changes_nothing():
     problem, seen = as_problem(matrix_with(FLAT)), []
     alone = run_lanczos(problem, plain_request())
@@ -93,6 +95,7 @@ def test_a_callback_that_only_watches_changes_nothing():
     assert len(seen) >= 16 + (alone.passes - 16) // 4 - 1  # every pass at first, and then every few
 
 
+@pytest.mark.slow
 def test_a_run_that_is_taken_up_looks_where_it_would_have(looked, tmp_path):
     X = fg.datasets.sphere(400, 20, 0)
     asked = {"method": "lanczos", "block": 4, "rtol": 1e-2}

@@ -226,6 +226,7 @@ def test_below_the_truth_for_all_data(name, rows):
     below(fg.GramOperator(DATA[rows](), name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize(("depth", "bias"), [(1, 0.5), (3, 0.0), (3, 0.5)])
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ def holds(bracket, value, allowed):
     assert bracket.lower - allowed <= value <= bracket.upper + allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dense", "lanczos", "certified", "arpack"])
 @pytest.mark.parametrize("ridge", [1e-3, np.linspace(0.1, 1.0, N)])
 def test_brackets(ridge, method):
@@ -45,6 +46,7 @@ def test_where_the_matrix_is_singular_the_ridge_is_the_smallest():
     assert answer.smallest.lower >= 1e-3
 
 
+@pytest.mark.slow
 def test_a_ridge_above_the_smallest_eigenvalue_ends_the_run_at_once():
     """λ_min is between the ridge and a Ritz value: certified, and no random start is trusted."""
     op = fg.GramOperator(X, "tanh", ridge=1e-2)
@@ -77,6 +79,7 @@ def test_rounding_of_the_sum_is_in_the_noise_floor():
     assert answer.smallest.lower <= exact <= answer.smallest.upper
 
 
+@pytest.mark.slow
 def test_density_and_effective_dimension():
     op = fg.GramOperator(X, "relu", kind="ntk", ridge=0.05)
     values = np.linalg.eigvalsh(op.dense())

@@ -107,6 +107,7 @@ def test_brackets_hold_the_eigenvalues_in_40_digits():
     assert tight >= 8
 
 
+@pytest.mark.slow
 def test_a_rank_below_its_bound_leaves_zero_in_the_bracket():
     # integers on a plane in d = 3: 2 + 3 monomials there, 3 + 6 known from the columns alone
     flat = np.random.default_rng(0).integers(-9, 10, (30, 2)).astype(float)

@@ -217,6 +217,7 @@ def _parameters(record):
     return json.dumps([record["activation"], record["parameters"]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", sorted({_parameters(r) for r in DUALS}))
 def test_duals_against_mpmath(case):
     name, parameters = json.loads(case)
@@ -359,6 +360,7 @@ def test_rounding_that_is_set_aside_is_accounted_for(monkeypatch):
     assert float(max(c.rad() for c in found)) < 1e-8
 
 
+@pytest.mark.slow
 def test_wrapping_stays_small_over_thousands_of_terms():
     function = formula_of(fg.get_activation("tanh")).derivative
     with ctx.workprec(300):
@@ -384,6 +386,7 @@ def spectrum(values, seed=0):
     return A
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 24, 25, 80])
 @pytest.mark.parametrize("multiplicity", [1, 2, 20])
 def test_eigenvalues_of_a_known_spectrum(n, multiplicity):
@@ -493,6 +496,7 @@ def test_polynomials_fill_the_sphere():
         assert full.smallest.lower > 0.0
 
 
+@pytest.mark.slow
 def test_singular_for_no_known_reason():
     # degrees 0, 2 and 4 on the circle span the 5 polynomials of degree 4, and no rule knows
     activation = fg.get_activation("polynomial", coefficients=[1, 0, 1])

@@ -522,6 +522,7 @@ def test_rows_that_overflow(refuses):
 # --- convergence ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "depth", "seeds"),
     [

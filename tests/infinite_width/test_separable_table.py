@@ -73,6 +73,7 @@ FAR_APART = [CASES[1], CASES[6]]
 QUICK = [CASES[0], CASES[6]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "depth", "kind", "options", "spread"),
     [
@@ -162,6 +163,7 @@ def test_tables_are_found_again_for_other_rows_of_such_norms():
     assert separate(network, "gradient", 0.88, 1.95, FLOAT) is first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "longer"), [("erf", 1), ("softplus", 0)])
 def test_odd_and_even_functions_take_one_polynomial(name, longer):
     """Derivative duals: of an even f' odd after the product with ρ, of 1/2 and an odd one even."""
@@ -193,6 +195,7 @@ def test_row_factors_are_made_once_for_rows_and_in_memory_that_stays():
     assert np.allclose(single[0], first @ factors[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_brackets_of_rows_of_many_norms(device):
     X = rows(500, 6, 3.0, seed=4)
     op = fg.GramOperator(X, "tanh", device=device)

@@ -55,6 +55,7 @@ def launch(backward):
     return launcher(device_source() + KERNELS, backward)
 
 
+@pytest.mark.slow
 def test_a_warp_multiplies_small_matrices(backward):
     rng = np.random.default_rng(2)
     a, b, c = (rng.standard_normal((n, 8)) for n in (16, 8, 16))

@@ -233,6 +233,7 @@ def test_a_table_that_shared_memory_does_not_hold(dtype, out):
 # --- separable pieces -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"), [pytest.param("tanh", "gradient", marks=pytest.mark.slow), ("elu", "ntk")]
 )

@@ -168,6 +168,7 @@ def test_code_is_compiled_again_after_a_change_in_a_file_that_it_uses(tmp_path):
     assert run(BLOCK, cache, **here) == (0, "3.0\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -182,6 +183,7 @@ def test_without_a_compiler(code, tmp_path):
     assert "unset it" in err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_the_command_line_without_a_compiler(tmp_path):
     code = "import sys; from fastgram.__main__ import main; sys.exit(main(['spectrum']))"
     status, out, err = run(code, tmp_path, NUMBA_DISABLE_JIT="1")

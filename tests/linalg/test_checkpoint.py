@@ -136,6 +136,7 @@ def test_a_run_short_of_memory_finds_the_same(values, part):
     assert plain.passes < answer.passes <= 3 * plain.passes
 
 
+@pytest.mark.slow
 def test_the_basis_keeps_to_its_room(monkeypatch):
     matrix, _ = matrix_and_vectors(HIGH)
     seen = []
@@ -216,6 +217,7 @@ def test_a_checkpoint_of_another_start_block_is_refused(tmp_path):
             Checkpoint(folder, BlockLanczos(lambda V: V, 40, 3, 1), problem)
 
 
+@pytest.mark.slow
 def test_appended_directions_save_passes_and_change_no_promise():
     # ten small eigenvalues near each other: without their vectors, the run has to find them
     values = np.r_[1e-3 * np.linspace(1, 1.5, 10), np.linspace(1, 2, 190)]

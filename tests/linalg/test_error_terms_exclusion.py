@@ -54,6 +54,7 @@ def outermost_overlap(alphas, betas, quantile):
 QUANTILES = (0.9, 0.5, 0.1, 1e-2, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [1e-3, 3e-2])
 def test_rounding_of_the_elimination_and_of_the_ritz_value(own):
     # the T that counts is off by nearly `own` in norm from the one given: its diagonals, or its
@@ -99,6 +100,7 @@ def test_what_the_recurrence_misses(fixed, growth):
             assert end >= 0.5 + truth
 
 
+@pytest.mark.slow
 def test_a_ritz_value_that_is_not_the_last_one():
     # LAPACK's word for the extreme one is not taken
     for seed in range(15):

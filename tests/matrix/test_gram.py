@@ -374,6 +374,7 @@ def by_duals(X, name, kind):
     return c * values if kind == "gradient" else values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "spread"),
     [
@@ -443,6 +444,7 @@ def test_free_norms_with_zero_rows(kind, device):
     assert np.max(np.abs(G - exact)) <= FREE_NORMS * np.max(np.abs(exact))
 
 
+@pytest.mark.slow
 def test_free_norms_in_float32_and_in_a_rectangle(device):
     X = separated(9, 3) * np.linspace(1.0, 1.3, 9)[:, None]
     G = fg.gram(X[:5], X[5:], network="softplus", device=device)
@@ -522,6 +524,7 @@ def test_progress(device, capsys, monkeypatch, refuses):
         fg.gram(X, device=device, progress=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "title"), [("relu", "tables"), (fg.Network("relu", width=30), "features")]
 )
@@ -587,6 +590,7 @@ def test_blas_has_one_thread_while_tiles_are_made_and_its_own_number_after(tiles
         assert blas_threads() == {3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_error_in_a_worker_is_raised_and_blas_restored(threads, tiles):
     tiles(TILE, threads)

@@ -260,6 +260,7 @@ def test_a_gram_matrix_of_zeros(device):
     assert matrix_of(op).entries.error == 0.0
 
 
+@pytest.mark.slow
 def test_rows_of_many_norms(device, tiles):
     """A sum of many tables, and a homogeneous activation, in products as in the dense matrix."""
     tiles(TILE)

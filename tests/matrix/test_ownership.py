@@ -232,6 +232,7 @@ def operators():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", operators())
 @pytest.mark.parametrize("method", ["auto", "arpack"])
 def test_operators_that_work_in_place(name, method):

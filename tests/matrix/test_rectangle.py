@@ -201,6 +201,7 @@ def test_rows_that_are_refused(op, refuses):
 # --- somebody else's scheduler -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_joblib(backend, X, Z):
     joblib = pytest.importorskip("joblib")

@@ -281,6 +281,7 @@ def test_a_kink_away_from_zero_against_mpmath(derivative, point):
     assert error <= DUAL * max(1, abs(exact))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "derivative"), [("tanh", True), ("sigmoid", True), ("erf", True)])
 def test_what_is_narrower_than_any_panel_is_not_taken_for_zero(name, derivative):
     """At a variance of 1e30 E f'² is ∫f'² times the density at 0."""

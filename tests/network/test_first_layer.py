@@ -197,6 +197,7 @@ def test_ranks_of_narrow_networks(further, first):
     assert np.count_nonzero(values > 1e-13 * values[-1]) <= columns
 
 
+@pytest.mark.slow
 def test_zero_rows():
     X = np.concatenate([np.zeros((1, 3)), rows(5, 3)])
     above = fg.Network("tanh", 2, bias_variance=0.5, input_bias_variance=0.0)

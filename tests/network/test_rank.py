@@ -89,6 +89,7 @@ def test_signed_zero_is_zero():
     assert bound(X, "tanh") == 2
 
 
+@pytest.mark.slow
 def test_opposite_rows():
     X = rows(10, 4)
     X = np.concatenate([X, -X[:4]])

@@ -185,6 +185,7 @@ def test_words():
     assert "kinked" not in colours(only)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 6, 20])
 def test_nothing_overlaps(tmp_path, count):
     names = [
@@ -421,6 +422,7 @@ def test_what_a_sweep_cannot_place_stands_at_the_edge():
     assert all(y > axes.get_ylim()[0] for _, y in marks(axes, "o"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "depths", "widths"),
     [

@@ -87,6 +87,7 @@ def test_steps_to_a_fraction():
     assert stays.time_to(1e-8).upper == np.inf
 
 
+@pytest.mark.slow
 def test_a_gram_matrix_of_some_thousand_rows_in_some_thirty_passes():
     n = 2500
     X = fg.datasets.sphere(n, 20, seed=0)

@@ -173,6 +173,7 @@ def test_scipy(stored, read_back, path):
 # --- brackets ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "dense", "lanczos", "certified", "arpack"])
 def test_brackets_are_of_the_matrix_as_stored(method, path, X, small_blocks, read_back):
     """In float32 entries are some 1e-8 off the ideal ones, and what is stored is exact."""

@@ -260,6 +260,7 @@ def test_processes_of_joblib(jobs, options, most, tmp_path):
     assert json.loads(result.stdout) == [most, most]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is counted on Linux")
 def test_address_space():
     code = """
@@ -284,6 +285,7 @@ print(json.dumps([before, *memory_limit(), refused]))
     assert "bytes of memory are needed" in refused
 
 
+@pytest.mark.slow
 def test_info_says_what_decided():
     result = subprocess.run(
         [sys.executable, "-m", "fastgram", "info"],
