@@ -58,7 +58,7 @@ DEEP = [
     ("swish", 30, True, "nngp"),
     ("gelu", 12, True, "gradient"),
     ("polynomial(coefficients=[0.0, 1.0, 1.0])", 5, False, "ntk"),
-    ("polynomial(coefficients=[0.0, 1.0, 1.0])", 8, False, "nngp"),
+    ("polynomial(coefficients=[0.0, 1.0, 1.0])", 6, False, "nngp"),
     ("polynomial", 6, False, "nngp"),
     ("relu", 10, False, "ntk"),
 ]

@@ -53,10 +53,6 @@ def zero(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
-def slow(name):
-    return pytest.param(name, marks=pytest.mark.slow)
-
-
 DAMAGE = {
     "cut": cut_to(0.5),
     "empty": cut_to(0.0),
@@ -74,8 +70,10 @@ def filled(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
-@pytest.mark.parametrize("damage", [*DAMAGE][:1] + [slow(name) for name in [*DAMAGE][1:]])
+@pytest.mark.parametrize(
+    ("damage", "ending"),
+    [*((name, ".nbc") for name in DAMAGE), ("cut", ".nbi"), ("overwritten", ".nbi")],
+)
 def test_damaged_files_are_compiled_again(ending, damage, filled):
     files, cache = filled
     for path, content in files.items():
