@@ -100,9 +100,10 @@ class GramProblem(Problem):
     def columns(self, places: npt.NDArray[np.intp]) -> Array:
         """Return columns of the matrix without the ridge, (n, m) float64, by their indices."""
         op, rows = self._op, self._matrix.given_rows
-        entries = blocks_of(op.network, op.kind, rows[places], rows, np.dtype(np.float64))
-        found = ComputedRectangle(entries, self._matrix.devices).dense_on_host().T
-        return scaled(np.ascontiguousarray(found, dtype=np.float64), -self.exponent)
+        # many rows of tiles, for all threads
+        entries = blocks_of(op.network, op.kind, rows, rows[places], np.dtype(np.float64))
+        found = ComputedRectangle(entries, self._matrix.devices).dense_on_host()
+        return scaled(np.asarray(found, dtype=np.float64), -self.exponent)
 
     def diagonal(self) -> Array:
         """Return the diagonal, (n,) float64."""

@@ -86,7 +86,7 @@ def from_columns(
     """
     rng = np.random.default_rng(seed)
     n, left = diagonal.size, np.maximum(diagonal, 0.0)
-    factor, rank = np.empty((n, most)), 0
+    factor, rank = np.empty((n, most), order="F"), 0  # a column is read where it lies
     least = 4.0 * n * _EPS * float(np.max(left))
     while rank < most and not enough(rank, float(np.mean(left))):
         count = min(_BLOCK, most - rank, int(np.count_nonzero(left > least)))
