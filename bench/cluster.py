@@ -8,7 +8,6 @@ out, the sums merged and fetched. Last, on paper, what 64 machines of 10 Gbit/s 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import statistics
 import time
@@ -20,9 +19,10 @@ import numpy as np
 import psutil
 
 import fastgram as fg
+from fastgram.devices.band import TASKS_A_WORKER
 from fastgram.devices.cluster.opening import local_processes
 from fastgram.matrix.divided import tasks
-from fastgram.matrix.divided.bands import bands_of_triangle, pass_bytes
+from fastgram.matrix.divided.bands import bands_of_triangle, pass_bytes, pass_steps
 from fastgram.matrix.operator import matrix_of
 
 D, B = 100, 16
@@ -120,16 +120,11 @@ def send(n: int, processes: int, rounds: int) -> None:
 
 
 def on_paper(n: int, machines: int) -> None:
-    """Print what a pass sends on so many machines of 10 Gbit/s, and how long it takes at least.
-
-    The block goes from the client to the scheduler, on to a worker, and from there in a tree; sums
-    are merged by two, level by level, the last of them all of n rows; the total goes to the client.
-    """
-    count = 4 * machines
+    """Print what a pass sends on so many machines of 10 Gbit/s, and how long it takes at least."""
+    count = TASKS_A_WORKER * machines
     out, back = pass_bytes(n, B, machines, count)
     block = 8.0 * n * B
-    levels = math.ceil(math.log2(machines))
-    steps = (2 + levels) + (math.ceil(math.log2(count)) + 2)
+    steps = sum(pass_steps(machines, count))
     print(
         f"on paper, n = {n:.0e}, {machines} machines, {count} bands: {out / 1e9:.0f} GB out,"
         f" {back / 1e9:.0f} GB back in all; {steps} steps of {block / 1e9:.2f} GB one after the"

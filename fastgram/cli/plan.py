@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastgram.cli import options
-from fastgram.cli.data_files.reading import ENDINGS
+from fastgram.cli.checks import check_outputs
 from fastgram.cli.reports.report import (
     FAILURES,
     Task,
-    check_writable,
     json_text,
     operator_of,
     write_whole,
@@ -87,7 +85,7 @@ def plan(
         readout=readout,
         seed=network_seed,
     )
-    _check_json(json_file)
+    check_outputs(None, (json_file, None, None))
     asked: dict[str, Any] = {
         "kind": as_choice("kind", kind, KINDS),
         "device": device if device == "gpu" else options.device_of(device),
@@ -127,15 +125,6 @@ def dry_run(task: Task, networks: Sequence[Network], json_file: str | None) -> i
         for one in found:
             _show(one)
     return 0
-
-
-def _check_json(name: str | None) -> None:
-    """Refuse a file that could not be written at the end, or is one of data."""
-    if name is None or name == "-":
-        return
-    if Path(name).suffix.lower() in ENDINGS:
-        raise ValueError(f"{name}: that ending is for data, not for JSON")
-    check_writable(name)
 
 
 def _write_json(name: str, plans: Sequence[Plan]) -> None:

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TRAIN", "train"]
 
-_FRACTIONS = (0.1, 0.01, 0.001)
 _STEPS = (10, 100, 1000, 10_000)
 
 # A line of this is a paragraph: rich would keep line breaks within one.
@@ -139,11 +138,13 @@ def _show(
     task: Task, networks: Sequence[Network], results: Sequence[TrainingCurve | Failure]
 ) -> None:
     """Print a row a result, and below what would tighten its bounds."""
+    from fastgram.regression.curve import FRACTIONS
+
     console = text_console()
     console.print(task.heading("training on the", networks, f"rtol {task.request['rtol']:g}"))
     headers = [
         *(f"loss after {count}" for count in task.request["steps"]),
-        *(f"steps to {100.0 * part:g} %" for part in _FRACTIONS),
+        *(f"steps to {100.0 * part:g} %" for part in FRACTIONS),
         "step size",
         "passes",
         "seconds",
@@ -161,11 +162,13 @@ def _show(
 
 
 def _cells(result: TrainingCurve) -> list[str]:
+    from fastgram.regression.curve import FRACTIONS
+
     first, found = result.initial_loss, result.loss(result.steps)
     columns = (found.lower / first, found.upper / first, found.estimate / first)
     relative = [bracket_around(*ends, found.guarantee) for ends in zip(*columns, strict=True)]
     falls = result.step_size * result.largest.upper <= 2.0
-    times = [short_bracket_text(result.time_to(part)) if falls else "-" for part in _FRACTIONS]
+    times = [short_bracket_text(result.time_to(part)) if falls else "-" for part in FRACTIONS]
     return [
         *map(short_bracket_text, relative),
         *times,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Band"]
+__all__ = ["TASKS_A_WORKER", "Band"]
+
+# Bands, or other tasks, for each worker of a cluster: a few, so that slow ones are helped; more
+# would send more sums around.
+TASKS_A_WORKER = 4
 
 
 class Band(NamedTuple):

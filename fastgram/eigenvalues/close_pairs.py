@@ -42,7 +42,9 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
         None where no pair is close.
     """
     matrix, network = matrix_of(op), op.network
-    rows = network.augmented(matrix.given_rows) if network.bias_variance else matrix.given_rows
+    rows = matrix.given_rows
+    if network.first_bias_variance:
+        rows = network.augmented(rows)
     near = near_rows(rows, _MOST * count)
     scales = np.sqrt(op.diagonal())
     scales[scales == 0.0] = np.inf

@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 
 from fastgram.density.spectral_density import MOST_PASSES
+from fastgram.devices.band import TASKS_A_WORKER
 from fastgram.devices.cpu import CPU
 from fastgram.eigenvalues.extreme import BASIS_BYTES
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.hybrid import FactorisationOption, factorisation_option
 from fastgram.kernels.cpu import llvm_vectors
 from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.matrix.divided.bands import pass_bytes, pass_steps
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.passes import (
@@ -26,7 +28,6 @@ from fastgram.planning.passes import (
 )
 from fastgram.planning.rates import MeasuredRates
 from fastgram.planning.results import Way, WayName
-from fastgram.planning.traffic import traffic_of_a_pass
 from fastgram.storage.formats.grid import Grid, side_of
 from fastgram.storage.formats.layout import layout_of
 from fastgram.support.memory import size_words
@@ -42,6 +43,7 @@ _BLOCKS = 7
 _SQUARES = 3
 # Bytes that a thread works on: of tiles, and of neurons in a product by factors.
 _SCRATCH_BYTES, _NEURON_BYTES = 4 * 10**6, 2**27
+_GIGABITS = 8e-9  # of a byte
 # Bytes that a build on disk has for blocks.
 _BUILD_BYTES = 2 * 10**8
 
@@ -152,10 +154,9 @@ class Case:
         return self.run_seconds(passes, self.operator_costs, first)
 
     def first_seconds(self, recomputed: float) -> float:
-        """Return what comes beside passes: entries to keep, close pairs, and sums of rows."""
-        seeks = float(not self.matrix.network.activation.smooth)
+        """Return what comes beside passes: entries to keep, and sums of rows."""
         one = self.costs(1, 0.0)
-        return one.entries * (1.0 - recomputed + recomputed * seeks) + 2.0 * one.product
+        return one.entries * (1.0 - recomputed) + 2.0 * one.product
 
     def run_seconds(
         self, passes: tuple[int, int], costs_of: Callable[[int], Costs], first: float
@@ -317,23 +318,23 @@ def _certified(case: Case) -> Way:
 
 
 def _cluster(case: Case) -> Way:
-    """Return passes that workers like this machine share, the basis with the client."""
+    """Return passes that workers like this machine share, the basis with the client.
+
+    Workers keep no tiles.
+    """
     n, workers = case.matrix.n, case.workers
-    rows = 8 * n * case.matrix.d
+    tasks, rows = TASKS_A_WORKER * workers, 8 * n * case.matrix.d
+    out, back = pass_steps(workers, tasks)
+    second = case.bandwidth / _GIGABITS  # bytes that a link takes in it
     passes = case.pass_range(case.rtol)
-    budget = case.kept if case.matrix.memory is None else case.matrix.memory
-    kept = min(case.tile_bytes // workers, budget)
-    fraction = 1.0 - min(1.0, kept * workers / case.tile_bytes)
-    scattered = traffic_of_a_pass(n, case.matrix.d, workers, case.bandwidth).seconds / 2.0
     ends, sent = [], 0
     for count, columns in zip(passes, case.columns, strict=True):
-        costs = case.costs(columns, fraction)
-        traffic = traffic_of_a_pass(n, columns, workers, case.bandwidth)
+        costs = case.costs(columns, 1.0)
+        crossing = (out + back) * 8 * n * columns / second
         at_client = costs.passes(count) - count * costs.product
-        shared = (costs.entries + count * costs.product) / workers
-        ends.append(scattered + shared + at_client + count * traffic.seconds)
-        sent = count * traffic.bytes + workers * rows
-    worker = case.rows_bytes + kept + 3 * 8 * n * case.columns[1]
+        ends.append(out * rows / second + at_client + count * (costs.product / workers + crossing))
+        sent = count * sum(pass_bytes(n, columns, workers, tasks)) + workers * rows
+    worker = case.rows_bytes + 3 * 8 * n * case.columns[1]
     memory = max(worker, case.vector_bytes(passes[1]) + rows)
     way = _way("cluster", passes, (ends[0], ends[1]), memory)
     return dataclasses.replace(way, network_bytes=sent)

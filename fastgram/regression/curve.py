@@ -52,7 +52,9 @@ class Descent:
 
     def losses(self, t: float, flow: bool) -> tuple[float, float, float]:
         """Return a lower bound, an estimate and an upper bound of the loss after t steps."""
-        low, high = (sum(self._of(rule, t, flow) for rule in rules) for rules in self._pair())
+        low, high = (
+            sum(self._of(rule, t, flow) for rule in rules) for rules in (self.gauss, self.upper)
+        )
         # of norms, which a matrix that is off by e moves by no more than tηe‖y‖
         moved = t * self.step_size * self.error
         moved = math.inf if moved > 1.0 else moved * math.exp(moved) * self.size
@@ -61,9 +63,6 @@ class Descent:
         if t == 0:  # known but for the rounding of a sum
             below = above = self.size
         return 0.5 * below**2, 0.25 * (low + max(low, high)), 0.5 * above**2
-
-    def _pair(self) -> tuple[list[Rule], list[Rule]]:
-        return self.gauss, self.upper
 
     def _of(self, rule: Rule, t: float, flow: bool) -> float:
         scaled = self.step_size * rule.nodes

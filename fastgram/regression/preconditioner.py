@@ -46,16 +46,16 @@ class Preconditioner:
 
 @dataclass(frozen=True)
 class PreconditionerChoice:
-    """What was chosen, in a word, and how it is made."""
+    """What was chosen, in a word, and how it is made from a lower bound of λ_min."""
 
     name: str
-    make: Callable[[], Preconditioner]
+    make: Callable[[float], Preconditioner]
 
 
 def preconditioner_for(
-    given: Any, problem: Problem, least: float, columns: int, seed: int, dense_limit: int
+    given: Any, problem: Problem, columns: int, seed: int, dense_limit: int
 ) -> PreconditionerChoice:
-    """Return the choice for so many right-hand sides; λ_min is at least `least`.
+    """Return the choice for so many right-hand sides.
 
     Raises
     ------
@@ -63,16 +63,16 @@ def preconditioner_for(
         For an unknown name, or what is no operator of the order n.
     """
     if given is None:
-        return PreconditionerChoice("none", lambda: Preconditioner(np.copy, "nothing"))
+        return PreconditionerChoice("none", lambda _: Preconditioner(np.copy, "nothing"))
     if not isinstance(given, str):
         return PreconditionerChoice("given", _of_operator(given, problem))
     as_choice("preconditioner", given, _NAMES)
     if given == "auto" and problem.has_entries and problem.n <= dense_limit:
-        return PreconditionerChoice("cholesky", lambda: _cholesky(problem))
-    return PreconditionerChoice("nystrom", lambda: _nystrom(problem, least, columns, seed))
+        return PreconditionerChoice("cholesky", lambda _: _cholesky(problem))
+    return PreconditionerChoice("nystrom", lambda least: _nystrom(problem, least, columns, seed))
 
 
-def _of_operator(given: Any, problem: Problem) -> Callable[[], Preconditioner]:
+def _of_operator(given: Any, problem: Problem) -> Callable[[float], Preconditioner]:
     shape = getattr(given, "shape", None)
     if shape != (problem.n, problem.n) or not hasattr(given, "__matmul__"):
         found = repr(given) if shape is None else f"one of shape {shape}"
@@ -80,7 +80,7 @@ def _of_operator(given: Any, problem: Problem) -> Callable[[], Preconditioner]:
             f"preconditioner must be one of {', '.join(_NAMES)}, None, or an operator of shape"
             f" ({problem.n}, {problem.n}), not {found}"
         )
-    return lambda: Preconditioner(
+    return lambda _: Preconditioner(
         lambda block: np.asarray(given @ block, dtype=np.float64), "the operator that was given"
     )
 

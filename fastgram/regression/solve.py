@@ -122,16 +122,15 @@ def solve(
     problem = as_problem(A)
     right = as_right_hand_sides(y, problem.n)
     block = right.reshape(problem.n, -1)
-    smallest, before = _smallest(A, problem, seed, progress)
-    least = lower_end(smallest.lower, -problem.exponent)
     columns = block.shape[1]
-    chosen = preconditioner_for(preconditioner, problem, least, columns, seed, DENSE_LIMIT)
-    with stage(progress, "preconditioner"):
-        made = chosen.make()
+    chosen = preconditioner_for(preconditioner, problem, columns, seed, DENSE_LIMIT)
     most = max_passes or MOST_PASSES
     with opened(checkpoint) as folder:
-        if folder is not None:
+        if folder is not None:  # what is of another run is refused before any product
             folder.begin(_facts(problem, block, seed, chosen.name))
+        smallest, before = _smallest(A, problem, seed, progress)
+        with stage(progress, "preconditioner"):
+            made = chosen.make(lower_end(smallest.lower, -problem.exponent))
         run = _Run(problem, scaled(block, -problem.exponent), rtol, made, callback, folder)
         with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
             run.iterate(most, tick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -38,6 +39,7 @@ def features(context: Any) -> frozenset[str]:
     return frozenset(name[1:] for name in found.split(",") if name.startswith("+"))
 
 
+@functools.cache
 def has_avx512() -> bool:
     """Whether the processor has registers of 512 bits, and Numba compiles for them."""
     return "avx512f" in features(cpu_target.target_context)

@@ -22,6 +22,7 @@ from fastgram.matrix.divided.bands import (
     bands_of_triangle,
     merge_levels,
     pass_bytes,
+    pass_steps,
 )
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.support.threads import thread_count, threads_here
@@ -246,3 +247,10 @@ def test_a_worker_with_gpus_computes_on_them(count, dtype, monkeypatch):
     found = total(entries, W, 2, row_sums=True).rows
     meant = np.hstack([A @ W, np.sum(np.abs(A), axis=1, keepdims=True)])
     assert np.max(np.abs(found - meant)) <= 64 * eps * np.max(np.abs(meant))
+
+
+def test_blocks_that_cross_one_after_the_other():
+    """To the scheduler, a worker and on in a tree; sums of two at a time, then back."""
+    assert pass_steps(1, 4) == (2, 4)
+    assert pass_steps(64, 256) == (8, 10)
+    assert pass_steps(5, 20) == (5, 7)

@@ -13,7 +13,6 @@ from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.tile_cache import bytes_of_all
 from fastgram.matrix.traversal import each_tile
-from fastgram.planning.traffic import traffic_of_a_pass
 
 
 class Counting:
@@ -87,21 +86,6 @@ def test_a_factorisation(monkeypatch):
     triangle.set_diagonal(np.ones(n))
     assert triangle.factorise(threads=1)
     assert sum(flops) == pytest.approx(costs.factorisation_flops(n), rel=3 * panel / n)
-
-
-def test_traffic():
-    """Blocks of 8-byte numbers: one to each worker, and one from each up the tree."""
-    assert traffic_of_a_pass(1000, 16, 1, 10.0).bytes == 2 * 8 * 1000 * 16
-    found = traffic_of_a_pass(1_000_000, 32, 64, 10.0)
-    block = 8 * 1_000_000 * 32
-    sums, sent = 64, 64 * block
-    while sums > 1:  # half of those that are left send theirs to the other half
-        sent += sums // 2 * block
-        sums -= sums // 2
-    sent += block  # and the last one to the client
-    assert found.bytes == sent
-    assert found.seconds == pytest.approx((64 + 6 + 1) * block * 8 / 10e9)
-    assert traffic_of_a_pass(10, 1, 5, 1.0).seconds == pytest.approx((5 + 3 + 1) * 80 * 8 / 1e9)
 
 
 def test_products():

@@ -15,6 +15,7 @@ from typing import Any
 from distributed import KilledWorker
 
 import fastgram
+from fastgram.devices.band import TASKS_A_WORKER
 from fastgram.devices.cluster.dealing import Dealer, Merge
 from fastgram.devices.cluster.tasks import Parcel, run
 from fastgram.devices.cluster.waiting import LostData, Watch
@@ -23,8 +24,6 @@ __all__ = ["Held", "Pool"]
 
 Function = Callable[[Any, Any, Any], Any]  # of what is held, what is shared, and the task's own
 
-# A few tasks a worker, so that slow ones are helped; more would send more sums around.
-_TASKS_A_WORKER = 4
 # How often a call begins anew where all the workers are lost that had its data.
 _ATTEMPTS = 4
 
@@ -80,7 +79,7 @@ class Pool:
 
     def task_count(self) -> int:
         """Return into how many tasks to divide a call: a few for each worker that there is now."""
-        return _TASKS_A_WORKER * len(Watch(self._client).wait_for_workers())
+        return TASKS_A_WORKER * len(Watch(self._client).wait_for_workers())
 
     def hold(self, content: Any) -> Held:
         """Return something as what workers hold; it is pickled."""

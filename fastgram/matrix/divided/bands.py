@@ -9,7 +9,10 @@ import numpy as np
 from fastgram.devices.band import Band
 from fastgram.devices.cpu import CPU
 
-__all__ = ["bands_of_rectangle", "bands_of_triangle", "merge_levels", "pass_bytes"]
+__all__ = ["bands_of_rectangle", "bands_of_triangle", "merge_levels", "pass_bytes", "pass_steps"]
+
+# Rows beyond which sums are as long in proportion: a plan may be for any number.
+_MANY = 10**8
 
 
 def bands_of_triangle(n: int, count: int) -> list[Band]:
@@ -57,8 +60,19 @@ def pass_bytes(n: int, columns: int, workers: int, tasks: int) -> tuple[int, int
         The block goes to every worker; the total comes to the client at the end.
     """
     row = 8 * columns
-    sums = sum(n - band.rows.start for band in bands_of_triangle(n, tasks))
+    some = min(n, _MANY)
+    sums = sum(some - band.rows.start for band in bands_of_triangle(some, tasks)) * n // some
     return workers * n * row, (sums + n) * row if workers > 1 else n * row
+
+
+def pass_steps(workers: int, tasks: int) -> tuple[int, int]:
+    """Return how many blocks of vectors cross a link one after the other, out and back, at least.
+
+    The block goes from the client to the scheduler, on to a worker, and from there in a tree; sums
+    are merged by two, level by level, the last of them all of n rows; the total goes to the client
+    by the scheduler.
+    """
+    return 2 + math.ceil(math.log2(workers)), merge_levels(tasks) + 2
 
 
 def merge_levels(count: int) -> int:
