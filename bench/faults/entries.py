@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from bench.faults.fault import Fault
+from bench.faults.fault import faults_in
 
 __all__ = ["FAULTS"]
-
-
-def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
-    """Return faults of one file that the same tests should notice."""
-    return [Fault(f"fastgram/{file}.py", text, fault, f"tests/{tests}") for text, fault in changes]
 
 
 _CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
@@ -19,18 +14,18 @@ _DIVIDED = "matrix/test_divided.py"
 _ONE_PASS = "eigenvalues/test_error_terms_one_pass.py"
 
 FAULTS = [
-    *_in(
+    *faults_in(
         "matrix/divided/tasks",
         f"{_DIVIDED} -k 'additions or merged'",
         ("max(first.summands, second.summands) + 1", "max(first.summands, second.summands)"),
         ("max(first.summands, second.summands) + 1", "first.summands + 1"),
     ),
-    *_in(
+    *faults_in(
         "matrix/divided/on_workers",
         f"{_DIVIDED} -k 'operator_of_workers'",
         ("local.summands + merge_levels(self.task_count)", "local.summands"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'functions_that_are_off'",
         ("return 2.0 * FUNCTION_ERROR + _DOUBLED", "return FUNCTION_ERROR + _DOUBLED"),
@@ -48,14 +43,14 @@ FAULTS = [
         ("covariance = value + few", "covariance = np.full(_CHORDS.size, few)"),
         ('(tangent if kind == "ntk" else covariance) + few', "few"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'factor_that_is_off'",
         ("response.change() * self._variance + self._factor", "response.change() * self._variance"),
         ("(response.own_error + _FEW) + self._factor", "(response.own_error + _FEW)"),
         ("self._factor = self._own * _response", "self._factor = 0.1 * self._own * _response"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'converged'",
         ("_DOUBLED * self.values_missed + _FEW", "_FEW"),
@@ -69,7 +64,7 @@ FAULTS = [
         ("local += _DOUBLED * response.values_missed", "local += 0.0 * response.values_missed"),
         ("values_missed += abs(square - float(parallel[0]))", "pass"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'degree'",
         ("_DOUBLED * found.of.fit_error(s)", "0.0"),
@@ -77,7 +72,7 @@ FAULTS = [
         ("missed + kept * _DOUBLED * f.of.fit_error(s)", "missed"),
         ("missed + kept * _DOUBLED * f.of.fit_error(s)", "missed + 0.1 * f.of.fit_error(s)"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/layer_maps",
         f"{_CONDITIONING} -k 'degree'",
         ("self.missed[pieces] * s[:, None]", "0.1 * self.missed[pieces] * s[:, None]"),
@@ -86,7 +81,7 @@ FAULTS = [
             "miss = np.min(np.abs(weighted @ series - flat)",
         ),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'rounded or variance_that or two_norms or tell_rows or norms_that'",
         ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.0 * FUNCTION_ERROR + "),
@@ -102,17 +97,17 @@ FAULTS = [
         ("_OF_NORMS = 64.0 * _EPS", "_OF_NORMS = 1.0"),
         ("moved / (np.sqrt(s_after**2 + moved) + s_after)", "0.0 * moved"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_CONDITIONING} -k 'declared'",
         ("(np.sqrt(s_after**2 + missed / 2.0) + s_after)", "(2.0 * s_after)"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/conditioning",
         f"{_ENTRIES} -k 'functions_that_are_off'",
         ("EntryErrors(2.0 * base, 2.0 * by_norm)", "EntryErrors(0.2 * base, 2.0 * by_norm)"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/cosine_table",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
         ("(max(residuals) + max(roundings)) + profile.error", "max(roundings) + profile.error"),
@@ -122,7 +117,7 @@ FAULTS = [
         ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
         ("(max(residuals) + max(roundings))", "max(residuals)"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/separable_table",
         f"{_ENTRIES} -k 'few_norms or functions or norms_that_are_off or rows_that_are_off'",
         ("_MARGIN * (miss + tolerance) + 3.0 * base", "3.0 * base"),
@@ -136,7 +131,7 @@ FAULTS = [
         ("slope=1.5 * slope, by_norm=by_norm", "slope=1.5 * slope, by_norm=0.1 * by_norm"),
         ("slope=1.5 * slope", "slope=0.1 * slope"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/entries",
         f"{_ENTRIES} -k 'rows_that_are_off or norms_that or functions or products'",
         ("self.table.error + self.table.slope * self.chord_error()", "self.table.error"),
@@ -159,12 +154,12 @@ FAULTS = [
         ("cosine = rows + count * unit", "cosine = count * unit"),
         ("float(cosine / (4.0 * least))", "0.1 * float(cosine / (4.0 * least))"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/entry_choice",
         f"{_ENTRIES} -k 'norms_that'",
         ("width / middle if middle else 0.0", "0.1 * width / middle if middle else 0.0"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/integrated_entries",
         f"{_ENTRIES} -k 'rows_that_are_off or norms_that or functions or products'",
         ("error + slope * self.chord_error() + by_norm", "error + by_norm"),
@@ -174,19 +169,19 @@ FAULTS = [
         ("pairs.error + pairs.slope * self.chord_error()", "pairs.error / 10.0"),
         ("self.error += pairs.by_norm * self.weight_error()", "pass"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/pairs/line_pairs",
         "infinite_width/test_line_pairs.py -k 'rules_that or norms_that'",
         ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "2.0 * FUNCTION_ERROR + _ALLOWED"),
         ("_MARGIN * float(max(changes))", "0.1 * float(max(changes))"),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/pairs/norm_pairs",
         "infinite_width/test_norm_pairs.py -k too_few",
         ("(1.0 + missed / _ALLOWED / 2.0)", "1.0"),
         ("_DOUBLED * max(", "0.01 * max("),
     ),
-    *_in(
+    *faults_in(
         "infinite_width/entries",
         f"{_ENTRIES} -k 'whole_matrix or underflow'",
         ("self.error * float(np.sum(self.row_scales**2))", "0.0"),
@@ -196,12 +191,12 @@ FAULTS = [
         ),
         ("relative + self.shape[0] * _UNDERFLOW[self.dtype]", "relative"),
     ),
-    *_in(
+    *faults_in(
         "network/duals",
         f"{_ENTRIES} -k 'careful'",
         ("return math.fsum(terms.tolist())", "return float(sum(terms.tolist()))"),
     ),
-    *_in(
+    *faults_in(
         "eigenvalues/one_pass_bound",
         _ONE_PASS,
         ("count = self.entries.shape[0] + 2", "count = self.entries.shape[0]"),
@@ -218,7 +213,7 @@ FAULTS = [
         ("scale_error = 2.0 * power *", "scale_error = 2.0 *"),
         ("scale_error = 2.0 * power *", "scale_error = power *"),
     ),
-    *_in(
+    *faults_in(
         "finite_width/rounding_error",
         _FINITE,
         (
@@ -260,19 +255,19 @@ FAULTS = [
         ),
         ("beta += _VALUE * largest + _FEW * _norms(backward)", "pass"),
     ),
-    *_in(
+    *faults_in(
         "matrix/products",
         _FINITE,
         ("tile + -(-n // tile) + 8", "-(-n // tile) + 8"),
         ("tile + -(-n // tile) + 8", "tile + 8"),
     ),
-    *_in(
+    *faults_in(
         "matrix/computed_matrix",
         "finite_width/test_finite.py -k noise_goes",
         ("max(self._summands.values()) if", "min(self._summands.values()) if"),
         ("np.asarray(np.max(list(self._row_sums", "np.asarray(np.min(list(self._row_sums"),
     ),
-    *_in(
+    *faults_in(
         "finite_width/factored_product",
         _FINITE,
         ("own = rows + -(-n // rows) + forward", "own = -(-n // rows) + forward"),
@@ -280,13 +275,13 @@ FAULTS = [
         ("own += size + -(-backward // size)", "own += 0"),
         ("worst = max(worst, own)", "worst = min(worst, own)"),
     ),
-    *_in(
+    *faults_in(
         "devices/gpu",
         "devices/test_error_terms_devices.py",
         ("key = id(array), form\n", "key = id(array), None\n"),
         ("return self.device_copy(rows.unit, padded_rows)", "return self.device_copy(rows.unit)"),
     ),
-    *_in(
+    *faults_in(
         "devices/cpu",
         "linalg/test_block_lanczos.py -k 'orthogonality'",
         ("block[rows] -= chunk[rows] @ coefficients", "block[rows] -= 0.0 * block[rows]"),

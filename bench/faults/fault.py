@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Fault"]
+__all__ = ["Fault", "faults_in"]
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,13 @@ class Fault:
     text: str
     fault: str
     tests: str
+
+
+def faults_in(file: str, tests: str, *changes: tuple[str, str], room: str = "") -> list[Fault]:
+    """Return faults of one file that the same tests should notice.
+
+    `file` is a path within fastgram/ and `tests` one within tests/, of a room where one is given.
+    """
+    within = f"{room}/" if room else ""
+    path = f"fastgram/{within}{file}.py"
+    return [Fault(path, text, fault, f"tests/{within}{tests}") for text, fault in changes]

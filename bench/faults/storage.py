@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from bench.faults.fault import Fault
+from functools import partial
+
+from bench.faults.fault import faults_in
 
 __all__ = ["FAULTS"]
 
-
-def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
-    """Return faults of one file that the same tests should notice."""
-    path = f"fastgram/storage/{file}.py"
-    return [Fault(path, text, fault, f"tests/storage/{tests}") for text, fault in changes]
+_in = partial(faults_in, room="storage")
 
 
 FAULTS = [

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from bench.faults.fault import Fault
+from bench.faults.fault import faults_in
 
 __all__ = ["FAULTS"]
 
-_CHECKPOINT = "tests/linalg/test_checkpoint_folder.py"
-_GOES_ON = "tests/eigenvalues/test_checkpoints.py -k"
-_STORE = "tests/storage/test_store.py -k"
-
-
-def _in(file: str, tests: str, *changes: tuple[str, str]) -> list[Fault]:
-    """Return faults of one file that the same tests should notice."""
-    return [Fault(f"fastgram/{file}.py", text, fault, tests) for text, fault in changes]
+_CHECKPOINT = "linalg/test_checkpoint_folder.py"
+_GOES_ON = "eigenvalues/test_checkpoints.py -k"
+_STORE = "storage/test_store.py -k"
 
 
 FAULTS = [
-    *_in(
+    *faults_in(
         "support/files/durable",
-        "tests/support/test_durable.py",
+        "support/test_durable.py",
         ('path.with_name(path.name + ".partial")', "path"),
         ("os.fsync(file.fileno())", "pass"),
         ("    sync_folder(path.parent)\n", ""),
         ("partial.unlink(missing_ok=True)", "pass"),
     ),
-    *_in(
+    *faults_in(
         "support/files/lock",
         f"{_STORE} 'process or leave'",
         ("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
         ("path.rmdir() if folder else path.unlink()", "pass"),
     ),
-    *_in(
+    *faults_in(
         "network/facts",
         f"{_STORE} 'another or other or values'",
         ("None if family_of(network.activation) else _values(network.activation)", "None"),
     ),
-    *_in(
+    *faults_in(
         "support/arrays",
         f"{_STORE} 'another or other or values'",
         ('f"{rows.shape} {rows.dtype.name}".encode()', 'b""'),
     ),
-    *_in(
+    *faults_in(
         "linalg/checkpoint_folder",
         _CHECKPOINT,
         ("hashlib.sha256(before.encode())\n    file", "hashlib.sha256()\n    file"),
@@ -53,14 +48,14 @@ FAULTS = [
         ('held.enter_context(only_writer(folder / "lock", folder=False))', "pass"),
         ("partial.touch()", "pass"),
     ),
-    *_in(
+    *faults_in(
         "linalg/checkpoint",
         f"{_GOES_ON} 'rounds or start or somebody'",
         ('self._matrix.recall(record["learned"])', "pass"),
         ('not run.recognises(first["diagonal"])', "False"),
         ('return folder.read(0)["first"][:, block:]', "return find()"),
     ),
-    *_in(
+    *faults_in(
         "eigenvalues/gram_problem",
         f"{_GOES_ON} 'rounds or earlier or another_matrix'",
         ("self.entry_error = max(self.entry_error, error)", "pass"),
@@ -78,13 +73,13 @@ FAULTS = [
         (', "dtype": dtype}', "}"),
         ('    return {**facts, "ridge": ridge}', "    return facts"),
     ),
-    *_in(
+    *faults_in(
         "eigenvalues/methods/findings",
         f"{_GOES_ON} 'limit or factorisation'",
         (" and not request.until.out_of_time()", ""),
         ("folder.keep(kind, key, found)", "pass"),
     ),
-    *_in(
+    *faults_in(
         "eigenvalues/methods/inverse",
         f"{_GOES_ON} factorisation",
         ("key = (shift, request.rtol, request.chance, float(request.k))", "key = (shift,)"),

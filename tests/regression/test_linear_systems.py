@@ -10,6 +10,7 @@ from helpers.tolerances import EPS
 from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
+from fastgram.regression import solve
 
 N = 300
 X = fg.datasets.sphere(N, 5, seed=0)
@@ -285,3 +286,18 @@ def test_other_runs_are_refused(tmp_path, refuses):
     fg.solve(aslinearoperator(A), Y, preconditioner=None, checkpoint=other, max_passes=4)
     with refuses(ValueError, "checkpoint", "another matrix"):
         fg.solve(aslinearoperator(2.0 * A), Y, preconditioner=None, checkpoint=other)
+
+
+def test_bad_input_is_refused_before_any_product(tmp_path, refuses, monkeypatch):
+    """Where λ_min is not known, which takes passes: another run's checkpoint, an unknown word."""
+    folder = tmp_path / "c"
+    fg.solve(operator(ridge=0.0), Y, preconditioner=None, checkpoint=folder, max_passes=3)
+
+    def no_work(*arguments, **options):
+        raise AssertionError("work was started")
+
+    monkeypatch.setattr(solve, "extreme_eigenvalues", no_work)
+    with refuses(ValueError, "checkpoint", "y"):
+        fg.solve(operator(ridge=0.0), Y + 1.0, preconditioner=None, checkpoint=folder)
+    with refuses(ValueError, "preconditioner"):
+        fg.solve(operator(ridge=0.0), Y, preconditioner="nystroem")
