@@ -1,4 +1,4 @@
-"""LowRank: a preconditioner of few columns, U diag(λ) Uᵀ and a ridge, and how its columns are had.
+"""LowRank: a preconditioner of few columns, FFᵀ and a ridge, and how its columns are had.
 
 Where entries can be had, columns of the matrix are chosen by randomly pivoted Cholesky, in blocks:
 a column is drawn as often as its share of the diagonal that is not yet explained (Chen, Epperly,
@@ -30,33 +30,32 @@ _BLOCK = 64  # columns that are drawn at a time
 
 @dataclass(frozen=True)
 class LowRank:
-    """The inverse of D^½(I + U diag(λ) Uᵀ)D^½ as an operator.
+    """The inverse of D^½(I + FFᵀ)D^½ as an operator, by the identity of Woodbury.
 
     Attributes
     ----------
     roots : float or (n, 1) array
         D^½, of the ridge.
-    basis : (n, r) array
-        U, orthonormal.
-    values : (r,) array
-        λ, relative to the ridge.
+    factor : (n, r) array
+        F.
+    inner : (r, r) array
+        The upper triangle of the Cholesky factor of I + FᵀF.
     """
 
     roots: float | Array
-    basis: Array
-    values: Array
+    factor: Array
+    inner: Array
 
     @property
     def rank(self) -> int:
-        """How many columns U has."""
-        return int(self.values.size)
+        """How many columns F has."""
+        return int(self.factor.shape[1])
 
     def __call__(self, block: Array) -> Array:
         """Return the product with an (n, b) block."""
         block = block / self.roots
-        weights = self.values / (1.0 + self.values)
-        block = block - self.basis @ (weights[:, None] * (self.basis.T @ block))
-        return np.asarray(block / self.roots)
+        inner = scipy.linalg.cho_solve((self.inner, False), self.factor.T @ block)
+        return np.asarray((block - self.factor @ inner) / self.roots)
 
 
 def from_columns(
@@ -124,14 +123,15 @@ def from_products(
 
 
 def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
-    """Return I + D^−½ FFᵀ D^−½ by the eigenvectors of its small form."""
+    """Return (D + FFᵀ)⁻¹."""
     given = ridge.given if ridge.least > 0.0 else stand_in + ridge.given
     if not np.all(given):
         given = given + _EPS * float(np.max(np.sum(factor * factor, axis=1), initial=1e-300))
     one = np.ndim(given) == 0
     roots: float | Array = math.sqrt(given) if one else np.sqrt(given)[:, None]
-    scaled = factor / roots
-    values, vectors = scipy.linalg.eigh(scaled.T @ scaled)
-    good = values > 1e-12 * np.max(values, initial=0.0)
-    basis = scaled @ (vectors[:, good] / np.sqrt(values[good]))
-    return LowRank(roots, basis, values[good])
+    factor = factor / roots
+    square = factor.T @ factor
+    # what is subtracted may round to all of the block: this keeps the rest positive
+    shift = 4.0 * max(factor.shape) * _EPS * float(np.trace(square))
+    square[np.diag_indices_from(square)] += 1.0 + shift
+    return LowRank(roots, factor, scipy.linalg.cholesky(square, check_finite=False))

@@ -121,9 +121,9 @@ class _Pays:
         return _PASSES * math.sqrt(1.0 + 2.0 * left / self._least)
 
     def cost(self, rank: int) -> float:
-        """Return what so many columns cost: entries, products with those before, eigenvectors."""
+        """Return what so many columns cost: entries, products with those before, and a factor."""
         rows = self._n * rank * (self._entry_flops + 5.0 * rank)
-        return (rows + 10.0 * rank**3) / NOMINAL.factorisation
+        return (rows + rank**3 / 3.0) / NOMINAL.factorisation
 
     def enough(self, rank: int, left: float) -> bool:
         """Whether the last columns have cost more than they saved, or nothing is left to save."""

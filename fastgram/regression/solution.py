@@ -32,7 +32,7 @@ class Solution(ComparedByParts):
     guarantee : {"certified", "probabilistic"}
         Of the bounds: that of λ_min's lower end. "probabilistic": with probability 0.999.
     converged : bool
-        Whether every residual is at most rtol·‖y‖.
+        Whether every residual, as computed, is at most rtol·‖y‖.
     passes : int
         Products with A, the preconditioner's and λ_min's included.
     seconds : float

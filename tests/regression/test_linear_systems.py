@@ -57,6 +57,18 @@ def test_against_lapack(y, way):
     assert isinstance(answer.energy, fg.Bracket if y.ndim == 1 else object)
 
 
+def test_a_tiny_ridge_keeps_the_preconditioner_positive():
+    n = 400
+    plain = fg.GramOperator(fg.datasets.sphere(n, 20, 0), fg.Network("relu", depth=2), kind="ntk")
+    passes = []
+    for size in (1e-8, 1e-11, 1e-14):
+        op = plain.with_ridge(size * float(np.max(plain.diagonal())))
+        answer = fg.solve(op, np.eye(n)[:, :2], preconditioner="nystrom")
+        assert answer.converged
+        passes.append(answer.passes)
+    assert max(passes) <= 3 * min(passes), passes
+
+
 @pytest.mark.parametrize("rtol", [1e-2, 1e-12])
 def test_as_exact_as_asked(rtol):
     op = operator()
