@@ -23,7 +23,7 @@ from fastgram.exact.results import ExactEigenvalues
 from fastgram.network.network import Network
 from fastgram.plotting.extremes import plot_extremes
 from fastgram.plotting.figure import FORMATS
-from fastgram.plotting.sweeps import plot_sweep
+from fastgram.plotting.sweeps import Swept, plot_sweep
 
 NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
 SMOOTH = [False, True, True, True, False, False]
@@ -294,10 +294,21 @@ def result_of(network):
     )
 
 
+def plot_networks(networks, results, path_or_axes, title=TITLE):
+    """The figure of several depths or widths."""
+    widths = [math.inf if network.width is None else network.width for network in networks]
+    swept = [
+        Swept("depth", "depth (hidden layers)", [network.depth for network in networks]),
+        Swept("width", "width (neurons a hidden layer)", widths, logarithmic=True),
+    ]
+    activations = [network.activation for network in networks]
+    return plot_sweep(activations, swept, results, path_or_axes, title)
+
+
 def draw_sweep(networks, results=None):
     axes = Figure(figsize=(8, 5)).add_subplot()
     results = [result_of(network) for network in networks] if results is None else results
-    assert plot_sweep(networks, results, axes, TITLE) is axes
+    assert plot_networks(networks, results, axes) is axes
     return axes
 
 
@@ -437,7 +448,7 @@ def test_nothing_overlaps_in_a_sweep(tmp_path, names, depths, widths):
     results = [RESULTS[k % 6] for k in range(len(networks))]
     path = tmp_path / "x.png"
     title = f"{TITLE}, 1797\u00a0×\u00a064, rows scaled to norm 1, 3 hidden layers, width 1000"
-    axes = plot_sweep(networks, results, path, title)
+    axes = plot_networks(networks, results, path, title)
     figure = axes.get_figure()
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -462,8 +473,8 @@ def test_nothing_overlaps_in_a_sweep(tmp_path, names, depths, widths):
 def test_a_bad_sweep_is_refused(tmp_path):
     networks = sweep(["relu"], [1, 2], [None])
     with pytest.raises(ValueError, match=r"x\.jpg: a figure ends in one of \.png, \.svg, \.pdf"):
-        plot_sweep(networks, RESULTS[:2], tmp_path / "x.jpg", TITLE)
-    with pytest.raises(ValueError, match="one network and result each: 2, 1"):
-        plot_sweep(networks, RESULTS[:1], tmp_path / "x.png", TITLE)
-    with pytest.raises(ValueError, match="one network and result each: 0, 0"):
-        plot_sweep([], [], tmp_path / "x.png", TITLE)
+        plot_networks(networks, RESULTS[:2], tmp_path / "x.jpg")
+    with pytest.raises(ValueError, match="one activation and result each: 2, 1"):
+        plot_networks(networks, RESULTS[:1], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="one activation and result each: 0, 0"):
+        plot_networks([], [], tmp_path / "x.png")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fastgram.cli.data_files.columns import Choice, list_words, number_words, select
 from fastgram.cli.data_files.text_rows import read_text
+from fastgram.datasets.words import DataWords
 from fastgram.support.validation import as_rows
 
 __all__ = ["ENDINGS", "Sample", "ending_words", "read_rows", "rows_of_array"]
@@ -42,6 +43,8 @@ class Sample:
         Of a text file, the line of each row.
     labels : (n, l) array, optional
         Of the columns of labels: words of a text file, numbers of an array.
+    words : DataWords, optional
+        Of a data set in words.
     """
 
     rows: npt.NDArray[np.floating]
@@ -50,6 +53,7 @@ class Sample:
     told: str = ""
     lines: npt.NDArray[np.int64] | None = None
     labels: npt.NDArray[Any] | None = None
+    words: DataWords | None = None
 
     def place(self, row: int) -> str:
         """Return where a row is: its line in a text file, else its number from 0."""
