@@ -109,7 +109,8 @@ Digits = Annotated[int, _option(_QUESTION, _DIGITS)]
 
 _DATA_HELP = (
     f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
-    " (file.npz:key for one of several arrays); or a data set in words:"
+    " (file.npz:key for one of several arrays); images in idx files (MNIST), CIFAR's .bin or a"
+    " folder; or a data set in words:"
     f" {', '.join(EXAMPLES.values())}."
 )
 Data = Annotated[
@@ -215,7 +216,7 @@ _DROP = "Columns to leave out."
 Drop = Annotated[
     list[str] | None, _option(_DATA, _DROP, "--drop", metavar="COLUMNS", none="those of words")
 ]
-_LABEL = "The column of labels, which is left out as well."
+_LABEL = "The column of labels, which is left out as well; of images, label is what they show."
 Label = Annotated[
     list[str] | None, _option(_DATA, _LABEL, "--label", metavar="COLUMN", none="a column of words")
 ]

@@ -4,10 +4,11 @@ Every data set is a function of its arguments alone: the same seed gives the sam
 of a Gram matrix are known only from exact facts about its rows, so facts that hold in exact
 arithmetic (mirror images, opposite points, empty dimensions) hold here bit for bit.
 
-The room may import `support` alone, and scikit-learn for its photographs. Start with `points`;
-`words` has all sets by name.
+The room may import `support` alone, scikit-learn for its photographs and Pillow for images. Start
+with `points`; `words` has all sets by name, `files` reads sets of images on disk.
 """
 
+from fastgram.datasets.files.loading import load
 from fastgram.datasets.handwritten import digits
 from fastgram.datasets.nearest_pair import separation
 from fastgram.datasets.photographs import patches
@@ -18,6 +19,7 @@ __all__ = [
     "circle",
     "digits",
     "from_words",
+    "load",
     "patches",
     "separation",
     "smoothed",

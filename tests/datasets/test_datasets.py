@@ -45,6 +45,7 @@ def test_public_names():
         "circle",
         "digits",
         "from_words",
+        "load",
         "patches",
         "separation",
         "smoothed",
