@@ -69,7 +69,7 @@ class Swept:
     name : str
         Before its values in the legend.
     axis : str
-        What the axis says.
+        What the axis says; "" where it cannot be on it.
     values : sequence of float, str or None
         One a result: inf at the limit of infinite width, None where there is none.
     logarithmic : bool
@@ -82,9 +82,9 @@ class Swept:
     logarithmic: bool = False
 
     @property
-    def is_numeric(self) -> bool:
+    def is_magnitude(self) -> bool:
         """Whether it can be on the axis."""
-        return all(isinstance(value, (int, float)) for value in self.values)
+        return bool(self.axis) and all(isinstance(value, (int, float)) for value in self.values)
 
     def label(self, value: float | str | None) -> str:
         """Return a value as the legend says it."""
@@ -172,7 +172,7 @@ def _sweep_of(
     matplotlib_module()
     from matplotlib.colors import to_rgb
 
-    axis = max((one for one in swept if one.is_numeric), key=lambda one: len(set(one.values)))
+    axis = max((one for one in swept if one.is_magnitude), key=lambda one: len(set(one.values)))
     rest = [one for one in swept if one is not axis and not _follows(one, axis)]
     keys = list(zip(*(one.values for one in rest), strict=True)) or [()] * len(results)
     others = sorted(set(keys), key=lambda key: [(value is not None, value) for value in key])

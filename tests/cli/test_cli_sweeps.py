@@ -193,6 +193,12 @@ def test_a_line_of_a_file_is_that_of_its_own(run, tmp_path):
     assert "line 3" in out
 
 
+def test_data_that_are_given_twice_are_taken_once(run, answers):
+    calls = answers(GOOD)
+    assert run("spectrum", "sphere:n=5,d=3", "sphere:d=3,n=5,seed=0", "-a", "relu")[0] == 0
+    assert len(calls) == 1
+
+
 def test_progress_names_the_case(run, answers, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     answers(GOOD, GOOD)
@@ -258,11 +264,19 @@ def test_numbers_are_drawn_as_lines(run, answers, drawn, tmp_path):
     assert name == "plot_sweep"
     assert [activation.name for activation in activations] == ["relu"] * 4
     assert len(results) == 4
-    assert [(one.name, one.values, one.is_numeric) for one in swept] == [
+    assert [(one.name, one.values, one.is_magnitude) for one in swept] == [
         ("kind", ["ntk", "nngp"] * 2, False),
         ("n", [5, 5, 9, 9], True),
     ]
     assert title == "ntk and nngp Gram matrix of sphere:d=3,seed=0, rows scaled to norm 1"
+
+
+def test_seeds_are_lines_and_no_axis(run, answers, drawn, tmp_path):
+    answers(*[GOOD] * 6)
+    words = [f"sphere:n={n},d=3,seed={seed}" for n in (5, 9) for seed in (0, 1, 2)]
+    run("spectrum", *words, "-a", "relu", "--plot", tmp_path / "x.png")
+    swept = {one.name: one.is_magnitude for one in drawn[0][2]}
+    assert swept == {"n": True, "data seed": False}
 
 
 def test_kinds_alone_stand_side_by_side(run, rows, answers, drawn, tmp_path):

@@ -433,6 +433,43 @@ def test_what_a_sweep_cannot_place_stands_at_the_edge():
     assert all(y > axes.get_ylim()[0] for _, y in marks(axes, "o"))
 
 
+def draw_relu(*swept):
+    """A figure of relu, and its lines of λ_min: (x, …) -> colour and dashes."""
+    axes = Figure(figsize=(8, 5)).add_subplot()
+    relu = Network("relu").activation
+    count = len(swept[0].values)
+    plot_sweep([relu] * count, swept, [RESULTS[0]] * count, axes, TITLE)
+    lows = [line for line in joined(axes) if line[1][0] < 1.0]
+    return axes, {tuple(xs): (hue, dashes) for xs, _, hue, dashes in lows}
+
+
+def test_what_varies_beside_the_axis_is_in_the_legend():
+    axes, lines = draw_relu(
+        Swept("kind", "", ["ntk", "ntk", "nngp", "nngp", "ntk", "nngp"]),
+        Swept("σ", "σ (norm of the noise)", [0.01, 0.02, 0.01, 0.03, 0.03, 0.02], True),
+        Swept("dim", "dim", [2, 2, None, None, 2, None]),
+    )
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("σ (norm of the noise)", "log")
+    assert ticks(axes) == {"0.01": 0.01, "0.02": 0.02, "0.03": 0.03}
+    assert list(colours(axes))[:4] == ["kinked:", "relu", "nngp", "ntk, dim 2"]
+    assert list(lines) == [(0.01, 0.02, 0.03)]  # two lines, at the same values
+    assert len({hue for _, _, hue, _ in joined(axes)}) == 2
+
+
+def test_what_follows_from_the_axis_makes_no_line():
+    sizes = Swept("d", "d (features)", [10, 20, 30]), Swept("n", "n (rows)", [100, 200, 400], True)
+    axes, lines = draw_relu(*sizes, Swept("data", "", ["a", "b", "c"]))
+    assert axes.get_xlabel() == "d (features)"
+    assert list(lines) == [(10.0, 20.0, 30.0)]
+    assert list(colours(axes))[:3] == ["kinked:", "relu", r"$\lambda_{\max}$"]
+
+
+def test_an_axis_with_a_zero_is_linear():
+    axes, lines = draw_relu(Swept("σb²", "variance of the biases", [0.0, 0.5, 50.0], True))
+    assert axes.get_xscale() == "linear"
+    assert list(lines) == [(0.0, 0.5, 50.0)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "depths", "widths"),

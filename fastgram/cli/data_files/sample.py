@@ -31,10 +31,10 @@ def samples_of(
     """
     chosen = {"--columns": columns, "--drop": drop, "--label": label}
     choice = Choice(*(as_words(name, words or []) for name, words in chosen.items()))
-    found = {text: parse_words(text) if are_words(text) else None for text in data}  # all, first
+    named = [parse_words(text) if are_words(text) else text for text in data]  # all, first
     samples = [
-        _file_sample(text, choice) if words is None else _words_sample(words, choice)
-        for text, words in found.items()
+        _file_sample(one, choice) if isinstance(one, str) else _words_sample(one, choice)
+        for one in {str(one): one for one in named}.values()
     ]
     return samples or [_digits_sample(choice)]
 

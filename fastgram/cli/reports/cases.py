@@ -113,7 +113,7 @@ class Quantity(NamedTuple):
     value : function of a case
         A number, a word, or None where the case has none.
     axis : str
-        What a figure's axis says; "" for words.
+        What a figure's axis says; "" for words, and what is no magnitude.
     logarithmic : bool
         Whether its axis is.
     default : number, optional
@@ -153,7 +153,7 @@ _QUANTITIES = (
     Quantity("d", lambda case: case.task.X.shape[1], "d (features)", True),
     Quantity("dim", _of_words("dim"), "dim (of the subspace)"),
     Quantity("σ", _of_words("sigma"), "σ (norm of the noise)", True),
-    Quantity("data seed", _of_words("seed"), "seed of the data"),
+    Quantity("data seed", _of_words("seed")),
     Quantity("σw²", lambda case: case.network.weight_variance, "variance of the weights", True),
     Quantity("σb²", lambda case: case.network.bias_variance, "variance of the biases", True),
     Quantity(

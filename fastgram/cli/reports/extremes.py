@@ -170,7 +170,7 @@ def draw_extremes(path: str, cases: Sequence[Case], results: Sequence[HasExtreme
         )
         for quantity in varying_quantities(cases)
     ]
-    if any(one.is_numeric for one in swept):
+    if any(one.is_magnitude for one in swept):
         plot_sweep(activations, swept, results, path, title)
         return
     plot_extremes(

@@ -31,7 +31,10 @@ class Checkpoints:
     command: str
 
     def of(self, case: Case) -> Path:
-        """Return the folder of a case: the same whichever others are in the sweep."""
+        """Return the folder of a case: the same whichever others are in the sweep.
+
+        But one of several files has its path in the name, and alone it has not.
+        """
         words = "-".join(_folder_words(case))
         name = re.sub(r"[^A-Za-z0-9_.=]+", "-", words)
         if name != words or len(name) > 100:
