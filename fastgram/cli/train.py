@@ -12,8 +12,6 @@ from fastgram.cli import options
 from fastgram.cli.checks import check_outputs, operators_of
 from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.data_files.targets import targets_of
-from fastgram.cli.networks import networks_of
-from fastgram.cli.reports.cases import Case, case_name, figure_title, heading
 from fastgram.cli.reports.report import Failure, Report, csv_text, json_text, operator_of
 from fastgram.cli.reports.sweep import run_sweep
 from fastgram.cli.reports.text_table import (
@@ -23,7 +21,9 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
-from fastgram.cli.tasks import cases_of
+from fastgram.cli.sweeps.cases import Case, case_name, figure_title, heading
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.support.validation import as_choice, as_integer, as_number
 
 if TYPE_CHECKING:
