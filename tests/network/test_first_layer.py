@@ -54,8 +54,7 @@ def variances(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize(("depth", "kind"), [*((1, kind) for kind in KINDS), (3, "ntk")])
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_infinite_width(name, depth, kind):
     X = rows()

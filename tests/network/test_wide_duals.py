@@ -81,7 +81,11 @@ def test_the_oracle_has_every_activation_at_every_point():
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_dual_against_mpmath(case):
-    check(CASES[case], [r for r in CASES[case] if r["q1"] == r["q2"]])
+    """At every other variance, one half for every other function."""
+    equal = [r for r in CASES[case] if r["q1"] == r["q2"]]
+    variances = list(dict.fromkeys(r["q1"] for r in equal))
+    wanted = variances[list(CASES).index(case) % 2 :: 2]
+    check(CASES[case], [r for r in equal if r["q1"] in wanted])
 
 
 @pytest.mark.slow
