@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers import messages
-from helpers.messages import library_messages
+from helpers.messages import messages_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "errors.md"
 AFTER_ERRORS = "## What results say"  # which are no exceptions
@@ -24,14 +23,14 @@ def test_every_message_has_an_entry():
     known = set(entries())
     missing = [
         f"{message.file}:{message.line}: {message.template}"
-        for message in library_messages()
+        for message in messages_of()
         if message.template not in known
     ]
     assert not missing, f"{len(missing)} without an entry in {PAGE.name}:\n" + "\n".join(missing)
 
 
 def test_every_entry_is_of_a_message():
-    templates = {message.template for message in library_messages()}
+    templates = {message.template for message in messages_of()}
     assert [entry for entry in entries() if entry not in templates] == []
 
 
@@ -58,7 +57,6 @@ def test_entries_are_there_once():
         ("raise KeyError('internal')\nraise ValueError(f'{a}')\nraise\nraise ValueError", []),
     ],
 )
-def test_messages_are_found(source, templates, tmp_path, monkeypatch):
+def test_messages_are_found(source, templates, tmp_path):
     (tmp_path / "one.py").write_text(source, "utf-8")
-    monkeypatch.setattr(messages, "PACKAGE", tmp_path)
-    assert [message.template for message in library_messages()] == templates
+    assert [message.template for message in messages_of(tmp_path)] == templates

@@ -6,6 +6,7 @@ A message is told as a template: its constant parts, with … where something is
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,11 @@ class Message:
     line: int
 
 
-def library_messages():
-    """Return every message of the library, in the order of its files."""
+@functools.cache
+def messages_of(package=PACKAGE):
+    """Return every message of a package, in the order of its files."""
     found = []
-    for name, path in _files():
+    for name, path in _files(package):
         tree = ast.parse(path.read_text("utf-8"))
         for node, scope in _calls(tree, tree):
             for template in _templates(node, scope):
@@ -39,10 +41,10 @@ def library_messages():
     return found
 
 
-def _files():
+def _files(package):
     """Return the names of all source files and their paths; kernels/ may be a link."""
-    kernels = PACKAGE / "kernels"
-    found = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    kernels = package / "kernels"
+    found = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
     for path in kernels.resolve().rglob("*.py"):
         found[f"kernels/{path.relative_to(kernels.resolve()).as_posix()}"] = path
     return sorted(found.items())
