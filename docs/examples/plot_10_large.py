@@ -7,6 +7,8 @@ What a long run would take is known before it, and what it has done outlives it.
 
 import tempfile
 
+import matplotlib.pyplot as plt
+
 import fastgram as fg
 
 print(fg.plan(100_000, 50, "elu"))
@@ -33,4 +35,7 @@ def watch(smallest, largest):
 
 answer = fg.extreme_eigenvalues(op, rtol=0.05, method="lanczos", checkpoint=folder, callback=watch)
 print(answer)
-print("relative widths on the way:", *(f"{width:.2g}" for width in widths[::5]))
+
+figure, axes = plt.subplots()
+axes.semilogy(widths)
+axes.set(xlabel="looks at the run", ylabel="width of λ_min's bracket, relative")
