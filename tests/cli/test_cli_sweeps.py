@@ -59,7 +59,9 @@ def test_columns_of_data_in_words(run, answers):
         (["sphere:n=5"], "sphere needs d, as in sphere:n=1000,d=10,seed=0"),
         (["sphere:n=5,d=x"], "sphere: d must be an integer, not 'x'"),
         (["subspace:n=5,d=3,dim=4"], "subspace:n=5,d=3,dim=4,seed=0: dim must be at most d = 3"),
-        (["spheres"], "spheres: there is no such file, and no data set of that name (sphere:n="),
+        (["spheres"], "'spheres': there is no such file, and no data set of that name (sphere:n="),
+        ([""], "'': there is no such file, and no data set of that name (sphere:n="),
+        (["circle:n=5", "tanh"], "tanh stands where DATA does: an activation is -a tanh"),
         (["no.npy", "circle"], "circle needs n"),  # before a file is looked for
     ],
 )

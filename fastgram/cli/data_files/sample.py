@@ -40,10 +40,14 @@ def samples_of(
 
 
 def _file_sample(path: str, choice: Choice) -> Sample:
+    from fastgram.network.activations import activation_names
+
     file = Path(path)
-    if not file.suffix and file.name == path and not file.exists():
+    if not path or (not file.suffix and file.name == path and not file.exists()):
+        if path in activation_names():
+            raise ValueError(f"{path} stands where DATA does: an activation is -a {path}")
         sets = ", ".join(EXAMPLES.values())
-        raise ValueError(f"{path}: there is no such file, and no data set of that name ({sets})")
+        raise ValueError(f"{path!r}: there is no such file, and no data set of that name ({sets})")
     return read_rows(path, choice)
 
 
