@@ -35,7 +35,8 @@ def dead_links(text, page):
             continue
         if path and not target.exists():
             dead.append(link)
-        elif anchor and anchor not in headings_of(target.read_text("utf-8") if path else text):
+            continue
+        if anchor and anchor not in headings_of(target.read_text("utf-8") if path else text):
             dead.append(link)
     return dead
 
