@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,3 +51,16 @@ def test_links_lead_somewhere():
 def test_a_dead_link_is_seen(link):
     text = f"# A page, of links\n\n[a]({link}) [b](#a-page-of-links) ![c](docs/digits.png)"
     assert dead_links(text, ROOT / "page.md") == [link]
+
+
+def test_dead_links_of_a_built_site_are_seen(tmp_path):
+    dead_links_of = runpy.run_path(ROOT / "docs/_extensions/dead_links.py")["dead_links"]
+    (tmp_path / "there.html").write_text('<h1 id="here">Here</h1>')
+    page = '<a href="there.html#here"></a> <a href="https://elsewhere"></a> <a href="#top"></a>'
+    (tmp_path / "index.html").write_text(page)
+    assert dead_links_of(tmp_path) == []
+    (tmp_path / "index.html").write_text(page + '<img src="a.png"> <a href="there.html#b"></a>')
+    assert dead_links_of(tmp_path) == [
+        "index.html: no file behind a.png",
+        "index.html: no anchor behind there.html#b",
+    ]
