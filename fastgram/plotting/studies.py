@@ -1,0 +1,202 @@
+"""The figures of the study: brackets and theory in panels, as PNG and SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.plotting.figure import GREY, matplotlib_module
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["colour_of", "draw_brackets", "draw_line", "draw_theory", "dress", "write_figure"]
+
+# One colour an activation, in all figures: warm ones where kinked, cold ones where smooth.
+_COLOURS = {
+    "relu": "#c8500a",
+    "leaky_relu": "#e3a008",
+    "relu6": "#b5651d",
+    "elu": "#8f1d1d",
+    "selu": "#e0708f",
+    "celu": "#7a5c2e",
+    "hard_tanh": "#d4351c",
+    "abs": "#f08a4b",
+    "step": "#5b1a0a",
+    "tanh": "#1f6fb4",
+    "sigmoid": "#7fb2e5",
+    "softplus": "#2e6b34",
+    "swish": "#1b9e8f",
+    "silu": "#1b9e8f",
+    "gelu": "#6a3fa0",
+    "mish": "#3aa6c9",
+    "erf": "#29337a",
+    "sin": "#8a8fd8",
+    "cos": "#5c6f9e",
+    "linear": "#7d8f7d",
+    "polynomial": "#4f9d3a",
+}
+_THEORY = "#404040"
+_SIZE = 5.4, 4.3  # of a panel, in inches
+
+
+def colour_of(activation: str) -> str:
+    """Return the colour of an activation, by its name as printed; grey of one that has none."""
+    return _COLOURS.get(activation.partition("(")[0], GREY)
+
+
+def draw_brackets(
+    axes: Axes,
+    x: npt.ArrayLike,
+    lower: npt.ArrayLike,
+    upper: npt.ArrayLike,
+    resolved: npt.ArrayLike,
+    activation: str,
+    *,
+    label: str | None = None,
+    marker: str = "o",
+    joined: bool = True,
+) -> None:
+    """Draw brackets as bars with a marker at the middle, in the activation's colour.
+
+    On a logarithmic axis the middle is the geometric one. An unresolved value is an arrow that
+    hangs from its upper end, the floor; an exact zero a filled triangle at the bottom edge.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With its scales already set (`dress` sets them).
+    x, lower, upper : (k,) array_like
+    resolved : (k,) array_like of bool
+    activation : str
+        As printed.
+    label : str, optional
+        In the legend; None takes the activation.
+    marker : str
+    joined : bool
+        Whether a line joins the resolved ones.
+    """
+    at, low, high = (np.asarray(one, float) for one in (x, lower, upper))
+    known, colour = np.asarray(resolved, bool), colour_of(activation)
+    logarithmic = axes.get_yscale() == "log"
+    zero = known & (high <= 0.0) if logarithmic else np.zeros(at.shape, bool)
+    shown, hanging = known & ~zero, ~known & (high > 0.0) & np.isfinite(high)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = np.sqrt(low) * np.sqrt(high) if logarithmic else (low + high) / 2.0
+    ends = [np.maximum(middle - low, 0.0)[shown], np.maximum(high - middle, 0.0)[shown]]
+    style: dict[str, Any] = {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.6}
+    axes.errorbar(
+        at[shown],
+        middle[shown],
+        yerr=ends,
+        fmt=f"{marker}-" if joined else marker,
+        markersize=5.0,
+        linewidth=1.1,
+        elinewidth=1.4,
+        capsize=2.5,
+        label=activation if label is None else label,
+        zorder=3,
+        **style,
+    )
+    for place, height in zip(at[hanging], high[hanging], strict=True):
+        axes.annotate(
+            "",
+            (place, height),
+            (0.0, -16.0),
+            textcoords="offset points",
+            arrowprops={"arrowstyle": "<-", "color": colour, "linewidth": 1.2},
+            annotation_clip=True,
+        )
+        axes.plot(place, height, "_", color=colour, markersize=7.0)
+    if zero.any():
+        edge, across = np.full(at[zero].shape, 0.015), axes.get_xaxis_transform()
+        axes.plot(at[zero], edge, "v", transform=across, clip_on=False, **style)
+
+
+def draw_line(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, activation: str, label: str | None = None
+) -> None:
+    """Draw a measured curve without brackets, in the activation's colour."""
+    name = activation if label is None else label
+    axes.plot(np.asarray(x), np.asarray(y), color=colour_of(activation), linewidth=1.5, label=name)
+
+
+def draw_theory(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, label: str, activation: str | None = None
+) -> None:
+    """Draw what is expected as a dashed line: of an activation's colour, or dark."""
+    axes.plot(
+        np.asarray(x),
+        np.asarray(y),
+        color=_THEORY if activation is None else colour_of(activation),
+        linestyle=(0, (5, 2.5)),
+        linewidth=1.1,
+        label=label,
+        zorder=2,
+    )
+
+
+def dress(
+    axes: Axes,
+    title: str,
+    x_label: str,
+    y_label: str = "λ_min",
+    *,
+    x_scale: str = "log",
+    y_scale: str = "log",
+) -> None:
+    """Set title, labels and scales: called before anything is drawn."""
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_xscale(x_scale)
+    axes.set_yscale(y_scale)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def write_figure(
+    paths: Sequence[Path], panels: int, draw: Callable[[Sequence[Axes]], None]
+) -> None:
+    """Draw a figure of panels side by side and write it to files, the same bytes every time.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    OSError
+        If a file cannot be written.
+    """
+    matplotlib = matplotlib_module()
+    with matplotlib.rc_context({"svg.hashsalt": "fastgram", "svg.fonttype": "path"}):
+        size = _SIZE[0] * panels, _SIZE[1]
+        figure = matplotlib.figure.Figure(figsize=size, layout="constrained", facecolor="white")
+        axes = list(figure.subplots(1, panels, squeeze=False)[0])
+        draw(axes)
+        for one in axes:
+            _put_legend(one)
+        for path in paths:
+            dated = {"Date": None} if path.suffix == ".svg" else {}
+            figure.savefig(path, dpi=140, metadata=dated)
+
+
+def _put_legend(axes: Axes) -> None:
+    """Put a legend below the axes, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        columns = max(1, min(3, math.ceil(len(handles) / 4)))
+        axes.legend(
+            handles,
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.16),
+            ncols=columns,
+            fontsize=8,
+            frameon=False,
+        )
