@@ -49,7 +49,9 @@ def index_page(folder: Path) -> str:
     parts = _parts(folder)
     counted = verdict_counts([verdict["word"] for part in parts for verdict in part["verdicts"]])
     sizes = ", ".join(dict.fromkeys(part["size"] for part in parts))
-    versions: dict[str, str] = parts[0]["versions"]
+    versions = dict.fromkeys(
+        ", ".join(" ".join(one) for one in part["versions"].items()) for part in parts
+    )
     body = [
         "<h1>The study: what a wide network’s smallest eigenvalue does</h1>",
         f"<p>{len(parts)} parts, {sum(part['rows'] for part in parts)} matrices, size"
@@ -60,7 +62,7 @@ def index_page(folder: Path) -> str:
         " value is below it, a triangle at the bottom edge is an exact zero.</p>",
         _summary(parts),
         *(_section(folder, part) for part in parts),
-        f'<p class="note">{html.escape(", ".join(" ".join(one) for one in versions.items()))}</p>',
+        *(f'<p class="note">{html.escape(line)}</p>' for line in versions),
     ]
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

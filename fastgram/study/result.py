@@ -69,7 +69,7 @@ class StudyResult:
             "definition": part.definition,
             "rows": len(self.rows),
             "unresolved": sum(not row.resolved for row in self.rows),
-            "failures": [{"case": str(row.case), "error": row.error} for row in self.failures],
+            "failures": [{**plain(row.case), "error": row.error} for row in self.failures],
             "verdicts": [plain(verdict) for verdict in self.verdicts],
             "seen": _paragraphs(self.seen),
             "versions": _versions(),

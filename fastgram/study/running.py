@@ -25,6 +25,8 @@ SIZES: tuple[Size, ...] = get_args(Size)
 # What ends one case and not the part: a matrix that cannot be or is too large, or a library that
 # is missing.
 _FAILURES = (ValueError, TypeError, NotImplementedError, MemoryError, ImportError)
+# Rows of a matrix that takes no less time than smaller ones: what is the same for all of them.
+_SMALL = 500
 
 
 def run(
@@ -126,7 +128,8 @@ def _rows(
     known: dict[Any, Row] = {} if table is None else table.rows
     left = [case for case in cases if case.key not in known]
     found = {case.key: known[case.key] for case in cases if case.key in known}
-    with progress_bar(progress and bool(left), len(left), part.name, "matrix") as tick:
+    total = sum(map(_work, left))
+    with progress_bar(progress and bool(left), total, part.name, "entry") as tick:
         for done, case in enumerate(left):
             try:
                 row = _row(part, case, settings)
@@ -138,8 +141,13 @@ def _rows(
             if table is not None:
                 table.append(row)
             if tick is not None:
-                tick(1)
+                tick(_work(case))
     return [found[case.key] for case in cases]
+
+
+def _work(case: Case) -> int:
+    """Return how much of the bar a case is: its entries, so that the time left is about right."""
+    return max(case.n, _SMALL) ** 2
 
 
 def _row(part: Part, case: Case, settings: Settings) -> Row:
