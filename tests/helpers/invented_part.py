@@ -18,7 +18,7 @@ class InventedPart(Part):
     """Counts what it computes; `before` is called with each case."""
 
     name = "invented"
-    title = "An invented part with <angles> & ampersands"
+    title = 'An "invented" part with <angles> & ampersands'
     claim = "Somebody claims\nthat λ_min falls with δ."
     derivation = "relu: δ/2π.\n\ntanh: δ²/8."
     parameters = ("delta",)

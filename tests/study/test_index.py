@@ -20,7 +20,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.loaded, self.links, self.text, self.open = [], [], [], []
+        self.loaded, self.links, self.titles, self.text, self.open = [], [], [], [], []
         self.feed(text)
         assert self.open == []
 
@@ -28,6 +28,7 @@ class Page(HTMLParser):
         found = dict(attrs)
         self.loaded += [found["src"]] if "src" in found else []
         assert tag not in ("script", "link", "iframe", "object")
+        self.titles += [found["alt"]] if "alt" in found else []
         self.links += [found["href"]] if "href" in found else []
         if tag not in self.EMPTY:
             self.open.append(tag)
@@ -72,6 +73,7 @@ def test_words_are_shown_as_they_are(folder):
     page = Page((folder / "index.html").read_text("utf-8"))
     told = " ".join(page.text)
     assert InventedPart.title in told
+    assert page.titles == [InventedPart.title]
     assert "Somebody claims that λ_min falls with δ." in told
     assert "2 verdicts: 2 hold" in told
     assert "1 ± 0.05" in told
