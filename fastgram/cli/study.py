@@ -127,7 +127,7 @@ def _tell_failures(result: StudyResult) -> None:
 
 
 def _show(results: Sequence[StudyResult], folder: Path) -> None:
-    """Print a row a verdict, and where the index is."""
+    """Print a row a verdict, why any does not hold, and where the index is."""
     from fastgram.study.index import verdict_counts
     from fastgram.study.result import number_text
 
@@ -140,6 +140,10 @@ def _show(results: Sequence[StudyResult], folder: Path) -> None:
             table.add_row(result.part.name, one.name, *cells, one.word)
     console = text_console()
     console.print(table)
+    for result in results:
+        for one in result.verdicts:
+            if one.word != "holds":
+                console.print(f"{result.part.name}, {one.name}: {' '.join(one.text.split())}")
     matrices = sum(len(result.rows) for result in results)
     words = verdict_counts([one.word for result in results for one in result.verdicts])
     console.print(f"{matrices} matrices, {words}: {folder / 'index.html'}")

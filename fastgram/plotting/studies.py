@@ -51,6 +51,7 @@ _COLOURS = {
 }
 _THEORY = "#404040"
 _SIZE = 5.4, 4.3  # of a panel, in inches
+_LETTERS = 84  # of a legend, as wide as a panel
 
 
 def colour_of(activation: str) -> str:
@@ -106,7 +107,7 @@ def draw_brackets(
         linewidth=1.1,
         elinewidth=1.4,
         capsize=2.5,
-        label=activation if label is None else label,
+        label=_typeset(activation if label is None else label),
         zorder=3,
         color=colour,
     )
@@ -129,7 +130,7 @@ def draw_line(
     axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, activation: str, label: str | None = None
 ) -> None:
     """Draw a measured curve without brackets, in the activation's colour."""
-    name = activation if label is None else label
+    name = _typeset(activation if label is None else label)
     axes.plot(np.asarray(x), np.asarray(y), color=colour_of(activation), linewidth=1.5, label=name)
 
 
@@ -143,7 +144,7 @@ def draw_theory(
         color=_THEORY if activation is None else colour_of(activation),
         linestyle=(0, (5, 2.5)),
         linewidth=1.1,
-        label=label,
+        label=_typeset(label),
         zorder=4,
     )
 
@@ -158,9 +159,9 @@ def dress(
     y_scale: str = "log",
 ) -> None:
     """Set title, labels and scales: called before anything is drawn."""
-    axes.set_title(title, fontsize=10.5, loc="left")
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_title(_typeset(title), fontsize=10.5, loc="left")
+    axes.set_xlabel(_typeset(x_label))
+    axes.set_ylabel(_typeset(y_label))
     axes.set_xscale(x_scale)
     axes.set_yscale(y_scale)
     axes.grid(color="#e4e4e4", linewidth=0.7)
@@ -182,6 +183,7 @@ def study_figure(panels: int, draw: Callable[[Sequence[Axes]], None]) -> Figure:
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
     draw(axes)
     for one in axes:
+        _label_ticks(one)
         _put_legend(one)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once: each time anew would move it a little
@@ -203,15 +205,36 @@ def write_figure(figure: Figure, path: Path) -> None:
 
 
 def _put_legend(axes: Axes) -> None:
-    """Put a legend below the axes, where it hides nothing."""
+    """Put a legend below the axes, where it hides nothing, in columns that are no wider."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
+        longest = max(map(len, labels))
         axes.legend(
             handles,
             labels,
             loc="upper center",
             bbox_to_anchor=(0.5, -0.16),
-            ncols=min(3, len(handles)),
+            ncols=max(1, min(3, len(handles), _LETTERS // (longest + 7))),
             fontsize=8,
             frameon=False,
         )
+
+
+def _label_ticks(axes: Axes) -> None:
+    """Label powers of ten of a logarithmic axis, and 1, 2 and 5 of one that has few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, ends in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() != "log":
+            continue
+        axis.set_minor_formatter(NullFormatter())
+        if ends[1] < 100.0 * ends[0]:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _typeset(text: str) -> str:
+    """Return text with its λ_min and λ_max as formulas."""
+    for word in ("min", "max"):
+        text = text.replace(f"λ_{word}", rf"$\lambda_{{\{word}}}$")
+    return text

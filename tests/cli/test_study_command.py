@@ -33,6 +33,7 @@ def test_all_parts(invented, run, tmp_path):
     assert (status, err) == (0, "")
     assert "slope, relu" in out
     assert out.count("holds") == 2
+    assert "the slope of" not in out
     assert "12 matrices, 2 verdicts: 2 hold: study/index.html" in out
     names = {path.name for path in (tmp_path / "study").iterdir()}
     endings = (".csv", ".json", ".png", ".svg")
@@ -46,6 +47,7 @@ def test_a_verdict_that_fails_is_no_failure(invented, run, monkeypatch):
     status, out, _ = run("study", "invented", "--quick", "--seeds", 1, "--out", "there")
     assert status == 0
     assert out.count("does not hold") == 2
+    assert "invented, slope, relu: the slope of relu\n" in out
     assert "2 verdicts: 2 do not" in out
 
 

@@ -85,3 +85,24 @@ def test_an_exact_zero_is_at_the_edge():
     assert [line.get_xdata().tolist() for line in marks] == [[1e-3]]
     flat = axes_with([0.0, -1e-3, 1e-2], [0.0, 2e-3, 2e-2], [True] * 3, "linear")
     assert len(flat.containers[0][0].get_xdata()) == 3  # where there is a place for it
+
+
+def test_ticks_and_formulas():
+    few = axes_with(X, 2.0 * X, [True] * 3)
+    assert few.get_ylabel() == r"$\lambda_{\min}$"
+    assert all("^{" in label.get_text() for label in few.get_yticklabels())
+    assert not any(label.get_text() for label in few.get_yticklabels(minor=True))
+    many = axes_with([0.1, 0.2, 0.4], [0.11, 0.21, 0.41], [True] * 3)
+    low, high = many.get_ylim()
+    shown = [float(tick.get_text()) for tick in many.get_yticklabels()]
+    assert {0.1, 0.2} <= {value for value in shown if low < value < high}
+
+
+def test_a_legend_is_no_wider_than_its_panel():
+    def draw(axes):
+        dress(axes[0], "title", "δ")
+        for name in ("relu", "tanh", "elu"):
+            draw_brackets(axes[0], X, X, X, [True] * 3, name, label=f"{name}: " + 40 * "a")
+
+    figure = study_figure(1, draw)
+    assert figure.axes[0].get_position().width > 0.7
