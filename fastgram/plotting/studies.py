@@ -208,7 +208,7 @@ def _put_legend(axes: Axes) -> None:
     """Put a legend below the axes, where it hides nothing, in columns that are no wider."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        longest = max(map(len, labels))
+        longest = max(len(label.replace(r"$\lambda_{\m", "λ")) for label in labels)
         axes.legend(
             handles,
             labels,
