@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli", "sklearn"),
-    ("planning",),
+    ("planning", "study"),
     ("density", "regression", "storage"),
     ("eigenvalues",),
     ("matrix",),
