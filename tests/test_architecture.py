@@ -41,7 +41,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
-    "sklearn": ("sklearn",),
+    "sklearn": ("sklearn", "datasets.photographs"),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }
