@@ -20,7 +20,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import minimize_scalar
 
@@ -28,11 +27,10 @@ from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind
 
-__all__ = ["ConvolvedLaw", "law_of_rows", "limit_law"]
+__all__ = ["ConvolvedLaw", "harmonics", "law_of_rows", "limit_distribution", "limit_law"]
 
 _DEGREES = 8  # from there on N(d, k) is as good as infinite
-_SMOOTHING = 1e-3  # imaginary part at which densities are taken, in units of the mean
-_COOLING = 60  # steps from a large imaginary part down to that one
+_POINTS = 4000  # of the Marchenko–Pastur law
 
 
 @dataclass(frozen=True)
@@ -60,43 +58,21 @@ class ConvolvedLaw:
         """Return the lower end of the law's support, an atom there included."""
         low, high = -12.0, 12.0  # powers of ten of −g·mean
         found = minimize_scalar(
-            lambda power: -float(self._inverse(-(10.0**power) / self.mean).real),
+            lambda power: -self._inverse(-(10.0**power) / self.mean),
             bounds=(low, high),
             method="bounded",
             options={"xatol": 1e-10},
         )
         return -float(found.fun)
 
-    def distribution(self, x: Array) -> Array:
-        """Return the part of the eigenvalues that are at most x, ascending and evenly spaced."""
-        z = x + 1j * _SMOOTHING * self.mean
-        height = 1e4 * self.mean
-        g = 1.0 / (x + 1j * height)
-        for tall in np.geomspace(height, _SMOOTHING * self.mean, _COOLING):
-            z = x + 1j * tall
-            for _ in range(4):
-                g = g - (self._inverse(g) - z) / self._slope(g)
-        density = np.maximum(-g.imag / math.pi, 0.0)
-        return np.asarray(cumulative_trapezoid(density, x, initial=0.0))
-
-    def _inverse(self, g: npt.ArrayLike) -> npt.NDArray[np.complex128]:
-        at = np.asarray(g, dtype=np.complex128)
-        total = 1.0 / at + self.shift
-        for mass, ratio in zip(self.masses, self.ratios, strict=True):
-            total = total + mass / (1.0 - mass * ratio * at)
-        return np.asarray(total)
-
-    def _slope(self, g: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-        total = -1.0 / g**2
-        for mass, ratio in zip(self.masses, self.ratios, strict=True):
-            total = total + mass**2 * ratio / (1.0 - mass * ratio * g) ** 2
-        return np.asarray(total)
+    def _inverse(self, g: float) -> float:
+        return float(1.0 / g + self.shift + np.sum(self.masses / (1.0 - self.masses * self.ratios * g)))
 
 
 def law_of_rows(network: Network, kind: Kind, n: int, d: int) -> ConvolvedLaw:
     """Return the law of n random unit rows in d dimensions, the large eigenvalue of degree 0 apart."""
     eigenvalues = network.sphere_eigenvalues(d, _DEGREES, kind=kind)
-    counts = np.array([float(_harmonics(d, k)) for k in range(_DEGREES)])
+    counts = np.array([float(harmonics(d, k)) for k in range(_DEGREES)])
     masses = eigenvalues * counts
     shift = float(network.kernel(1.0, kind=kind)) - float(np.sum(masses))
     return ConvolvedLaw(masses[1:], n / counts[1:], max(shift, 0.0))
@@ -109,5 +85,24 @@ def limit_law(network: Network, kind: Kind, ratio: float) -> ConvolvedLaw:
     return ConvolvedLaw(series[1:2], np.array([ratio]), shift)
 
 
-def _harmonics(d: int, k: int) -> int:
+def limit_distribution(law: ConvolvedLaw, x: Array) -> Array:
+    """Return the part of the eigenvalues of a `limit_law` that are at most x.
+
+    Of n rows in d dimensions XXᵀ has the Marchenko–Pastur density √((b − x)(x − a))/(2πcx) on
+    [a, b] = (1 ∓ √c)², c = n/d, and for c > 1 an atom 1 − 1/c at 0.
+    """
+    mass, ratio = float(law.masses[0]), float(law.ratios[0])
+    low, high = (1.0 - math.sqrt(ratio)) ** 2, (1.0 + math.sqrt(ratio)) ** 2
+    # x = a + (b − a)sin²u: no end is singular
+    u = (np.arange(_POINTS) + 0.5) * (math.pi / 2.0) / _POINTS
+    at = low + (high - low) * np.sin(u) ** 2
+    grown = ((high - low) * np.sin(u) * np.cos(u)) ** 2 / (math.pi * ratio * at)
+    atom = max(0.0, 1.0 - 1.0 / ratio)
+    below = atom + np.asarray(cumulative_trapezoid(grown, u, initial=0.0))
+    where = (x - law.shift) / mass
+    return np.where(where < 0.0, 0.0, np.interp(where, at, below, left=atom, right=1.0))
+
+
+def harmonics(d: int, k: int) -> int:
+    """Return N(d, k), the number of spherical harmonics of degree k in d dimensions."""
     return math.comb(d + k - 1, k) - (math.comb(d + k - 3, k - 2) if k >= 2 else 0)
