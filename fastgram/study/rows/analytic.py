@@ -59,19 +59,20 @@ class _Analytic(Part):
     derivation = (
         "Equally spaced points make a circulant matrix: λ_min is n times a sum of a few Fourier"
         " coefficients C(k) of cos θ·E φ'(u)φ'(v), cos θ the correlation. n is odd: an odd"
-        " activation has C(k) ≠ 0 for odd k only, and λ_min = 2nC(n); gelu and swish, φ' = ½ and an"
-        " odd function, for even k and ±1, and λ_min = n(C(n−3) + C(n+3)). C(k) decays by the"
-        " singularity of the dual nearest to the segment [−1, 1], in θ by its imaginary part. The dual"
-        " of erf' is (4/π)/√(9 − 4ρ²), singular at ρ = ±3/2; that of gelu' has powers of 4 − ρ², ±2:"
-        " rates arcosh(3/2) = 0.962 and arcosh(2) = 1.317 by n (with n^½ and n^(3/2) before them)."
-        " The poles of tanh' and swish' at ±iy, y = π/2 and π, put the dual's singularity onto ρ = ±1"
-        " itself, where it is smooth but not analytic. With the transform h(ω) of φ', about"
-        " ω·exp(−yω), C(k) is the integral of h(ω)h(ω')exp(−(ω−ω')²/2)·exp(−ωω')I_k(ωω'); at"
-        " ω = ω' = s the exponent is 2ys + k²/2s², least at s³ = k²/2y, where it is"
-        " (3/2)(2yk)^(2/3): −ln λ_min ~ (3/2)(πn)^(2/3) for tanh and (3/2)(2πn)^(2/3) for swish, with"
-        " n² before them. Laplace's method gives the constant of tanh too: λ_min ~"
-        " 8√(2/3π)·exp(π²/24)·n²·exp(−(3/2)(πn)^(2/3)). The integral itself, of positive numbers, is"
-        " the dashed line. Rates are told from the two largest n, the power of n taken off."
+        " activation has C(k) ≠ 0 for odd k only, and λ_min = 2nC(n); gelu and swish, φ' = ½ and"
+        " an odd function, for even k and ±1, and λ_min = n(C(n−3) + C(n+3)). C(k) decays by the"
+        " singularity of the dual nearest to the segment [−1, 1], in θ by its imaginary part. The"
+        " dual of erf' is (4/π)/√(9 − 4ρ²), singular at ρ = ±3/2; that of gelu' has powers of 4 −"
+        " ρ², ±2: rates arcosh(3/2) = 0.962 and arcosh(2) = 1.317 by n (with n^½ and n^(3/2)"
+        " before them). The poles of tanh' and swish' at ±iy, y = π/2 and π, put the dual's"
+        " singularity onto ρ = ±1 itself, where it is smooth but not analytic. With the transform"
+        " h(ω) of φ', about ω·exp(−yω), C(k) is the integral of"
+        " h(ω)h(ω')exp(−(ω−ω')²/2)·exp(−ωω')I_k(ωω'); at ω = ω' = s the exponent is 2ys + k²/2s²,"
+        " least at s³ = k²/2y, where it is (3/2)(2yk)^(2/3): −ln λ_min ~ (3/2)(πn)^(2/3) for tanh"
+        " and (3/2)(2πn)^(2/3) for swish, with n² before them. Laplace's method gives the constant"
+        " of tanh too: λ_min ~ 8√(2/3π)·exp(π²/24)·n²·exp(−(3/2)(πn)^(2/3)). The integral itself,"
+        " of positive numbers, is the dashed line. Rates are told from the two largest n, the"
+        " power of n taken off."
     )
     values = ("theory",)
     panels = 2
@@ -115,12 +116,12 @@ class _Analytic(Part):
             return "No eigenvalue is known yet."
         last = min(known, key=lambda row: row.lower)
         return (
-            "Every eigenvalue is the integral's, and the rates are those of the nearest singularity:"
-            " straight lines for erf and gelu, and for tanh and swish ever less steep ones, n^(2/3)."
-            f" The least is {last.upper:.3g}, of {last.case.activation} at n = {last.case.n}; relu has"
-            f" {1 / (4 * last.case.n):.2g} there. The claim holds, with a rate for each activation: on"
-            " one circle the smoothest ones are the worst, not tanh and swish. "
-            + in_words(verdicts)
+            "Every eigenvalue is the integral's, and the rates are those of the nearest"
+            " singularity: straight lines for erf and gelu, and for tanh and swish ever less"
+            f" steep ones, n^(2/3). The least is {last.upper:.3g}, of {last.case.activation} at n"
+            f" = {last.case.n}; relu has {1 / (4 * last.case.n):.2g} there. The claim holds, with"
+            " a rate for each activation: on one circle the smoothest ones are the worst, not"
+            " tanh and swish. " + in_words(verdicts)
         )
 
 
@@ -129,7 +130,9 @@ def _value(activation: str, group: Sequence[Row]) -> Verdict:
     lower, upper = ends(group)
     theory = np.array([row.values["theory"] for row in group])
     ratios = float(np.min(lower / theory)), float(np.max(upper / theory))
-    text = f"λ_min over the integral of positive numbers, at {len(group)} sizes: the furthest from 1"
+    text = (
+        f"λ_min over the integral of positive numbers, at {len(group)} sizes: the furthest from 1"
+    )
     return judged(f"value, {activation}", ratios, 1.0, _AGREEMENT, text)
 
 

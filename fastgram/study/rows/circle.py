@@ -84,17 +84,17 @@ class _Circle(Part):
         "The matrix is a circulant, its eigenvalues n·ΣC(k), k ≡ j modulo n, with C(k) the Fourier"
         " coefficients of cos θ·E φ'(u)φ'(v). A jump J of φ' at 0 puts −J²|θ|/2π into the dual at"
         " θ = 0 and its like at π; together they give C(k) = J²/(π²k²) for even k, and nothing for"
-        " odd k. A jump K of φ'' gives K²|θ|³/6π, hence 2K²/(π²k⁴) for odd k, and one M of φ''' gives"
-        " 8M²/(π²k⁶) for even k. relu has J alone, and sums over a class are elementary: with n odd"
-        " the class of n − 1 has C(−1) = 1/8 in it, the next one is the least, and λ_min ="
-        " (sec²(π/n) + sec²(2π/n))/8n exactly, which tends to 1/(4n). For selu the class of n − m, m"
-        " odd, has J²(1 + π²m²/4n²)/4n from even k and 2nK²/(π²m⁴) from the odd member m: least at"
-        " m⁶ = 64K²n⁴/(J²π⁴), hence λ_min = (J²/4n)(1 + 5.90n^(−2/3) + …), J² = 0.500. elu (J = 0,"
-        " K = M = −1): π²(1 + π²m²/n²)/24n³ and 8n/(π²m⁶), least at m⁸ = 576n⁶/π⁶: λ_min ="
-        " (π²/24n³)(1 + 11.58n^(−1/2) + …). So slow are these corrections that they are taken off"
-        " before slopes are fitted, from n = 300 on. Besides, the Fourier transform of one row in"
-        " float64 gives λ_min with a bound of its rounding, by a way that no bracket goes: each"
-        " bracket has to meet it."
+        " odd k. A jump K of φ'' gives K²|θ|³/6π, hence 2K²/(π²k⁴) for odd k, and one M of φ'''"
+        " gives 8M²/(π²k⁶) for even k. relu has J alone, and sums over a class are elementary:"
+        " with n odd the class of n − 1 has C(−1) = 1/8 in it, the next one is the least, and"
+        " λ_min = (sec²(π/n) + sec²(2π/n))/8n exactly, which tends to 1/(4n). For selu the class"
+        " of n − m, m odd, has J²(1 + π²m²/4n²)/4n from even k and 2nK²/(π²m⁴) from the odd member"
+        " m: least at m⁶ = 64K²n⁴/(J²π⁴), hence λ_min = (J²/4n)(1 + 5.90n^(−2/3) + …), J² = 0.500."
+        " elu (J = 0, K = M = −1): π²(1 + π²m²/n²)/24n³ and 8n/(π²m⁶), least at m⁸ = 576n⁶/π⁶:"
+        " λ_min = (π²/24n³)(1 + 11.58n^(−1/2) + …). So slow are these corrections that they are"
+        " taken off before slopes are fitted, from n = 300 on. Besides, the Fourier transform of"
+        " one row in float64 gives λ_min with a bound of its rounding, by a way that no bracket"
+        " goes: each bracket has to meet it."
     )
     values = ("fourier", "fourier_error")
     panels = 2
@@ -149,14 +149,14 @@ class _Circle(Part):
         text = (
             "relu is 1/(4n) from the start, selu half of it in the end, and elu, whose derivative"
             " does not jump, falls like n⁻³: two powers more for one more derivative. What a paper"
-            " could not see at n = 50 is how slowly the limits are reached: selu by n^(−2/3), elu by"
-            " n^(−1/2), as derived."
+            " could not see at n = 50 is how slowly the limits are reached: selu by n^(−2/3), elu"
+            " by n^(−1/2), as derived."
         )
         if hidden:
             last = hidden[0].case
             text += (
-                f" At n = {last.n} {last.activation} is below what float64 sees: the arrow hangs from"
-                " the floor."
+                f" At n = {last.n} {last.activation} is below what float64 sees: the arrow hangs"
+                " from the floor."
             )
         return f"{text} {in_words(verdicts)}"
 
@@ -164,8 +164,8 @@ class _Circle(Part):
 def by_fourier(activation: str, n: int) -> tuple[float, float]:
     """Return λ_min of n equally spaced points from the transform of one row, and its error.
 
-    An entry is off by some roundings of κ(1), and by those of its cosine, 1/|sin θ| times as much in
-    the angle; the kernel's slope in the angle is at most κ(1). Eight units are for both, and for the
+    An entry is off by some roundings of κ(1), and by those of its cosine, 1/|sin θ| times as much
+    in the angle, in which the kernel's slope is at most κ(1). Eight units are for both, and for the
     transform itself.
     """
     k = np.arange(n // 2 + 1)

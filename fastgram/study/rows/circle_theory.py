@@ -5,14 +5,14 @@ Let g be φ' less its mean, ĝ its Fourier transform and h = |ĝ|; each g here i
 
     E g(u)g(v) = (1/4π²)∬ĝ(ω)ĝ(ω')exp(−(ω² + ω'² + 2ωω'cos θ)/2)dωdω',
 
-and as exp(x·cos θ) has the Fourier coefficients Iₘ(x), modified Bessel functions, those of E g(u)g(v)
-are, for m of g's parity (the others are 0),
+and as exp(x·cos θ) has the Fourier coefficients Iₘ(x), modified Bessel functions, those of
+E g(u)g(v) are, for m of g's parity (the others are 0),
 
     c(m) = (1/π²)∫∫h(ω)h(ω')exp(−(ω − ω')²/2)·exp(−ωω')Iₘ(ωω')dωdω',   ω, ω' > 0:
 
 an integral of a positive function, which tells an eigenvalue of 1e-170 as well as one of 1e-2. The
-entries of kind "gradient" are cos θ·E φ'φ', their coefficients C(k) = ½c(k − 1) + ½c(k + 1), and half
-of the squared mean more for k = ±1. The eigenvalues of n equally spaced points are
+entries of kind "gradient" are cos θ·E φ'φ', their coefficients C(k) = ½c(k − 1) + ½c(k + 1), and
+half of the squared mean more for k = ±1. The eigenvalues of n equally spaced points are
 n·Σ C(k) over k ≡ j (mod n), one for each j.
 """
 
@@ -97,8 +97,8 @@ def smallest_on_circle(activation: str, n: int) -> float:
     Of an odd activation φ' is even and C(k) lives on odd k. As n is odd, each class of k modulo n
     has odd members, 2n apart, and that of 0 has the most remote ones, ±n: λ_min = 2nC(n). Where g
     is odd C(k) lives on even k and on ±1; the class of n − 1 has −1 in it, so that the next one
-    is the least: λ_min = n(C(n − 3) + C(n + 3)). What else is in the class, C(3n), is left out: less
-    than 1e-6 of it.
+    is the least: λ_min = n(C(n − 3) + C(n + 3)). What else is in the class, C(3n), is left out:
+    less than 1e-6 of it.
     """
     derivative = DERIVATIVES[activation]
     middle = (n, n) if derivative.parity == 1 else (n - 3, n + 3)

@@ -1,4 +1,4 @@
-"""Rows in few dimensions: a power of n under relu, exponentially little under smooth activations."""
+"""Rows in few dimensions: a power of n under relu, exponentially little where smooth."""
 
 from __future__ import annotations
 
@@ -55,20 +55,21 @@ class _Dimension(Part):
         " kinked ones keep a power of 1/n; where they span many, λ_min is large under both."
     )
     derivation = (
-        "relu: the nearest two of n random rows on the sphere of d' dimensions are at a distance δ with"
-        " P(δ > s) = exp(−½n²p(s)), p(s) ~ s^(d'−1): δ falls like n^(−2/(d'−1)), and ln δ scatters by"
-        " π/(√6(d'−1)). The vector of any two rows alone has the Rayleigh quotient κ(1) − |κ(ρ)|, for"
-        " relu δ/2π of the nearest two: a bound of λ_min, which is close while δ is far below the other distances,"
-        " of order n^(−1/(d'−1)): in 2 and 3 dimensions; for d' = 10 the power −2/9 is that of the"
-        " bound, reached where n is exponential in d'. Smooth: let D(p) < n be the number of harmonics"
-        " of degrees up to p that are in the kernel (odd ones for tanh; even ones and 1 for swish)."
-        " Then D(p) conditions leave n − D(p) directions that only see higher degrees, and λ_min ≤"
-        " n/(n − D(p))·Σ N(d', k)μ_k over k > p, the least over p. D(p) grows like p^(d'−1), and μ_k"
-        " falls like exp(−(3/2)(2yk)^(2/3)) (the analytic part): −ln λ_min grows at least like"
-        " n^(2/(3(d'−1))), faster than the claim's exponent 1/(2d') would give. A polynomial of degree"
-        " p, z + z² here, has no harmonics beyond p: exactly 0 from n = d'(d'+1)/2 + d' + 1 on. In"
-        " many dimensions λ_min is the edge of a free sum of Marchenko–Pastur laws, one a degree (the"
-        " part on high dimensions)."
+        "relu: the nearest two of n random rows on the sphere of d' dimensions are at a distance δ"
+        " with P(δ > s) = exp(−½n²p(s)), p(s) ~ s^(d'−1): δ falls like n^(−2/(d'−1)), and ln δ"
+        " scatters by π/(√6(d'−1)). The vector of any two rows alone has the Rayleigh quotient"
+        " κ(1) − |κ(ρ)|, for relu δ/2π of the nearest two: a bound of λ_min, which is close while"
+        " δ is far below the other distances, of order n^(−1/(d'−1)): in 2 and 3 dimensions; for"
+        " d' = 10 the power −2/9 is that of the bound, reached where n is exponential in d'."
+        " Smooth: let D(p) < n be the number of harmonics of degrees up to p that are in the"
+        " kernel (odd ones for tanh; even ones and 1 for swish). Then D(p) conditions leave n −"
+        " D(p) directions that only see higher degrees, and λ_min ≤ n/(n − D(p))·Σ N(d', k)μ_k"
+        " over k > p, the least over p. D(p) grows like p^(d'−1), and μ_k falls like"
+        " exp(−(3/2)(2yk)^(2/3)) (the analytic part): −ln λ_min grows at least like"
+        " n^(2/(3(d'−1))), faster than the claim's exponent 1/(2d') would give. A polynomial of"
+        " degree p, z + z² here, has no harmonics beyond p: exactly 0 from n = d'(d'+1)/2 + d' + 1"
+        " on. In many dimensions λ_min is the edge of a free sum of Marchenko–Pastur laws, one a"
+        " degree (the part on high dimensions)."
     )
     parameters = ("dim",)
     values = ("bound", "edge")
@@ -127,16 +128,17 @@ class _Dimension(Part):
         tiny = [row for row in positive(rows) if row.case.activation in _SMOOTH]
         least = min(tiny, key=lambda row: row.upper, default=None)
         text = (
-            "relu follows its nearest pair in 2 and 3 dimensions, and falls more slowly than that in"
-            " more; tanh and swish lose their λ_min with every further row in 2 and 3 dimensions, as"
-            " the harmonics that are left say, and in 20 and 50 they are where free probability puts"
-            " them, of the size of relu's. The polynomial is exactly 0 as soon as n exceeds its rank."
+            "relu follows its nearest pair in 2 and 3 dimensions, and falls more slowly than that"
+            " in more; tanh and swish lose their λ_min with every further row in 2 and 3"
+            " dimensions, as the harmonics that are left say, and in 20 and 50 they are where free"
+            " probability puts them, of the size of relu's. The polynomial is exactly 0 as soon as"
+            " n exceeds its rank."
         )
         if least is not None:
             case = least.case
             text += (
-                f" The smallest that was proven is {least.upper:.2g}, of {case.activation} and {case.n}"
-                f" rows in {_dim(least)} dimensions."
+                f" The smallest that was proven is {least.upper:.2g}, of {case.activation} and"
+                f" {case.n} rows in {_dim(least)} dimensions."
             )
         return f"{text} {in_words(verdicts)}"
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["PART"]
 
 _DIMENSIONS = {
-    "quick": (125, 250, 500),
+    "quick": (125, 250),
     "default": (250, 500, 1000, 2000),
     "full": (250, 500, 1000, 2000, 4000),
 }
 _RATIOS = (0.5, 1.0, 2.0)
-_MOST_ROWS = {"quick": 1000, "default": 2000, "full": 8000}
+_MOST_ROWS = {"quick": 500, "default": 2000, "full": 8000}
 _DRAWN = {0.5: "o", 1.0: "s", 2.0: "^"}
 _NETWORKS: tuple[tuple[str, Kind], ...] = (
     ("relu", "gradient"),
@@ -42,7 +42,7 @@ _NETWORKS: tuple[tuple[str, Kind], ...] = (
     ("swish", "gradient"),
     ("relu", "ntk"),
 )
-_DENSITY_ROWS = 1000  # up to which the density is computed
+_DENSITY_ROWS = 500  # up to which the density is computed
 _PROBES = 64
 _EDGE = 5.0  # in units of n^(−2/3), relative: the width of the fluctuations of an edge
 _LIMIT, _LIMIT_FROM = 0.1, 1000
@@ -52,24 +52,25 @@ class _HighDimension(Part):
     name = "high_dimension"
     title = "As many rows as dimensions: the linearised kernel"
     claim = (
-        "Panigrahi, Shetty and Goyal (ICLR 2020): λ_min is large for smooth activations too where the"
-        " rows span many dimensions. How large is a theorem of random matrices: for n/d fixed, the"
-        " kernel matrix of random rows is that of the linearised kernel (El Karoui, Annals of"
+        "Panigrahi, Shetty and Goyal (ICLR 2020): λ_min is large for smooth activations too where"
+        " the rows span many dimensions. How large is a theorem of random matrices: for n/d fixed,"
+        " the kernel matrix of random rows is that of the linearised kernel (El Karoui, Annals of"
         " Statistics 2010)."
     )
     derivation = (
-        "Cosines of random rows are of order d^(−½), and in κ(ρ) = Σ b_kρ^k only b₀ and b₁ρ are seen"
-        " off the diagonal: K ≈ b₀·11' + b₁XX' + (κ(1) − b₀ − b₁)·1, and XX' has the Marchenko–Pastur"
-        " law with the lower edge (1 − √(n/d))² for n < d, 0 beyond: λ_min → κ(1) − b₀ − b₁ + b₁(1 −"
-        " √(n/d))²₊. (b₀ = 0 for kind gradient; ntk has a b₀, which must be taken off.) That limit is"
-        " slow. Before it, each degree k of harmonics adds a Marchenko–Pastur law of ratio n/N(d, k)"
-        " and mean m_k = N(d, k)μ_k, freely (Lu and Yau 2022): the lower edge of the sum is the largest"
-        " K(g) = 1/g + Σ m_k/(1 − m_k(n/N(d, k))g) over g < 0. Where b₂ ≠ 0 its distance from the limit"
-        " is of order d^(−1), d^(−2/3) and d^(−½) for n/d = ½, 1 and 2: a shift of a soft edge, of a"
-        " hard one, and of an atom that widens. An edge fluctuates by n^(−2/3). The density is compared"
-        " with the limit by the area between the two distribution functions; a free sum with a law of"
-        " standard deviation s moves that by s at most, s² = Σ m_k²n/N(d, k) over k ≥ 2; allowed are s,"
-        " 2|m₁ − b₁| for the first degree, and 5b₁/n for the draw."
+        "Cosines of random rows are of order d^(−½), and in κ(ρ) = Σ b_kρ^k only b₀ and b₁ρ are"
+        " seen off the diagonal: K ≈ b₀·11' + b₁XX' + (κ(1) − b₀ − b₁)·1, and XX' has the"
+        " Marchenko–Pastur law with the lower edge (1 − √(n/d))² for n < d, 0 beyond: λ_min → κ(1)"
+        " − b₀ − b₁ + b₁(1 − √(n/d))²₊. (b₀ = 0 for kind gradient; ntk has a b₀, which must be"
+        " taken off.) That limit is slow. Before it, each degree k of harmonics adds a"
+        " Marchenko–Pastur law of ratio n/N(d, k) and mean m_k = N(d, k)μ_k, freely (Lu and Yau"
+        " 2022): the lower edge of the sum is the largest K(g) = 1/g + Σ m_k/(1 − m_k(n/N(d, k))g)"
+        " over g < 0. Where b₂ ≠ 0 its distance from the limit is of order d^(−1), d^(−2/3) and"
+        " d^(−½) for n/d = ½, 1 and 2: a shift of a soft edge, of a hard one, and of an atom that"
+        " widens. An edge fluctuates by n^(−2/3). The density is compared with the limit by the"
+        " area between the two distribution functions; a free sum with a law of standard deviation"
+        " s moves that by s at most, s² = Σ m_k²n/N(d, k) over k ≥ 2; allowed are s, 2|m₁ − b₁|"
+        " for the first degree, and 5b₁/n for the draw."
     )
     parameters = ("ratio",)
     values = ("edge", "limit", "area_lower", "area_upper", "area_allowed")
@@ -129,11 +130,12 @@ class _HighDimension(Part):
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         return (
-            "λ_min of random rows is where the free sum of the degrees puts it, to the width of its"
-            " fluctuations, at 125 dimensions as at thousands, and tends to the linearised kernel's"
-            " value: soon for half as many rows as dimensions, slowly for twice as many. Smooth"
-            " activations are no worse than kinked ones there: tanh's value is of elu's size. So the"
-            " claim holds in its strongest form, with a constant. The table of the study's plan left"
+            "λ_min of random rows is where the free sum of the degrees puts it, to the width of"
+            " its fluctuations, at 125 dimensions as at thousands, and tends to the linearised"
+            " kernel's value: soon for half as many rows as dimensions, slowly for twice as many."
+            " Smooth activations are no worse than kinked ones there: tanh's value is of elu's"
+            " size. So the claim holds in its strongest form, with a constant. The table of the"
+            " study's plan left"
             " out b₀, which is 0 for kind gradient alone. " + in_words(verdicts)
         )
 
@@ -143,16 +145,16 @@ def _case(n: int, d: int, ratio: float, activation: str, kind: Kind) -> Case:
     return Case(words, 0, n, d, activation, kind, 1, {"ratio": ratio})
 
 
-def _areas(
-    case: Case, X: np.ndarray, network: Network, settings: Settings
-) -> dict[str, float]:
-    """Return bounds of the area between the distribution function and its limit, and what is allowed.
+def _areas(case: Case, X: np.ndarray, network: Network, settings: Settings) -> dict[str, float]:
+    """Return bounds of the area between distribution function and limit, and what is allowed.
 
     The bounds hold with the density's confidence.
     """
     limit = limit_law(network, case.kind, float(case.parameters["ratio"]))
     law = law_of_rows(network, case.kind, case.n, case.d)
-    density = spectral_density(settings.operator(X, network, case.kind), probes=min(_PROBES, case.n))
+    density = spectral_density(
+        settings.operator(X, network, case.kind), probes=min(_PROBES, case.n)
+    )
     b = float(limit.masses[0])
     highest = limit.shift + b * (1.0 + math.sqrt(float(limit.ratios[0]))) ** 2
     x = np.linspace(0.0, 1.5 * highest, 4001)
@@ -193,12 +195,16 @@ def _density(name: str, rows: Sequence[Row]) -> list[Verdict]:
     if not rows:
         return []
     shares = [
-        (row.values["area_lower"] / row.values["area_allowed"],
-         row.values["area_upper"] / row.values["area_allowed"])
+        (
+            row.values["area_lower"] / row.values["area_allowed"],
+            row.values["area_upper"] / row.values["area_allowed"],
+        )
         for row in rows
     ]
     worst = max(share[0] for share in shares), max(share[1] for share in shares)
-    text = "the area between the distribution function and its limit's, over what is allowed: the most"
+    text = (
+        "the area between the distribution function and its limit's, over what is allowed: the most"
+    )
     return [judged(f"density, {name}", worst, 0.0, 1.0, text)]
 
 

@@ -29,17 +29,17 @@ class _Polynomial(Part):
     title = "Polynomial activations: exact zeros from the rank on"
     claim = (
         "Panigrahi, Shetty and Goyal (ICLR 2020): under a polynomial activation, and rows in few"
-        " dimensions, the matrix is singular. Its rank is known exactly, and that it is attained can be"
-        " proven, in ball arithmetic."
+        " dimensions, the matrix is singular. Its rank is known exactly, and that it is attained"
+        " can be proven, in ball arithmetic."
     )
     derivation = (
-        "With φ of degree p and unit rows x the entry is Σ b_k⟨x, y⟩^k, and b_k > 0 where E φ'h_{k−1} ≠"
-        " 0, h the Hermite polynomials: k = 1 … p for z + z² + … + z^p, and k = p, p − 2, … for z^p"
-        " alone. The term of degree k is the inner product of all monomials of degree k, and on the"
-        " sphere those of degree k include the lower ones of the same parity, as ‖x‖² = 1. So there are"
-        " C(d' + p − 1, p) features for z^p, and C(d' + p − 2, p − 1) more for the sum: that is the"
-        " rank, of as many random rows. Expected is a proven λ_min > 0 at n = rank and the exact 0 at n"
-        " = rank + 1."
+        "With φ of degree p and unit rows x the entry is Σ b_k⟨x, y⟩^k, and b_k > 0 where E"
+        " φ'h_{k−1} ≠ 0, h the Hermite polynomials: k = 1 … p for z + z² + … + z^p, and k = p, p −"
+        " 2, … for z^p alone. The term of degree k is the inner product of all monomials of degree"
+        " k, and on the sphere those of degree k include the lower ones of the same parity, as"
+        " ‖x‖² = 1. So there are C(d' + p − 1, p) features for z^p, and C(d' + p − 2, p − 1) more"
+        " for the sum: that is the rank, of as many random rows. Expected is a proven λ_min > 0 at"
+        " n = rank and the exact 0 at n = rank + 1."
     )
     parameters = ("degree", "rank")
     panels = 2
@@ -71,9 +71,9 @@ class _Polynomial(Part):
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         largest = max((int(row.case.parameters["rank"]) for row in rows), default=0)
         return (
-            "One row more than the rank, and λ_min is exactly 0; with as many rows as the rank it is"
-            f" above 0, proven, up to a rank of {largest}. The claim holds as it stands: no arithmetic"
-            f" that is less than exact could say so. {in_words(verdicts)}"
+            "One row more than the rank, and λ_min is exactly 0; with as many rows as the rank it"
+            f" is above 0, proven, up to a rank of {largest}. The claim holds as it stands: no"
+            f" arithmetic that is less than exact could say so. {in_words(verdicts)}"
         )
 
 
@@ -89,9 +89,7 @@ def _case(degree: int, dim: int, alone: bool, more: int) -> Case:
     coefficients = [0] + [int(not alone)] * (degree - 1) + [1]
     activation = get_activation("polynomial", coefficients=coefficients).name
     parameters = {"degree": degree, "rank": rank}
-    return Case(
-        f"sphere:n={n},d={dim},seed=0", 0, n, dim, activation, "gradient", 1, parameters
-    )
+    return Case(f"sphere:n={n},d={dim},seed=0", 0, n, dim, activation, "gradient", 1, parameters)
 
 
 def _is_alone(case: Case) -> bool:

@@ -45,18 +45,19 @@ class _RealData(Part):
     name = "real_data"
     title = "Measured data: handwritten digits, flowers, wine, patients, photographs"
     claim = (
-        "Panigrahi, Shetty and Goyal (ICLR 2020) speak of data in few dimensions, or with close pairs."
-        " Measured data are both: what their λ_min is, and which of the two decides it."
+        "Panigrahi, Shetty and Goyal (ICLR 2020) speak of data in few dimensions, or with close"
+        " pairs. Measured data are both: what their λ_min is, and which of the two decides it."
     )
     derivation = (
-        "Rows are scaled to norm 1 as they are, no column is rescaled. A row that is repeated bit for"
-        " bit makes λ_min exactly 0, under every activation; then the smallest eigenvalue that is not"
-        " an exact zero is looked at, and the distinct rows by themselves. Of distinct rows the nearest"
-        " pair, at a distance δ, bounds relu's λ_min by δ/2π (the part on separation): expected is that"
-        " relu is within a factor of two of that bound, as other rows take little off it. Smooth"
-        " activations have δ² there and, where the rows are near a subspace of few dimensions, far"
-        " less: expected is that relu and selu are at least ten times above tanh and swish on every"
-        " set. Of elu, whose derivative does not jump, no such thing is expected."
+        "Rows are scaled to norm 1 as they are, no column is rescaled. A row that is repeated bit"
+        " for bit makes λ_min exactly 0, under every activation; then the smallest eigenvalue that"
+        " is not an exact zero is looked at, and the distinct rows by themselves. Of distinct rows"
+        " the nearest pair, at a distance δ, bounds relu's λ_min by δ/2π (the part on separation):"
+        " expected is that relu is within a factor of two of that bound, as other rows take little"
+        " off it. Smooth activations have δ² there and, where the rows are near a subspace of few"
+        " dimensions, far less: expected is that relu and selu are at least ten times above tanh"
+        " and swish on every set. Of elu, whose derivative does not jump, no such thing is"
+        " expected."
     )
     parameters = ("rows",)
     values = ("separation", "repeats", "nonzero_lower", "nonzero_upper")
@@ -122,10 +123,11 @@ class _RealData(Part):
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         text = (
-            "relu's λ_min is that of the nearest pair, on flowers as on photographs, and selu's half of"
-            " it. Smooth activations are lower by orders of magnitude, most where the columns are few:"
-            " there it is the dimension, not the pair. elu is between them: on digits it is no better"
-            " than tanh. A repeated row is an exact zero for all; without it iris is like the others."
+            "relu's λ_min is that of the nearest pair, on flowers as on photographs, and selu's"
+            " half of it. Smooth activations are lower by orders of magnitude, most where the"
+            " columns are few: there it is the dimension, not the pair. elu is between them: on"
+            " digits it is no better than tanh. A repeated row is an exact zero for all; without"
+            " it iris is like the others."
         )
         hidden = [f"{_name(r.case)} ({r.case.activation})" for r in rows if not r.resolved]
         if hidden:

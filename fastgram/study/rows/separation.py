@@ -41,22 +41,23 @@ class _Separation(Part):
     name = "separation"
     title = "One pair of rows ever closer: the separation is what λ_min falls with"
     claim = (
-        "Panigrahi, Shetty and Goyal (ICLR 2020), after Oymak and Soltanolkotabi for relu: under an"
-        " activation with a kink λ_min is no less than a power of the separation δ of unit rows. How"
-        " high a power, and whether smooth activations are worse in this respect, is looked at on 200"
-        " rows of the sphere in 20 dimensions, one pair of which is brought together."
+        "Panigrahi, Shetty and Goyal (ICLR 2020), after Oymak and Soltanolkotabi for relu: under"
+        " an activation with a kink λ_min is no less than a power of the separation δ of unit"
+        " rows. How high a power, and whether smooth activations are worse in this respect, is"
+        " looked at on 200 rows of the sphere in 20 dimensions, one pair of which is brought"
+        " together."
     )
     derivation = (
-        "For the two rows alone λ_min is κ(1) − κ(ρ), ρ = 1 − δ²/2. Let φ' jump by J at 0: it differs"
-        " at u and v where these have different signs, with the probability θ/π, θ ≈ δ, so that"
-        " κ(1) − κ(ρ) = J²δ/2π and terms of δ²; the other rows see a difference of the two of order"
-        " δ, and change λ_min by δ² only: λ_min/δ → J²/2π, 1/2π for relu and 0.500/2π for selu. Let φ'"
-        " be continuous: κ(1) − κ(ρ) = ½(E φ'² + E φ''²)δ² to leading order, what the other rows know"
-        " of that direction is of the same order, and λ_min/δ² → ½(K_dd − K_dX K_XX⁻¹K_Xd): the"
-        " conditional variance of a Gaussian process's derivative along the pair, given its values at"
-        " all other rows X, K_dd = E φ'² + E φ''² and K_dX = κ'(⟨x, y⟩)⟨e, y⟩. That number is"
-        " computed for each draw; it is λ_min over δ² in the limit, of elu, whose second derivative"
-        " jumps, as of tanh and swish."
+        "For the two rows alone λ_min is κ(1) − κ(ρ), ρ = 1 − δ²/2. Let φ' jump by J at 0: it"
+        " differs at u and v where these have different signs, with the probability θ/π, θ ≈ δ, so"
+        " that κ(1) − κ(ρ) = J²δ/2π and terms of δ²; the other rows see a difference of the two of"
+        " order δ, and change λ_min by δ² only: λ_min/δ → J²/2π, 1/2π for relu and 0.500/2π for"
+        " selu. Let φ' be continuous: κ(1) − κ(ρ) = ½(E φ'² + E φ''²)δ² to leading order, what the"
+        " other rows know of that direction is of the same order, and λ_min/δ² → ½(K_dd − K_dX"
+        " K_XX⁻¹K_Xd): the conditional variance of a Gaussian process's derivative along the pair,"
+        " given its values at all other rows X, K_dd = E φ'² + E φ''² and K_dX = κ'(⟨x, y⟩)⟨e, y⟩."
+        " That number is computed for each draw; it is λ_min over δ² in the limit, of elu, whose"
+        " second derivative jumps, as of tanh and swish."
     )
     parameters = ("delta",)
     values = ("theory",)
@@ -127,16 +128,16 @@ class _Separation(Part):
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         return (
             "λ_min falls like δ under relu and selu, whose derivatives jump, and like δ² under all"
-            " others, elu among them, although elu has a kink in the sense of the claim: the bound of"
-            " the claim is a power of δ for it too, but a higher one. The constants are those derived,"
-            " to the digits that the next power of δ leaves. Of close pairs smooth activations are"
-            " not worse than elu: what makes their λ_min exponentially small is not separation. "
-            + in_words(verdicts)
+            " others, elu among them, although elu has a kink in the sense of the claim: the bound"
+            " of the claim is a power of δ for it too, but a higher one. The constants are those"
+            " derived, to the digits that the next power of δ leaves. Of close pairs smooth"
+            " activations are not worse than elu: what makes their λ_min exponentially small is"
+            " not separation. " + in_words(verdicts)
         )
 
 
 def close_pair(n: int, d: int, delta: float, seed: int) -> tuple[Array, Array]:
-    """Return n rows of the sphere, the last at the distance delta of the first, and its direction."""
+    """Return n rows, the last one at the distance delta of the first, and its direction."""
     X = sphere(n, d, seed)
     x, away = X[0], X[-1]
     direction = away - (away @ x) * x

@@ -1,4 +1,4 @@
-"""Things that parts about rows share: rows by activation in a figure, and ball arithmetic in need."""
+"""Shared by parts about rows: rows by activation in a figure, and ball arithmetic in need."""
 
 from __future__ import annotations
 

@@ -35,25 +35,25 @@ class _Smoothed(Part):
     name = "smoothed"
     title = "Rows in 3 of 50 dimensions, perturbed by σ"
     claim = (
-        "Panigrahi, Shetty and Goyal (ICLR 2020): data in few dimensions that are perturbed by noise"
-        " in many, σ in norm, have a λ_min of at least a power of σ under smooth activations too"
-        " (smoothed analysis); kinked ones did not need it."
+        "Panigrahi, Shetty and Goyal (ICLR 2020): data in few dimensions that are perturbed by"
+        " noise in many, σ in norm, have a λ_min of at least a power of σ under smooth activations"
+        " too (smoothed analysis); kinked ones did not need it."
     )
     derivation = (
-        "Rows x + σg/‖…‖, g noise of norm about 1 in 50 dimensions. In powers of σ the matrix is K₀ of"
-        " the unperturbed rows, which a smooth activation leaves with eigenvalues that vanish"
-        " exponentially: up to r of them, say, above σ²; and σ²(gg')∘κ'(xx'), the Hadamard product of"
-        " the noise's Gram matrix, of rank 47 besides x, and a kernel of which again few eigenvalues"
-        " count: 47 times a few, at least n − r = 200 or so, make the sum regular. λ_min is then σ²"
-        " times an eigenvalue that depends on σ only through r, so that it falls like σ², or a little more"
-        " slowly, as r grows with σ → 0 and fewer are left for the noise: the power over σ = 1e-3 …"
-        " 1e-1 is 2, within 0.3."
-        " That would be 4 if n were above some 47 times the few. Under relu no entry need be smooth:"
-        " λ_min is at most δ/2π of the nearest pair, which noise moves apart to √2σ where that is more"
-        " than the distance before: no change below the separation, the power 1 above it. elu has δ²"
-        " in place of δ, and so the power 2 above the separation. Expected of relu and selu: λ_min at"
-        " the least σ is that of the unperturbed rows to within a factor of two, and of smooth ones"
-        " that it is at least 100 times as large at σ = 1e-3 as unperturbed."
+        "Rows x + σg/‖…‖, g noise of norm about 1 in 50 dimensions. In powers of σ the matrix is"
+        " K₀ of the unperturbed rows, which a smooth activation leaves with eigenvalues that"
+        " vanish exponentially: up to r of them, say, above σ²; and σ²(gg')∘κ'(xx'), the Hadamard"
+        " product of the noise's Gram matrix, of rank 47 besides x, and a kernel of which again"
+        " few eigenvalues count: 47 times a few, at least n − r = 200 or so, make the sum regular."
+        " λ_min is then σ² times an eigenvalue that depends on σ only through r, so that it falls"
+        " like σ², or a little more slowly, as r grows with σ → 0 and fewer are left for the"
+        " noise: the power over σ = 1e-3 … 1e-1 is 2, within 0.3. That would be 4 if n were above"
+        " some 47 times the few. Under relu no entry need be smooth: λ_min is at most δ/2π of the"
+        " nearest pair, which noise moves apart to √2σ where that is more than the distance"
+        " before: no change below the separation, the power 1 above it. elu has δ² in place of δ,"
+        " and so the power 2 above the separation. Expected of relu and selu: λ_min at the least σ"
+        " is that of the unperturbed rows to within a factor of two, and of smooth ones that it is"
+        " at least 100 times as large at σ = 1e-3 as unperturbed."
     )
     parameters = ("sigma",)
 
@@ -98,9 +98,10 @@ class _Smoothed(Part):
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         bare = [row for row in positive(rows) if not _sigma(row)]
         text = (
-            "Noise gives λ_min back under the smooth activations as a power of σ, σ² as derived, and a"
-            " noise of a thousandth of the rows' norm is worth orders of magnitude. relu and selu do not"
-            " notice noise below the separation, and rise with it above, as close pairs are moved apart."
+            "Noise gives λ_min back under the smooth activations as a power of σ, σ² as derived,"
+            " and a noise of a thousandth of the rows' norm is worth orders of magnitude. relu and"
+            " selu do not notice noise below the separation, and rise with it above, as close"
+            " pairs are moved apart."
         )
         if bare:
             least = min(bare, key=lambda row: row.upper)
@@ -133,7 +134,7 @@ def _against_none(activation: str, rows: Sequence[Row]) -> list[Verdict]:
     ratio = min(noisy.lower / bare.upper for noisy, bare in pairs)
     largest = max(noisy.upper / bare.lower for noisy, bare in pairs)
     if kinked:
-        holds, expected = 0.5 <= ratio and largest <= 2.0, "between ½ and 2"
+        holds, expected = ratio >= 0.5 and largest <= 2.0, "between ½ and 2"
     else:
         holds, expected = ratio >= 100.0, "100 or more"
     sigma = min(_sigma(noisy) for noisy, _ in pairs)

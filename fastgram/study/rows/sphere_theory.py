@@ -1,7 +1,7 @@
 """The eigenvalues of a kernel matrix of n random unit rows in d dimensions, n and d of one size.
 
-On the sphere κ(⟨x, y⟩) = Σ mₖPₖ(⟨x, y⟩)/Pₖ(1), mₖ = N(d, k)μₖ the part of κ(1) in harmonics of degree
-k, of which there are N(d, k). The matrix of degree k is mₖ times a sample covariance of N(d, k)
+On the sphere κ(⟨x, y⟩) = Σ mₖPₖ(⟨x, y⟩)/Pₖ(1), mₖ = N(d, k)μₖ the part of κ(1) in harmonics of
+degree k, of which there are N(d, k). The matrix of degree k is mₖ times a sample covariance of N(d, k)
 features: a Marchenko–Pastur law of ratio n/N(d, k), times mₖ. The matrices of different degrees are
 asymptotically free (Lu and Yau, *An equivalence principle for the spectrum of random inner-product
 kernel matrices with polynomial scalings*, 2022), so that R-transforms add up: with g the Stieltjes
@@ -66,11 +66,13 @@ class ConvolvedLaw:
         return -float(found.fun)
 
     def _inverse(self, g: float) -> float:
-        return float(1.0 / g + self.shift + np.sum(self.masses / (1.0 - self.masses * self.ratios * g)))
+        return float(
+            1.0 / g + self.shift + np.sum(self.masses / (1.0 - self.masses * self.ratios * g))
+        )
 
 
 def law_of_rows(network: Network, kind: Kind, n: int, d: int) -> ConvolvedLaw:
-    """Return the law of n random unit rows in d dimensions, the large eigenvalue of degree 0 apart."""
+    """Return the law of n random unit rows in d dimensions, without degree 0."""
     eigenvalues = network.sphere_eigenvalues(d, _DEGREES, kind=kind)
     counts = np.array([float(harmonics(d, k)) for k in range(_DEGREES)])
     masses = eigenvalues * counts
