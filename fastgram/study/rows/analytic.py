@@ -13,9 +13,9 @@ from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_line, judged, judged_slope
 from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.circle_theory import DERIVATIVES, smallest_on_circle
 from fastgram.study.rows.shared import draw_rows, ends, in_words, positive
 from fastgram.study.settings import Settings
+from fastgram.study.theory.on_circle import DERIVATIVES, smallest_on_circle
 
 if TYPE_CHECKING:
     from fastgram.plotting.figure import Axes

@@ -16,10 +16,10 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.circle_theory import DERIVATIVES, coefficient
 from fastgram.study.rows.shared import ends, in_words, positive, resolved_row
-from fastgram.study.rows.sphere_theory import harmonics, law_of_rows
 from fastgram.study.settings import Settings
+from fastgram.study.theory.on_circle import DERIVATIVES, coefficient
+from fastgram.study.theory.on_sphere import harmonics, law_of_rows
 from fastgram.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ class _Dimension(Part):
         dim = int(case.parameters["dim"])
         X = subspace(case.n, case.d, dim, case.seed or 0)
         exact = case.activation in _SMOOTH and case.n <= _EXACT.get(dim, 0)
-        row = (resolved_row if exact else bracketed_row)(
-            case, X, *(() if exact else (case.activation,)), settings
-        )
+        if exact:
+            row = resolved_row(case, X, settings)
+        else:
+            row = bracketed_row(case, X, case.activation, settings)
         values = {"bound": _bound(case, X, dim), "edge": _edge(case, dim)}
         return dataclasses.replace(row, values=values)
 
@@ -189,12 +190,15 @@ def _left_on_circle(activation: str, n: int) -> tuple[Array, Array]:
     derivative = DERIVATIVES[activation]
     odd = derivative.parity == 1
     first = max(n - 4, 8)
-    degrees = np.arange(first + (first % 2 != odd), n + 40, 2)
+    degrees: Array = np.arange(first + (first % 2 != odd), n + 40, 2.0)
     masses = np.array(
-        [coefficient(derivative, k - 1) + coefficient(derivative, k + 1) for k in degrees.tolist()]
+        [
+            coefficient(derivative, int(k) - 1) + coefficient(derivative, int(k) + 1)
+            for k in degrees.tolist()
+        ]
     )
     # odd: 1, 3, …, k, two each; even: 0 once, 1, 2, 4, …, k
-    taken = degrees + 1.0 if odd else degrees + 3.0
+    taken: Array = degrees + (1.0 if odd else 3.0)
     return taken, np.cumsum(masses[::-1])[::-1] - masses
 
 

@@ -18,8 +18,8 @@ from fastgram.study.fits import judged
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict
 from fastgram.study.rows.shared import ends, in_words, positive
-from fastgram.study.rows.sphere_theory import law_of_rows, limit_distribution, limit_law
 from fastgram.study.settings import Settings
+from fastgram.study.theory.on_sphere import law_of_rows, limit_distribution, limit_law
 from fastgram.support.literals import Kind
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """The eigenvalues of a kernel matrix of n random unit rows in d dimensions, n and d of one size.
 
 On the sphere κ(⟨x, y⟩) = Σ mₖPₖ(⟨x, y⟩)/Pₖ(1), mₖ = N(d, k)μₖ the part of κ(1) in harmonics of
-degree k, of which there are N(d, k). The matrix of degree k is mₖ times a sample covariance of N(d, k)
-features: a Marchenko–Pastur law of ratio n/N(d, k), times mₖ. The matrices of different degrees are
-asymptotically free (Lu and Yau, *An equivalence principle for the spectrum of random inner-product
-kernel matrices with polynomial scalings*, 2022), so that R-transforms add up: with g the Stieltjes
-transform,
+degree k, of which there are N(d, k). The matrix of degree k is mₖ times a sample covariance of
+N(d, k) features: a Marchenko–Pastur law of ratio n/N(d, k), times mₖ. The matrices of different
+degrees are asymptotically free (Lu and Yau, *An equivalence principle for the spectrum of random
+inner-product kernel matrices with polynomial scalings*, 2022), so that R-transforms add up: with g
+the Stieltjes transform,
 
     z = K(g) = 1/g + Σₖ mₖ/(1 − mₖ(n/N(d, k))g).
 
