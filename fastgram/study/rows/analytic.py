@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fastgram.datasets.points import circle
 from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_line, judged, judged_slope
-from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.shared import draw_rows, ends, in_words, positive
 from fastgram.study.settings import Settings
@@ -27,7 +26,8 @@ _SIZES = {
     "default": (11, 21, 41, 61, 81, 101, 151, 201),
     "full": (11, 21, 41, 61, 81, 101, 151, 201, 251, 301),
 }
-_AGREEMENT = 1e-5  # of a proven bracket of six digits and the integral
+_BITS = 48  # of λ_min
+_AGREEMENT = 1e-5  # of the proven value and the integral
 _RATE = 0.02
 
 
@@ -70,7 +70,7 @@ class _Analytic(Part):
         " h(ω)h(ω')exp(−(ω−ω')²/2)·exp(−ωω')I_k(ωω'); at ω = ω' = s the exponent is 2ys + k²/2s²,"
         " least at s³ = k²/2y, where it is (3/2)(2yk)^(2/3): −ln λ_min ~ (3/2)(πn)^(2/3) for tanh"
         " and (3/2)(2πn)^(2/3) for swish, with n² before them. Laplace's method gives the constant"
-        " of tanh too: λ_min ~ 8√(2/3π)·exp(π²/24)·n²·exp(−(3/2)(πn)^(2/3)). The integral itself,"
+        " of tanh too: λ_min ~ 8√(2/(3π))·exp(π²/24)·n²·exp(−(3/2)(πn)^(2/3)). The integral itself,"
         " of positive numbers, is the dashed line. Rates are told from the two largest n, the"
         " power of n taken off."
     )
@@ -85,8 +85,15 @@ class _Analytic(Part):
         ]
 
     def compute(self, case: Case, settings: Settings) -> Row:
-        theory = {"theory": smallest_on_circle(case.activation, case.n)}
-        return proven_row(case, circle(case.n), case.activation, 6, theory)
+        from fastgram.exact.circle import proven_on_circle
+
+        start = time.perf_counter()
+        theory = smallest_on_circle(case.activation, case.n)
+        bits = _BITS - math.frexp(theory)[1]
+        found = proven_on_circle(case.n, case.activation, case.kind, bits)
+        seconds, resolved = time.perf_counter() - start, found.lower > 0.0
+        ends_of = found.lower, found.upper, found.guarantee
+        return Row(case, *ends_of, resolved, seconds, {"theory": theory})
 
     def verdicts(self, rows: Sequence[Row]) -> list[Verdict]:
         found = []

@@ -189,7 +189,7 @@ def _left_on_circle(activation: str, n: int) -> tuple[Array, Array]:
     """Return how many harmonics there are up to some degrees about n, and what the others have."""
     derivative = DERIVATIVES[activation]
     odd = derivative.parity == 1
-    first = max(n - 4, 8)
+    first = max(n - 6, 8)
     degrees: Array = np.arange(first + (first % 2 != odd), n + 40, 2.0)
     masses = np.array(
         [
