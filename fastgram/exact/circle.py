@@ -8,6 +8,7 @@ be some thousands, and λ_min far below what float64 sees.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from flint import arb, ctx
@@ -45,12 +46,13 @@ def proven_on_circle(n: int, network: str | Network, kind: str, bits: int) -> Br
         entries = _entries(turns[:half], known, kind, bits)
         # each distance but 0, and n/2 where n is even, twice
         doubled = [entry if m in (0, n - m) else 2 * entry for m, entry in enumerate(entries)]
-        lower, upper = [], []
+        lower: list[Fraction] = []
+        upper: list[Fraction] = []
         for j in range(half):
             total = sum((e * turns[j * m % n] for m, e in enumerate(doubled)), arb(0))
             lower.append(as_fraction(total.lower()))
             upper.append(as_fraction(total.upper()))
-    return outward_bracket(max(min(lower), 0), min(upper))
+    return outward_bracket(max(min(lower), Fraction(0)), min(upper))
 
 
 def _entries(cosines: list[arb], network: Network, kind: str, bits: int) -> list[arb]:

@@ -184,13 +184,13 @@ def test_the_bound_on_the_circle_is_near():
 
 @pytest.mark.parametrize("name", ["relu", "selu", "elu", "tanh"])
 def test_limits_of_close_pairs(name):
-    X, direction = separation.close_pair(6, 4, 1e-4, seed=5)
-    assert np.linalg.norm(X[0] - X[-1]) == pytest.approx(1e-4, rel=1e-9)
+    X, direction = separation.close_pair(6, 4, 1e-3, seed=5)
+    assert np.linalg.norm(X[0] - X[-1]) == pytest.approx(1e-3, rel=1e-9)
     assert np.linalg.norm(X, axis=1) == pytest.approx(np.ones(6), rel=1e-14)
-    least = fg.exact_extreme_eigenvalues(X, name, digits=4).smallest.estimate
+    least = fg.extreme_eigenvalues(fg.GramOperator(X, name)).smallest.estimate
     power = 1 if name in ("relu", "selu") else 2
     wanted = separation.limit(fg.get_activation(name), X[:-1], direction)
-    assert least / 1e-4**power == pytest.approx(wanted, rel=2e-3)
+    assert least / 1e-3**power == pytest.approx(wanted, rel=5e-3)
 
 
 def test_constants_of_jumps():

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastgram.plotting.studies import draw_theory, dress
-from fastgram.study.fits import fit_line, judged, judged_slope
+from fastgram.study.fits import fit_line, judged_slope
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, positive
+from fastgram.study.rows.shared import draw_rows, ends, in_words, judged_furthest, positive
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_circle import DERIVATIVES, smallest_on_circle
 
@@ -136,11 +136,11 @@ def _value(activation: str, group: Sequence[Row]) -> Verdict:
     """Judge all proven brackets against the integral: the furthest one counts."""
     lower, upper = ends(group)
     theory = np.array([row.values["theory"] for row in group])
-    ratios = float(np.min(lower / theory)), float(np.max(upper / theory))
+    ratios = lower / theory, upper / theory
     text = (
         f"λ_min over the integral of positive numbers, at {len(group)} sizes: the furthest from 1"
     )
-    return judged(f"value, {activation}", ratios, 1.0, _AGREEMENT, text)
+    return judged_furthest(f"value, {activation}", *ratios, 1.0, _AGREEMENT, text)
 
 
 def _rate(activation: str, pair: Sequence[Row]) -> Verdict:

@@ -14,7 +14,7 @@ from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, positive
+from fastgram.study.rows.shared import draw_rows, ends, in_words, judged_furthest, positive
 from fastgram.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -188,9 +188,9 @@ def _relu(group: Sequence[Row]) -> Verdict:
     lower, upper = ends(group)
     n = np.array([row.case.n for row in group], float)
     exact = (np.cos(np.pi / n) ** -2 + np.cos(2.0 * np.pi / n) ** -2) / (8.0 * n)
-    ratios = float(np.min(lower / exact)), float(np.max(upper / exact))
+    ratios = lower / exact, upper / exact
     text = "brackets over (sec²(π/n) + sec²(2π/n))/8n at every n: the furthest from 1"
-    return judged("value, relu", ratios, 1.0, 0.01, text)
+    return judged_furthest("value, relu", *ratios, 1.0, 0.01, text)
 
 
 def _constant(activation: str, row: Row) -> Verdict:

@@ -16,7 +16,7 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import ends, in_words, positive, resolved_row
+from fastgram.study.rows.shared import ends, in_words, judged_furthest, positive, resolved_row
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_circle import DERIVATIVES, coefficient
 from fastgram.study.theory.on_sphere import harmonics, law_of_rows
@@ -290,9 +290,9 @@ def _at_edge(activation: str, rows: Sequence[Row]) -> list[Verdict]:
         return []
     edge = np.array([row.values["edge"] for row in rows])
     lower, upper = ends(rows)
-    ratio = float(np.min(lower / edge)), float(np.max(upper / edge))
+    ratio = lower / edge, upper / edge
     text = "λ_min over the edge of the free sum, n from 100 on: the furthest from 1"
-    return [judged(f"edge, {activation}, d' = 50", ratio, 1.0, _EDGE, text)]
+    return [judged_furthest(f"edge, {activation}, d' = 50", *ratio, 1.0, _EDGE, text)]
 
 
 # --- figure ---------------------------------------------------------------------------------------

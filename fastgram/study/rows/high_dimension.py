@@ -17,7 +17,7 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import judged
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict
-from fastgram.study.rows.shared import ends, in_words, positive
+from fastgram.study.rows.shared import ends, in_words, judged_furthest, positive
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_sphere import law_of_rows, limit_distribution, limit_law
 from fastgram.support.literals import Kind
@@ -175,9 +175,9 @@ def _at_edge(name: str, rows: Sequence[Row]) -> Verdict:
     lower, upper = ends(rows)
     edge = np.array([row.values["edge"] for row in rows])
     scale = np.array([row.case.n ** (2.0 / 3.0) for row in rows])
-    off = float(np.min((lower / edge - 1.0) * scale)), float(np.max((upper / edge - 1.0) * scale))
+    off = (lower / edge - 1.0) * scale, (upper / edge - 1.0) * scale
     text = "(λ_min/edge of the free sum − 1)·n^(2/3) at all n and d: the furthest from 0"
-    return judged(f"edge, {name}", off, 0.0, _EDGE, text)
+    return judged_furthest(f"edge, {name}", *off, 0.0, _EDGE, text)
 
 
 def _at_limit(name: str, ratio: float, rows: Sequence[Row]) -> list[Verdict]:

@@ -57,7 +57,7 @@ class _Polynomial(Part):
         return proven_row(case, sphere(case.n, case.d, case.seed or 0), case.activation, 2)
 
     def verdicts(self, rows: Sequence[Row]) -> list[Verdict]:
-        return [_ranks(activation, group) for activation, group in by_activation(rows).items()]
+        return [_ranks(group) for group in by_activation(rows).values()]
 
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
         sums = [row for row in rows if not _is_alone(row.case)]
@@ -97,15 +97,17 @@ def _is_alone(case: Case) -> bool:
     return case.parameters["rank"] == rank_on_sphere(degree, case.d, True)
 
 
-def _ranks(activation: str, rows: Sequence[Row]) -> Verdict:
+def _ranks(rows: Sequence[Row]) -> Verdict:
     wrong = []
+    top = f"z^{rows[0].case.parameters['degree']}"
+    name = top if _is_alone(rows[0].case) else f"z + … + {top}"
     for row in rows:
         zero = row.guarantee == "exact" and row.upper == 0.0
         regular = row.resolved and row.lower > 0.0
         if not (zero if row.case.n > int(row.case.parameters["rank"]) else regular):
             wrong.append(f"n = {row.case.n}, d' = {row.case.d}")
     return Verdict(
-        f"rank, {activation}",
+        f"rank, {name}",
         "above 0 at n = rank, exactly 0 at rank + 1",
         f"{len(rows) - len(wrong)} of {len(rows)}" + (f", not {'; '.join(wrong)}" if wrong else ""),
         "none",

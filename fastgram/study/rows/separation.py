@@ -14,9 +14,16 @@ from fastgram.matrix.gram import gram
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.network import Network
 from fastgram.plotting.studies import draw_theory, dress
-from fastgram.study.fits import fit_power, judged, judged_slope
+from fastgram.study.fits import fit_power, judged_slope
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, positive, resolved_row
+from fastgram.study.rows.shared import (
+    draw_rows,
+    ends,
+    in_words,
+    judged_furthest,
+    positive,
+    resolved_row,
+)
 from fastgram.study.settings import Settings
 from fastgram.support.arrays import Array
 
@@ -204,9 +211,9 @@ def _power(activation: str) -> int:
 def _constant(activation: str, rows: Sequence[Row]) -> Verdict:
     lower, upper = ends(rows)
     theory = np.array([row.values["theory"] for row in rows])
-    ratios = float(np.min(lower / theory)), float(np.max(upper / theory))
+    ratios = lower / theory, upper / theory
     text = "λ_min over its limit law, for δ up to 1e-4: the furthest from 1 of all draws"
-    return judged(f"constant, {activation}", ratios, 1.0, _CONSTANT, text)
+    return judged_furthest(f"constant, {activation}", *ratios, 1.0, _CONSTANT, text)
 
 
 def _draw_ratios(axes: Axes, rows: Sequence[Row]) -> None:

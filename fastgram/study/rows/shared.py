@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastgram.plotting.studies import draw_brackets
+from fastgram.study.fits import judged
 from fastgram.study.measuring import bracketed_row, proven_row
 from fastgram.study.part import Case, Row, Verdict, by_activation
 from fastgram.study.settings import Settings
@@ -17,7 +18,7 @@ from fastgram.support.arrays import Array
 if TYPE_CHECKING:
     from fastgram.plotting.figure import Axes
 
-__all__ = ["draw_rows", "ends", "in_words", "positive", "resolved_row"]
+__all__ = ["draw_rows", "ends", "in_words", "judged_furthest", "positive", "resolved_row"]
 
 
 def resolved_row(case: Case, X: Array, settings: Settings, digits: int = 3) -> Row:
@@ -40,6 +41,21 @@ def positive(rows: Sequence[Row]) -> list[Row]:
 def ends(rows: Sequence[Row]) -> tuple[Array, Array]:
     """Return the lower and the upper ends of rows."""
     return np.array([row.lower for row in rows]), np.array([row.upper for row in rows])
+
+
+def judged_furthest(
+    name: str, lower: Array, upper: Array, expected: float, tolerance: float, text: str
+) -> Verdict:
+    """Return the verdict on several brackets, each of which is to be within expected ± tolerance.
+
+    One that is outside is enough for it not to hold. The end that is furthest off is told.
+    """
+    outside = (upper < expected - tolerance) | (lower > expected + tolerance)
+    worst = int(np.argmax(outside)) if outside.any() else None
+    found = (lower, upper) if worst is None else (lower[worst], upper[worst])
+    both = float(np.min(found[0])), float(np.max(found[1]))
+    furthest = max(both, key=lambda end: abs(end - expected))
+    return judged(name, both, expected, tolerance, text, furthest)
 
 
 def draw_rows(
