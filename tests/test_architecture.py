@@ -42,7 +42,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
-    "sklearn": ("sklearn", "datasets.photographs"),
+    "sklearn": ("sklearn", "datasets.photographs", "study.rows.bundled"),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }
