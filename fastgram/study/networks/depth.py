@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastgram.bracket import Bracket
 from fastgram.datasets.points import circle, subspace
 from fastgram.eigenvalues.extreme import extreme_eigenvalues
 from fastgram.exact.solve import exact_extreme_eigenvalues
@@ -21,7 +22,7 @@ from fastgram.study.networks.depth_theory import (
     slope_at_one,
 )
 from fastgram.study.networks.depth_verdicts import verdicts_of
-from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
+from fastgram.study.part import Case, Part, Row, Size, Value, Verdict, by_activation
 from fastgram.study.settings import Settings
 from fastgram.support.arrays import Array
 
@@ -76,37 +77,38 @@ class _Depth(Part):
     name = "depth"
     title = "Depth lifts the smallest eigenvalue of smooth activations"
     claim = (
-        "Panigrahi, Shetty and Goyal (ICLR 2020): that smooth activations have a tiny λ_min on rows"
-        " of few dimensions is an affair of shallow networks; with a depth that grows like the"
-        " logarithm of one over the separation it is gone. At the edge of chaos the tangent kernel"
-        " tends to a multiple of one matrix, so that its condition number has a limit: 1 + n/3"
-        " under relu (Huang, Wang, Tao and Zhao, 2020), 1 + n/2 under smooth activations (Xiao,"
-        " Pennington and Schoenholz, ICML 2020)."
+        "Panigrahi, Shetty and Goyal (ICLR 2020): that smooth activations have a tiny λ_min"
+        " on rows of few dimensions is an affair of shallow networks; with a depth that grows"
+        " like the logarithm of one over the separation it is gone. At the edge of chaos the"
+        " tangent kernel tends to a multiple of one matrix, so that its condition number has"
+        " a limit: 1 + n/3 under relu (Huang, Wang, Tao and Zhao, 2020), 1 + n/2 under smooth"
+        " activations (Xiao, Pennington and Schoenholz, ICML 2020)."
     )
     derivation = (
-        "Normalised layers (E φ(z)² = 1) map correlations by κ(ρ) = Σ bₖρᵏ, κ(1) = 1, with the"
-        " slope χ = E φ'(z)²/E φ(z)² at 1. If χ > 1, 1 − ρ of near rows grows by χ a layer, and all"
-        " correlations tend to a fixed point ρ* < 1 (0 if E φ = 0): the matrix tends to one with χ"
-        " on its diagonal and ρ*κ'(ρ*) beside it, and λ_min to χ − ρ*κ'(ρ*). As a function of the"
-        " angle the deep kernel is F(χ^(L/2)·θ), one function at all depths, so that n points on"
-        " the circle at depth L are as 2n at L + 2 ln 2/ln χ: the depth at which λ_min has come up"
-        " grows by 2/ln χ for each unit of ln n. Under erf the kernel of the last layer is singular"
-        " where ρ = 3/2 below it, with the power −1/2; going backwards through the layers, by"
-        " ρ → (3/2)·sin(arcsin(2/3)·ρ), finds the cosine c_L where that is, and on n equally"
-        " spaced points, n odd, λ_min ~ √n·e^(−rn) with r = arcosh c_L: the kernel is odd, and its"
-        " least eigenvalue is that of the frequency n. Under relu χ = 1. Its kernel has the slope"
-        " −1/π of |θ| at every depth, at depth 1 at the opposite point too: the coefficients of"
-        " −|θ|/π, 1/(πk)² each, aliased, give λ_min = 1/n from depth 2 on and 1/(2n) at depth 1, as"
-        " long as the depth is small against n; with u = θ/(3π), u → u − u² − u³/2 + … a layer, so"
+        "Normalised layers (E φ(z)² = 1) map correlations by κ(ρ) = Σ bₖρᵏ, κ(1) = 1, with"
+        " the slope χ = E φ'(z)²/E φ(z)² at 1. If χ > 1, 1 − ρ of near rows grows by χ a"
+        " layer, and all correlations tend to a fixed point ρ* < 1 (0 if E φ = 0): the matrix"
+        " tends to one with χ on its diagonal and ρ*κ'(ρ*) beside it, and λ_min to χ −"
+        " ρ*κ'(ρ*). As a function of the angle the deep kernel is F(χ^(L/2)·θ), one function"
+        " at all depths, so that n points on the circle at depth L are as 2n at L + 2 ln 2/ln"
+        " χ: the depth at which λ_min has come up grows by 2/ln χ for each unit of ln n."
+        " Under erf the kernel of the last layer is singular where ρ = 3/2 below it, with the"
+        " power −1/2; going backwards through the layers, by ρ → (3/2)·sin(arcsin(2/3)·ρ),"
+        " finds the cosine c_L where that is, and on n equally spaced points, n odd, λ_min ~"
+        " √n·e^(−rn) with r = arcosh c_L: the kernel is odd, and its least eigenvalue is that"
+        " of the frequency n. Under relu χ = 1. Its kernel has the slope −1/π of |θ| at every"
+        " depth, at depth 1 at the opposite point too: the coefficients of −|θ|/π, 1/(πk)²"
+        " each, aliased, give λ_min = 1/n from depth 2 on and 1/(2n) at depth 1, as long as"
+        " the depth is small against n; with u = θ/(3π), u → u − u² − u³/2 + … a layer, so"
         " that u ≈ 1/(L + (3/2)ln L + C), and in the end λ_min ≈ 3/L.\n"
         "The critical tangent kernel (kind ntk). Of relu, weight variance 2: on the diagonal"
-        " Θ_L = L + 1; beside it t → t·(1 − 3u) + ρ, whose solution with s = 1/u is s/4 + const: the"
-        " ratio is (1/4)(1 + ((3/2)ln L + C)/L). The matrix tends to L·(3/4·I + 1/4·11ᵀ), its"
-        " condition to 1 + n/3. Of a smooth activation with κ'(1) = 1: e = 1 − ρ goes to"
-        " e − κ''e²/2 + κ'''e³/6, so that u = κ''e/2 ≈ 1/(L + c·ln L + C), c = 1 − 2κ'''/(3κ''²),"
-        " slopes are 1 − 2u, t ≈ s/3, and the condition tends to 1 + n/2; under erf c = −11/6. The"
-        " approach is as slow as ln L/L: with K(L) = K + (n·r∞c/(1 − r∞)²)·(ln L)/L + B/L the"
-        " condition at L and 2L gives K without B, to O((ln L/L)²)."
+        " Θ_L = L + 1; beside it t → t·(1 − 3u) + ρ, whose solution with s = 1/u is s/4 +"
+        " const: the ratio is (1/4)(1 + ((3/2)ln L + C)/L). The matrix tends to L·(3/4·I +"
+        " 1/4·11ᵀ), its condition to 1 + n/3. Of a smooth activation with κ'(1) = 1: e = 1 −"
+        " ρ goes to e − κ''e²/2 + κ'''e³/6, so that u = κ''e/2 ≈ 1/(L + c·ln L + C), c = 1 −"
+        " 2κ'''/(3κ''²), slopes are 1 − 2u, t ≈ s/3, and the condition tends to 1 + n/2;"
+        " under erf c = −11/6. The approach is as slow as ln L/L: with K(L) = K + (n·r∞c/(1 −"
+        " r∞)²)·(ln L)/L + B/L the condition at L and 2L gives K without B, to O((ln L/L)²)."
     )
     parameters = ("dimension", "variances")
     values = ("condition_lower", "condition_upper")
@@ -131,14 +133,7 @@ class _Depth(Part):
 
     def compute(self, case: Case, settings: Settings) -> Row:
         X, network, start = _data(case), _network(case), time.perf_counter()
-        found, resolved = None, True
-        if case.activation not in _CLOSED:
-            matrix = settings.operator(X, network, case.kind)
-            found = extreme_eigenvalues(matrix, progress=settings.progress)
-        if found is None or not found.resolved:  # below what float64 can see
-            found = exact_extreme_eigenvalues(X, network, kind=case.kind, digits=_DIGITS)
-            resolved = found.smallest.lower > 0.0
-        least, condition = found.smallest, found.condition
+        least, condition, resolved = _extremes(X, network, case, settings)
         ends = (math.nan, math.nan)
         if case.parameters["variances"] == "critical" and condition is not None:
             ends = condition.lower, condition.upper
@@ -197,20 +192,33 @@ class _Depth(Part):
         ).strip()
 
 
+def _extremes(
+    X: Array, network: Network, case: Case, settings: Settings
+) -> tuple[Bracket, Bracket | None, bool]:
+    """Return λ_min, the condition and whether λ_min is told from 0: in float64 if that sees it."""
+    if case.activation not in _CLOSED:
+        matrix = settings.operator(X, network, case.kind)
+        found = extreme_eigenvalues(matrix, progress=settings.progress)
+        if found.resolved:
+            return found.smallest, found.condition, True
+    exact = exact_extreme_eigenvalues(X, network, kind=case.kind, digits=_DIGITS)
+    return exact.smallest, exact.condition, exact.smallest.lower > 0.0
+
+
 def _on_circle(n: int, activation: str, depth: int) -> Case:
-    facts = {"dimension": 2, "variances": "normalised"}
+    facts: dict[str, Value] = {"dimension": 2, "variances": "normalised"}
     return Case(f"circle:n={n}", None, n, 2, activation, "gradient", depth, facts)
 
 
 def _in_subspace(dimension: int, activation: str, depth: int) -> Case:
     n, d = _SUBSPACE_ROWS, _AMBIENT
-    facts = {"dimension": dimension, "variances": "normalised"}
+    facts: dict[str, Value] = {"dimension": dimension, "variances": "normalised"}
     data = f"subspace:n={n},d={d},dim={dimension},seed=0"
     return Case(data, 0, n, d, activation, "gradient", depth, facts)
 
 
 def _critical(activation: str, depth: int) -> Case:
-    facts = {"dimension": 2, "variances": "critical"}
+    facts: dict[str, Value] = {"dimension": 2, "variances": "critical"}
     return Case("circle:n=11", None, 11, 2, activation, "ntk", depth, facts)
 
 
@@ -227,24 +235,22 @@ def _network(case: Case) -> Network:
 
 
 def _draw_rows(axes: Axes, rows: Sequence[Row], activation: str, label: str, marker: str) -> None:
-    columns = [(r.case.depth, r.lower, r.upper, r.resolved) for r in rows]
-    draw_brackets(axes, *zip(*columns, strict=True), activation, label=label, marker=marker)
+    depths, resolved = [row.case.depth for row in rows], [row.resolved for row in rows]
+    lower, upper = [row.lower for row in rows], [row.upper for row in rows]
+    draw_brackets(axes, depths, lower, upper, resolved, activation, label=label, marker=marker)
 
 
 def _draw_conditions(axes: Axes, rows: Sequence[Row]) -> None:
     title = "critical variances, kind ntk, 11 points of the circle"
     dress(axes, title, "depth", "condition λ_max/λ_min")
     for activation, some in by_activation(rows).items():
-        columns = [
-            (r.case.depth, r.values["condition_lower"], r.values["condition_upper"], True)
-            for r in some
-        ]
-        draw_brackets(axes, *zip(*columns, strict=True), activation)
-    if rows:
-        depths = [min(r.case.depth for r in rows), max(r.case.depth for r in rows)]
-        n = rows[0].case.n
-        draw_theory(axes, depths, np.full(2, critical_limit("relu").condition(n)), "1 + n/3")
-        draw_theory(axes, depths, np.full(2, 1.0 + n / 2.0), "1 + n/2")
+        depths, certain = [row.case.depth for row in some], np.ones(len(some), bool)
+        lower = [row.values["condition_lower"] for row in some]
+        upper = [row.values["condition_upper"] for row in some]
+        draw_brackets(axes, depths, lower, upper, certain, activation)
+        limit = np.full(2, critical_limit(activation).condition(some[0].case.n))
+        label = f"1 + n/{'3' if activation == 'relu' else '2'}"
+        draw_theory(axes, [min(depths), max(depths)], limit, label, activation)
 
 
 PART = _Depth()

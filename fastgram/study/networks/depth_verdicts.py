@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _limit(activation: str, rows: Sequence[Row]) -> list[Verdict]:
 def _risen_depth(rows: Sequence[Row], goal: float) -> float:
     """Return the depth at which λ_min passes the goal, NaN if it does not; ln(−ln λ) is linear."""
     ordered = sorted(rows, key=lambda row: row.case.depth)
-    for below, above in zip(ordered, ordered[1:], strict=False):
+    for below, above in pairwise(ordered):
         if below.upper < goal <= above.upper < 1.0:
             ends = [math.log(-math.log(r.upper)) for r in (below, above)]
             part = (math.log(-math.log(goal)) - ends[0]) / (ends[1] - ends[0])

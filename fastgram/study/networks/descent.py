@@ -8,8 +8,16 @@ import numpy as np
 
 from fastgram.network.activations import Activation
 from fastgram.support.arrays import Array
+from fastgram.support.threads import one_blas_thread
 
-__all__ = ["Trained", "TwoLayers", "train"]
+__all__ = ["Trained", "TwoLayers", "jumps", "train"]
+
+
+def jumps(activation: Activation) -> bool:
+    """Whether φ' jumps at a kink, and not only φ''."""
+    kinks = np.array(activation.kinks, float)
+    beside = [np.nextafter(kinks, side) for side in (-np.inf, np.inf)]
+    return bool(np.any(np.abs(activation.df(beside[1]) - activation.df(beside[0])) > 1e-9))
 
 
 @dataclass
@@ -36,7 +44,7 @@ class TwoLayers:
 
     def outputs(self, z: Array) -> Array:
         """Return the outputs, (n,), at pre-activations z, (n, m)."""
-        return np.asarray(self.activation.f(z) @ self.signs) / np.sqrt(self.signs.size)
+        return np.asarray(self.activation.f(z) @ self.signs / np.sqrt(self.signs.size))
 
     def gram(self, X: Array) -> Array:
         """Return the Gram matrix of the gradients, (n, n)."""
@@ -83,6 +91,13 @@ def train(
     most : int
         Steps at most.
     """
+    with one_blas_thread():  # products too small for more
+        return _train(network, X, y, step_size, fraction, most)
+
+
+def _train(
+    network: TwoLayers, X: Array, y: Array, step_size: float, fraction: float, most: int
+) -> Trained:
     before, gram = network.weights.copy(), network.gram(X)
     scale = step_size / np.sqrt(network.signs.size)
     losses: list[float] = []

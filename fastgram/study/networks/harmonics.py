@@ -19,7 +19,7 @@ from fastgram.study.networks.harmonics_theory import (
     multiplicities,
     singularity_of,
 )
-from fastgram.study.part import Case, Part, Row, Size, Verdict
+from fastgram.study.part import Case, Part, Row, Size, Verdict, Word
 from fastgram.study.settings import Settings
 from fastgram.support.arrays import Array
 from fastgram.support.literals import Kind
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PART"]
 
 # Degrees that a row tells, of the 129 first ones.
-_DEGREES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 24, 25, 32, 33, 48, 49, 64, 65, 96, 97)
-_DEGREES += (127, 128)
+_DEGREES = (*range(10), 12, 13, 16, 17, 24, 25, 32, 33, 48, 49, 64, 65, 96, 97, 127, 128)
 _COUNT = 129
 _FITTED = 32  # the least degree that a power is fitted to
 _DIGITS = 1e-9  # that the eigenvalues are right to, relative
@@ -71,39 +70,42 @@ class _Harmonics(Part):
     name = "harmonics"
     title = "Eigenvalues on the sphere fall like a power of the degree, whatever the depth"
     claim = (
-        "On the sphere S^{d−1} the eigenvalues of a wide relu network's tangent kernel fall with"
-        " the degree like k^{−d}, those of its outputs' covariance like k^{−d−2}; without biases"
-        " those of odd degrees ≥ 3 are 0 at depth 1 (Bach, JMLR 2017; Bietti and Mairal, NeurIPS"
-        " 2019), and depth does not change the power (Bietti and Bach, ICLR 2021). Under smooth"
-        " activations they fall faster than any power, which is why their λ_min is so small in few"
-        " dimensions (Panigrahi, Shetty and Goyal, ICLR 2020)."
+        "On the sphere S^{d−1} the eigenvalues of a wide relu network's tangent kernel fall"
+        " with the degree like k^{−d}, those of its outputs' covariance like k^{−d−2};"
+        " without biases those of odd degrees ≥ 3 are 0 at depth 1 (Bach, JMLR 2017; Bietti"
+        " and Mairal, NeurIPS 2019), and depth does not change the power (Bietti and Bach,"
+        " ICLR 2021). Under smooth activations they fall faster than any power, which is why"
+        " their λ_min is so small in few dimensions (Panigrahi, Shetty and Goyal, ICLR 2020)."
     )
     derivation = (
         "By Funk and Hecke μₖ = E κ(t)Pₖ(t), t a coordinate of a random point. Integrating"
         " Rodrigues' formula by parts gives, of (1 − t)^ν,"
         " 2^ν·Γ(d−1)Γ(ν+(d−1)/2)/(Γ((d−1)/2)Γ(−ν))·Γ(k−ν)/Γ(k+ν+d−1), and (−1)ᵏ times that of"
-        " (1 + t)^ν: with κ ≈ c·(1 − t)^ν and c'·(1 + t)^ν at the ends, beside what is smooth, μₖ is"
-        " c + (−1)ᵏc' times it. In x = k + (d−2)/2 the quotient of gammas is x^{−(d−1+2ν)} but for"
-        " 1 + O(1/x²). Normalised relu has the duals 1 − θ/π and cos θ + (sin θ − θ cos θ)/π: of φ',"
-        " ν = 1/2 with c = −√2/π, and c' = +√2/π; of φ, ν = 3/2 with c = c' = 2√2/(3π). The tangent"
-        " kernel multiplies the former by t: c = c' = −√2/π, the power is −(d−1+1) = −d, and odd"
-        " degrees cancel; of the covariance it is −(d−1+3) = −d−2. With a bias no two rows are"
-        " opposite, c' = 0, and all degrees survive. At depth L each layer adds its singularity at"
-        " 1, L times c for the covariance and (1 + 2 + … + L) times for the tangent kernel; the one"
-        " at −1 goes through the slopes of the layers above, which are below 1, so that odd degrees"
-        " survive and the power stays. selu's φ' jumps by J, so that its gradient kernel is relu's"
-        " times J² in the lead; elu's φ'' jumps: ν = 3/2, with c' = −c, and the odd degrees lead.\n"
-        "tanh and swish have poles, so that their squared Hermite coefficients fall like e^{−c√n};"
-        " the part of tⁿ in degree k is about e^{−k²/(2n)}, and the greatest product is at n ~"
-        " k^{4/3}: μₖ ~ e^{−c'k^{2/3}}. The duals of erf and gelu are singular at some t₀ > 1 next:"
-        " μₖ ~ e^{−k·arcosh t₀}. Of e^{−ck^s} the power between k and 2k is −c(2^s − 1)k^s/ln 2, and"
-        " the differences of such powers, which a factor k^{−a} leaves alone, grow by 2^s an"
-        " octave.\n"
-        "Of n rows sampled from the sphere the mean of K(x, y)Pₖ(⟨x, y⟩) over pairs is μₖ but for a"
-        " standard deviation of at most √2κ(1)/n, since its mean given x does not depend on x. And"
-        " for any n rows, if the harmonics below degree k are M < n in number, some unit vectors, at"
-        " least n − M orthogonal ones, are orthogonal to all of them, and what is left of the kernel"
-        " has the trace n·Rₖ, Rₖ = Σ_{j≥k} N(d, j)μⱼ: λ_min ≤ n·Rₖ/(n − M)."
+        " (1 + t)^ν: with κ ≈ c·(1 − t)^ν and c'·(1 + t)^ν at the ends, beside what is"
+        " smooth, μₖ is c + (−1)ᵏc' times it. In x = k + (d−2)/2 the quotient of gammas is"
+        " x^{−(d−1+2ν)} but for 1 + O(1/x²). Normalised relu has the duals 1 − θ/π and cos θ"
+        " + (sin θ − θ cos θ)/π: of φ', ν = 1/2 with c = −√2/π, and c' = +√2/π; of φ, ν = 3/2"
+        " with c = c' = 2√2/(3π). The tangent kernel multiplies the former by t: c = c' ="
+        " −√2/π, the power is −(d−1+1) = −d, and odd degrees cancel; of the covariance it is"
+        " −(d−1+3) = −d−2. With a bias no two rows are opposite, c' = 0, and all degrees"
+        " survive. At depth L each layer adds its singularity at 1, L times c for the"
+        " covariance and (1 + 2 + … + L) times for the tangent kernel; the one at −1 goes"
+        " through the slopes of the layers above, which are below 1, so that odd degrees"
+        " survive and the power stays. selu's φ' jumps by J, so that its gradient kernel is"
+        " relu's times J² in the lead; elu's φ'' jumps: ν = 3/2, with c' = −c, and the odd"
+        " degrees lead.\n"
+        "tanh and swish have poles, so that their squared Hermite coefficients fall like"
+        " e^{−c√n}; the part of tⁿ in degree k is about e^{−k²/(2n)}, and the greatest"
+        " product is at n ~ k^{4/3}: μₖ ~ e^{−c'k^{2/3}}. The duals of erf and gelu are"
+        " singular at some t₀ > 1 next: μₖ ~ e^{−k·arcosh t₀}. Of e^{−ck^s} the power between"
+        " k and 2k is −c(2^s − 1)k^s/ln 2, and the differences of such powers, which a factor"
+        " k^{−a} leaves alone, grow by 2^s an octave.\n"
+        "Of n rows sampled from the sphere the mean of K(x, y)Pₖ(⟨x, y⟩) over pairs is μₖ"
+        " but for a standard deviation of at most √2κ(1)/n, since its mean given x does not"
+        " depend on x. And for any n rows, if the harmonics below degree k are M < n in"
+        " number, some unit vectors, at least n − M orthogonal ones, are orthogonal to all of"
+        " them, and what is left of the kernel has the trace n·Rₖ, Rₖ = Σ_{j≥k} N(d, j)μⱼ:"
+        " λ_min ≤ n·Rₖ/(n − M)."
     )
     parameters = ("bias_variance",)
     values = (*(f"mu_{k}" for k in _DEGREES), "mean_0", "mean_1", "diagonal", "bound")
@@ -160,14 +162,13 @@ class _Harmonics(Part):
             f"{r.case.activation} in {r.case.d} dimensions {_local_exponent(r, 16, 32):.0f}"
             for r in smooth
         )
+        bent = f" Smooth activations bend down; their powers at degree 16 to 32: {told}."
         return (
             "Eigenvalues lie on the dashed lines, which have no fitted number, from degrees of ten"
-            " or so on. Odd degrees of relu without biases are 0 at depth 1 and on the same power as"
-            " the even ones with biases or depth: depth moves constants and never the power."
-            + (f" Smooth activations bend down; their slopes from degree 16 to 32: {told}."
-               if told else "")
-            + f" {kept} of {len(verdicts)} verdicts hold."
-        )  # fmt: skip
+            " or so on. Odd degrees of relu are 0 at depth 1 without biases, and with them, or at"
+            " more depth, on the same power as even ones: depth moves constants, not the power."
+            f"{bent if told else ''} {kept} of {len(verdicts)} verdicts hold."
+        )
 
 
 def _case(n: int, d: int, network: _Network) -> Case:
@@ -219,14 +220,13 @@ def _powers(row: Row, singularity: Singularity) -> list[Verdict]:
             continue
         x, mu = degrees[high] + (d - 2) / 2.0, eigenvalues[high]
         ends = mu * (1.0 - _DIGITS), mu * (1.0 + _DIGITS)
+        expected = singularity.exponent(d)
         if not np.all(mu > 0.0):
-            found.append(
-                Verdict(f"power, {name}", singularity.exponent(d), "eigenvalues of 0", _EXPONENT,
-                        "does not hold", "eigenvalues of high degrees are 0")
-            )  # fmt: skip
+            text, none = "eigenvalues of high degrees are 0", "0"
+            word: Word = "does not hold"
+            found.append(Verdict(f"power, {name}", expected, none, _EXPONENT, word, text))
             continue
         text = f"degrees {degrees[high][0]} to {degrees[high][-1]}, as powers of k + (d − 2)/2"
-        expected = singularity.exponent(d)
         found.append(judged_slope(f"power, {name}", fit_power(x, *ends), expected, _EXPONENT, text))
         ratio = float(mu[-1] / leading_eigenvalues(singularity, d, degrees[-1:])[0])
         text = f"the eigenvalue of degree {degrees[-1]} over what the singularities give"
@@ -238,9 +238,9 @@ def _powers(row: Row, singularity: Singularity) -> list[Verdict]:
 def _zeros(name: str, degrees: Array, eigenvalues: Array) -> Verdict:
     """Whether degrees from 3 on are exactly 0."""
     worst = float(np.max(np.abs(eigenvalues[degrees >= 3])))
-    word = "holds" if worst == 0.0 else "does not hold"
+    word: Word = "holds" if worst == 0.0 else "does not hold"
     text = f"the greatest of {int(np.sum(degrees >= 3))} eigenvalues of degrees from 3 on"
-    return Verdict(f"zeros, {name}", 0.0, worst, "exactly", word, text)  # type: ignore[arg-type]
+    return Verdict(f"zeros, {name}", 0.0, worst, "exactly", word, text)
 
 
 def _local_exponent(row: Row, low: int, high: int) -> float:
@@ -284,10 +284,10 @@ def _of_matrices(rows: Sequence[Row]) -> list[Verdict]:
             "λ_min over n·Rₖ/(n − M), the largest of all matrices"
             f" ({_name(largest)}): it must not pass 1"
         )
-        word = "does not hold" if above else "holds"
+        word: Word = "does not hold" if above else "holds"
         ratio = largest.lower / largest.values["bound"]
-        found.append(Verdict("λ_min below the trace of what is left", "at most 1", ratio, "none",
-                             word, text))  # type: ignore[arg-type]  # fmt: skip
+        name = "λ_min below the trace of what is left"
+        found.append(Verdict(name, "at most 1", ratio, "none", word, text))
     return found
 
 

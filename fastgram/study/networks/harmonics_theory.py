@@ -1,4 +1,4 @@
-"""Eigenvalues of kernels on the sphere from where the kernels are singular, as `harmonics` has it."""
+"""Eigenvalues of kernels on the sphere by how these are singular, as `harmonics` derives them."""
 
 from __future__ import annotations
 
@@ -120,6 +120,5 @@ def leading_eigenvalues(singularity: Singularity, d: int, degrees: npt.ArrayLike
 
 def multiplicities(d: int, count: int) -> Array:
     """Return the numbers of spherical harmonics on S^{d−1} by degree, (count,)."""
-    found = [math.comb(d + k - 1, k) - (math.comb(d + k - 3, k - 2) if k > 1 else 0) for k in
-             range(count)]  # fmt: skip
-    return np.array(found, float)
+    below = [0, 0] + [math.comb(d + k - 3, k - 2) for k in range(2, count)]
+    return np.array([math.comb(d + k - 1, k) - below[k] for k in range(count)], float)

@@ -17,7 +17,7 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.networks.width_theory import moments_of_one_neuron, norm_of_deviation
-from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
+from fastgram.study.part import Case, Part, Row, Size, Verdict, Word, by_activation
 from fastgram.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,35 +48,33 @@ class _Width(Part):
     name = "width"
     title = "Finite width: the matrix is off by 1/√m, its smallest eigenvalue lies below"
     claim = (
-        "With m neurons the Gram matrix is the mean of m independent ones, off from its limit by"
-        " O(1/√m), which is why widths of n²/λ_min² and the like are asked for (Du, Zhai, Póczos"
-        " and Singh, ICLR 2019; Panigrahi, Shetty and Goyal, ICLR 2020); λ_min is then off by as"
-        " much at most, and comes from below."
+        "With m neurons the Gram matrix is the mean of m independent ones, off from its"
+        " limit by O(1/√m), which is why widths of n²/λ_min² and the like are asked for (Du,"
+        " Zhai, Póczos and Singh, ICLR 2019; Panigrahi, Shetty and Goyal, ICLR 2020); λ_min"
+        " is then off by as much at most, and comes from below."
     )
     derivation = (
-        "G_m is the mean of m independent copies of g = aaᵀ, a = diag(φ'(w·xᵢ))X, with mean G: so"
-        " E‖G_m − G‖²_F = V/m at every m, V = Σ ⟨xᵢ,xⱼ⟩²·E φ'(u)²φ'(v)² − ‖G‖²_F, a sum of duals of"
-        " φ'². The smallest eigenvalue is concave in the matrix: its mean is at most that of G, and"
-        " does not fall with m (G_m is the mean of the matrices with one neuron left out). Near G it"
-        " is λ_min + uᵀEu − Σⱼ(uⱼᵀEu)²/(λⱼ − λ_min) with E = G_m − G: a mean of −B/m,"
-        " B = Σⱼ E(uⱼᵀgu)²/(λⱼ − λ_min), and a standard deviation s/√m, s that of uᵀgu. uᵀgu is an"
-        " average over all rows and s is small, while B sums over all eigenvectors: until m is about"
-        " (B/s)², tens of thousands here, λ_min is off by 1/m and not by 1/√m, and more slowly where"
-        " m is a few n and less. B and s are means over 20 000 neurons of their own."
+        "G_m is the mean of m independent copies of g = aaᵀ, a = diag(φ'(w·xᵢ))X, with mean"
+        " G: so E‖G_m − G‖²_F = V/m at every m, V = Σ ⟨xᵢ,xⱼ⟩²·E φ'(u)²φ'(v)² − ‖G‖²_F, a sum"
+        " of duals of φ'². The smallest eigenvalue is concave in the matrix: its mean is at"
+        " most that of G, and does not fall with m (G_m is the mean of the matrices with one"
+        " neuron left out). Near G it is λ_min + uᵀEu − Σⱼ(uⱼᵀEu)²/(λⱼ − λ_min) with E = G_m"
+        " − G: a mean of −B/m, B = Σⱼ E(uⱼᵀgu)²/(λⱼ − λ_min), and a standard deviation s/√m,"
+        " s that of uᵀgu. uᵀgu is an average over all rows and s is small, while B sums over"
+        " all eigenvectors: until m is about (B/s)², tens of thousands here, λ_min is off by"
+        " 1/m and not by 1/√m, and more slowly where m is a few n and less. B and s are means"
+        " over 20 000 neurons of their own."
     )
     parameters = ("width",)
     values = ("deviation", "norm_constant", "descent", "fluctuation")
     panels = 2
 
     def cases(self, size: Size, seeds: int) -> list[Case]:
+        drawn = [(width, seed) for width in _WIDTHS[size] for seed in range(seeds)]
         found = []
         for activation in _ACTIVATIONS[size]:
             found.append(_case(activation, _INFINITE, None))
-            found += [
-                _case(activation, width, seed)
-                for width in _WIDTHS[size]
-                for seed in range(seeds)
-            ]  # fmt: skip
+            found += [_case(activation, width, seed) for width, seed in drawn]
         return found
 
     def compute(self, case: Case, settings: Settings) -> Row:
@@ -129,11 +127,11 @@ class _Width(Part):
             told.append(f"{activation} {' and '.join(parts)}, 1/m until m ≈ {cross:,.0f}")
         kept = sum(verdict.word == "holds" for verdict in verdicts)
         return (
-            "The matrix is off by exactly the derived √(V/m). The smallest eigenvalue lies below its"
-            f" limit by: {'; '.join(told)}. So “off by 1/√m” is true of the matrix, and a bound for"
-            " λ_min that is far from sharp: its mean is off by B/m, and the single draws by s/√m"
-            f" around that, which is less in all but the widest. {kept} of {len(verdicts)} verdicts"
-            " hold."
+            "The matrix is off by the derived √(V/m). The smallest eigenvalue lies below its limit"
+            f" by: {'; '.join(told)}. So “off by 1/√m” is true of the matrix, and a bound for λ_min"
+            " that is far from sharp: its mean is off by B/m, and the single draws by s/√m around"
+            " that, which is less in all but the widest."
+            f" {kept} of {len(verdicts)} verdicts hold."
         )
 
 
@@ -178,39 +176,28 @@ def _norms(activation: str, limit: Row, finite: dict[int, list[Row]]) -> list[Ve
 
 def _smallest(activation: str, limit: Row, finite: dict[int, list[Row]]) -> list[Verdict]:
     """Whether λ_min comes from below, and by B/m."""
-    worst = max(
-        (_error_in(some, limit, m, 0.0), m) for m, some in finite.items()
-    )  # fmt: skip
+    worst = max((_errors_above(some, limit, m), m) for m, some in finite.items())
     text = f"mean of λ_min less that of the limit, in standard errors, the worst: m = {worst[1]}"
-    below = Verdict(
-        f"from below, {activation}",
-        "at most 0",
-        worst[0],
-        _ERRORS,
-        "holds" if worst[0] <= _ERRORS else "does not hold",
-        text,
-    )
-    found = [below]
+    word: Word = "holds" if worst[0] <= _ERRORS else "does not hold"
+    found = [Verdict(f"from below, {activation}", "at most 0", worst[0], _ERRORS, word, text)]
     wide = {m: some for m, some in finite.items() if m >= _PERTURBED * limit.case.n}
     if not wide:
         return found
-    B = limit.values["descent"]
-    off = max(
-        (_excess(some, limit, m), m) for m, some in wide.items()
-    )  # fmt: skip
+    off = max((_excess(some, limit, m), m) for m, some in wide.items())
     text = (
         f"how far the mean of λ_min is from −B/m, over {_SECOND_ORDER:g}·B/m and"
-        f" {_ERRORS:g} standard errors, the worst: m = {off[1]}; B = {B:.3g}"
+        f" {_ERRORS:g} standard errors, the worst: m = {off[1]};"
+        f" B = {limit.values['descent']:.3g}"
     )
     word = "holds" if off[0] <= 1.0 else "does not hold"
-    return [*found, Verdict(f"descent, {activation}", "at most 1", off[0], 1.0, word, text)]  # type: ignore[arg-type]
+    return [*found, Verdict(f"descent, {activation}", "at most 1", off[0], 1.0, word, text)]
 
 
-def _error_in(rows: Sequence[Row], limit: Row, width: int, shift: float) -> float:
-    """Return mean λ_min − (λ_min + shift) in standard errors; the brackets count against it."""
+def _errors_above(rows: Sequence[Row], limit: Row, width: int) -> float:
+    """Return how far the mean of λ_min is above that of the limit, in standard errors."""
     error = limit.values["fluctuation"] / math.sqrt(width * len(rows))
     mean = float(np.mean([row.lower for row in rows]))
-    return (mean - limit.upper - shift) / error
+    return (mean - limit.upper) / error
 
 
 def _excess(rows: Sequence[Row], limit: Row, width: int) -> float:
