@@ -25,7 +25,7 @@ __all__ = ["verdicts_of"]
 _CONDITION, _RATE, _SHIFT, _PLATEAU, _LIMIT = 0.02, 0.03, 0.10, 0.10, 0.10
 _LEAST_DECAY = 10.0  # r·n from which on a rate is told
 _RISEN = 0.01  # of the limit: where λ_min counts as come up
-_DEEP = 64  # from which depth on limits are judged
+_DEEP = 64  # from which depth on limits are judged: (ln L/L)² is 0.004 there
 
 
 def verdicts_of(rows: Sequence[Row]) -> list[Verdict]:
@@ -149,5 +149,9 @@ def _condition(activation: str, rows: Sequence[Row]) -> list[Verdict]:
         f"{twice['condition_upper']:.4g} at depth {2 * depth}, extrapolated with that at {depth};"
         f" 1 + n/{'3' if activation == 'relu' else '2'}"
     )
-    tolerance = _CONDITION * expected
-    return [judged(f"critical condition, {activation}", (low, high), expected, tolerance, text)]
+    tolerance, name = _CONDITION * expected, f"critical condition, {activation}"
+    if depth < _DEEP:
+        text += f"; only from depth {2 * _DEEP} on is what is left out less than the tolerance"
+        middle = (low + high) / 2.0
+        return [Verdict(name, expected, middle, tolerance, "cannot be said", text)]
+    return [judged(name, (low, high), expected, tolerance, text)]

@@ -91,7 +91,8 @@ def train(
     most : int
         Steps at most.
     """
-    with one_blas_thread():  # products too small for more
+    # products too small for more threads; a step that is too long overflows, and ends it
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         return _train(network, X, y, step_size, fraction, most)
 
 

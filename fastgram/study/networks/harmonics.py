@@ -40,7 +40,7 @@ _EXPONENT, _CONSTANT = 0.05, 0.01
 _GROWTH = 16.0 ** (-2.0 / 3.0)
 _STRETCH = {"tanh": 2.0 / 3.0, "swish": 2.0 / 3.0, "erf": 1.0, "gelu": 1.0}
 _DEVIATIONS = 5.0  # standard ones that a mean over pairs may be off
-_ROWS: dict[Size, int] = {"quick": 200, "default": 1000, "full": 10_000}
+_ROWS: dict[Size, int] = {"quick": 200, "default": 400, "full": 10_000}
 
 _Network = tuple[str, Kind, int, float]  # activation, kind, depth, bias variance
 _QUICK: tuple[_Network, ...] = (("relu", "ntk", 1, 0.0), ("relu", "nngp", 1, 0.0))

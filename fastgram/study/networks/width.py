@@ -32,6 +32,7 @@ _WIDTHS: dict[Size, tuple[int, ...]] = {
     "default": (100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600),
     "full": (100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 102_400, 409_600),
 }
+_SEEDS: dict[Size, int] = {"quick": 3, "default": 1000, "full": 1000}  # at most
 _ACTIVATIONS: dict[Size, tuple[str, ...]] = {
     "quick": ("relu", "tanh"),
     "default": ("relu", "selu", "elu", "tanh", "swish"),
@@ -70,6 +71,7 @@ class _Width(Part):
     panels = 2
 
     def cases(self, size: Size, seeds: int) -> list[Case]:
+        seeds = min(seeds, _SEEDS[size])
         drawn = [(width, seed) for width in _WIDTHS[size] for seed in range(seeds)]
         found = []
         for activation in _ACTIVATIONS[size]:
