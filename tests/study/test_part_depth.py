@@ -123,7 +123,10 @@ def test_what_rows_say(rows):
     assert found.pop("limit, tanh") == "cannot be said"
     assert found.pop("critical condition, relu") == "holds"
     assert set(found.values()) == {"holds"}
-    assert "erf from 1.6e-12 at depth 1 to 1.2 at 64" in PART.seen(rows, PART.verdicts(rows))
+    assert "erf, n = 31, from 1.6e-12 at depth 1 to 1.2 at depth 64" in PART.seen(
+        rows, PART.verdicts(rows)
+    )
+    assert "relu 5.272 at depth 128, limit 4.667" in PART.seen(rows, PART.verdicts(rows))
     PART.draw(rows, Figure().subplots(1, PART.panels))
 
 

@@ -147,7 +147,7 @@ class _Depth(Part):
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
         left, right = axes
         dress(left, "normalised layers, kind gradient", "depth")
-        ordered = sorted(rows, key=lambda row: row.case.depth)
+        ordered = sorted(rows, key=_depth)
         normalised = [r for r in ordered if r.case.parameters["variances"] == "normalised"]
         circles = [r for r in normalised if r.case.seed is None]
         least = min((r.case.n for r in circles), default=0)
@@ -167,29 +167,35 @@ class _Depth(Part):
         _draw_conditions(right, critical)
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-        circles = [r for r in rows if r.case.data.startswith("circle") and r.lower > 0.0]
-        least = min((r.case.n for r in circles), default=0)
-        normalised = [
-            r for r in circles if r.case.n == least and r.case.parameters["variances"] != "critical"
+        normalised = [row for row in rows if row.case.parameters["variances"] == "normalised"]
+        told = ", ".join(_told(some) for some in by_activation(normalised).values())
+        critical = [row for row in rows if row.case.parameters["variances"] == "critical"]
+        conditions = [
+            f"{activation} {max(some, key=_depth).values['condition_upper']:.4g} at depth"
+            f" {max(map(_depth, some))}, limit {critical_limit(activation).condition(11):.4g}"
+            for activation, some in by_activation(critical).items()
         ]
-        told = []
-        for activation, some in by_activation(normalised).items():
-            some = sorted(some, key=lambda row: row.case.depth)
-            first, last = some[0], some[-1]
-            told.append(
-                f"{activation} from {first.upper:.2g} at depth {first.case.depth} to"
-                f" {last.upper:.2g} at {last.case.depth}"
-            )
-        text = f"On the circle of {least} points λ_min goes: {'; '.join(told)}." if told else ""
         kept = sum(verdict.word == "holds" for verdict in verdicts)
         return (
-            f"{text} Smooth activations come up by as many decades as they were down, and at the"
-            " rate that the map of correlations has; relu, which had no trouble, hardly moves and"
-            " in the end falls like 3/depth, as its rows grow alike. The condition of the critical"
-            " kernel comes down to its limit as slowly as ln L/L, from above: at depth 128 it is"
-            " still some tenths away on 11 points, and farther on more."
+            f"λ_min goes: {told}. Smooth activations come up by as many decades as they were down,"
+            " and at the rate that the map of correlations has; relu, which had no trouble, hardly"
+            " moves, and falls in the end, as its rows grow alike. The condition of the critical"
+            f" kernel comes down to its limit as slowly as ln L/L: {'; '.join(conditions)}."
             f" {kept} of {len(verdicts)} verdicts hold."
-        ).strip()
+        )
+
+
+def _depth(row: Row) -> int:
+    return row.case.depth
+
+
+def _told(rows: Sequence[Row]) -> str:
+    """Return from where to where λ_min goes on the smallest circle there is, with n told."""
+    circles = [row for row in rows if row.case.seed is None] or list(rows)
+    least = min(row.case.n for row in circles)
+    some = sorted((row for row in circles if row.case.n == least), key=_depth)
+    ends = [f"{row.upper:.2g} at depth {row.case.depth}" for row in (some[0], some[-1])]
+    return f"{rows[0].case.activation}, n = {least}, from {' to '.join(ends)}"
 
 
 def _extremes(
