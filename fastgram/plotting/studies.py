@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,17 @@ from fastgram.plotting.figure import GREY, matplotlib_module
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["colour_of", "draw_brackets", "draw_line", "draw_theory", "dress", "write_figure"]
+__all__ = [
+    "colour_of",
+    "draw_brackets",
+    "draw_line",
+    "draw_theory",
+    "dress",
+    "study_figure",
+    "write_figure",
+]
 
 # One colour an activation, in all figures: warm ones where kinked, cold ones where smooth.
 _COLOURS = {
@@ -43,6 +51,7 @@ _COLOURS = {
 }
 _THEORY = "#404040"
 _SIZE = 5.4, 4.3  # of a panel, in inches
+_LETTERS = 84  # of a legend, as wide as a panel
 
 
 def colour_of(activation: str) -> str:
@@ -89,7 +98,6 @@ def draw_brackets(
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = np.sqrt(low) * np.sqrt(high) if logarithmic else (low + high) / 2.0
     ends = [np.maximum(middle - low, 0.0)[shown], np.maximum(high - middle, 0.0)[shown]]
-    style: dict[str, Any] = {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.6}
     axes.errorbar(
         at[shown],
         middle[shown],
@@ -99,9 +107,9 @@ def draw_brackets(
         linewidth=1.1,
         elinewidth=1.4,
         capsize=2.5,
-        label=activation if label is None else label,
+        label=_typeset(activation if label is None else label),
         zorder=3,
-        **style,
+        color=colour,
     )
     for place, height in zip(at[hanging], high[hanging], strict=True):
         axes.annotate(
@@ -115,14 +123,14 @@ def draw_brackets(
         axes.plot(place, height, "_", color=colour, markersize=7.0)
     if zero.any():
         edge, across = np.full(at[zero].shape, 0.015), axes.get_xaxis_transform()
-        axes.plot(at[zero], edge, "v", transform=across, clip_on=False, **style)
+        axes.plot(at[zero], edge, "v", transform=across, clip_on=False, color=colour)
 
 
 def draw_line(
     axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, activation: str, label: str | None = None
 ) -> None:
     """Draw a measured curve without brackets, in the activation's colour."""
-    name = activation if label is None else label
+    name = _typeset(activation if label is None else label)
     axes.plot(np.asarray(x), np.asarray(y), color=colour_of(activation), linewidth=1.5, label=name)
 
 
@@ -136,8 +144,8 @@ def draw_theory(
         color=_THEORY if activation is None else colour_of(activation),
         linestyle=(0, (5, 2.5)),
         linewidth=1.1,
-        label=label,
-        zorder=2,
+        label=_typeset(label),
+        zorder=4,
     )
 
 
@@ -151,9 +159,9 @@ def dress(
     y_scale: str = "log",
 ) -> None:
     """Set title, labels and scales: called before anything is drawn."""
-    axes.set_title(title, fontsize=10.5, loc="left")
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_title(_typeset(title), fontsize=10.5, loc="left")
+    axes.set_xlabel(_typeset(x_label))
+    axes.set_ylabel(_typeset(y_label))
     axes.set_xscale(x_scale)
     axes.set_yscale(y_scale)
     axes.grid(color="#e4e4e4", linewidth=0.7)
@@ -161,42 +169,72 @@ def dress(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def write_figure(
-    paths: Sequence[Path], panels: int, draw: Callable[[Sequence[Axes]], None]
-) -> None:
-    """Draw a figure of panels side by side and write it to files, the same bytes every time.
+def study_figure(panels: int, draw: Callable[[Sequence[Axes]], None]) -> Figure:
+    """Return a figure of panels side by side, drawn and with its legends.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
-    OSError
-        If a file cannot be written.
     """
-    matplotlib = matplotlib_module()
-    with matplotlib.rc_context({"svg.hashsalt": "fastgram", "svg.fonttype": "path"}):
-        size = _SIZE[0] * panels, _SIZE[1]
-        figure = matplotlib.figure.Figure(figsize=size, layout="constrained", facecolor="white")
-        axes = list(figure.subplots(1, panels, squeeze=False)[0])
-        draw(axes)
-        for one in axes:
-            _put_legend(one)
-        for path in paths:
-            dated = {"Date": None} if path.suffix == ".svg" else {}
-            figure.savefig(path, dpi=140, metadata=dated)
+    size = _SIZE[0] * panels, _SIZE[1]
+    made = matplotlib_module().figure.Figure
+    figure: Figure = made(figsize=size, layout="constrained", facecolor="white")
+    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    draw(axes)
+    for one in axes:
+        _label_ticks(one)
+        _put_legend(one)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: each time anew would move it a little
+    return figure
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file: an SVG of the same bytes every time, that needs no fonts.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    dated = {"Date": None} if path.suffix.lower() == ".svg" else {}
+    settings = {"svg.hashsalt": "fastgram", "svg.fonttype": "path"}
+    with matplotlib_module().rc_context(settings):
+        figure.savefig(path, dpi=140, metadata=dated)
 
 
 def _put_legend(axes: Axes) -> None:
-    """Put a legend below the axes, where it hides nothing."""
+    """Put a legend below the axes, where it hides nothing, in columns that are no wider."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = max(1, min(3, math.ceil(len(handles) / 4)))
+        longest = max(len(label.replace(r"$\lambda_{\m", "λ")) for label in labels)
         axes.legend(
             handles,
             labels,
             loc="upper center",
             bbox_to_anchor=(0.5, -0.16),
-            ncols=columns,
+            ncols=max(1, min(3, len(handles), _LETTERS // (longest + 7))),
             fontsize=8,
             frameon=False,
         )
+
+
+def _label_ticks(axes: Axes) -> None:
+    """Label powers of ten of a logarithmic axis, and 1, 2 and 5 of one that has few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, ends in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() != "log":
+            continue
+        axis.set_minor_formatter(NullFormatter())
+        if ends[1] < 100.0 * ends[0]:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _typeset(text: str) -> str:
+    """Return text with its λ_min and λ_max as formulas."""
+    for word in ("min", "max"):
+        text = text.replace(f"λ_{word}", rf"$\lambda_{{\{word}}}$")
+    return text
