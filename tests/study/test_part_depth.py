@@ -148,9 +148,3 @@ def test_another_matrix_does_not_pass(rows):
     of_relu = [row for row in rows if row.case.activation == "relu" and row.case.depth == 2]
     shallow = [replace(row, case=replace(row.case, depth=1)) for row in of_relu]
     assert words(shallow)["relu is flat, at depth 1"] == "does not hold"
-
-
-def test_cases_differ():
-    for size in ("quick", "default", "full"):
-        keys = [case.key for case in PART.cases(size, 2)]
-        assert len(set(keys)) == len(keys)

@@ -149,9 +149,3 @@ def test_another_matrix_does_not_pass(rows):
     assert found["λ_min below the trace of what is left"] == "does not hold"
     values = dict.fromkeys(of_ntk.values, 1e-3) | {"diagonal": 1.0}
     assert PART.verdicts([replace(of_ntk, values=values)])[0].word == "does not hold"
-
-
-def test_cases_differ():
-    for size in ("quick", "default", "full"):
-        keys = [case.key for case in PART.cases(size, 2)]
-        assert len(set(keys)) == len(keys)

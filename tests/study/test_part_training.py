@@ -112,9 +112,3 @@ def test_other_steps_do_not_pass(rows):
     }
     never = [replace(row, values={**row.values, "steps_to_0.01": np.nan}) for row in rows]
     assert words(never)["steps, relu, m = 4096"] == "does not hold"
-
-
-def test_cases_differ():
-    for size in ("quick", "default", "full"):
-        keys = [case.key for case in PART.cases(size, 2)]
-        assert len(set(keys)) == len(keys)

@@ -106,9 +106,3 @@ def test_another_matrix_does_not_pass(rows):
     above = [changed(row, same, lambda row: 2.0) for row in rows]
     assert words(above)["from below, relu"] == "does not hold"
     assert words(above)["descent, relu"] == "does not hold"
-
-
-def test_cases_differ():
-    for size in ("quick", "default", "full"):
-        keys = [case.key for case in PART.cases(size, 2)]
-        assert len(set(keys)) == len(keys)

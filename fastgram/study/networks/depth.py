@@ -62,7 +62,7 @@ _CIRCLES: dict[Size, tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...]] =
 }
 _SUBSPACES: dict[Size, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "quick": (("erf", "relu"), (1, 16, 64)),
-    "default": (("erf", "relu", "tanh"), (1, 2, 4, 8, 16, 32, 64)),
+    "default": (("erf", "relu", "tanh"), (1, 2, 4, 8, 16, 32)),
     "full": (("erf", "relu", "tanh", "swish"), (1, 2, 4, 8, 16, 32, 64, 100)),
 }
 _CRITICAL: dict[Size, tuple[tuple[str, ...], tuple[int, ...]]] = {

@@ -44,7 +44,7 @@ _WIDTHS: dict[Size, tuple[int, ...]] = {
 _SEEDS: dict[Size, int] = {"quick": 1, "default": 3, "full": 1000}  # at most
 _ACTIVATIONS: dict[Size, tuple[str, ...]] = {
     "quick": ("relu", "selu", "tanh"),
-    "default": ("relu", "selu", "elu", "tanh", "gelu", "swish"),
+    "default": ("relu", "selu", "elu", "tanh", "swish"),
     "full": ("relu", "selu", "elu", "tanh", "gelu", "swish"),
 }
 # Fixed beforehand: of steps at the greatest width; of the slope of the movement.
