@@ -27,6 +27,7 @@ from fastgram.cli.reports.extremes import EXTREMES
 from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
 from fastgram.cli.reports.text_table import house_table, text_console
+from fastgram.cli.study import STUDY, study
 from fastgram.cli.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
 from fastgram.support.validation import as_choice, as_integer, as_number
@@ -253,6 +254,7 @@ def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
 app.command(help=GRAM)(gram)
 app.command(help=PLAN)(plan)
 app.command(help=TRAIN)(train)
+app.command(help=STUDY)(study)
 
 
 @app.command()
