@@ -19,7 +19,6 @@ from fastgram.cli.checks import check_outputs, operators_of
 from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.gram import GRAM, gram
-from fastgram.cli.networks import networks_of
 from fastgram.cli.plan import PLAN, dry_run, plan
 from fastgram.cli.reports.density import DENSITY
 from fastgram.cli.reports.exact import EXACT
@@ -28,7 +27,8 @@ from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
 from fastgram.cli.reports.text_table import house_table, text_console
 from fastgram.cli.study import STUDY, study
-from fastgram.cli.tasks import cases_of
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
 from fastgram.support.validation import as_choice, as_integer, as_number
 
