@@ -79,7 +79,7 @@ def extreme_eigenvalues(
         GramOperator's ideal matrix, its rows taken as exact; of another LinearOperator they suppose
         that its products are as accurate as a plain sum of n terms.
     rtol : float
-        Stop when both brackets are no wider than rtol·|estimate|.
+        Stop when both brackets are no wider than ``rtol·|estimate|``.
     confidence : float
         Of both brackets together, where they are probabilistic: over the random start block, each
         end may fail with half of 1 − confidence.

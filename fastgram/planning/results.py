@@ -105,7 +105,8 @@ class Plan:
     assumptions : tuple of str
         What the figures rest on.
     remarks : tuple of str
-        What was in the way of keeping rates.
+        What is in the way: too little memory for what `auto` takes, and how to do with less; rates
+        that could not be kept.
     """
 
     n: int
@@ -142,9 +143,9 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The lines below the table: what auto does, and what the figures rest on."""
+        """The lines below the table: what auto does, what is in its way, what figures rest on."""
         time = duration_words(self.auto_least_hours, self.auto_most_hours)
-        return f"auto takes: {self.auto}, {time}: {self.why}", *self.assumptions, *self.remarks
+        return f"auto takes: {self.auto}, {time}: {self.why}", *self.remarks, *self.assumptions
 
     def _repr_html_(self) -> str:
         rows = [HEADERS, *(way.cells for way in self.ways)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "SCHEMA",
     "Failure",
     "Report",
     "Task",
@@ -188,6 +189,9 @@ def network_name(network: Network, networks: Sequence[Network]) -> str:
 
 _REPORTED = ("rtol", "confidence", "seed", "digits")
 
+# The number of data/results.schema.json: another one where a field goes or changes its meaning.
+SCHEMA = 1
+
 
 def records(
     task: Task,
@@ -236,8 +240,9 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
 
 
 def json_text(results: list[dict[str, Any]]) -> str:
-    """Return strict JSON."""
-    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    """Return strict JSON, in which each result carries the number of the schema."""
+    told = [{"schema": SCHEMA, **result} for result in results]
+    return json.dumps(told, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 # --- CSV ---------------------------------------------------------------------------------------
