@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import fastgram
-from fastgram.cli.bug_report import report_lines
+from fastgram.cli.guide.bug_report import report_lines
 from fastgram.cli.guide.topics import activation_rows
 from fastgram.cli.reports.text_table import house_table, text_console
 

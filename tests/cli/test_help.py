@@ -12,8 +12,8 @@ import pytest
 import typer
 
 import fastgram as fg
-from fastgram.cli import bug_report
 from fastgram.cli.app import app
+from fastgram.cli.guide import bug_report
 from fastgram.cli.guide.topics import TOPICS
 from fastgram.network.network import KINDS
 
