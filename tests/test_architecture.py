@@ -32,6 +32,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where each heavy library may be imported: a room, or one file of it.
 PLACES = {
+    "PIL": ("datasets.files.image_folder",),
     "cupy": ("devices.gpu",),
     "cupyx": ("devices.gpu",),
     "distributed": ("devices.cluster",),
@@ -41,7 +42,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
-    "sklearn": ("sklearn",),
+    "sklearn": ("sklearn", "datasets.photographs"),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }

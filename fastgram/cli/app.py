@@ -13,9 +13,9 @@ import typer
 
 import fastgram
 from fastgram.cli import options
-from fastgram.cli.checks import check_outputs, operator_options
+from fastgram.cli.checks import check_outputs, operators_of
 from fastgram.cli.cluster import check_cluster, computing
-from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
+from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.gram import GRAM, gram
 from fastgram.cli.guide.help_command import HELP, help_command
 from fastgram.cli.info import INFO, info
@@ -23,8 +23,10 @@ from fastgram.cli.plan import PLAN, dry_run, plan
 from fastgram.cli.reports.density import DENSITY
 from fastgram.cli.reports.exact import EXACT
 from fastgram.cli.reports.extremes import EXTREMES
-from fastgram.cli.reports.report import Task, csv_text, json_text
+from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
 from fastgram.support.validation import as_choice, as_integer, as_number
 
@@ -66,8 +68,10 @@ For each network: takes its Gram matrix at the rows of DATA, and brackets its sm
 eigenvalue, λ_min and λ_max. λ_min bounds how fast gradient descent trains such a network. It is \
 infinitely wide with one hidden layer unless --depth and --width say otherwise.
 
-Several values of --activation, --depth or --width make a sweep: all their combinations, a row \
-each, and --plot draws λ_min and λ_max against the depth or the width. Compare depths with \
+Several DATA, and several values of --activation, --depth, --width, --kind or a variance, make a \
+sweep: all their combinations, a row each, and --plot draws λ_min and λ_max against the number \
+that has the most values. DATA in words give sweeps over n, dimensions and noise: in bash and zsh \
+sphere:n={500,1000},d=10 is short for sphere:n=500,d=10 sphere:n=1000,d=10. Compare depths with \
 --normalize: without it the variance, and the eigenvalues with it, shrink or grow from layer to \
 layer (by half under relu). A network that fails is a row that says why; the exit code is then 1.
 
@@ -96,6 +100,8 @@ weights as drawn, and up to 2000 rows. It needs pip install 'fastgram\[exact]'.
   fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv
   fastgram spectrum -a relu -a tanh --normalize --depth 1 --depth 3 --depth 10 --plot depth.png
   fastgram spectrum -a tanh --width 100 --width 1000 --width infinite --network-seed 1
+  fastgram spectrum sphere:n={500,1000,2000},d=10 -a relu -a tanh --plot n.png
+  fastgram spectrum circle:n=101 -a relu --kind gradient --kind ntk --bias-variance 0.1
   fastgram spectrum rows.npy --density -a relu -a tanh --plot spectrum.svg
   fastgram spectrum rows.npy -a relu --method lanczos --checkpoint run
   fastgram spectrum circle.csv --exact --digits 30 -a relu -a tanh
@@ -123,11 +129,11 @@ def spectrum(
     activation: options.Activations = None,
     depth: options.Depths = None,
     width: options.Widths = None,
-    kind: options.Kind = "gradient",
-    weight_variance: options.WeightVariance = 1.0,
-    bias_variance: options.BiasVariance = 0.0,
-    input_weight_variance: options.InputWeightVariance = None,
-    input_bias_variance: options.InputBiasVariance = None,
+    kind: options.Kinds = None,
+    weight_variance: options.WeightVariances = None,
+    bias_variance: options.BiasVariances = None,
+    input_weight_variance: options.InputWeightVariances = None,
+    input_bias_variance: options.InputBiasVariances = None,
     normalize: options.Normalize = False,
     readout: options.Readout = "rademacher",
     network_seed: options.NetworkSeed = 0,
@@ -163,19 +169,19 @@ def spectrum(
         options.reject_options(context, ("cluster", "cluster_config"), "to --dry-run")
         _check_dry_run(context, density, exact)
     check_cluster(context, cluster, cluster_config)
-    networks = options.networks_of(
+    networks = networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
         width or [options.INFINITE],
-        weight_variance=weight_variance,
-        bias_variance=bias_variance,
-        input_weight_variance=input_weight_variance,
-        input_bias_variance=input_bias_variance,
+        weight_variance=weight_variance or [1.0],
+        bias_variance=bias_variance or [0.0],
+        input_weight_variance=input_weight_variance or [None],
+        input_bias_variance=input_bias_variance or [None],
         normalize=normalize,
         readout=readout,
         seed=network_seed,
     )
-    operator = operator_options(kind, device, dtype, memory)
+    operators = operators_of(kind or ["gradient"], device, dtype, memory)
     extremes = {"rtol": rtol, "method": method, "block": block, "max_passes": max_passes}
     request = _request({**extremes, "confidence": confidence, "seed": seed})
     reject_checkpoint(checkpoint, request["method"])
@@ -187,24 +193,21 @@ def spectrum(
         del request["rtol"], request["method"]
     if exact:
         report, request = EXACT, {"digits": as_integer("digits", digits, 1)}
-        operator = {"kind": operator["kind"]}
+        operators = [{"kind": operator["kind"]} for operator in operators]
     texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
-    check_outputs(data, (json_file, csv_file, plot_file))
-    sample = sample_of(data, columns, drop, label)
-    X = scaled_rows(sample, rows)
-    if exact:  # ball arithmetic scales rows itself, without rounding
-        X = sample.rows
-    taken = sample.columns, sample.told, sample.lines
-    with computing(cluster, cluster_config, operator) as (told, client):
-        task = Task(X, sample.source, rows, told, request, *taken, client)
+    check_outputs(data or [], (json_file, csv_file, plot_file))
+    samples = samples_of(data or [], columns, drop, label)
+    cases = cases_of(networks, samples, rows, operators, request, exact=exact)
+    with computing(cluster, cluster_config, {}) as (told, client):
+        cases = [case.computed_by(told, client) for case in cases]
         if dry:
-            return dry_run(task, networks, json_file)
-        failures = report.check(task, networks)
+            return dry_run(cases, json_file)
+        failures = report.check(cases)
         kept = None
         if checkpoint is not None:
             kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
-            kept.check(task, networks)
-        return run_sweep(report, task, networks, failures, texts, plot_file, kept)
+            kept.check(cases)
+        return run_sweep(report, cases, failures, texts, plot_file, kept)
 
 
 def _request(given: dict[str, Any]) -> dict[str, Any]:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastgram.cli import options
 from fastgram.cli.data_files.reading import ENDINGS
 from fastgram.cli.reports.report import check_writable
+from fastgram.datasets.words import are_words
 from fastgram.support.validation import as_choice, as_dtype
 
-__all__ = ["check_outputs", "operator_options"]
+__all__ = ["check_outputs", "operators_of"]
 
 
-def operator_options(kind: str, device: str, dtype: str, memory: str | None) -> dict[str, Any]:
-    """Return the options of a GramOperator, checked."""
+def operators_of(
+    kinds: Sequence[str], device: str, dtype: str, memory: str | None
+) -> list[dict[str, Any]]:
+    """Return the options of the GramOperator of each kind, checked."""
     from fastgram.network.network import KINDS
 
-    return {
-        "kind": as_choice("kind", kind, KINDS),
+    known = [as_choice("kind", kind, KINDS) for kind in dict.fromkeys(kinds)]
+    options_of_all = {
         "device": options.device_of(device),
         "dtype": as_dtype(dtype).name,
         "memory": None if memory is None else options.as_bytes(memory),
     }
+    return [{"kind": kind, **options_of_all} for kind in known]
 
 
-def check_outputs(data: str | None, names: tuple[str | None, str | None, str | None]) -> None:
+def check_outputs(data: Sequence[str], names: tuple[str | None, str | None, str | None]) -> None:
     """Refuse files that could not be written at the end, or that would be lost."""
     json_file, _, plot_file = names
     if plot_file is not None:
@@ -34,14 +39,14 @@ def check_outputs(data: str | None, names: tuple[str | None, str | None, str | N
         check_figure_path(plot_file)
     if json_file is not None and Path(json_file).suffix.lower() in ENDINGS:
         raise ValueError(f"{json_file}: that ending is for data, not for JSON")
-    taken: list[str | Path] = [] if data is None else [Path(data).resolve()]
+    sources = {Path(file).resolve() for file in data if not are_words(file)}
+    taken: list[str | Path] = []
     for name in names:
         if name is None:
             continue
         place = name if name == "-" else Path(name).resolve()
-        if place in taken:
-            is_data = place == taken[0] and data is not None
-            whose = "the data are" if is_data else "another output is"
+        if place in sources or place in taken:
+            whose = "the data are" if place in sources else "another output is"
             raise ValueError(f"cannot write {name}: {whose} there")
         taken.append(place)
         if name != "-":

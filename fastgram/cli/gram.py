@@ -10,8 +10,10 @@ import typer
 
 from fastgram.cli import options
 from fastgram.cli.cluster import check_cluster, computing
-from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
-from fastgram.cli.reports.report import FAILURES, Task
+from fastgram.cli.data_files.sample import ROWS, samples_of, scaled_rows
+from fastgram.cli.reports.report import FAILURES
+from fastgram.cli.sweeps.cases import Case, Task, heading
+from fastgram.cli.sweeps.networks import networks_of
 from fastgram.support.validation import as_choice, as_dtype
 
 __all__ = ["GRAM", "gram"]
@@ -29,6 +31,7 @@ is OUT.partial. OUT.json says what it is, and how far: another network or other 
 
 [bold]Examples[/]
   fastgram gram rows.npy K.npy -a elu
+  fastgram gram sphere:n=2000,d=20,seed=1 K.npy -a relu
   fastgram gram table.csv K.h5 -a tanh --kind ntk --depth 3 --dtype float32
   fastgram gram rows.npy K.npy -a elu --cluster local:4
 """.replace("\\\n", "")
@@ -36,7 +39,7 @@ is OUT.partial. OUT.json says what it is, and how far: another network or other 
 
 def gram(
     context: typer.Context,
-    data: options.DataFile,
+    data: options.OneData,
     out: options.Matrix,
     activation: options.Activation,
     depth: options.Depth = None,
@@ -63,7 +66,7 @@ def gram(
     from fastgram.storage.store import as_target, build
 
     several = "one matrix is stored at a time"
-    networks = options.networks_of(
+    networks = networks_of(
         options.only_one("--activation", activation, several),
         options.only_one("--depth", depth or [1], several),
         options.only_one("--width", width or [options.INFINITE], several),
@@ -80,14 +83,14 @@ def gram(
     as_choice("rows", rows, ROWS)
     operator: dict[str, Any] = {"kind": as_choice("kind", kind, KINDS), "dtype": as_dtype(dtype)}
     operator["device"] = "cluster" if cluster else options.device_of(device)
-    sample = sample_of(data, columns, drop, label)
+    [sample] = samples_of([data], columns, drop, label)
     X = scaled_rows(sample, rows)
     task = Task(X, sample.source, rows, operator, {}, sample.columns, sample.told, sample.lines)
-    heading = [task.heading("the", networks, networks[0].activation.name)]
+    lines = [heading([Case(task, networks[0])], "the", networks[0].activation.name)]
 
     def tell(line: str) -> None:  # of a build that nothing speaks against
-        while heading:
-            print(heading.pop(), flush=True)
+        while lines:
+            print(lines.pop(), flush=True)
         _tell(line)
 
     try:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fastgram.cli.data_files.reading import ending_words
 from fastgram.cli.guide import completion
-from fastgram.support.validation import as_choice, as_integer
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.datasets.words import EXAMPLES
 
 __all__ = [
     "ACTIVATIONS",
@@ -24,6 +20,7 @@ __all__ = [
     "Activations",
     "Bandwidth",
     "BiasVariance",
+    "BiasVariances",
     "Block",
     "Checkpoint",
     "Cluster",
@@ -32,7 +29,6 @@ __all__ = [
     "Confidence",
     "Csv",
     "Data",
-    "DataFile",
     "Density",
     "Depth",
     "Depths",
@@ -44,9 +40,12 @@ __all__ = [
     "Exact",
     "Features",
     "InputBiasVariance",
+    "InputBiasVariances",
     "InputWeightVariance",
+    "InputWeightVariances",
     "Json",
     "Kind",
+    "Kinds",
     "Label",
     "LossRtol",
     "Matrix",
@@ -56,8 +55,10 @@ __all__ = [
     "Method",
     "NetworkSeed",
     "Normalize",
+    "OneData",
     "PlanJson",
     "PlannedActivation",
+    "PlannedData",
     "PlannedPasses",
     "Plot",
     "Readout",
@@ -67,14 +68,14 @@ __all__ = [
     "Seed",
     "StepSize",
     "Steps",
+    "TrainedKinds",
     "WeightVariance",
+    "WeightVariances",
     "Width",
     "Widths",
     "Workers",
     "as_bytes",
-    "as_width",
     "device_of",
-    "networks_of",
     "only_one",
     "reject_options",
 ]
@@ -119,21 +120,25 @@ DryRun = Annotated[bool, _option(_QUESTION, _DRY_RUN, "--dry-run")]
 _DIGITS = "Significant digits to prove by --exact, 1 to 1000."
 Digits = Annotated[int, _option(_QUESTION, _DIGITS)]
 
+_DATA_HELP = (
+    f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
+    " (file.npz:key for one of several arrays); images in idx files (MNIST), CIFAR's .bin or a"
+    " folder; or a data set in words:"
+    f" {', '.join(EXAMPLES.values())}."
+)
 Data = Annotated[
-    str | None,
+    list[str] | None,
     typer.Argument(
         metavar="DATA",
-        help=f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
-        " (file.npz:key for one of several arrays).",
+        help=_DATA_HELP + " Several to compare.",
         show_default="the 1797 x 64 handwritten digits that come with fastgram",
     ),
 ]
-DataFile = Annotated[
-    str,
+OneData = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
+PlannedData = Annotated[
+    str | None,
     typer.Argument(
-        metavar="DATA",
-        help=f"Rows to take: a table of numbers, one sample a row, in {ending_words()}"
-        " (file.npz:key for one of several arrays).",
+        metavar="DATA", help=_DATA_HELP + " Its n and d are taken.", show_default="--n and --d"
     ),
 ]
 _MATRIX = "Where to store the matrix: a file.npy, file.h5 or folder.zarr."
@@ -176,15 +181,36 @@ _KIND = (
     "gradient: inner products of gradients with respect to the last hidden layer's parameters."
     " nngp: of its outputs. ntk: of gradients with respect to all parameters."
 )
-Kind = Annotated[str, _option(_NETWORK, _KIND, metavar="gradient|nngp|ntk")]
-WeightVariance = Annotated[float, _option(_NETWORK, "Variance of the weights, not divided by d.")]
-BiasVariance = Annotated[float, _option(_NETWORK, "Variance of the biases.")]
-_INPUT = "Of the first layer's {} where it differs."
-InputWeightVariance = Annotated[
-    float | None, _option(_NETWORK, _INPUT.format("weights"), none="that of all layers")
+_KINDS, _AGAIN = "gradient|nngp|ntk", " Several times to compare."
+Kind = Annotated[str, _option(_NETWORK, _KIND, metavar=_KINDS)]
+Kinds = Annotated[
+    list[str] | None,
+    _option(_NETWORK, _KIND + _AGAIN, "--kind", metavar=_KINDS, none="gradient"),
 ]
-InputBiasVariance = Annotated[
-    float | None, _option(_NETWORK, _INPUT.format("biases"), none="that of all layers")
+TrainedKinds = Annotated[
+    list[str] | None, _option(_NETWORK, _KIND + _AGAIN, "--kind", metavar=_KINDS, none="ntk")
+]
+_WEIGHT, _BIAS = "Variance of the weights, not divided by d.", "Variance of the biases."
+_INPUT, _SAME = "Of the first layer's {} where it differs.", "that of all layers"
+_INPUT_WEIGHT, _INPUT_BIAS = _INPUT.format("weights"), _INPUT.format("biases")
+WeightVariance = Annotated[float, _option(_NETWORK, _WEIGHT)]
+BiasVariance = Annotated[float, _option(_NETWORK, _BIAS)]
+InputWeightVariance = Annotated[float | None, _option(_NETWORK, _INPUT_WEIGHT, none=_SAME)]
+InputBiasVariance = Annotated[float | None, _option(_NETWORK, _INPUT_BIAS, none=_SAME)]
+
+
+def _several(text: str, name: str, none: str) -> Any:
+    """Return the option of a number that a sweep may have several values of."""
+    return _option(_NETWORK, text + _AGAIN, name, metavar="FLOAT", none=none)
+
+
+WeightVariances = Annotated[list[float] | None, _several(_WEIGHT, "--weight-variance", "1.0")]
+BiasVariances = Annotated[list[float] | None, _several(_BIAS, "--bias-variance", "0.0")]
+InputWeightVariances = Annotated[
+    list[float] | None, _several(_INPUT_WEIGHT, "--input-weight-variance", _SAME)
+]
+InputBiasVariances = Annotated[
+    list[float] | None, _several(_INPUT_BIAS, "--input-bias-variance", _SAME)
 ]
 _NORMALIZE = "Scale each activation so that its mean square over N(0, 1) is 1."
 Normalize = Annotated[bool, _option(_NETWORK, _NORMALIZE, "--normalize")]
@@ -206,7 +232,7 @@ _DROP = "Columns to leave out."
 Drop = Annotated[
     list[str] | None, _option(_DATA, _DROP, "--drop", metavar="COLUMNS", none="those of words")
 ]
-_LABEL = "The column of labels, which is left out as well."
+_LABEL = "The column of labels, which is left out as well; of images, label is what they show."
 Label = Annotated[
     list[str] | None, _option(_DATA, _LABEL, "--label", metavar="COLUMN", none="a column of words")
 ]
@@ -270,13 +296,13 @@ Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]
 _CSV = "Write the same as a table, a line a result; - is standard output, without the table."
 Csv = Annotated[str | None, _option(_OUTPUT, _CSV, "--csv", metavar="FILE")]
 _PLOT = (
-    "Draw the results into a .png, .svg or .pdf; a sweep as lines against depth or width,"
-    " --density as cumulative distributions."
+    "Draw the results into a .png, .svg or .pdf; a sweep as lines against the number that has the"
+    " most values, --density as cumulative distributions."
 )
 Plot = Annotated[str | None, _option(_OUTPUT, _PLOT, "--plot", metavar="FILE")]
 _ROWCOUNT, _FEATURES = "Rows, all of one norm.", "Features of a row."
-Rowcount = Annotated[int, _option(_DATA, _ROWCOUNT, "--n")]
-Features = Annotated[int, _option(_DATA, _FEATURES, "--d")]
+Rowcount = Annotated[int | None, _option(_DATA, _ROWCOUNT, "--n", none="those of DATA")]
+Features = Annotated[int | None, _option(_DATA, _FEATURES, "--d", none="those of DATA")]
 _PLANNED = "Products with the matrix."
 PlannedPasses = Annotated[int | None, _option(_RUN, _PLANNED, "--passes", none="a likely range")]
 _WORKERS = "Machines like this one that share each pass."
@@ -293,19 +319,6 @@ def only_one(option: str, values: Sequence[Any], reason: str) -> Sequence[Any]:
     if len(values) > 1:
         raise ValueError(f"{option} is given {len(values)} times: {reason}")
     return values
-
-
-def as_width(text: str) -> int | None:
-    """Return a number of neurons from "1000", None from "infinite"."""
-    if text == INFINITE:
-        return None
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"width must be an integer of at least 1 or {INFINITE}, not {text!r}")
-    return number
 
 
 def as_bytes(text: str) -> int:
@@ -333,32 +346,6 @@ def reject_options(context: typer.Context, names: tuple[str, ...], question: str
     if given:
         verb = "does" if len(given) == 1 else "do"
         raise ValueError(f"{' and '.join(given)} {verb} not apply {question}")
-
-
-def networks_of(
-    activations: Sequence[str],
-    depths: Sequence[int],
-    widths: Sequence[str],
-    *,
-    readout: str,
-    seed: int,
-    **others: Any,
-) -> list[Network]:
-    """Return the networks of all combinations, each once."""
-    from fastgram.network.network import READOUTS, Network
-
-    others["seed"] = as_integer("network-seed", seed, 0)  # which --seed is not
-    shapes = itertools.product(activations, depths, map(as_width, widths))
-    return [
-        Network(
-            name,
-            depth=layers,
-            width=neurons,
-            readout=as_choice("readout", readout, READOUTS),
-            **others,
-        )
-        for name, layers, neurons in dict.fromkeys(shapes)
-    ]
 
 
 def device_of(name: str) -> str:

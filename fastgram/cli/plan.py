@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fastgram.cli import options
 from fastgram.cli.checks import check_outputs
-from fastgram.cli.reports.report import (
-    FAILURES,
-    Task,
-    json_text,
-    operator_of,
-    write_whole,
-)
+from fastgram.cli.data_files.sample import samples_of
+from fastgram.cli.reports.report import FAILURES, json_text, operator_of, write_whole
 from fastgram.cli.reports.text_table import house_table, text_console
+from fastgram.cli.sweeps.cases import Case
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.datasets.words import are_words, parse_words
 from fastgram.support.progress import late_stage
 from fastgram.support.validation import as_choice, as_dtype
 
 if TYPE_CHECKING:
-    from fastgram.network.network import Network
     from fastgram.planning.results import Plan
 
 __all__ = ["PLAN", "dry_run", "plan"]
@@ -28,9 +25,10 @@ __all__ = ["PLAN", "dry_run", "plan"]
 # A line of this is a paragraph: rich would keep line breaks within one.
 PLAN = r"""Say what the extreme eigenvalues of a Gram matrix would take, by each way there is.
 
-For N rows of D features and norm 1, and one network: passes, time, memory, disk, bytes over the \
-network, what would not fit, and the way that --method auto takes. Nothing of the matrix is \
-computed. Of rows that are there, fastgram spectrum --dry-run says the same.
+For N rows of D features and norm 1, or as many as DATA has, and one network: passes, time, \
+memory, disk, bytes over the network, what would not fit, and the way that --method auto takes. \
+Nothing of the matrix is computed. Of rows that are there, with their own norms, fastgram spectrum \
+--dry-run says the same.
 
 Times are operations over rates of this machine, which are measured in a few seconds and kept in \
 the user's cache folder. The number of passes is not known before: a range is assumed, or \
@@ -38,14 +36,16 @@ the user's cache folder. The number of passes is not known before: a range is as
 
 [bold]Examples[/]
   fastgram plan --n 1000000 --d 784
+  fastgram plan sphere:n=100000,d=50 -a elu
   fastgram plan --n 200000 --d 50 -a tanh --memory 64G --passes 60
   fastgram plan --n 10000000 --d 100 --workers 64 --bandwidth 10 --json plan.json
 """.replace("\\\n", "")
 
 
 def plan(
-    n: options.Rowcount,
-    d: options.Features,
+    data: options.PlannedData = None,
+    n: options.Rowcount = None,
+    d: options.Features = None,
     activation: options.PlannedActivation = None,
     depth: options.Depth = None,
     width: options.Width = None,
@@ -73,7 +73,7 @@ def plan(
     from fastgram.planning import plan as planning
 
     several = "one network is planned at a time"
-    networks = options.networks_of(
+    networks = networks_of(
         options.only_one("--activation", activation or ["relu"], several),
         options.only_one("--depth", depth or [1], several),
         options.only_one("--width", width or [options.INFINITE], several),
@@ -85,7 +85,8 @@ def plan(
         readout=readout,
         seed=network_seed,
     )
-    check_outputs(None, (json_file, None, None))
+    check_outputs([data] if data else [], (json_file, None, None))
+    size = _size(data, n, d)
     asked: dict[str, Any] = {
         "kind": as_choice("kind", kind, KINDS),
         "device": device if device == "gpu" else options.device_of(device),
@@ -99,7 +100,7 @@ def plan(
         "measure": measure,
     }
     with late_stage(sys.stderr.isatty(), "rates of this machine"):
-        found = planning.plan(n, d, networks[0], **asked)
+        found = planning.plan(*size, networks[0], **asked)
     if json_file is not None:
         _write_json(json_file, [found])
     if json_file != "-":
@@ -107,18 +108,34 @@ def plan(
     return 0
 
 
-def dry_run(task: Task, networks: Sequence[Network], json_file: str | None) -> int:
-    """Plan for the rows and networks of `fastgram spectrum`."""
+def _size(data: str | None, n: int | None, d: int | None) -> tuple[int, int]:
+    """Return n and d as given, or those of DATA; rows in words are not made for that."""
+    if data is None:
+        if n is None or d is None:
+            raise ValueError("a plan is for DATA, or for --n rows of --d features: give either")
+        return n, d
+    if n is not None or d is not None:
+        raise ValueError(f"--n and --d are those of {data}: give either")
+    if are_words(data):
+        return parse_words(data).shape
+    rows = samples_of([data], None, None, None)[0].rows
+    return rows.shape[0], rows.shape[1]
+
+
+def dry_run(cases: Sequence[Case], json_file: str | None) -> int:
+    """Plan for the cases of `fastgram spectrum`."""
     from fastgram.planning.plan import plan_of
 
-    asked = {"block": task.request["block"], "rtol": task.request["rtol"]}
     found = []
-    for network in networks:
+    for case in cases:
+        asked = case.task.request
         try:
-            op = operator_of(task, network, sys.stderr.isatty())
-            found.append(plan_of(op, passes=task.request["max_passes"], **asked))
+            op = operator_of(case, sys.stderr.isatty())
+            found.append(
+                plan_of(op, passes=asked["max_passes"], block=asked["block"], rtol=asked["rtol"])
+            )
         except FAILURES as error:
-            raise task.worded(error) from None
+            raise case.task.worded(error) from None
     if json_file is not None:
         _write_json(json_file, found)
     if json_file != "-":

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastgram.bracket import bracket_around
 from fastgram.cli import options
-from fastgram.cli.checks import check_outputs, operator_options
-from fastgram.cli.data_files.sample import ROWS, sample_of, scaled_rows
+from fastgram.cli.checks import check_outputs, operators_of
+from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.data_files.targets import targets_of
-from fastgram.cli.reports.report import (
-    Failure,
-    Report,
-    Task,
-    csv_text,
-    json_text,
-    network_name,
-    operator_of,
-)
+from fastgram.cli.reports.report import Failure, Report, csv_text, json_text, operator_of
 from fastgram.cli.reports.sweep import run_sweep
 from fastgram.cli.reports.text_table import (
     failed_cells,
@@ -30,10 +21,12 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
+from fastgram.cli.sweeps.cases import Case, case_name, figure_title, heading
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.support.validation import as_choice, as_integer, as_number
 
 if TYPE_CHECKING:
-    from fastgram.network.network import Network
     from fastgram.regression.curve import TrainingCurve
 
 __all__ = ["TRAIN", "train"]
@@ -45,15 +38,16 @@ TRAIN = r"""Bound how fast gradient descent learns the labels of DATA.
 
 For each network: takes its tangent kernel at the rows of DATA, and bounds the loss of gradient \
 descent on the squared loss after --steps steps, in the linear regime that wide networks train in, \
-and how many steps it takes to a tenth, a hundredth and a thousandth of the first loss. Words, and \
-whole numbers of at most 20 kinds, are classes, with an output each; other numbers are one output. \
-Outputs are taken less their mean.
+and how many steps it takes to a tenth, a hundredth and a thousandth of the first loss. Words, \
+whole numbers of at most 20 kinds and what images show (--label label) are classes, with an \
+output each; other numbers are one output. Outputs are taken less their mean.
 
 The step size is one over λ_max of each network's kernel, unless --step-size says otherwise.
 
 [bold]Examples[/]
   fastgram train
   fastgram train table.csv --label kind -a relu -a tanh --plot curves.png
+  fastgram train t10k-images-idx3-ubyte.gz --label label -a relu --steps 1000
   fastgram train table.csv --label price -a relu --depth 1 --depth 3 --steps 100000 --json -
 """.replace("\\\n", "")
 
@@ -63,11 +57,11 @@ def train(
     activation: options.Activations = None,
     depth: options.Depths = None,
     width: options.Widths = None,
-    kind: options.Kind = "ntk",
-    weight_variance: options.WeightVariance = 1.0,
-    bias_variance: options.BiasVariance = 0.0,
-    input_weight_variance: options.InputWeightVariance = None,
-    input_bias_variance: options.InputBiasVariance = None,
+    kind: options.TrainedKinds = None,
+    weight_variance: options.WeightVariances = None,
+    bias_variance: options.BiasVariances = None,
+    input_weight_variance: options.InputWeightVariances = None,
+    input_bias_variance: options.InputBiasVariances = None,
     normalize: options.Normalize = False,
     readout: options.Readout = "rademacher",
     network_seed: options.NetworkSeed = 0,
@@ -88,19 +82,19 @@ def train(
     plot_file: options.Plot = None,
 ) -> int:
     """Check everything, then run."""
-    networks = options.networks_of(
+    networks = networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
         width or [options.INFINITE],
-        weight_variance=weight_variance,
-        bias_variance=bias_variance,
-        input_weight_variance=input_weight_variance,
-        input_bias_variance=input_bias_variance,
+        weight_variance=weight_variance or [1.0],
+        bias_variance=bias_variance or [0.0],
+        input_weight_variance=input_weight_variance or [None],
+        input_bias_variance=input_bias_variance or [None],
         normalize=normalize,
         readout=readout,
         seed=network_seed,
     )
-    operator = operator_options(kind, device, dtype, memory)
+    operators = operators_of(kind or ["ntk"], device, dtype, memory)
     request: dict[str, Any] = {
         "steps": [as_integer("steps", count, 0) for count in steps or _STEPS],
         "step_size": None if step_size is None else as_number("step-size", step_size, above=0.0),
@@ -110,40 +104,30 @@ def train(
     }
     as_choice("rows", rows, ROWS)
     texts = {name: text for name, text in ((json_file, json_text), (csv_file, csv_text)) if name}
-    check_outputs(data, (json_file, csv_file, plot_file))
-    sample = sample_of(data, columns, drop, label)
-    if data is None:
-        from fastgram import datasets
-
-        sample = replace(sample, labels=datasets.digits(return_X_y=True)[1][:, None])
-    outputs, told = targets_of(sample)
-    X = scaled_rows(sample, rows)
-    words = "; ".join(filter(None, (sample.told, told)))
-    task = Task(X, sample.source, rows, operator, request, sample.columns, words, sample.lines)
-    return run_sweep(_report(outputs), task, networks, {}, texts, plot_file)
+    check_outputs(data or [], (json_file, csv_file, plot_file))
+    samples = samples_of(data or [], columns, drop, label)
+    outputs = [targets_of(sample) for sample in samples]
+    cases = cases_of(networks, samples, rows, operators, request, outputs=outputs)
+    return run_sweep(_REPORT, cases, {}, texts, plot_file)
 
 
-def _report(outputs: np.ndarray[Any, np.dtype[np.float64]]) -> Report:
-    def solve(task: Task, network: Network, progress: bool) -> TrainingCurve:
-        from fastgram.regression.training_curve import training_curve
+def _solve(case: Case, progress: bool) -> TrainingCurve:
+    from fastgram.regression.training_curve import training_curve
 
-        op = operator_of(task, network, progress)
-        request = {**task.request, "steps": np.array(task.request["steps"])}
-        return training_curve(op, outputs, **request, progress=progress)
-
-    return Report(check=lambda task, networks: {}, solve=solve, show=_show, draw=_draw)
+    op = operator_of(case, progress)
+    request = {**case.task.request, "steps": np.array(case.task.request["steps"])}
+    return training_curve(op, case.task.outputs, **request, progress=progress)
 
 
-def _show(
-    task: Task, networks: Sequence[Network], results: Sequence[TrainingCurve | Failure]
-) -> None:
+def _show(cases: Sequence[Case], results: Sequence[TrainingCurve | Failure]) -> None:
     """Print a row a result, and below what would tighten its bounds."""
     from fastgram.regression.curve import FRACTIONS
 
     console = text_console()
-    console.print(task.heading("training on the", networks, f"rtol {task.request['rtol']:g}"))
+    request = cases[0].task.request
+    console.print(heading(cases, "training on the", f"rtol {request['rtol']:g}"))
     headers = [
-        *(f"loss after {count}" for count in task.request["steps"]),
+        *(f"loss after {count}" for count in request["steps"]),
         *(f"steps to {100.0 * part:g} %" for part in FRACTIONS),
         "step size",
         "passes",
@@ -153,11 +137,11 @@ def _show(
         failed_cells(headers) if isinstance(result, Failure) else _cells(result)
         for result in results
     ]
-    marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
-    print_results(console, networks, headers, rows, marks, right=3)
-    for network, result, mark in zip(networks, results, marks, strict=False):
+    marks = [f" ({k})" if len(cases) > 1 else "" for k in range(1, len(rows) + 1)]
+    print_results(console, cases, headers, rows, marks, right=3)
+    for case, result, mark in zip(cases, results, marks, strict=False):
         remark = failure_words(result) if isinstance(result, Failure) else result.message
-        console.print(f"{mark} {network_name(network, networks)}: {remark}".strip())
+        console.print(f"{mark} {case_name(case, cases)}: {remark}".strip())
     console.print("losses are relative to the first")
 
 
@@ -178,13 +162,13 @@ def _cells(result: TrainingCurve) -> list[str]:
     ]
 
 
-def _draw(
-    path: str, task: Task, networks: Sequence[Network], results: Sequence[TrainingCurve]
-) -> None:
+def _draw(path: str, cases: Sequence[Case], results: Sequence[TrainingCurve]) -> None:
     from fastgram.plotting.curves import plot_curves
 
-    pairs = zip(networks, results, strict=True)
-    named = {network_name(network, networks): curve for network, curve in pairs}
-    smooth = [network.activation.smooth for network in networks]
-    title = f"Loss of gradient descent, bounded: {task.figure_title(networks)}"
+    named = {case_name(case, cases): curve for case, curve in zip(cases, results, strict=True)}
+    smooth = [case.network.activation.smooth for case in cases]
+    title = f"Loss of gradient descent, bounded: {figure_title(cases)}"
     plot_curves(named, path, None, title=title, smooth=smooth)
+
+
+_REPORT = Report(check=lambda cases: {}, solve=_solve, show=_show, draw=_draw)

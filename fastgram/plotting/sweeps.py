@@ -1,4 +1,4 @@
-"""The figure of a sweep: extreme eigenvalues against the depth or the width."""
+"""The figure of a sweep: extreme eigenvalues against the depth, the width, or another number."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["DASHES", "PALETTES", "plot_sweep"]
+__all__ = ["DASHES", "PALETTES", "Swept", "plot_sweep"]
 
 # Lines of a sweep: of warm colours where kinked, of cold ones where smooth.
 PALETTES = {
@@ -60,50 +60,78 @@ class SweptActivation(Protocol):
         """Whether its line is of a cold colour."""
 
 
-class SweptNetwork(Protocol):
-    """A network as a point of a sweep."""
+@dataclass(frozen=True)
+class Swept:
+    """A quantity that has several values in a sweep.
+
+    Attributes
+    ----------
+    name : str
+        Before its values in the legend.
+    axis : str
+        What the axis says; "" where it cannot be on it.
+    values : sequence of float, str or None
+        One a result: inf at the limit of infinite width, None where there is none.
+    logarithmic : bool
+        Whether its axis is, where no value is 0, even if the largest is not ten times the smallest.
+    """
+
+    name: str
+    axis: str
+    values: Sequence[float | str | None]
+    logarithmic: bool = False
 
     @property
-    def activation(self) -> SweptActivation:
-        """The line that it belongs to."""
+    def is_magnitude(self) -> bool:
+        """Whether it can be on the axis."""
+        return bool(self.axis) and all(isinstance(value, (int, float)) for value in self.values)
 
-    @property
-    def depth(self) -> int:
-        """Hidden layers."""
-
-    @property
-    def width(self) -> int | None:
-        """Neurons a hidden layer; None is infinite."""
+    def label(self, value: float | str | None) -> str:
+        """Return a value as the legend says it."""
+        if value is None or isinstance(value, str):
+            return value or ""
+        return f"infinite {self.name}" if math.isinf(value) else f"{self.name} {_number(value)}"
 
 
 @dataclass
 class _Line:
-    """The networks of one activation and one value of what is not on the axis."""
+    """The results of one activation, and of one value of each of what is not on the axis."""
 
     label: str
     smooth: bool
-    other: float
+    other: int
     points: list[tuple[float, HasExtremes]] = field(default_factory=list)
     colour: Any = GREY
     dashes: Any = "-"
 
 
+@dataclass(frozen=True)
+class _Sweep:
+    """What is drawn: the axis, the lines, and the words for what tells lines of one hue apart."""
+
+    axis: Swept
+    lines: Sequence[_Line]
+    others: Sequence[str]
+
+
 def plot_sweep(
-    networks: Sequence[SweptNetwork],
+    activations: Sequence[SweptActivation],
+    swept: Sequence[Swept],
     results: Sequence[HasExtremes],
     path_or_axes: str | Path | Axes,
     title: str,
 ) -> Axes:
-    """Draw λ_min and λ_max against the depth or the width, with their brackets.
+    """Draw λ_min and λ_max against what varies, with their brackets.
 
     Parameters
     ----------
-    networks : sequence of Network
-        Of several depths or widths. Which of the two has more values is on the axis (the depth,
-        where they have equally many); there is a line for each activation and each value of the
-        other.
+    activations : sequence of Activation
+        One a result.
+    swept : sequence of Swept
+        At least one of numbers. That with the most values is on the axis (the first, where several
+        have equally many); there is a line for each activation and each value of the others,
+        but of those that follow from what is on the axis.
     results : sequence of ExtremeEigenvalues or ExactEigenvalues
-        One a network.
     path_or_axes : str, Path or matplotlib.axes.Axes
         A file to write, which ends in .png, .svg or .pdf, or axes to draw into.
     title : str
@@ -128,58 +156,60 @@ def plot_sweep(
     The infinite width stands at the right end, joined by thin dots. What a logarithmic scale
     cannot show stands at the bottom edge as a marker whose shape says why, a row a line.
     """
-    if not networks or len(networks) != len(results):
-        raise ValueError(f"one network and result each: {len(networks)}, {len(results)}")
-    against_width, lines = _lines(networks, results)
+    if not activations or len(activations) != len(results):
+        raise ValueError(f"one activation and result each: {len(activations)}, {len(results)}")
+    sweep = _sweep_of(activations, swept, results)
     reasons = {why_at_the_edge(result) for result in results} - {""}
-    handles = _sweep_handles(lines, not against_width, reasons)
+    handles = _sweep_handles(sweep, reasons)
     size = 8.2, max(5.0, 0.9 + 0.245 * len(handles))
-    return drawn(
-        path_or_axes, size, lambda axes: _draw_sweep(axes, lines, against_width, title, handles)
-    )
+    return drawn(path_or_axes, size, lambda axes: _draw_sweep(axes, sweep, title, handles))
 
 
-def _lines(
-    networks: Sequence[SweptNetwork], results: Sequence[HasExtremes]
-) -> tuple[bool, list[_Line]]:
-    """Return whether widths are on the axis, and the lines."""
+def _sweep_of(
+    activations: Sequence[SweptActivation], swept: Sequence[Swept], results: Sequence[HasExtremes]
+) -> _Sweep:
+    """Choose the axis, and find the lines and their colours."""
     matplotlib_module()
     from matplotlib.colors import to_rgb
 
-    shapes = [
-        (float(network.depth), math.inf if network.width is None else float(network.width))
-        for network in networks
-    ]
-    depths, widths = ({shape[k] for shape in shapes} for k in (0, 1))
-    on_axis = int(len(widths) > len(depths))
+    axis = max((one for one in swept if one.is_magnitude), key=lambda one: len(set(one.values)))
+    rest = [one for one in swept if one is not axis and not _follows(one, axis)]
+    keys = list(zip(*(one.values for one in rest), strict=True)) or [()] * len(results)
+    others = sorted(set(keys), key=lambda key: [(value is not None, value) for value in key])
     lines: dict[Any, _Line] = {}
-    for network, shape, result in zip(networks, shapes, results, strict=True):
-        activation, other = network.activation, shape[1 - on_axis]
-        line = lines.setdefault(
-            (activation, other), _Line(activation.name, activation.smooth, other)
-        )
-        line.points.append((shape[on_axis], result))
-    others = sorted({line.other for line in lines.values()})
+    for activation, key, x, result in zip(activations, keys, axis.values, results, strict=True):
+        other = others.index(key)
+        new = _Line(activation.name, activation.smooth, other)
+        line = lines.setdefault((activation, other), new)
+        line.points.append((float(x or 0.0), result))
     hues: dict[Any, str] = {}
     for word, palette in PALETTES.items():
         names = dict.fromkeys(act for act, _ in lines if act.smooth == (word == "smooth"))
         hues |= {act: palette[k % len(palette)] for k, act in enumerate(names)}
     for (activation, other), line in lines.items():
         line.points.sort(key=lambda point: point[0])
-        line.dashes = DASHES[(len(others) - 1 - others.index(other)) % len(DASHES)]
-        white = _whiteness(other, others)
+        line.dashes = DASHES[(len(others) - 1 - other) % len(DASHES)]
+        white = _whiteness(other, len(others))
         line.colour = tuple(white + (1.0 - white) * part for part in to_rgb(hues[activation]))
-    return on_axis == 1, list(lines.values())
+    words = [
+        ", ".join(filter(None, (one.label(value) for one, value in zip(rest, key, strict=True))))
+        for key in others
+    ]
+    return _Sweep(axis, list(lines.values()), words)
 
 
-def _whiteness(other: float, others: Sequence[float]) -> float:
+def _follows(other: Swept, axis: Swept) -> bool:
+    """Whether it has one value for each on the axis, as the features of files of other sizes."""
+    return len(set(zip(axis.values, other.values, strict=True))) == len(set(axis.values))
+
+
+def _whiteness(other: int, count: int) -> float:
     """Return 0 for the last of several values, more for those before it."""
-    return _FADED * (1.0 - others.index(other) / (len(others) - 1)) if len(others) > 1 else 0.0
+    return _FADED * (1.0 - other / (count - 1)) if count > 1 else 0.0
 
 
-def _draw_sweep(
-    axes: Axes, lines: Sequence[_Line], against_width: bool, title: str, handles: Sequence[Line2D]
-) -> None:
+def _draw_sweep(axes: Axes, sweep: _Sweep, title: str, handles: Sequence[Line2D]) -> None:
+    lines = sweep.lines
     results = [result for line in lines for _, result in line.points]
     reasons = [why_at_the_edge(result) for result in results]
     at_edge = [line for line in lines if any(why_at_the_edge(result) for _, result in line.points)]
@@ -187,7 +217,7 @@ def _draw_sweep(
     low, high = limits(results, reasons, reserved)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    place = _dress_sweep_axis(axes, {x for line in lines for x, _ in line.points}, against_width)
+    place = _dress_sweep_axis(axes, sweep.axis)
     for line in lines:
         _draw_line(axes, line, place)
     for row, line in enumerate(reversed(at_edge)):  # from the bottom
@@ -196,13 +226,14 @@ def _draw_sweep(
     frame(axes, title, handles)
 
 
-def _dress_sweep_axis(axes: Axes, values: set[float], against_width: bool) -> dict[float, float]:
+def _dress_sweep_axis(axes: Axes, axis: Swept) -> dict[float, float]:
     """Set the scale, the limits and the ticks; return where each value stands."""
     from matplotlib.ticker import NullLocator
 
+    values = {float(value or 0.0) for value in axis.values}
     finite = sorted(values - {math.inf})
     first, last = (finite[0], finite[-1]) if finite else (1.0, 1.0)
-    logarithmic = against_width or last >= 10.0 * first
+    logarithmic = first > 0.0 and (axis.logarithmic or last >= 10.0 * first)
     place = {x: math.log10(x) if logarithmic else x for x in finite}
     start, end = (place[first], place[last]) if finite else (0.0, 0.0)
     if math.inf in values:
@@ -214,7 +245,7 @@ def _dress_sweep_axis(axes: Axes, values: set[float], against_width: bool) -> di
     shown: list[float] = []
     for x in sorted(place, reverse=True):  # the largest first: infinity keeps its label
         gap = (place[shown[-1]] - place[x]) / (right - left) if shown else 1.0
-        if gap > 0.02 + 0.008 * (len(f"{x:.0f}") + len(f"{shown[-1]:.0f}") if shown else 0):
+        if gap > 0.02 + 0.008 * (len(_number(x)) + len(_number(shown[-1])) if shown else 0):
             shown.append(x)
     shown.reverse()
     if logarithmic:
@@ -222,11 +253,16 @@ def _dress_sweep_axis(axes: Axes, values: set[float], against_width: bool) -> di
         place = {x: x if math.isfinite(x) else 10.0**at for x, at in place.items()}
         left, right = 10.0**left, 10.0**right
     axes.set_xlim(left, right)
-    names = ["∞" if math.isinf(x) else f"{x:.0f}" for x in shown]
-    axes.set_xticks([place[x] for x in shown], names)
+    axes.set_xticks([place[x] for x in shown], [_number(x) for x in shown])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("width (neurons a hidden layer)" if against_width else "depth (hidden layers)")
+    axes.set_xlabel(axis.axis)
     return place
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.0f}" if value == int(value) and value < 1e7 else f"{value:g}"
 
 
 def _draw_line(axes: Axes, line: _Line, place: dict[float, float]) -> None:
@@ -275,25 +311,21 @@ def _edge_style(reason: str, colour: Any) -> dict[str, Any]:
     }
 
 
-def _sweep_handles(lines: Sequence[_Line], other_is_width: bool, reasons: set[str]) -> list[Line2D]:
-    """Return the legend: hues of activations, shades and dashes of the other, and markers."""
-    others = sorted({line.other for line in lines})
-    full = [line for line in lines if line.other == others[-1]]
+def _sweep_handles(sweep: _Sweep, reasons: set[str]) -> list[Line2D]:
+    """Return the legend: hues of activations, shades and dashes of the others, and markers."""
+    lines, count = sweep.lines, len(sweep.others)
+    last = {line.label: line for line in sorted(lines, key=lambda line: line.other)}
     handles = []
     for word in COLOURS:
-        of_word = [line for line in full if line.smooth == (word == "smooth")]
+        of_word = [line for line in last.values() if line.smooth == (word == "smooth")]
         if of_word:
             handles.append(handle(f"{word}:", linestyle="none"))
         handles += [handle(line.label, color=line.colour, linewidth=2.5) for line in of_word]
-    if len(others) > 1:
-        of_first = {line.other: line for line in lines if line.label == full[0].label}
-        for other in others:
-            if other_is_width:
-                name = "infinite width" if math.isinf(other) else f"width {other:.0f}"
-            else:
-                name = f"depth {other:.0f}"
-            shade = f"{0.25 + 0.75 * _whiteness(other, others):.3f}"
-            handles.append(handle(name, color=shade, linestyle=of_first[other].dashes))
+    if count > 1:
+        dashes = {line.other: line.dashes for line in lines}
+        for other, name in enumerate(sweep.others):
+            shade = f"{0.25 + 0.75 * _whiteness(other, count):.3f}"
+            handles.append(handle(name, color=shade, linestyle=dashes[other]))
     handles += marker_handles()
     handles += [
         handle(rf"$\lambda_{{\min}}$: {reason}", **_edge_style(reason, "#404040"))

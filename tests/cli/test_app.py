@@ -21,6 +21,7 @@ def test_help_teaches(run):
         "certified: proven, rounding included",
         "fastgram spectrum rows.npy -a relu -a tanh --plot spectrum.png",
         "a table of numbers, one sample a row, in .npy, .npz, .csv, .tsv, .txt, .dat, .data, and",
+        "images in idx files (MNIST), CIFAR's .bin or a folder; or a data set in words: sphere:",
         "Columns of DATA to take, and no others: names, numbers or ranges of them (0-3), with",
         "[default: (relu, elu, selu, tanh, swish, polynomial)]",
         "fastgram spectrum table.csv --drop id --label kind -a relu --csv results.csv",

@@ -19,6 +19,7 @@ from helpers.nursery import ROOT
 
 import fastgram as fg
 from fastgram.cli.reports.sweep import Checkpoints
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 LANCZOS = ["--method", "lanczos", "--block", 2]
@@ -116,12 +117,13 @@ def test_a_folder_a_network(run, rows, folder, answers):
 )
 def test_names_are_those_of_files(coefficients, tmp_path):
     activation = fg.get_activation("polynomial", coefficients=coefficients)
-    path = Checkpoints(str(tmp_path), "").of(fg.Network(activation))
+    task = Task(np.eye(2), "x.npy", "unit", {"kind": "gradient"}, {})
+    path = Checkpoints(str(tmp_path), "").of(Case(task, fg.Network(activation)))
     assert path.parent == tmp_path
     assert len(path.name) < 100
     path.mkdir()
     other = fg.get_activation("polynomial", coefficients=[*coefficients, 1])
-    assert path != Checkpoints(str(tmp_path), "").of(fg.Network(other))
+    assert path != Checkpoints(str(tmp_path), "").of(Case(task, fg.Network(other)))
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -152,8 +154,7 @@ def test_rows_that_have_changed(begun, refused, rows, folder):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (["--kind", "ntk"], "on another matrix (of other kind)"),
-        (["--bias-variance", 0.5], "on another matrix (of other network)"),
+        (["--normalize"], "on another matrix (of other network)"),
         (["--dtype", "float32"], "on another matrix (of other dtype)"),
         (["--rows", "raw"], "on another matrix (of other rows)"),
         (["--seed", 1], "with seed = 0, not 1"),

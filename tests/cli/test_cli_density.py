@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import fastgram as fg
 from fastgram.bracket import Bracket
 from fastgram.cli.reports.density import DENSITY
-from fastgram.cli.reports.report import Task
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.density import spectral_density
 from fastgram.density.results import SpectralDensity
 from fastgram.matrix import operator
@@ -264,7 +264,7 @@ def test_a_narrow_terminal_shows_every_number_whole(monkeypatch, capsys, columns
     monkeypatch.setenv("TERM", "xterm")
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
     networks = [fg.Network("leaky_relu(negative_slope=0.25)", depth=k) for k in (1, 3)]
-    DENSITY.show(task, networks, [made_up(), made_up()])
+    DENSITY.show([Case(task, network) for network in networks], [made_up(), made_up()])
     out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
     assert max(map(len, out.splitlines())) <= columns
     assert "…" not in out

@@ -16,7 +16,7 @@ from helpers.commands import in_turn, strict
 import fastgram as fg
 from fastgram.bracket import Bracket
 from fastgram.cli.reports.exact import EXACT
-from fastgram.cli.reports.report import Task
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.exact import built_in, solve
 from fastgram.exact.results import ExactEigenvalues
 from fastgram.support import memory
@@ -281,11 +281,11 @@ def test_a_narrow_terminal_cuts_no_digit(monkeypatch, capsys, columns):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
-    networks = [fg.Network("leaky_relu(negative_slope=0.25)", depth=3)]
+    network = fg.Network("leaky_relu(negative_slope=0.25)", depth=3)
 
     def shown(digits, result):
         task = Task(CIRCLE, "x.npy", "unit", {"kind": "gradient"}, {"digits": digits})
-        EXACT.show(task, networks, [result])
+        EXACT.show([Case(task, network)], [result])
         out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out

@@ -16,7 +16,7 @@ from helpers.extremes import GOOD, OPEN, Operator, X, made_up
 import fastgram as fg
 from fastgram.bracket import Bracket
 from fastgram.cli.reports.extremes import show_table
-from fastgram.cli.reports.report import Task
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.matrix import operator
 from fastgram.network.network import KINDS
 from fastgram.support import progress
@@ -205,7 +205,7 @@ def test_a_narrow_terminal_folds_and_does_not_cut(monkeypatch, capsys, columns):
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
 
     def shown(activation, **shape):
-        show_table(task, [fg.Network(activation, **shape)], [fine])
+        show_table([Case(task, fg.Network(activation, **shape))], [fine])
         out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out
@@ -227,13 +227,14 @@ def test_a_table_has_room_for_depth_and_width(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     task = Task(X, "x.npy", "unit", {"kind": "gradient"}, {"confidence": 0.999})
     networks = [fg.Network("polynomial", depth=2, width=width) for width in (1000, None)]
+    cases = [Case(task, network) for network in networks]
     fine = made_up(
         (0.0134605013123, 0.0134605013167, 0.013460501315, "certified"),
         (1234567.25, 1345678.25, 1245678.25, "certified"),
     )
     for columns in (100, 139, 140, 163, 164, 200):
         monkeypatch.setenv("COLUMNS", str(columns))
-        show_table(task, networks, [fine, fine])
+        show_table(cases, [fine, fine])
         out = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out

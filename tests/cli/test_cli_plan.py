@@ -90,7 +90,10 @@ def test_remarks_are_printed(run, measured, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "Missing option '--n'"),
+        ([], "a plan is for DATA, or for --n rows of --d features: give either"),
+        (["--n", "10"], "a plan is for DATA, or for --n rows of --d features: give either"),
+        (["circle:n=9", "--n", "10"], "--n and --d are those of circle:n=9: give either"),
+        (["circle:m=9"], "circle has no 'm' (known: n)"),
         (["--n", "0", "--d", "3"], "n must be at least 1, not 0"),
         (["--n", "10", "--d", "0"], "d must be at least 1, not 0"),
         (["--n", "1e6", "--d", "3"], "'--n'"),

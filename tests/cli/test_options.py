@@ -197,9 +197,9 @@ def test_bad_files_are_one_line(refused, tmp_path, name, content, told):
     assert told in refused("spectrum", tmp_path / name)
 
 
-def test_a_folder_is_no_file(refused, tmp_path):
+def test_a_folder_without_images(refused, tmp_path):
     (tmp_path / "x.npy").mkdir()
-    assert "x.npy: Is a directory" in refused("spectrum", tmp_path / "x.npy")
+    assert "x.npy holds no images" in refused("spectrum", tmp_path / "x.npy")
 
 
 def test_rows_are_scaled_and_it_is_said(run, tmp_path, answers):

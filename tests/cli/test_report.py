@@ -27,6 +27,9 @@ SCHEMA = {
     "n": int,
     "d": int,
     "source": str,
+    "dim": type(None),
+    "sigma": type(None),
+    "data_seed": type(None),
     "columns": type(None),
     "rows": str,
     "dtype": str,
@@ -114,6 +117,15 @@ def test_json_is_what_to_dict_returns(run, rows):
         assert set(expected) <= set(record)
         for key in set(expected) - {"seconds", "noise_floor"}:
             assert record[key] == expected[key], key
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_results_are_a_table(library):
+    tables = pytest.importorskip(library)
+    table = tables.json_normalize([{"d": 3, **GOOD.to_dict()}, {"d": 4, **ZERO.to_dict()}])
+    assert list(table["d"]) == [3, 4]
+    assert list(table["smallest.lower"]) == [GOOD.smallest.lower, 0.0]
+    assert list(table["largest.guarantee"]) == ["probabilistic"] * 2
 
 
 def table(text):

@@ -44,6 +44,9 @@ def test_public_names():
     assert sorted(datasets.__all__) == [
         "circle",
         "digits",
+        "from_words",
+        "load",
+        "patches",
         "separation",
         "smoothed",
         "sphere",

@@ -23,7 +23,7 @@ from fastgram.exact.results import ExactEigenvalues
 from fastgram.network.network import Network
 from fastgram.plotting.extremes import plot_extremes
 from fastgram.plotting.figure import FORMATS
-from fastgram.plotting.sweeps import plot_sweep
+from fastgram.plotting.sweeps import Swept, plot_sweep
 
 NAMES = ["relu", "tanh", "polynomial", "gelu", "elu", "step"]
 SMOOTH = [False, True, True, True, False, False]
@@ -294,10 +294,21 @@ def result_of(network):
     )
 
 
+def plot_networks(networks, results, path_or_axes, title=TITLE):
+    """The figure of several depths or widths."""
+    widths = [math.inf if network.width is None else network.width for network in networks]
+    swept = [
+        Swept("depth", "depth (hidden layers)", [network.depth for network in networks]),
+        Swept("width", "width (neurons a hidden layer)", widths, logarithmic=True),
+    ]
+    activations = [network.activation for network in networks]
+    return plot_sweep(activations, swept, results, path_or_axes, title)
+
+
 def draw_sweep(networks, results=None):
     axes = Figure(figsize=(8, 5)).add_subplot()
     results = [result_of(network) for network in networks] if results is None else results
-    assert plot_sweep(networks, results, axes, TITLE) is axes
+    assert plot_networks(networks, results, axes) is axes
     return axes
 
 
@@ -422,6 +433,43 @@ def test_what_a_sweep_cannot_place_stands_at_the_edge():
     assert all(y > axes.get_ylim()[0] for _, y in marks(axes, "o"))
 
 
+def draw_relu(*swept):
+    """A figure of relu, and its lines of λ_min: (x, …) -> colour and dashes."""
+    axes = Figure(figsize=(8, 5)).add_subplot()
+    relu = Network("relu").activation
+    count = len(swept[0].values)
+    plot_sweep([relu] * count, swept, [RESULTS[0]] * count, axes, TITLE)
+    lows = [line for line in joined(axes) if line[1][0] < 1.0]
+    return axes, {tuple(xs): (hue, dashes) for xs, _, hue, dashes in lows}
+
+
+def test_what_varies_beside_the_axis_is_in_the_legend():
+    axes, lines = draw_relu(
+        Swept("kind", "", ["ntk", "ntk", "nngp", "nngp", "ntk", "nngp"]),
+        Swept("σ", "σ (norm of the noise)", [0.01, 0.02, 0.01, 0.03, 0.03, 0.02], True),
+        Swept("dim", "dim", [2, 2, None, None, 2, None]),
+    )
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("σ (norm of the noise)", "log")
+    assert ticks(axes) == {"0.01": 0.01, "0.02": 0.02, "0.03": 0.03}
+    assert list(colours(axes))[:4] == ["kinked:", "relu", "nngp", "ntk, dim 2"]
+    assert list(lines) == [(0.01, 0.02, 0.03)]  # two lines, at the same values
+    assert len({hue for _, _, hue, _ in joined(axes)}) == 2
+
+
+def test_what_follows_from_the_axis_makes_no_line():
+    sizes = Swept("d", "d (features)", [10, 20, 30]), Swept("n", "n (rows)", [100, 200, 400], True)
+    axes, lines = draw_relu(*sizes, Swept("data", "", ["a", "b", "c"]))
+    assert axes.get_xlabel() == "d (features)"
+    assert list(lines) == [(10.0, 20.0, 30.0)]
+    assert list(colours(axes))[:3] == ["kinked:", "relu", r"$\lambda_{\max}$"]
+
+
+def test_an_axis_with_a_zero_is_linear():
+    axes, lines = draw_relu(Swept("σb²", "variance of the biases", [0.0, 0.5, 50.0], True))
+    assert axes.get_xscale() == "linear"
+    assert list(lines) == [(0.0, 0.5, 50.0)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "depths", "widths"),
@@ -437,7 +485,7 @@ def test_nothing_overlaps_in_a_sweep(tmp_path, names, depths, widths):
     results = [RESULTS[k % 6] for k in range(len(networks))]
     path = tmp_path / "x.png"
     title = f"{TITLE}, 1797\u00a0×\u00a064, rows scaled to norm 1, 3 hidden layers, width 1000"
-    axes = plot_sweep(networks, results, path, title)
+    axes = plot_networks(networks, results, path, title)
     figure = axes.get_figure()
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -462,8 +510,8 @@ def test_nothing_overlaps_in_a_sweep(tmp_path, names, depths, widths):
 def test_a_bad_sweep_is_refused(tmp_path):
     networks = sweep(["relu"], [1, 2], [None])
     with pytest.raises(ValueError, match=r"x\.jpg: a figure ends in one of \.png, \.svg, \.pdf"):
-        plot_sweep(networks, RESULTS[:2], tmp_path / "x.jpg", TITLE)
-    with pytest.raises(ValueError, match="one network and result each: 2, 1"):
-        plot_sweep(networks, RESULTS[:1], tmp_path / "x.png", TITLE)
-    with pytest.raises(ValueError, match="one network and result each: 0, 0"):
-        plot_sweep([], [], tmp_path / "x.png", TITLE)
+        plot_networks(networks, RESULTS[:2], tmp_path / "x.jpg")
+    with pytest.raises(ValueError, match="one activation and result each: 2, 1"):
+        plot_networks(networks, RESULTS[:1], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="one activation and result each: 0, 0"):
+        plot_networks([], [], tmp_path / "x.png")

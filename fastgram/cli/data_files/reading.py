@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ import numpy.typing as npt
 
 from fastgram.cli.data_files.columns import Choice, list_words, number_words, select
 from fastgram.cli.data_files.text_rows import read_text
+from fastgram.datasets.files.loading import is_loadable, load
+from fastgram.datasets.words import DataWords
 from fastgram.support.validation import as_rows
 
 __all__ = ["ENDINGS", "Sample", "ending_words", "read_rows", "rows_of_array"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 ENDINGS = (".npy", ".npz", *_TEXT, ".gz")
+_IMAGE_LABEL = "label"
 # What scipy.sparse.save_npz writes, whatever the format.
 _SPARSE = {"format", "shape", "data"}
 
@@ -42,6 +45,8 @@ class Sample:
         Of a text file, the line of each row.
     labels : (n, l) array, optional
         Of the columns of labels: words of a text file, numbers of an array.
+    words : DataWords, optional
+        Of a data set in words.
     """
 
     rows: npt.NDArray[np.floating]
@@ -50,6 +55,7 @@ class Sample:
     told: str = ""
     lines: npt.NDArray[np.int64] | None = None
     labels: npt.NDArray[Any] | None = None
+    words: DataWords | None = None
 
     def place(self, row: int) -> str:
         """Return where a row is: its line in a text file, else its number from 0."""
@@ -66,9 +72,11 @@ def read_rows(path: str | Path, choice: Choice | None = None) -> Sample:
         where it holds several arrays), or text: ``.csv``, ``.tsv``, ``.txt``, ``.dat`` or
         ``.data``, each also with ``.gz``. In text, columns are divided by commas, semicolons,
         tabs, bars or blanks; there may be a header, comments (``#`` or ``%``) and blank lines.
+        A folder, and a file of another ending, is what `fastgram.datasets.load` reads.
     choice : Choice, optional
         The columns to take. Of text, columns that hold dates or number the rows are left out
-        anyway, and so are one of words that comes first, and one more (a label).
+        anyway, and so are one of words that comes first, and one more (a label). What images show
+        is the label "label".
 
     Returns
     -------
@@ -85,6 +93,8 @@ def read_rows(path: str | Path, choice: Choice | None = None) -> Sample:
     """
     choice = choice or Choice()
     file, key = _split_key(str(path))
+    if file.is_dir():
+        return _image_sample(file, choice)
     with file.open("rb"):  # a missing file, a folder or no permission: said as the system says it
         pass
     ending = file.suffix.lower()
@@ -94,7 +104,12 @@ def read_rows(path: str | Path, choice: Choice | None = None) -> Sample:
         return rows_of_array(_read_npz(file, key), str(path), choice)
     if (file.with_suffix("").suffix.lower() if ending == ".gz" else ending) in _TEXT:
         return _text_sample(file, choice)
-    raise ValueError(f"{file}: cannot tell what it holds; known endings: {ending_words()}")
+    if is_loadable(file):
+        return _image_sample(file, choice)
+    raise ValueError(
+        f"{file}: cannot tell what it holds; known endings: {ending_words()}; known sets of images:"
+        " idx files (MNIST), CIFAR's .bin and folders"
+    )
 
 
 def ending_words() -> str:
@@ -116,6 +131,18 @@ def rows_of_array(array: Any, source: str, choice: Choice) -> Sample:
     taken, names = rows[:, list(columns)], tuple(map(str, columns))
     labels = rows[:, list(selection.labels)]
     return Sample(taken, source, names, "; ".join(told), labels=labels)
+
+
+def _image_sample(path: Path, choice: Choice) -> Sample:
+    """Return the rows of a set of images; "label" is what they show."""
+    if _IMAGE_LABEL not in choice.label:
+        return rows_of_array(load(path), str(path), choice)
+    if len(choice.label) > 1:
+        raise ValueError(f"{path}: the label of images is {_IMAGE_LABEL!r}, and no other beside it")
+    X, y = load(path, return_X_y=True)
+    sample = rows_of_array(X, str(path), replace(choice, label=()))
+    classes = np.unique(y, return_inverse=True)[1]  # names of folders may be numbers
+    return replace(sample, labels=classes.reshape(-1, 1))
 
 
 def _text_sample(file: Path, choice: Choice) -> Sample:

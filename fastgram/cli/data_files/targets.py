@@ -18,8 +18,8 @@ _MOST_CLASSES = 20
 def targets_of(sample: Sample) -> tuple[npt.NDArray[np.float64], str]:
     """Return outputs to learn, (n, k), of mean 0, and what they are in words.
 
-    Words, and whole numbers of at most 20 kinds, are classes, with an output each: 1 for those in
-    it, 0 for others. Other numbers are outputs as they are.
+    Words, whole numbers of at most 20 kinds, and what images show, are classes, with an output
+    each: 1 for those in it, 0 for others. Other numbers are outputs as they are.
 
     Raises
     ------
@@ -27,7 +27,10 @@ def targets_of(sample: Sample) -> tuple[npt.NDArray[np.float64], str]:
         If there is no column of labels, one has gaps, or all labels are alike.
     """
     if sample.labels is None or not sample.labels.shape[1]:
-        raise ValueError(f"{sample.source}: what is to be learnt is missing: --label COLUMN")
+        raise ValueError(
+            f"{sample.source}: what is to be learnt is missing: --label COLUMN, or --label label of"
+            " images"
+        )
     parts, told = zip(*(_outputs(sample, column) for column in sample.labels.T), strict=True)
     outputs = np.concatenate(parts, axis=1)
     outputs -= outputs.mean(axis=0)
@@ -42,7 +45,9 @@ def _outputs(sample: Sample, labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.f
         raise ValueError(f"{sample.source}: {sample.place(int(blank[0]))} has no label")
     numbers = _numbers(labels)
     kinds, places = np.unique(labels if numbers is None else numbers, return_inverse=True)
-    if numbers is not None and (kinds.size > _MOST_CLASSES or np.any(kinds != np.floor(kinds))):
+    are_classes = labels.dtype.kind in "iu"  # tables have numbers of float64
+    many = kinds.size > _MOST_CLASSES or (numbers is not None and np.any(kinds != np.floor(kinds)))
+    if numbers is not None and many and not are_classes:
         return numbers[:, None].copy(), "labels are numbers"
     return np.eye(kinds.size)[places], f"{kinds.size} classes, an output each"
 

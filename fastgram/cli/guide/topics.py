@@ -6,6 +6,7 @@ A text that Python's `help` shows stands there alone, and is cut to what the com
 from __future__ import annotations
 
 import inspect
+import operator
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -42,14 +43,14 @@ def docstring_text(*names: str) -> str:
     Parameters
     ----------
     *names : str
-        Of `fastgram.__all__`.
+        Of `fastgram.__all__`, or within one of them: "datasets.load".
     """
     import fastgram
 
     return "\n\n".join(
         f"{title.upper()}\n{section}" if title else f"fastgram.{name}: {section}"
         for name in names
-        for title, section in _sections(getattr(fastgram, name)).items()
+        for title, section in _sections(operator.attrgetter(name)(fastgram)).items()
         if title not in _OF_PYTHON
     )
 
@@ -122,6 +123,8 @@ TOPICS: Mapping[str, Topic] = {
     "activations": Topic("what -a takes, with its parameters", _activations),
     "networks": Topic("depth, width and variances, and the three kinds of matrix", _of("Network")),
     "files": Topic("how DATA is read, and which of its columns", _files),
+    "words": Topic("data sets in words, sphere:n=1000,d=10", _of("datasets.from_words")),
+    "images": Topic("MNIST, CIFAR and folders of images as DATA", _of("datasets.load")),
     "brackets": Topic("what a bracket promises, by its guarantee", _of("Bracket")),
     "methods": Topic("how the extreme eigenvalues are found", _of("extreme_eigenvalues")),
     "results": Topic(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.reports.report import Failure, Report, Task, network_name, operator_of
+from fastgram.cli.reports.report import Failure, Report, operator_of
 from fastgram.cli.reports.text_table import (
     failed_cells,
     failure_words,
@@ -13,10 +13,10 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
+from fastgram.cli.sweeps.cases import Case, case_name, figure_title, heading
 
 if TYPE_CHECKING:
     from fastgram.density.results import SpectralDensity
-    from fastgram.network.network import Network
 
 __all__ = ["DENSITY"]
 
@@ -35,37 +35,36 @@ _HEADERS = (
 _SHOWN = (0.1, 0.5, 0.9)
 
 
-def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
-    n, probes = task.X.shape[0], task.request["probes"]
+def _check(cases: Sequence[Case]) -> dict[int, Exception]:
+    n = min(case.task.X.shape[0] for case in cases)
+    probes = cases[0].task.request["probes"]
     if probes is not None and probes > n:
         raise ValueError(f"block must be at most the number of rows, {n}, not {probes}")
     return {}
 
 
-def _solve(task: Task, network: Network, progress: bool) -> SpectralDensity:
+def _solve(case: Case, progress: bool) -> SpectralDensity:
     from fastgram.density.spectral_density import spectral_density
 
     # the entries it keeps go with it, before the next one takes the memory that is free
-    op = operator_of(task, network, progress)
-    return spectral_density(op, **task.request, progress=progress)
+    op = operator_of(case, progress)
+    return spectral_density(op, **case.task.request, progress=progress)
 
 
-def _show(
-    task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity | Failure]
-) -> None:
+def _show(cases: Sequence[Case], results: Sequence[SpectralDensity | Failure]) -> None:
     """Print a row a result, and below what would tighten its bounds."""
     console = text_console()
-    confidence = f"confidence {task.request['confidence']:g}"
-    console.print(task.heading("spectrum of the", networks, confidence))
+    confidence = f"confidence {cases[0].task.request['confidence']:g}"
+    console.print(heading(cases, "spectrum of the", confidence))
     rows = [
         failed_cells(_HEADERS) if isinstance(result, Failure) else _cells(result)
         for result in results
     ]
-    marks = [f" ({k})" if len(networks) > 1 else "" for k in range(1, len(rows) + 1)]
-    print_results(console, networks, _HEADERS, rows, marks, right=2)
-    for network, result, mark in zip(networks, results, marks, strict=False):
+    marks = [f" ({k})" if len(cases) > 1 else "" for k in range(1, len(rows) + 1)]
+    print_results(console, cases, _HEADERS, rows, marks, right=2)
+    for case, result, mark in zip(cases, results, marks, strict=False):
         remark = failure_words(result) if isinstance(result, Failure) else result.message
-        console.print(f"{mark} {network_name(network, networks)}: {remark}".strip())
+        console.print(f"{mark} {case_name(case, cases)}: {remark}".strip())
 
 
 def _cells(result: SpectralDensity) -> list[str]:
@@ -79,17 +78,15 @@ def _cells(result: SpectralDensity) -> list[str]:
     ]
 
 
-def _draw(
-    path: str, task: Task, networks: Sequence[Network], results: Sequence[SpectralDensity]
-) -> None:
+def _draw(path: str, cases: Sequence[Case], results: Sequence[SpectralDensity]) -> None:
     from fastgram.plotting.densities import plot_densities
 
     plot_densities(
-        [network_name(network, networks) for network in networks],
+        [case_name(case, cases) for case in cases],
         results,
         path,
-        task.figure_title(networks),
-        smooth=[network.activation.smooth for network in networks],
+        figure_title(cases),
+        smooth=[case.network.activation.smooth for case in cases],
     )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastgram.cli.reports.extremes import draw_extremes
-from fastgram.cli.reports.report import FAILURES, Failure, Report, Task, network_name
+from fastgram.cli.reports.report import FAILURES, Failure, Report
 from fastgram.cli.reports.text_table import failed_cells, failure_words, print_results, text_console
+from fastgram.cli.sweeps.cases import Case, case_name, heading
 
 if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues
-    from fastgram.network.network import Network
 
 __all__ = ["EXACT"]
 
@@ -24,22 +24,23 @@ _SECONDS, _BYTES = 7e-8, 1600.0
 _HEADERS = ("λ_min", "λ_max", "condition", "bits", "seconds")
 
 
-def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
+def _check(cases: Sequence[Case]) -> dict[int, Exception]:
     """Refuse what would not work; say so where it works, but for long."""
-    n = task.X.shape[0]
+    longest = max((case.task for case in cases), key=lambda task: task.X.shape[0])
+    n = longest.X.shape[0]
     if n > _MOST_ROWS:
         raise ValueError(
-            f"--exact takes at most {_MOST_ROWS} rows, and {task.source} has {n}: give it fewer"
+            f"--exact takes at most {_MOST_ROWS} rows, and {longest.source} has {n}: give it fewer"
         )
     failures: dict[int, Exception] = {}
     costs = []
-    for place, network in enumerate(networks):
+    for place, case in enumerate(cases):
         try:
-            costs.append(_checked_cost(task, network))
+            costs.append(_checked_cost(case))
         except FAILURES as error:
             failures[place] = error
-    if len(failures) == len(networks):
-        raise task.worded(failures[0])
+    if len(failures) == len(cases):
+        raise cases[0].task.worded(failures[0])
     minutes, size = max(seconds for seconds, _ in costs) / 60.0, max(size for _, size in costs)
     if minutes > 1.0:
         told = f"{minutes:.0f} minutes or more a network, and {size / 1e9:.1f} GB of memory"
@@ -47,52 +48,52 @@ def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
     return failures
 
 
-def _checked_cost(task: Task, network: Network) -> tuple[float, float]:
+def _checked_cost(case: Case) -> tuple[float, float]:
     """Refuse one network, or return about how many seconds and bytes it takes."""
     from fastgram.exact.solve import check_exact
     from fastgram.support.memory import require_memory
 
+    task = case.task
     digits = task.request["digits"]
-    check_exact(task.X, network, task.operator["kind"], task.rows, digits)
+    check_exact(task.X, case.network, task.operator["kind"], task.rows, digits)
     n, longer = task.X.shape[0], (3.4 * digits + 80.0) / 131.0  # numbers than those of 15 digits
-    seconds, size = _entries_cost(task, network)
+    seconds, size = _entries_cost(case)
     size = longer * (_BYTES * n**2 + size)
     require_memory(f"exact eigenvalues of {n} rows", int(size))
     return longer * _SECONDS * n**3 + seconds, size
 
 
-def _entries_cost(task: Task, network: Network) -> tuple[float, float]:
+def _entries_cost(case: Case) -> tuple[float, float]:
     """Return the seconds that entries take, and the bytes beside those of the matrix."""
-    n, d = task.X.shape
+    (n, d), network = case.task.X.shape, case.network
     if network.width is not None:
         from fastgram.exact.features import bytes_of, seconds_of
 
         return seconds_of(network, n), bytes_of(network, n, d)
-    if task.rows == "unit":  # rows of one norm share what an entry takes
+    if case.task.rows == "unit":  # rows of one norm share what an entry takes
         return 0.0, 0.0
     from fastgram.exact.built_in import formula_of
 
     return network.depth * formula_of(network.activation).entry_seconds * n * n / 2.0, 0.0
 
 
-def _solve(task: Task, network: Network, progress: bool) -> ExactEigenvalues:
+def _solve(case: Case, progress: bool) -> ExactEigenvalues:
     from fastgram.exact.solve import exact_extreme_eigenvalues
 
+    task = case.task
     known = {"kind": task.operator["kind"], "rows": task.rows, **task.request}
-    return exact_extreme_eigenvalues(task.X, network, **known, progress=progress)
+    return exact_extreme_eigenvalues(task.X, case.network, **known, progress=progress)
 
 
-def _show(
-    task: Task, networks: Sequence[Network], results: Sequence[ExactEigenvalues | Failure]
-) -> None:
+def _show(cases: Sequence[Case], results: Sequence[ExactEigenvalues | Failure]) -> None:
     """Print the digits, a row a result, and a note on each that has none or is an exact zero."""
     console = text_console()
-    digits = task.request["digits"]
+    digits = cases[0].task.request["digits"]
     proven = f"{digits} proven digit{'s' if digits > 1 else ''}"
-    console.print(task.heading("λ_min and λ_max of the", networks, proven))
+    console.print(heading(cases, "λ_min and λ_max of the", proven))
     notes: list[str] = []
     marks, rows = [], []
-    for network, result in zip(networks, results, strict=False):
+    for case, result in zip(cases, results, strict=False):
         if isinstance(result, Failure):
             cells, remark = failed_cells(_HEADERS), failure_words(result)
         else:
@@ -101,8 +102,8 @@ def _show(
         rows.append(cells)
         marks.append(f" ({len(notes) + 1})" if remark else "")
         if remark:
-            notes.append(f"{marks[-1][1:]} {network_name(network, networks)}: {remark}")
-    print_results(console, networks, _HEADERS, rows, marks, 2)
+            notes.append(f"{marks[-1][1:]} {case_name(case, cases)}: {remark}")
+    print_results(console, cases, _HEADERS, rows, marks, 2)
     for note in notes:
         console.print(note)
 

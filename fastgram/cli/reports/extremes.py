@@ -6,15 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.reports.report import (
-    Failure,
-    Report,
-    Task,
-    network_name,
-    operator_of,
-    shape_tells,
-    shape_words,
-)
+from fastgram.cli.reports.report import Failure, Report, operator_of
 from fastgram.cli.reports.text_table import (
     bracket_text,
     failed_cells,
@@ -23,82 +15,83 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
+from fastgram.cli.sweeps.cases import (
+    Case,
+    case_name,
+    case_words,
+    figure_title,
+    heading,
+    told_quantities,
+    value_text,
+    varying_quantities,
+)
 from fastgram.eigenvalues.results import ExtremeEigenvalues
 
 if TYPE_CHECKING:
-    from fastgram.network.network import Network
     from fastgram.plotting.figure import HasExtremes
 
 __all__ = ["EXTREMES", "draw_extremes", "show_table"]
 
-# Below this width, and this much more for a column of depths or widths, columns that belong
-# together share one, line by line.
+# Below this width, and so much more for a column of what varies, columns that belong together
+# share one, line by line.
 _NARROW = 140
 _NARROW_EXTRA = 12
-_HEADERS = (
-    "activation",
-    "depth",
-    "width",
-    "regularity",
-    "λ_min",
-    "guarantee",
-    "λ_max",
-    "condition",
-    "passes",
-    "seconds",
-)
-_DEPTH, _WIDTH = 1, 2
-_RIGHT = {_DEPTH, _WIDTH, 7, 8, 9}
-_NARROW_GROUPS = [[0, 3], [4, 5], [6], [7], [8, 9]]
+_NUMBERS = ("λ_min", "guarantee", "λ_max", "condition", "passes", "seconds")
+_RIGHT = ("condition", "passes", "seconds")
+_NARROW_GROUPS = [
+    ["activation", "regularity"],
+    ["λ_min", "guarantee"],
+    ["λ_max"],
+    ["condition"],
+    ["passes", "seconds"],
+]
 
 
-def _check(task: Task, networks: Sequence[Network]) -> dict[int, Exception]:
+def _check(cases: Sequence[Case]) -> dict[int, Exception]:
     """Refuse nothing: options and rows were checked as they were read."""
     return {}
 
 
-def _solve(task: Task, network: Network, progress: bool) -> ExtremeEigenvalues:
+def _solve(case: Case, progress: bool) -> ExtremeEigenvalues:
     from fastgram.eigenvalues.extreme import extreme_eigenvalues
 
     # the entries it keeps go with it, before the next one takes the memory that is free
-    op = operator_of(task, network, progress)
-    return extreme_eigenvalues(op, **task.request, progress=progress)
+    op = operator_of(case, progress)
+    return extreme_eigenvalues(op, **case.task.request, progress=progress)
 
 
-def show_table(
-    task: Task, networks: Sequence[Network], results: Sequence[ExtremeEigenvalues | Failure]
-) -> None:
+def show_table(cases: Sequence[Case], results: Sequence[ExtremeEigenvalues | Failure]) -> None:
     """Print what was computed, a row a result, and a note on each that is not settled."""
     console = text_console()
-    confidence = f"confidence {task.request['confidence']:g}"
-    console.print(task.heading("λ_min and λ_max of the", networks, confidence))
-    depth_tells, width_tells = shape_tells(networks)
-    hidden = {k for k, tells in ((_DEPTH, depth_tells), (_WIDTH, width_tells)) if not tells}
-    narrow = console.width < _NARROW + _NARROW_EXTRA * (2 - len(hidden))
-    groups = [[k] for k in range(len(_HEADERS)) if k not in hidden]
-    if narrow:
-        groups = _NARROW_GROUPS
-    table = house_table(leading=int(narrow))
-    for group in groups:
-        table.add_column(
-            "\n".join(_HEADERS[k] for k in group),
-            justify="right" if group[0] in _RIGHT else "left",
-            overflow="fold",
-            no_wrap=group[0] > 0,  # what is folded is the name, never a number
-        )
+    confidence = f"confidence {cases[0].task.request['confidence']:g}"
+    console.print(heading(cases, "λ_min and λ_max of the", confidence))
     notes: list[str] = []
-    for network, result in zip(networks, results, strict=False):
+    rows = []
+    for case, result in zip(cases, results, strict=False):
         mark = ""
         remark = _remark(result)
         if remark:
             mark = f" ({len(notes) + 1})"
-            notes.append(f"{mark[1:]} {network_name(network, networks)}: {remark}")
-        cells = _cells(network, mark, result)
-        if narrow:
-            cells[0] = cells[0].replace("(", "\n(", 1) if len(cells[0]) > 16 else cells[0]
-            cells[3] = "\n".join([cells[3], *shape_words(network, networks)])
-            cells[4:7] = [_stacked(cell) for cell in cells[4:7]]
-        table.add_row(*("\n".join(cells[k] for k in group) for group in groups))
+            notes.append(f"{mark[1:]} {case_name(case, cases)}: {remark}")
+        rows.append(_cells(case, cases, mark, result))
+    varied = {quantity.name: bool(quantity.axis) for quantity in told_quantities(cases)}
+    longest = [max(len(row[name]) for row in rows) for name in varied]
+    wide = _NARROW + sum(max(_NARROW_EXTRA, length + 2) for length in longest)
+    groups = [[name] for name in ("activation", *varied, "regularity", *_NUMBERS)]
+    narrow = console.width < wide
+    if narrow:
+        groups = _NARROW_GROUPS
+        rows = [_stacked(row, case, cases) for row, case in zip(rows, cases, strict=False)]
+    table = house_table(leading=int(narrow))
+    for group in groups:
+        table.add_column(
+            "\n".join(group),
+            justify="right" if group[0] in _RIGHT or varied.get(group[0]) else "left",
+            overflow="fold",
+            no_wrap=group[0] != "activation",  # what is folded is the name, never a number
+        )
+    for row in rows:
+        table.add_row(*("\n".join(row[name] for name in group) for group in groups))
     console.print(table)
     for note in notes:
         console.print(note)
@@ -118,30 +111,37 @@ def _remark(result: ExtremeEigenvalues | Failure) -> str:
     return "; ".join(remarks)
 
 
-def _cells(network: Network, mark: str, result: ExtremeEigenvalues | Failure) -> list[str]:
-    head = [
-        network.activation.name + mark,
-        str(network.depth),
-        "infinite" if network.width is None else str(network.width),
-        network.activation.regularity,
-    ]
+def _cells(
+    case: Case, cases: Sequence[Case], mark: str, result: ExtremeEigenvalues | Failure
+) -> dict[str, str]:
+    """Return the cells of a row, by their headers."""
+    activation = case.network.activation
+    cells = {"activation": activation.name + mark, "regularity": activation.regularity}
+    for quantity in told_quantities(cases):
+        cells[quantity.name] = value_text(quantity.value(case))
     if isinstance(result, Failure):
-        return head + failed_cells(_HEADERS[len(head) :])
+        return cells | dict(zip(_NUMBERS, failed_cells(_NUMBERS), strict=True))
     guarantees = dict.fromkeys((result.smallest.guarantee, result.largest.guarantee))
-    return [
-        *head,
-        bracket_text(result.smallest),
-        " / ".join(guarantees),
-        short_bracket_text(result.largest),
-        _condition_text(result),
-        str(result.passes),
-        f"{result.seconds:.1f}",
-    ]
+    return cells | {
+        "λ_min": bracket_text(result.smallest),
+        "guarantee": " / ".join(guarantees),
+        "λ_max": short_bracket_text(result.largest),
+        "condition": _condition_text(result),
+        "passes": str(result.passes),
+        "seconds": f"{result.seconds:.1f}",
+    }
 
 
-def _stacked(cell: str) -> str:
-    """Give each number of a bracket, and each of two guarantees, its own line."""
-    return cell.replace(" [", "\n[").replace(", ", ",\n ").replace(" / ", " /\n")
+def _stacked(cells: dict[str, str], case: Case, cases: Sequence[Case]) -> dict[str, str]:
+    """Give each number of a bracket, each of two guarantees and what varies its own line."""
+    name = cells["activation"]
+    stacked = {
+        header: cells[header].replace(" [", "\n[").replace(", ", ",\n ").replace(" / ", " /\n")
+        for header in ("λ_min", "guarantee", "λ_max")
+    }
+    stacked["activation"] = name.replace("(", "\n(", 1) if len(name) > 16 else name
+    stacked["regularity"] = "\n".join([cells["regularity"], *case_words(case, cases)])
+    return cells | stacked
 
 
 def _condition_text(result: ExtremeEigenvalues) -> str:
@@ -154,20 +154,27 @@ def _condition_text(result: ExtremeEigenvalues) -> str:
     return f"{result.condition.estimate:.4g}"
 
 
-def draw_extremes(
-    path: str, task: Task, networks: Sequence[Network], results: Sequence[HasExtremes]
-) -> None:
-    """Draw activations side by side, or lines where depth or width has several values."""
+def draw_extremes(path: str, cases: Sequence[Case], results: Sequence[HasExtremes]) -> None:
+    """Draw cases side by side, or lines where a number has several values."""
     from fastgram.plotting.extremes import plot_extremes
-    from fastgram.plotting.sweeps import plot_sweep
+    from fastgram.plotting.sweeps import Swept, plot_sweep
 
-    title = task.figure_title(networks)
-    if len({(network.depth, network.width) for network in networks}) > 1:
-        plot_sweep(networks, results, path, title)
+    title = figure_title(cases)
+    activations = [case.network.activation for case in cases]
+    swept = [
+        Swept(
+            quantity.name,
+            quantity.axis,
+            [quantity.value(case) for case in cases],
+            quantity.logarithmic,
+        )
+        for quantity in varying_quantities(cases)
+    ]
+    if any(one.is_magnitude for one in swept):
+        plot_sweep(activations, swept, results, path, title)
         return
-    activations = [network.activation for network in networks]
     plot_extremes(
-        [activation.name for activation in activations],
+        [case_name(case, cases) for case in cases] if swept else [a.name for a in activations],
         results,
         path,
         title,

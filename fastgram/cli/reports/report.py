@@ -1,4 +1,4 @@
-"""Parts of all reports of the command line: networks in words, JSON, CSV, files."""
+"""Parts of all reports of the command line: results and failures, JSON, CSV, files."""
 
 from __future__ import annotations
 
@@ -6,109 +6,29 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 import fastgram
+from fastgram.cli.sweeps.cases import Case
 
 if TYPE_CHECKING:
     from fastgram.matrix.operator import GramOperator
-    from fastgram.network.network import Network
 
 __all__ = [
     "FAILURES",
     "SCHEMA",
     "Failure",
     "Report",
-    "Task",
     "check_writable",
     "csv_text",
     "json_text",
-    "network_name",
     "operator_of",
     "records",
-    "shape_tells",
-    "shape_words",
     "write_whole",
 ]
-
-
-@dataclass(frozen=True)
-class Task:
-    """The rows, matrices and question of a command: checked, and with the data read.
-
-    Attributes
-    ----------
-    X : (n, d) array
-    source : str
-        Where X is from.
-    rows : {"unit", "raw"}
-    operator, request : dict
-        What the matrix is and how it is computed; what is asked of it. Both are told in the JSON
-        as far as it has words for them.
-    columns : tuple of str
-        The names of X's columns, or their numbers in the file; empty where they say nothing.
-    told : str
-        Which columns of the file were taken and which were not, where n and d do not say it.
-    lines : (n,) array of int, optional
-        Of a text file, the line of each row.
-    client : distributed.Client, optional
-        Of the cluster that computes.
-    """
-
-    X: npt.NDArray[np.floating]
-    source: str
-    rows: str
-    operator: dict[str, Any]
-    request: dict[str, Any]
-    columns: tuple[str, ...] = ()
-    told: str = ""
-    lines: npt.NDArray[np.int64] | None = None
-    client: Any = None
-
-    def words(self, error: Exception) -> str:
-        """Return an error's message, in which a row of a text file is its line there."""
-        text = " ".join(str(error).split()) or type(error).__name__
-        lines = self.lines
-        if lines is None:
-            return text
-        return re.sub(r"\brow (\d+)\b", lambda row: f"line {lines[int(row[1])]}", text)
-
-    def worded(self, error: Exception) -> Exception:
-        """Return an error that says `words`."""
-        text = self.words(error)
-        return error if self.lines is None else ValueError(text).with_traceback(error.__traceback__)
-
-    def heading(self, start: str, networks: Sequence[Network], end: str) -> str:
-        """Return the lines above a table: the title within a sentence, and the columns taken."""
-        line = f"{start} {self.title(networks)}, {end}"
-        return f"{line}\n{self.told}" if self.told else line
-
-    def title(self, networks: Sequence[Network]) -> str:
-        """Describe the matrices in a line: of the networks, what they have in common."""
-        n, d = self.X.shape
-        scaled = "rows scaled to norm 1" if self.rows == "unit" else "rows as they are"
-        words = [f"{self.operator['kind']} Gram matrix of {self.source}", f"{n} x {d}", scaled]
-        if self.operator.get("device") == "gpu":
-            words.append("on the GPU")
-        if self.operator.get("device") == "cluster":
-            words.append("on a cluster")
-        depths, widths = _distinct(networks)
-        if len(depths) == 1 and depths != [1]:
-            words.append(f"{depths[0]} hidden layers")
-        if len(widths) == 1 and widths != [None]:
-            words.append(f"width {widths[0]}")
-        return ", ".join(words)
-
-    def figure_title(self, networks: Sequence[Network]) -> str:
-        """Return the same, with a size that is not folded."""
-        return self.title(networks).replace(" x ", "\u00a0×\u00a0")
 
 
 # What ends one row of a sweep and not the sweep: a network that cannot be, or is too large.
@@ -128,61 +48,32 @@ class Report:
 
     Attributes
     ----------
-    check : function of a task and networks
+    check : function of cases
         Refuses what can be seen not to work for any of them, before the first is solved; returns
         those that alone cannot be, by their places, and why.
-    solve : function of a task, a network and whether to show progress
+    solve : function of a case and whether to show progress
         Computes the result.
-    show : function of a task, networks and results or failures
+    show : function of cases and results or failures, which may be the fewer
         Prints the table.
-    draw : function of a file, a task, networks and results
+    draw : function of a file, cases and results
         Writes the figure.
     """
 
-    check: Callable[[Task, Sequence[Network]], dict[int, Exception]]
-    solve: Callable[[Task, Network, bool], Any]
-    show: Callable[[Task, Sequence[Network], Sequence[Any]], None]
-    draw: Callable[[str, Task, Sequence[Network], Sequence[Any]], None]
+    check: Callable[[Sequence[Case]], dict[int, Exception]]
+    solve: Callable[[Case, bool], Any]
+    show: Callable[[Sequence[Case], Sequence[Any]], None]
+    draw: Callable[[str, Sequence[Case], Sequence[Any]], None]
 
 
-def operator_of(task: Task, network: Network, progress: bool) -> GramOperator:
-    """Return the matrix of a network, with a line on standard error where that takes long."""
+def operator_of(case: Case, progress: bool) -> GramOperator:
+    """Return the matrix of a case, with a line on standard error where that takes long."""
     from fastgram.matrix.operator import GramOperator
     from fastgram.support.progress import late_stage
 
+    task, network = case.task, case.network
     with late_stage(progress, "tables" if network.width is None else "features"):
         client = {} if task.client is None else {"device": task.client}
         return GramOperator(task.X, network, **{**task.operator, **client})
-
-
-# --- networks in words -------------------------------------------------------------------------
-
-
-def _distinct(networks: Sequence[Network]) -> tuple[list[int], list[int | None]]:
-    """Return the depths and the widths that occur."""
-    depths = dict.fromkeys(network.depth for network in networks)
-    widths = dict.fromkeys(network.width for network in networks)
-    return list(depths), list(widths)
-
-
-def shape_tells(networks: Sequence[Network]) -> tuple[bool, bool]:
-    """Return whether depths, and widths, are worth a word: any is not 1, or not infinite."""
-    depths, widths = _distinct(networks)
-    return depths != [1], widths != [None]
-
-
-def shape_words(network: Network, networks: Sequence[Network]) -> list[str]:
-    """Return a network's depth and width, where they are worth a word."""
-    depth_tells, width_tells = shape_tells(networks)
-    words = [f"depth {network.depth}"] if depth_tells else []
-    if width_tells:
-        words.append("infinite width" if network.width is None else f"width {network.width}")
-    return words
-
-
-def network_name(network: Network, networks: Sequence[Network]) -> str:
-    """Return the words that tell a network from the others: "tanh, depth 3, width 100"."""
-    return ", ".join([network.activation.name, *shape_words(network, networks)])
 
 
 # --- JSON --------------------------------------------------------------------------------------
@@ -193,27 +84,26 @@ _REPORTED = ("rtol", "confidence", "seed", "digits")
 SCHEMA = 1
 
 
-def records(
-    task: Task,
-    networks: Sequence[Network],
-    results: Sequence[Any],
-) -> list[dict[str, Any]]:
+def records(cases: Sequence[Case], results: Sequence[Any]) -> list[dict[str, Any]]:
     """Return one dict a result, named as the result types are; `results` may be the fewer.
 
     Of a failure it has "error", which is None elsewhere, and nothing that a result would say.
     """
-    request = {key: task.request[key] for key in _REPORTED if key in task.request}
-    request["version"] = fastgram.__version__
     found = []
-    for network, result in zip(networks, results, strict=False):
+    for case, result in zip(cases, results, strict=False):
+        asked = case.task.request
+        request = {key: asked[key] for key in _REPORTED if key in asked}
+        request["version"] = fastgram.__version__
         failed = isinstance(result, Failure)
         outcome = {"error": result.reason} if failed else {"error": None, **result.to_dict()}
-        found.append({**_head(task, network), **outcome, **request})
+        found.append({**_head(case), **outcome, **request})
     return found
 
 
-def _head(task: Task, network: Network) -> dict[str, Any]:
+def _head(case: Case) -> dict[str, Any]:
     """Return the fields that describe the matrix."""
+    task, network = case.task, case.network
+    values = {} if task.words is None else task.words.values
     finite = network.width is not None  # else nothing is drawn at random
     return {
         "activation": network.activation.name,
@@ -223,6 +113,9 @@ def _head(task: Task, network: Network) -> dict[str, Any]:
         "n": task.X.shape[0],
         "d": task.X.shape[1],
         "source": task.source,
+        "dim": values.get("dim"),
+        "sigma": values.get("sigma"),
+        "data_seed": values.get("seed"),
         "columns": list(task.columns) or None,
         "rows": task.rows,
         "dtype": task.operator.get("dtype"),

@@ -1,4 +1,4 @@
-"""One network after the other: their results shown and written as they come."""
+"""One case after the other: their results shown and written as they come."""
 
 from __future__ import annotations
 
@@ -8,27 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastgram.cli.reports.report import (
-    FAILURES,
-    Failure,
-    Report,
-    Task,
-    network_name,
-    records,
-    write_whole,
-)
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.cli.reports.report import FAILURES, Failure, Report, records, write_whole
+from fastgram.cli.sweeps.cases import Case, case_name
 
 __all__ = ["Checkpoints", "run_sweep"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoints:
-    """The folder in which each network of a sweep has one of its own, to go on from.
+    """The folder in which each case of a sweep has one of its own, to go on from.
 
     Attributes
     ----------
@@ -40,16 +30,18 @@ class Checkpoints:
     folder: str
     command: str
 
-    def of(self, network: Network) -> Path:
-        """Return the folder of a network: the same whichever others are in the sweep."""
-        width = "infinite" if network.width is None else f"width-{network.width}"
-        words = f"{network.activation.name}-depth-{network.depth}-{width}"
+    def of(self, case: Case) -> Path:
+        """Return the folder of a case: the same whichever others are in the sweep.
+
+        But one of several files has its path in the name, and alone it has not.
+        """
+        words = "-".join(_folder_words(case))
         name = re.sub(r"[^A-Za-z0-9_.=]+", "-", words)
         if name != words or len(name) > 100:
             name = f"{name[:80]}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
         return Path(self.folder) / name
 
-    def check(self, task: Task, networks: Sequence[Network]) -> None:
+    def check(self, cases: Sequence[Case]) -> None:
         """Refuse what holds runs on other rows or another network, before anything is computed."""
         from fastgram.eigenvalues.extreme import default_block
         from fastgram.eigenvalues.gram_problem import gram_facts
@@ -60,25 +52,51 @@ class Checkpoints:
 
         if not self.folder or (Path(self.folder).exists() and not Path(self.folder).is_dir()):
             raise ValueError(f"checkpoint must be a folder, not {self.folder!r}")
-        n, request = task.X.shape[0], task.request
-        block = min(request.get("block") or request.get("probes") or default_block(n), n)
-        rows = fingerprint(as_rows(task.X))
-        for network in networks:
+        rows = {id(case.task.X): case.task.X for case in cases}
+        marks = {key: fingerprint(as_rows(X)) for key, X in rows.items()}
+        for case in cases:
+            task = case.task
+            n, request = task.X.shape[0], task.request
+            block = min(request.get("block") or request.get("probes") or default_block(n), n)
             kind, dtype = task.operator["kind"], task.operator["dtype"]
-            matrix = gram_facts(rows, network, kind, dtype, ridge=0.0)
-            check_run(self.of(network), run_facts(matrix, n, block, request["seed"]))
+            matrix = gram_facts(marks[id(task.X)], case.network, kind, dtype, ridge=0.0)
+            check_run(self.of(case), run_facts(matrix, n, block, request["seed"]))
+
+
+def _folder_words(case: Case) -> list[str]:
+    """Return the words of a case's folder: data in words or one of several files, and a network.
+
+    A kind and variances are told where they are not the usual ones.
+    """
+    task, network = case.task, case.network
+    words = [re.sub("[:,]", "-", str(task.words))] if task.words else []
+    words += [task.source] if task.one_of_several else []
+    words += [network.activation.name, f"depth-{network.depth}"]
+    words.append("infinite" if network.width is None else f"width-{network.width}")
+    kind = task.operator["kind"]
+    words += [kind] if kind != "gradient" else []
+    variances = {
+        "weight-variance": (network.weight_variance, 1.0),
+        "bias-variance": (network.bias_variance, 0.0),
+        "input-weight-variance": (network.input_weight_variance, None),
+        "input-bias-variance": (network.input_bias_variance, None),
+    }
+    return words + [
+        f"{name}-{value:.17g}"
+        for name, (value, usual) in variances.items()
+        if value is not None and value != usual
+    ]
 
 
 def run_sweep(
     report: Report,
-    task: Task,
-    networks: Sequence[Network],
+    cases: Sequence[Case],
     failures: Mapping[int, Exception],
     texts: Mapping[str, Callable[[list[dict[str, Any]]], str]],
     plot_file: str | None,
     checkpoints: Checkpoints | None = None,
 ) -> int:
-    """Compute one network after the other; what is done is shown even where the run is cut short.
+    """Compute one case after the other; what is done is shown even where the run is cut short.
 
     Of several, one that fails does not keep the others: its row says why. `texts` are the files to
     write anew after each, and what makes their text of the records. Returns the exit status: 1 if
@@ -86,48 +104,47 @@ def run_sweep(
     """
     results: list[Any] = []
     try:
-        for place in range(len(networks)):
-            results.append(_result(report, task, networks, place, failures.get(place), checkpoints))
+        for place in range(len(cases)):
+            results.append(_result(report, cases, place, failures.get(place), checkpoints))
             for file, text in texts.items():
                 if file != "-":
-                    write_whole(file, text(records(task, networks, results)))
+                    write_whole(file, text(records(cases, results)))
     finally:
         if results and "-" in texts:
-            print(texts["-"](records(task, networks, results)), end="")
+            print(texts["-"](records(cases, results)), end="")
         elif results:
-            report.show(task, networks, results)
+            report.show(cases, results)
         sys.stdout.flush()
     done = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
     if plot_file is not None and done:
-        drawn = [networks[place] for place in done], [results[place] for place in done]
-        report.draw(plot_file, task, *drawn)
-    return 0 if len(done) == len(networks) else 1
+        drawn = [cases[place] for place in done], [results[place] for place in done]
+        report.draw(plot_file, *drawn)
+    return 0 if len(done) == len(cases) else 1
 
 
 def _result(
     report: Report,
-    task: Task,
-    networks: Sequence[Network],
+    cases: Sequence[Case],
     place: int,
     failure: Exception | None,
     checkpoints: Checkpoints | None,
 ) -> Any:
-    """Return the result of one network, or of several the failure of this one."""
-    network, live = networks[place], sys.stderr.isatty()
-    name = network_name(network, networks)
+    """Return the result of one case, or of several the failure of this one."""
+    case, live = cases[place], sys.stderr.isatty()
+    name = case_name(case, cases)
     if live:
-        print(f"{name} ({place + 1} of {len(networks)})", file=sys.stderr)
+        print(f"{name} ({place + 1} of {len(cases)})", file=sys.stderr)
     try:
         if failure is not None:
             raise failure
         if checkpoints is not None:
-            request = {**task.request, "checkpoint": checkpoints.of(network)}
-            task = dataclasses.replace(task, request=request)
-        return report.solve(task, network, live)
+            request = {**case.task.request, "checkpoint": checkpoints.of(case)}
+            case = Case(dataclasses.replace(case.task, request=request), case.network)
+        return report.solve(case, live)
     except FAILURES as error:
-        if len(networks) == 1:
-            raise task.worded(error) from None
-        reason = task.words(error)
+        if len(cases) == 1:
+            raise case.task.worded(error) from None
+        reason = case.task.message(error)
         print(f"fastgram: error: {name}: {reason}", file=sys.stderr)
         return Failure(reason)
     except KeyboardInterrupt as interrupt:

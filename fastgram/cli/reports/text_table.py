@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from fastgram.bracket import Bracket, telling_digits
-from fastgram.cli.reports.report import Failure, network_name, shape_tells
-
-if TYPE_CHECKING:
-    from fastgram.network.network import Network
+from fastgram.cli.reports.report import Failure
+from fastgram.cli.sweeps.cases import Case, case_name, told_quantities, value_text
 
 __all__ = [
     "bracket_text",
@@ -55,57 +52,45 @@ def house_table(leading: int = 0, show_header: bool = True) -> Table:
 
 def print_results(
     console: Console,
-    networks: Sequence[Network],
+    cases: Sequence[Case],
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     marks: Sequence[str],
     right: int,
 ) -> None:
-    """Print a row a network, or, where the terminal is too narrow for that, a line a number.
+    """Print a row a case, or, where the terminal is too narrow for that, a line a number.
 
     Parameters
     ----------
     console : Console
-    networks : sequence of Network
+    cases : sequence of Case
         All of them; `rows` may be the fewer.
     headers, rows : sequences of str
-        Of numbers in words; what tells the networks apart is added.
+        Of numbers in words; what tells the cases apart is added.
     marks : sequence of str
-        To be added to a network's name, one a row.
+        To be added to an activation's name, one a row.
     right : int
         How many of the last columns are aligned to the right.
     """
     table = house_table()
-    shapes = _shape_cells(networks)
+    told = told_quantities(cases)
     table.add_column("activation", overflow="fold")
-    for header, cells in shapes.items():
-        table.add_column(header, justify="right", no_wrap=bool(cells))
+    for quantity in told:
+        table.add_column(quantity.name, justify="right" if quantity.axis else "left", no_wrap=True)
     for k, header in enumerate(headers):
         at_right = k >= len(headers) - right
         table.add_column(header, justify="right" if at_right else "left", no_wrap=True)
     for k, (row, mark) in enumerate(zip(rows, marks, strict=True)):
-        shape = [cells[k] for cells in shapes.values()]
-        table.add_row(networks[k].activation.name + mark, *shape, *row)
+        known = [value_text(quantity.value(cases[k])) for quantity in told]
+        table.add_row(cases[k].network.activation.name + mark, *known, *row)
     unbounded = console.options.update(max_width=_PIPED_WIDTH)
     if console.measure(table, options=unbounded).maximum > console.width:
-        table = _long_table(networks, headers, rows, marks)
+        table = _long_table(cases, headers, rows, marks)
     console.print(table)
 
 
-def _shape_cells(networks: Sequence[Network]) -> dict[str, list[str]]:
-    """Return the columns of depths and widths, those that tell something."""
-    depth_tells, width_tells = shape_tells(networks)
-    columns = {}
-    if depth_tells:
-        columns["depth"] = [str(network.depth) for network in networks]
-    if width_tells:
-        widths = [network.width for network in networks]
-        columns["width"] = ["infinite" if width is None else str(width) for width in widths]
-    return columns
-
-
 def _long_table(
-    networks: Sequence[Network],
+    cases: Sequence[Case],
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     marks: Sequence[str],
@@ -115,8 +100,8 @@ def _long_table(
     table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for network, row, mark in zip(networks, rows, marks, strict=False):
-        names = [network_name(network, networks) + mark] + [""] * (len(headers) - 1)
+    for case, row, mark in zip(cases, rows, marks, strict=False):
+        names = [case_name(case, cases) + mark] + [""] * (len(headers) - 1)
         for cells in zip(names, headers, row, strict=True):
             table.add_row(*cells)
         table.add_section()
