@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["as_seen", "draw_rows", "ends", "judged_furthest", "positive", "resolved_row"]
 
 
+_WIDE = 0.05  # of a bracket in float64 that tells too little
+
+
 def resolved_row(case: Case, X: Array, settings: Settings, digits: int = 3) -> Row:
-    """Return the row of a case in float64, and in ball arithmetic where float64 cannot see λ_min.
+    """Return the row of a case in float64, and in ball arithmetic where float64 hardly sees λ_min.
 
     Of the activation alone: one hidden layer of infinite width.
     """
     row = bracketed_row(case, X, case.activation, settings)
-    if row.resolved:
+    if row.resolved and row.upper - row.lower <= _WIDE * row.upper:
         return row
     proven = proven_row(case, X, case.activation, digits)
     return dataclasses.replace(proven, seconds=row.seconds + proven.seconds)
