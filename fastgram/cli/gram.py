@@ -11,9 +11,9 @@ import typer
 from fastgram.cli import options
 from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, samples_of, scaled_rows
-from fastgram.cli.networks import networks_of
-from fastgram.cli.reports.cases import Case, Task, heading
 from fastgram.cli.reports.report import FAILURES
+from fastgram.cli.sweeps.cases import Case, Task, heading
+from fastgram.cli.sweeps.networks import networks_of
 from fastgram.support.validation import as_choice, as_dtype
 
 __all__ = ["GRAM", "gram"]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastgram.cli import options
 from fastgram.cli.checks import check_outputs
 from fastgram.cli.data_files.sample import samples_of
-from fastgram.cli.networks import networks_of
-from fastgram.cli.reports.cases import Case
 from fastgram.cli.reports.report import FAILURES, json_text, operator_of, write_whole
 from fastgram.cli.reports.text_table import house_table, text_console
+from fastgram.cli.sweeps.cases import Case
+from fastgram.cli.sweeps.networks import networks_of
 from fastgram.datasets.words import are_words, parse_words
 from fastgram.support.progress import late_stage
 from fastgram.support.validation import as_choice, as_dtype

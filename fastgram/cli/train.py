@@ -12,8 +12,6 @@ from fastgram.cli import options
 from fastgram.cli.checks import check_outputs, operators_of
 from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.data_files.targets import targets_of
-from fastgram.cli.networks import networks_of
-from fastgram.cli.reports.cases import Case, case_name, figure_title, heading
 from fastgram.cli.reports.report import Failure, Report, csv_text, json_text, operator_of
 from fastgram.cli.reports.sweep import run_sweep
 from fastgram.cli.reports.text_table import (
@@ -23,7 +21,9 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
-from fastgram.cli.tasks import cases_of
+from fastgram.cli.sweeps.cases import Case, case_name, figure_title, heading
+from fastgram.cli.sweeps.networks import networks_of
+from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.support.validation import as_choice, as_integer, as_number
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ TRAIN = r"""Bound how fast gradient descent learns the labels of DATA.
 
 For each network: takes its tangent kernel at the rows of DATA, and bounds the loss of gradient \
 descent on the squared loss after --steps steps, in the linear regime that wide networks train in, \
-and how many steps it takes to a tenth, a hundredth and a thousandth of the first loss. Words, and \
-whole numbers of at most 20 kinds, are classes, with an output each; other numbers are one output. \
-Outputs are taken less their mean.
+and how many steps it takes to a tenth, a hundredth and a thousandth of the first loss. Words, \
+whole numbers of at most 20 kinds and what images show (--label label) are classes, with an \
+output each; other numbers are one output. Outputs are taken less their mean.
 
 The step size is one over λ_max of each network's kernel, unless --step-size says otherwise.
 
 [bold]Examples[/]
   fastgram train
   fastgram train table.csv --label kind -a relu -a tanh --plot curves.png
+  fastgram train t10k-images-idx3-ubyte.gz --label label -a relu --steps 1000
   fastgram train table.csv --label price -a relu --depth 1 --depth 3 --steps 100000 --json -
 """.replace("\\\n", "")
 

@@ -18,8 +18,8 @@ from helpers.extremes import GOOD
 from helpers.nursery import ROOT
 
 import fastgram as fg
-from fastgram.cli.reports.cases import Case, Task
 from fastgram.cli.reports.sweep import Checkpoints
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 LANCZOS = ["--method", "lanczos", "--block", 2]

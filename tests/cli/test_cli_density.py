@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 import fastgram as fg
 from fastgram.bracket import Bracket
-from fastgram.cli.reports.cases import Case, Task
 from fastgram.cli.reports.density import DENSITY
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.density import spectral_density
 from fastgram.density.results import SpectralDensity
 from fastgram.matrix import operator

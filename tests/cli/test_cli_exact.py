@@ -15,8 +15,8 @@ from helpers.commands import in_turn, strict
 
 import fastgram as fg
 from fastgram.bracket import Bracket
-from fastgram.cli.reports.cases import Case, Task
 from fastgram.cli.reports.exact import EXACT
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.exact import built_in, solve
 from fastgram.exact.results import ExactEigenvalues
 from fastgram.support import memory

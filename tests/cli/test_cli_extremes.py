@@ -15,8 +15,8 @@ from helpers.extremes import GOOD, OPEN, Operator, X, made_up
 
 import fastgram as fg
 from fastgram.bracket import Bracket
-from fastgram.cli.reports.cases import Case, Task
 from fastgram.cli.reports.extremes import show_table
+from fastgram.cli.sweeps.cases import Case, Task
 from fastgram.matrix import operator
 from fastgram.network.network import KINDS
 from fastgram.support import progress

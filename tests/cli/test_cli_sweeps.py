@@ -61,7 +61,7 @@ def test_columns_of_data_in_words(run, answers):
         (["subspace:n=5,d=3,dim=4"], "subspace:n=5,d=3,dim=4,seed=0: dim must be at most d = 3"),
         (["spheres"], "'spheres': there is no such file, and no data set of that name (sphere:n="),
         ([""], "'': there is no such file, and no data set of that name (sphere:n="),
-        (["circle:n=5", "tanh"], "tanh stands where DATA does: an activation is -a tanh"),
+        (["circle:n=5", "tanh"], "no data set of that name (an activation is -a tanh)"),
         (["no.npy", "circle"], "circle needs n"),  # before a file is looked for
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import tracemalloc
 
@@ -213,6 +214,14 @@ def test_given_passes_are_taken(measured):
     assert way_of(plan, "kept").least_hours < way_of(plan, "kept").most_hours
     assert not any("are assumed" in line for line in plan.assumptions)
     assert any("are assumed" in line for line in fg.plan(9000, 10, "relu").assumptions)
+
+
+def test_a_plan_as_html(measured):
+    plan = fg.plan(9000, 10, "relu")
+    page = plan._repr_html_()
+    assert page.count("<tr>") == 1 + len(plan.ways)
+    for words in (plan.title, "certified", *plan.notes):
+        assert html.escape(words) in page
 
 
 def test_looks_are_those_of_a_run(monkeypatch):

@@ -44,10 +44,10 @@ def _file_sample(path: str, choice: Choice) -> Sample:
 
     file = Path(path)
     if not path or (not file.suffix and file.name == path and not file.exists()):
+        hint = ", ".join(EXAMPLES.values())
         if path in activation_names():
-            raise ValueError(f"{path} stands where DATA does: an activation is -a {path}")
-        sets = ", ".join(EXAMPLES.values())
-        raise ValueError(f"{path!r}: there is no such file, and no data set of that name ({sets})")
+            hint = f"an activation is -a {path}"
+        raise ValueError(f"{path!r}: there is no such file, and no data set of that name ({hint})")
     return read_rows(path, choice)
 
 

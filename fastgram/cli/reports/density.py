@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.reports.cases import Case, case_name, figure_title, heading
 from fastgram.cli.reports.report import Failure, Report, operator_of
 from fastgram.cli.reports.text_table import (
     failed_cells,
@@ -14,6 +13,7 @@ from fastgram.cli.reports.text_table import (
     short_bracket_text,
     text_console,
 )
+from fastgram.cli.sweeps.cases import Case, case_name, figure_title, heading
 
 if TYPE_CHECKING:
     from fastgram.density.results import SpectralDensity

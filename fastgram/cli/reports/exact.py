@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.reports.cases import Case, case_name, heading
 from fastgram.cli.reports.extremes import draw_extremes
 from fastgram.cli.reports.report import FAILURES, Failure, Report
 from fastgram.cli.reports.text_table import failed_cells, failure_words, print_results, text_console
+from fastgram.cli.sweeps.cases import Case, case_name, heading
 
 if TYPE_CHECKING:
     from fastgram.exact.results import ExactEigenvalues

@@ -6,16 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastgram.cli.reports.cases import (
-    Case,
-    case_name,
-    case_words,
-    figure_title,
-    heading,
-    told_quantities,
-    value_text,
-    varying_quantities,
-)
 from fastgram.cli.reports.report import Failure, Report, operator_of
 from fastgram.cli.reports.text_table import (
     bracket_text,
@@ -24,6 +14,16 @@ from fastgram.cli.reports.text_table import (
     house_table,
     short_bracket_text,
     text_console,
+)
+from fastgram.cli.sweeps.cases import (
+    Case,
+    case_name,
+    case_words,
+    figure_title,
+    heading,
+    told_quantities,
+    value_text,
+    varying_quantities,
 )
 from fastgram.eigenvalues.results import ExtremeEigenvalues
 

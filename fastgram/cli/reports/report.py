@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastgram
-from fastgram.cli.reports.cases import Case
+from fastgram.cli.sweeps.cases import Case
 
 if TYPE_CHECKING:
     from fastgram.matrix.operator import GramOperator

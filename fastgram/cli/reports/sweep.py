@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgram.cli.reports.cases import Case, case_name
 from fastgram.cli.reports.report import FAILURES, Failure, Report, records, write_whole
+from fastgram.cli.sweeps.cases import Case, case_name
 
 __all__ = ["Checkpoints", "run_sweep"]
 

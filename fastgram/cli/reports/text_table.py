@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fastgram.bracket import Bracket, telling_digits
-from fastgram.cli.reports.cases import Case, case_name, told_quantities, value_text
 from fastgram.cli.reports.report import Failure
+from fastgram.cli.sweeps.cases import Case, case_name, told_quantities, value_text
 
 __all__ = [
     "bracket_text",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastgram.cli.data_files.reading import Sample
 from fastgram.cli.data_files.sample import scaled_rows
-from fastgram.cli.reports.cases import Case, Task
+from fastgram.cli.sweeps.cases import Case, Task
 
 if TYPE_CHECKING:
     from fastgram.network.network import Network
