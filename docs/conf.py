@@ -26,6 +26,8 @@ extensions = [
     "whole_site",
 ]
 exclude_patterns = ["_build", "examples", "study", "README.md"]
+if (_HERE / "study" / "index.html").is_file():  # made by `fastgram study`
+    tags.add("study")  # noqa: F821  # Sphinx has it here
 nitpicky = True
 nitpick_ignore = [("py:obj", "theta")]  # of scikit-learn's kernels
 

@@ -25,7 +25,7 @@ for name, answer in answers.items():
 figure, axes = plt.subplots()
 for place, answer in enumerate(answers.values()):
     low, high = max(answer.smallest.lower, 1e-16), answer.smallest.upper
-    axes.plot([place, place], [low, high], linewidth=6, solid_capstyle="round")
+    axes.plot([place, place], [low, high], "_-", markersize=20, linewidth=4)
     axes.plot([place - 0.3, place + 0.3], [answer.noise_floor] * 2, color="gray", linestyle=":")
 axes.set(yscale="log", xticks=range(len(names)), xticklabels=names, ylabel="λ_min")
 axes.set_title("Brackets of λ_min; dotted: the noise floor")

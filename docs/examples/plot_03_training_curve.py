@@ -26,4 +26,5 @@ axes.legend()
 # %%
 # ``curve.plot()`` draws one curve, with gradient flow beside descent.
 
-curve.plot(ax=plt.figure().add_subplot())
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+curve.plot(ax=axes)

@@ -18,7 +18,7 @@ print("median", density.quantile(0.5))
 print("between 0.1 and 1", density.count(0.1, 1.0))
 print("log-determinant", density.log_determinant)
 
-figure, axes = plt.subplots()
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
 density.plot(ax=axes)
 
 # %%

@@ -25,6 +25,7 @@ from fastgram.cli.reports.exact import EXACT
 from fastgram.cli.reports.extremes import EXTREMES
 from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
+from fastgram.cli.study import STUDY, study
 from fastgram.cli.sweeps.networks import networks_of
 from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
@@ -252,5 +253,6 @@ def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
 app.command(help=GRAM)(gram)
 app.command(help=PLAN)(plan)
 app.command(help=TRAIN)(train)
+app.command(help=STUDY)(study)
 app.command(help=INFO)(info)
 app.command("help", help=HELP)(help_command)

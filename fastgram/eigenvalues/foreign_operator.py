@@ -46,11 +46,7 @@ class ForeignProblem(Problem):
         self._size_is_known = False
         self._product_of = products_of(A)
         self._gram_parts = tuple(_gram_parts(A, 1.0))
-
-    @property
-    def entry_error(self) -> float:  # type: ignore[override]
-        """What entries of Gram operators in a sum are off by: of all else none is known."""
-        return self._of_parts(lambda op: matrix_of(op).norm_error)
+        self.entry_error = self._of_parts(_entry_error)
 
     def _of_parts(self, error_of: Callable[[GramOperator], float]) -> float:
         total = sum(weight * error_of(op) for op, weight in self._gram_parts)
@@ -64,6 +60,8 @@ class ForeignProblem(Problem):
             size = float(np.max(np.abs(product[:, 0]), initial=0.0))
             self.exponent, self._size_is_known = exponent_of(size), size > 0.0
             if self.exponent:  # what is near the ends of the range has lost digits
+                if self._gram_parts:
+                    self.entry_error = self._of_parts(_entry_error)
                 return self._scaled_product(V)
         return product
 
@@ -105,6 +103,10 @@ class ForeignProblem(Problem):
     def absolute_row_sum(self) -> float:
         """Raise TypeError: entries are not known."""
         _no_entries()
+
+
+def _entry_error(op: GramOperator) -> float:
+    return matrix_of(op).norm_error
 
 
 def _rounding(op: GramOperator) -> float:

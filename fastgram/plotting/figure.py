@@ -18,6 +18,7 @@ from fastgram.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes  # for those who may not import matplotlib
+    from matplotlib.figure import Figure as Figure
     from matplotlib.lines import Line2D
 
 __all__ = [
