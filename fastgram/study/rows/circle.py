@@ -24,11 +24,11 @@ __all__ = ["PART"]
 
 _SIZES = {
     "quick": (11, 31, 101, 301, 601),
-    "default": (11, 31, 101, 301, 1001, 2001, 5001),
-    "full": (11, 31, 101, 301, 1001, 2001, 5001, 10_001, 20_001),
+    "default": (11, 31, 101, 301, 1001, 5001, 20_001),
+    "full": (11, 31, 101, 301, 1001, 5001, 20_001, 100_001),
 }
 _BITS = 128  # of entries, for an elu of 5e-14 at n = 20001
-_MOST_ROWS = 2001  # of brackets in float64
+_MOST_ROWS = 1001  # of brackets in float64
 _FROM = 300  # laws are fitted from here on
 _SLOPE = 0.05
 _CONSTANT = 0.05
