@@ -9,10 +9,11 @@ import pytest
 import fastgram as fg
 import fastgram.exact
 import fastgram.sklearn
+import fastgram.study
 
 PUBLIC = {
     getattr(module, name): name
-    for module in (fg, fg.datasets, fastgram.exact, fastgram.sklearn)
+    for module in (fg, fg.datasets, fastgram.exact, fastgram.sklearn, fastgram.study)
     for name in module.__all__
     if name != "datasets"
 }
