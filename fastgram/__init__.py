@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastgram import datasets
+    from fastgram import datasets, study
     from fastgram.bracket import Bracket
     from fastgram.density.spectral_density import SpectralDensity, spectral_density
     from fastgram.eigenvalues.extreme import ExtremeEigenvalues, extreme_eigenvalues
@@ -83,13 +83,14 @@ __all__ = [
     "solve",
     "spectral_density",
     "store_gram",
+    "study",
     "training_curve",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return importlib.import_module("fastgram.datasets")
+    if name in ("datasets", "study"):
+        return importlib.import_module(f"fastgram.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastgram' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fastgram.{_HOMES[name]}"), name)

@@ -74,7 +74,17 @@ class Bracket:
         return self.upper - self.lower
 
     def within(self, rtol: float) -> bool:
-        """Whether the ends are no further apart than rtol·|estimate|."""
+        """Whether the ends are no further apart than ``rtol·|estimate|``.
+
+        Parameters
+        ----------
+        rtol : float
+            At least 0.
+
+        Returns
+        -------
+        bool
+        """
         return self.width <= rtol * abs(self.estimate)
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli", "sklearn"),
-    ("planning",),
+    ("planning", "study"),
     ("density", "regression", "storage"),
     ("eigenvalues",),
     ("matrix",),
@@ -42,7 +42,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
-    "sklearn": ("sklearn", "datasets.photographs"),
+    "sklearn": ("sklearn", "datasets.photographs", "study.rows.bundled"),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }

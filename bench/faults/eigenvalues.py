@@ -91,12 +91,19 @@ FAULTS = [
     *faults_in(
         "eigenvalues/foreign_operator",
         "eigenvalues/test_error_terms_brackets.py -k Products",
-        ("math.sqrt(min(columns, self.n)) * self.summands()", "self.summands()"),
+        ("math.sqrt(min(columns, self.n)) * rounding", "rounding"),
         ("return self.n + _FOREIGN", "return _FOREIGN"),
         (
-            "math.sqrt(min(columns, self.n)) * self.summands()",
-            "0.1 * math.sqrt(min(columns, self.n)) * self.summands()",
+            "math.sqrt(min(columns, self.n)) * rounding",
+            "0.1 * math.sqrt(min(columns, self.n)) * rounding",
         ),
+    ),
+    *faults_in(
+        "eigenvalues/foreign_operator",
+        "eigenvalues/test_error_terms_brackets.py -k SumsOfGramOperators",
+        ("return self.entry_error + math", "return math"),
+        ("rounding = plain + self._of_parts(_rounding)", "rounding = plain"),
+        ("weight *= abs(float(parts[1]))", "pass"),
     ),
     *faults_in(
         "eigenvalues/methods/lanczos",

@@ -6,8 +6,6 @@ the same input in the same words, and all of it before any long work.
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import shlex
 from typing import Annotated, Any
 
@@ -19,13 +17,15 @@ from fastgram.cli.checks import check_outputs, operators_of
 from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.gram import GRAM, gram
+from fastgram.cli.guide.help_command import HELP, help_command
+from fastgram.cli.info import INFO, info
 from fastgram.cli.plan import PLAN, dry_run, plan
 from fastgram.cli.reports.density import DENSITY
 from fastgram.cli.reports.exact import EXACT
 from fastgram.cli.reports.extremes import EXTREMES
 from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
-from fastgram.cli.reports.text_table import house_table, text_console
+from fastgram.cli.study import STUDY, study
 from fastgram.cli.sweeps.networks import networks_of
 from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
@@ -33,7 +33,7 @@ from fastgram.support.validation import as_choice, as_integer, as_number
 
 __all__ = ["app"]
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(rich_markup_mode="rich")
 
 # What says how Lanczos runs, or how entries are computed, says nothing to ball arithmetic.
 _NOT_EXACT = (
@@ -253,37 +253,6 @@ def _check_dry_run(context: typer.Context, density: bool, exact: bool) -> None:
 app.command(help=GRAM)(gram)
 app.command(help=PLAN)(plan)
 app.command(help=TRAIN)(train)
-
-
-@app.command()
-def info() -> None:
-    """Show versions, devices and the table of activations."""
-    from fastgram.devices import cpu, registry
-    from fastgram.kernels.cpu import llvm_vectors
-    from fastgram.network.activations import activation_names, get_activation
-    from fastgram.support import memory as memory_of
-    from fastgram.support import threads as threads_of
-
-    console = text_console()
-    found, reason = registry.gpus()
-    threads, memory = threads_of.thread_limit(), memory_of.memory_limit()
-    without = "" if found else f"; no GPU: {reason}"
-    facts = {
-        "fastgram": fastgram.__version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")},
-        "devices": ", ".join(device.label for device in (cpu.CPU, *found)) + without,
-        "threads": f"{threads.value} ({threads.source})",
-        "memory free": f"{memory.value / 2**30:.3g} GiB ({memory.source})",
-        "vectors": llvm_vectors.instructions(),
-    }
-    for key, value in facts.items():
-        console.print(f"{key:<16} {value}")
-    table = house_table()
-    for header in ("activation", "what it is", "regularity"):
-        table.add_column(header)
-    for name in activation_names():
-        activation = get_activation(name)
-        table.add_row(name, activation.description, activation.regularity)
-    console.print()
-    console.print(table)
+app.command(help=STUDY)(study)
+app.command(help=INFO)(info)
+app.command("help", help=HELP)(help_command)

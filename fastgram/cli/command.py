@@ -26,8 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 where some of several networks failed, 2 for bad input, 130 where the
-        user interrupted.
+        The exit status, as `fastgram help status` has it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a λ must not lose the results of an hour
@@ -57,6 +56,8 @@ def _run(words: list[str]) -> int:
             command = typer.main.get_command(app)
             # `words` for the command that an interrupted one is gone on with by
             status = command.main(words, prog_name="fastgram", standalone_mode=False, obj=words)
+        except SystemExit as done:  # how typer ends where it has printed a shell's completion
+            status = done.code
         except typer.Abort:  # how older versions of typer pass Ctrl-C on
             return 130
         except _EXPECTED as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from fastgram.cli.data_files.reading import ending_words
+from fastgram.cli.guide import completion
 from fastgram.datasets.words import EXAMPLES
 
 __all__ = [
@@ -83,10 +84,22 @@ ACTIVATIONS = ("relu", "elu", "selu", "tanh", "swish", "polynomial")
 INFINITE = "infinite"
 
 
-def _option(panel: str, text: str, *names: str, metavar: str | None = None, none: str = "") -> Any:
+def _option(
+    panel: str,
+    text: str,
+    *names: str,
+    metavar: str | None = None,
+    none: str = "",
+    complete: Callable[[str], list[str]] | None = None,
+) -> Any:
     """Return an option; `none` says in the help what leaving it out means."""
     return typer.Option(
-        *names, metavar=metavar, help=text, rich_help_panel=panel, show_default=none or True
+        *names,
+        metavar=metavar,
+        help=text,
+        rich_help_panel=panel,
+        show_default=none or True,
+        autocompletion=complete or completion.alternatives(metavar),
     )
 
 
@@ -144,7 +157,10 @@ def _shape_options(more: str, activations: str) -> tuple[Any, Any, Any]:
     """Return the options of a network's activation, depth and width, `more` in each one's help."""
     return (
         _option(
-            *(_NETWORK, _ACTIVATION + more, "--activation", "-a"), metavar="NAME", none=activations
+            *(_NETWORK, _ACTIVATION + more, "--activation", "-a"),
+            metavar="NAME",
+            none=activations,
+            complete=completion.activations,
         ),
         _option(_NETWORK, _DEPTH + more, "--depth", metavar="INTEGER", none="1"),
         _option(_NETWORK, _WIDTH + more, "--width", metavar="INTEGER|infinite", none="infinite"),

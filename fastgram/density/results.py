@@ -269,7 +269,8 @@ class SpectralDensity(ComparedByParts):
         path : str or Path, optional
             A file to write, which ends in .png, .svg or .pdf.
         ax : matplotlib.axes.Axes, optional
-            Axes to draw into; None makes a figure.
+            Axes to draw into; None makes a figure, which without `path` is pyplot's, so that a
+            notebook shows it.
 
         Returns
         -------

@@ -76,10 +76,11 @@ def extreme_eigenvalues(
     ----------
     A : GramOperator, (n, n) array_like, what `open_gram` returns, or scipy LinearOperator
         Real and symmetric. Brackets speak of an array, or a file, as it is stored, and of a
-        GramOperator's ideal matrix, its rows taken as exact; of another LinearOperator they suppose
-        that its products are as accurate as a plain sum of n terms.
+        GramOperator's ideal matrix, its rows taken as exact, and of SciPy's sums and multiples of
+        such; of another LinearOperator they suppose that its products are as accurate as a plain
+        sum of n terms.
     rtol : float
-        Stop when both brackets are no wider than rtol·|estimate|.
+        Stop when both brackets are no wider than ``rtol·|estimate|``.
     confidence : float
         Of both brackets together, where they are probabilistic: over the random start block, each
         end may fail with half of 1 − confidence.

@@ -7,7 +7,7 @@ return is copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,8 +16,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.certificate import Visitor
+from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.support.arrays import Array
-from fastgram.support.scaling import exponent_of, scaled
+from fastgram.support.rounding import gamma
+from fastgram.support.scaling import exponent_of, scaled, upper_end
 from fastgram.support.validation import as_real_array
 
 __all__ = ["ForeignProblem", "products_of"]
@@ -31,7 +33,6 @@ class ForeignProblem(Problem):
     """A symmetric LinearOperator of which products alone are known: see `Problem`."""
 
     has_entries = False
-    entry_error = 0.0
 
     def __init__(self, A: LinearOperator) -> None:
         if A.shape[0] != A.shape[1]:
@@ -44,6 +45,12 @@ class ForeignProblem(Problem):
         self.exponent = 0
         self._size_is_known = False
         self._product_of = products_of(A)
+        self._gram_parts = tuple(_gram_parts(A, 1.0))
+        self.entry_error = self._of_parts(_entry_error)
+
+    def _of_parts(self, error_of: Callable[[GramOperator], float]) -> float:
+        total = sum(weight * error_of(op) for op, weight in self._gram_parts)
+        return upper_end(total, -self.exponent)
 
     def multiply(self, V: Array) -> Array:
         """Return the product with an (n, b) block; the first one chooses `exponent`."""
@@ -53,6 +60,8 @@ class ForeignProblem(Problem):
             size = float(np.max(np.abs(product[:, 0]), initial=0.0))
             self.exponent, self._size_is_known = exponent_of(size), size > 0.0
             if self.exponent:  # what is near the ends of the range has lost digits
+                if self._gram_parts:
+                    self.entry_error = self._of_parts(_entry_error)
                 return self._scaled_product(V)
         return product
 
@@ -68,9 +77,12 @@ class ForeignProblem(Problem):
         """Bound the spectral norm of (computed products − exact ones of the operator).
 
         Its products are taken to be as accurate as a plain sum of n terms, and ‖A‖ to be the
-        largest |Ritz value|.
+        largest |Ritz value|. Gram operators that it is a sum of say themselves what theirs are
+        off by: in a difference that may be far more than the result's size tells.
         """
-        return math.sqrt(min(columns, self.n)) * self.summands() * _EPS * largest
+        plain = self.summands() * _EPS * largest
+        rounding = plain + self._of_parts(_rounding)
+        return self.entry_error + math.sqrt(min(columns, self.n)) * rounding
 
     def summands(self) -> int:
         """Return the n of γₙ, as it is supposed to be."""
@@ -91,6 +103,33 @@ class ForeignProblem(Problem):
     def absolute_row_sum(self) -> float:
         """Raise TypeError: entries are not known."""
         _no_entries()
+
+
+def _entry_error(op: GramOperator) -> float:
+    return matrix_of(op).norm_error
+
+
+def _rounding(op: GramOperator) -> float:
+    """Bound the rounding of a product with a unit vector."""
+    matrix = matrix_of(op)
+    return gamma(matrix.summands) * float(np.max(matrix.absolute_row_sums))
+
+
+def _gram_parts(A: Any, weight: float) -> Iterator[tuple[GramOperator, float]]:
+    """Yield the symmetric Gram operators that scipy's A adds up, and |their factors|."""
+    if isinstance(A, GramOperator):
+        if A.shape[0] == A.shape[1] and A.T is A:
+            yield A, weight
+        return
+    name = type(A).__name__
+    parts: tuple[Any, ...] = getattr(A, "args", ())
+    if name == "_ScaledLinearOperator":
+        weight *= abs(float(parts[1]))
+    elif name not in ("_SumLinearOperator", "_AdjointLinearOperator", "_TransposedLinearOperator"):
+        return  # of a product the norms would have to be known
+    for part in parts:
+        if isinstance(part, LinearOperator):
+            yield from _gram_parts(part, weight)
 
 
 def _no_entries() -> NoReturn:

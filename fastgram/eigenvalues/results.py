@@ -49,7 +49,7 @@ class ExtremeEigenvalues(ComparedByParts):
     resolved : bool
         Whether λ_min is told from 0: its bracket does not contain 0, or it is an exact zero.
     converged : bool
-        Whether both brackets are no wider than rtol·|estimate|.
+        Whether both brackets are no wider than ``rtol·|estimate|``.
     rank_bound : int
         What the rank is known not to exceed, from exact facts alone; n where nothing is known.
     n : int

@@ -108,11 +108,14 @@ class StripFormula(_SeriesFormula):
 
     Attributes
     ----------
-    function, derivative : StripFunction
+    function : StripFunction
+        f.
+    derivative : StripFunction
+        f'.
 
     Examples
     --------
-    exp(−z²/2), of modulus at most exp(1/2) < 1.7 on |Im z| ≤ 1, and its derivative:
+    exp(−z²/2), of modulus at most exp(1/2) < 1.7 on ``|Im z| ≤ 1``, and its derivative:
 
     >>> import numpy as np, fastgram as fg
     >>> from fastgram.exact import StripFormula, StripFunction

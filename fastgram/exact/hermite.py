@@ -52,9 +52,9 @@ class StripFunction:
         The function at a real ball, `flint.arb` to `flint.arb`, at the precision of `flint.ctx`:
         the ball that it returns must hold f of every number in the ball that it is given.
     half_width : float
-        y: analytic on |Im z| ≤ y.
+        y: analytic on ``|Im z| ≤ y``.
     bound : tuple of two floats
-        β₀ and β₁: |f(x + it)| ≤ β₀ + β₁|x| for all real x and |t| ≤ y.
+        β₀ and β₁: ``|f(x + it)| ≤ β₀ + β₁|x|`` for all real x and ``|t| ≤ y``.
     parity : {1, -1, 0}
         1 if even, −1 if odd.
     """

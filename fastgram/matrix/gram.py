@@ -100,9 +100,10 @@ def gram(
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken, tables of pandas, and other libraries' arrays
-        through DLPack. One on a GPU needs device="gpu": it is copied to the CPU, where rows are
-        checked and scaled to norm 1, and what comes of it is copied back.
+        read-only and memory-mapped arrays are taken, tables of pandas and polars, arrays of xarray
+        and Dask (computed when they come in), and through DLPack those of JAX (float32, unless JAX
+        is told otherwise), PyTorch and others. One on a GPU needs device="gpu": it is copied to the
+        CPU, where rows are checked and scaled to norm 1, and what comes of it is copied back.
     Y : (m, d) array_like, optional
         Other samples; None is X itself, and then only the upper triangle is computed.
     network : Network, Activation or str

@@ -42,8 +42,8 @@ class GramOperator(CheckedOperator):
     ----------
     X : (n, d) array_like
         Samples, taken as they are: nothing scales the rows. Integers become float64; float32,
-        read-only and memory-mapped arrays are taken, tables of pandas, and other libraries' arrays
-        through DLPack. They are copied, memory-mapped ones into memory: an operator speaks of the
+        read-only and memory-mapped arrays are taken, and those and tables of other libraries, as
+        `gram` does. They are copied, memory-mapped ones into memory: an operator speaks of the
         rows as they were when it was made, whatever is written to `X` afterwards. One on a
         GPU needs device="gpu": it is copied to the CPU, where rows are checked and scaled to
         norm 1, and what comes of it is copied back.

@@ -183,8 +183,8 @@ def dual(
     -------
     numpy.ndarray or numpy.float64
         Of the broadcast shape, float64; a scalar where all three are scalars. The error is at
-        most 2e-14 relative to max(1, |value|), or a rounding of E|f(u)f(v)| where that is more
-        (polynomials of large variance at correlations near 0).
+        most 2e-14 relative to ``max(1, |value|)``, or a rounding of ``E|f(u)f(v)|`` where that is
+        more (polynomials of large variance at correlations near 0).
 
     Raises
     ------

@@ -249,7 +249,18 @@ class Network(KernelOfUnitRows):
         return self.first_bias_variance > 0.0 or (self.depth > 1 and self.bias_variance > 0.0)
 
     def augmented(self, X: npt.NDArray[np.floating]) -> Array:
-        """Return the rows whose inner products are Σ⁰, as a new float64 array."""
+        """Return the rows whose inner products are Σ⁰.
+
+        Parameters
+        ----------
+        X : (n, d) array
+            Rows.
+
+        Returns
+        -------
+        (n, d) or (n, d + 1) float64 array
+            A new one; a column more where the first layer has biases.
+        """
         rows = np.array(X, dtype=np.float64)
         if self.first_weight_variance != 1.0:
             rows *= np.sqrt(self.first_weight_variance)
@@ -259,14 +270,24 @@ class Network(KernelOfUnitRows):
         return rows
 
     def homogeneity(self) -> int | None:
-        """Return the p with entry = (|x||y|)**p K(ρ), or None where norms do not factor out."""
+        """Return the p with ``entry = (|x||y|)**p K(ρ)``, or None where norms do not factor out."""
         power = self.activation.homogeneity
         if power is None or (self.depth > 1 and self.bias_variance > 0.0):
             return None
         return int(power**self.depth)
 
     def is_zero(self, kind: str) -> bool:
-        """Whether every entry is zero: "gradient" where f' is zero almost everywhere."""
+        """Whether every entry is zero: "gradient" where f' is zero almost everywhere.
+
+        Parameters
+        ----------
+        kind : {"gradient", "nngp", "ntk"}
+            Of the Gram matrix.
+
+        Returns
+        -------
+        bool
+        """
         return kind == "gradient" and self.activation.flat
 
     def normalisation(self) -> float:

@@ -19,7 +19,7 @@ from fastgram.network.network import KINDS, Network, as_network
 from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.passes import INVERSE_PRODUCTS
 from fastgram.planning.rates import rates_of
-from fastgram.planning.results import Plan, WayName, range_words
+from fastgram.planning.results import Plan, Way, WayName, range_words
 from fastgram.planning.ways import Case, ways_of
 from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.memory import free_memory, size_words
@@ -195,7 +195,7 @@ def _plan(
         rates=rates,
         rates_day=day,
         assumptions=_assumptions(case, day),
-        remarks=remarks,
+        remarks=(*remarks, *_lack_of_memory(case, next(way for way in ways if way.name == auto))),
     )
 
 
@@ -219,6 +219,21 @@ def _auto(case: Case) -> tuple[WayName, str, tuple[float, float]]:
         least += 2.0 * costs.factorisation if proofs[0] else 0.0
         most += 2.0 * costs.factorisation
     return case.passes_name, why, (least / 3600.0, most / 3600.0)
+
+
+def _lack_of_memory(case: Case, way: Way) -> tuple[str, ...]:
+    """Say, where what `auto` takes does not fit, how many entries fewer would leave room."""
+    lacking = way.memory_bytes - case.total
+    if lacking <= 0:
+        return ()
+    room = (0 if case.is_factored else case.kept) - lacking
+    if room < 0:
+        return (f"what auto takes does not fit in memory, by {size_words(lacking)}",)
+    megabytes = room // 2**20
+    return (
+        f"kept entries leave too little memory for the basis: --memory {megabytes}M"
+        f" (memory={megabytes * 2**20}) keeps fewer",
+    )
 
 
 def _assumptions(case: Case, day: str) -> tuple[str, ...]:

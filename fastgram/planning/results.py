@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastgram.planning.rates import MeasuredRates
+from fastgram.support.html import table
 from fastgram.support.memory import size_words
 
 __all__ = ["HEADERS", "Plan", "Way", "WayName", "duration_words", "range_words"]
@@ -104,7 +105,8 @@ class Plan:
     assumptions : tuple of str
         What the figures rest on.
     remarks : tuple of str
-        What was in the way of keeping rates.
+        What is in the way: too little memory for what `auto` takes, and how to do with less; rates
+        that could not be kept.
     """
 
     n: int
@@ -141,17 +143,21 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The lines below the table: what auto does, and what the figures rest on."""
+        """The lines below the table: what auto does, what is in its way, what figures rest on."""
         time = duration_words(self.auto_least_hours, self.auto_most_hours)
-        return f"auto takes: {self.auto}, {time}: {self.why}", *self.assumptions, *self.remarks
+        return f"auto takes: {self.auto}, {time}: {self.why}", *self.remarks, *self.assumptions
+
+    def _repr_html_(self) -> str:
+        rows = [HEADERS, *(way.cells for way in self.ways)]
+        return table(self.title, rows, "\n".join(self.notes))
 
     def __str__(self) -> str:
         """Return a title, a line a way, and notes."""
-        table = [HEADERS, *(way.cells for way in self.ways)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        rows = [HEADERS, *(way.cells for way in self.ways)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in table
+            for row in rows
         ]
         return "\n".join([self.title, *lines, *self.notes])
 

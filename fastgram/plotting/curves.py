@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgram.bracket import Brackets
 from fastgram.plotting.densities import line_styles
-from fastgram.plotting.figure import GREY, check_figure_path, frame, handle, new_axes, save
+from fastgram.plotting.figure import GREY, axes_for, frame, handle, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,9 +69,7 @@ def plot_curves(
     """
     if not curves:
         raise ValueError("there is no curve to draw")
-    if path is not None:
-        check_figure_path(path)
-    target = new_axes((8.6, 4.6)) if axes is None else axes
+    target = axes_for(path, axes, (8.6, 4.6))
     last = max(int(np.max(curve.steps)) for curve in curves.values())
     steps = np.unique(np.geomspace(1.0, max(last, 1), _POINTS).round().astype(np.int64))
     handles: list[Line2D] = []

@@ -11,12 +11,11 @@ import numpy as np
 from fastgram.plotting.figure import (
     GREY,
     HasDistribution,
-    check_figure_path,
+    axes_for,
     check_lengths,
     drawn,
     frame,
     handle,
-    new_axes,
     save,
 )
 from fastgram.plotting.sweeps import DASHES, PALETTES
@@ -32,10 +31,8 @@ _STEPS = 1000  # drawn for a curve, at most
 
 def plot_density(result: HasDistribution, path: str | Path | None, axes: Axes | None) -> Axes:
     """Draw one cumulative distribution, into a file, into axes, or both."""
-    if path is not None:
-        check_figure_path(path)
     title = f"{result.n} eigenvalues, {result.passes} passes with {result.block} probes"
-    target = new_axes((8.6, 4.6)) if axes is None else axes
+    target = axes_for(path, axes, (8.6, 4.6))
     _draw_densities(target, ["estimate"], [result], title, [True])
     if path is not None:
         save(target, path)

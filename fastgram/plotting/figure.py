@@ -18,6 +18,7 @@ from fastgram.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes  # for those who may not import matplotlib
+    from matplotlib.figure import Figure as Figure
     from matplotlib.lines import Line2D
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OPEN",
     "HasDistribution",
     "HasExtremes",
+    "axes_for",
     "check_figure_path",
     "check_lengths",
     "draw_bracket",
@@ -155,6 +157,30 @@ def new_axes(size: tuple[float, float]) -> Axes:
     """Return the axes of a new figure of a size in inches."""
     axes: Axes = matplotlib_module().figure.Figure(figsize=size, layout="constrained").add_subplot()
     return axes
+
+
+def axes_for(path: str | Path | None, axes: Axes | None, size: tuple[float, float]) -> Axes:
+    """Return axes to draw into: those that are given, or of a new figure of a size in inches.
+
+    A figure for a file is nobody else's. One to look at is pyplot's, as a notebook shows it below
+    the cell and ``matplotlib.pyplot.show()`` in a window.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As `check_figure_path`, of a file.
+    """
+    if path is not None:
+        check_figure_path(path)
+    if axes is not None:
+        return axes
+    if path is not None:
+        return new_axes(size)
+    matplotlib_module()
+    from matplotlib import pyplot
+
+    shown: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    return shown
 
 
 def save(axes: Axes, path: str | Path) -> None:

@@ -136,7 +136,20 @@ class TrainingCurve(ComparedByParts):
         return 0.5 * self.descent.size**2
 
     def loss(self, steps: Any, *, flow: bool = False) -> Brackets:
-        """Return brackets of the loss after any numbers of steps, of descent or of flow."""
+        """Return brackets of the loss after any numbers of steps.
+
+        Parameters
+        ----------
+        steps : int or array_like of int
+            At least 0.
+        flow : bool
+            Of gradient flow, in units of the step size, and not of descent.
+
+        Returns
+        -------
+        Brackets
+            Of the shape of `steps`.
+        """
         asked = as_steps(steps)
         found = np.array([self.descent.losses(float(t), flow) for t in asked.ravel()])
         low, middle, high = found.T.reshape(3, *asked.shape)
@@ -197,7 +210,8 @@ class TrainingCurve(ComparedByParts):
         path : str or Path, optional
             A file to write, which ends in .png, .svg or .pdf.
         ax : matplotlib.axes.Axes, optional
-            Axes to draw into; None makes a figure.
+            Axes to draw into; None makes a figure, which without `path` is pyplot's, so that a
+            notebook shows it.
 
         Returns
         -------

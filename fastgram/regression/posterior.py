@@ -44,8 +44,16 @@ def posterior_variance(
     X_new : (k, d) array_like
         Rows to predict at: one block run solves for all of them, in k·n·8 bytes and a few times
         that.
-    rtol, preconditioner, max_passes, seed, progress
-        See `solve`.
+    rtol : float
+        See `solve`, as of the next four.
+    preconditioner : {"auto", "nystrom"}, Preconditioner or None
+        As above.
+    max_passes : int, optional
+        As above.
+    seed : int
+        As above.
+    progress : bool
+        As above.
 
     Returns
     -------

@@ -158,7 +158,17 @@ class NetworkKernel(Kernel):  # type: ignore[misc]
         return (K, self._gradient(X, K)) if eval_gradient else K
 
     def diag(self, X: npt.ArrayLike) -> Array:
-        """Return the kernel of each row of X with itself, and of no other: (n,) float64."""
+        """Return the kernel of each row of X with itself.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Rows.
+
+        Returns
+        -------
+        (n,) float64 array
+        """
         network, kind = self._network(), as_choice("kind", self.kind, KINDS)
         rows = UnitRows.of(network.augmented(as_rows(X)), np.dtype(np.float64))
         return diagonal_entries(network, kind, rows.norms)

@@ -16,6 +16,7 @@ from fastgram.storage.manifest import Manifest, manifest_of
 from fastgram.storage.problem import StoredProblem
 from fastgram.storage.products import StoredMatrix
 from fastgram.storage.store import as_target, partial_of
+from fastgram.support.html import table
 
 __all__ = ["StoredGram", "open_gram"]
 
@@ -40,6 +41,17 @@ class StoredGram(CheckedOperator, ProblemSource):
         facts = self._manifest
         words = f"{facts.kind} of {facts.network['activation']}, {facts.dtype}"
         return f"StoredGram({str(self.path)!r}, {facts.n} × {facts.n}, {words})"
+
+    def _repr_html_(self) -> str:
+        facts = self._manifest
+        rows = [
+            ("shape", f"{facts.n} × {facts.n}"),
+            ("kind", facts.kind),
+            ("activation", str(facts.network["activation"])),
+            ("dtype of the file", str(facts.dtype)),
+            ("file", str(self.path)),
+        ]
+        return table("StoredGram", rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open_gram, (self.path,)

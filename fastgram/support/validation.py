@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from fastgram.support.neighbours.reading import readable
+
 __all__ = [
     "as_choice",
     "as_dtype",
@@ -187,6 +189,7 @@ def _as_numbers(value: Any, name: str) -> npt.NDArray[Any]:
     """Return an array of any dtype that keeps what the value says, or refuse it."""
     if isinstance(value, (str, bytes)):
         raise TypeError(f"{name} must be an array of numbers, not the string {value!r}")
+    value = readable(value, name)
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{name} is sparse: pass a dense array, {name}.toarray()")
     if on_gpu(value):
@@ -194,8 +197,6 @@ def _as_numbers(value: Any, name: str) -> npt.NDArray[Any]:
             f"{name} is on a GPU: pass device='gpu' where there is such an argument, or a copy in"
             " the computer's own memory"
         )
-    if type(value).__module__.partition(".")[0] == "pandas":
-        value = _of_pandas(value, name)
     try:
         _refuse_masked(value, name)
         array = _as_numpy(value)
@@ -203,13 +204,15 @@ def _as_numbers(value: Any, name: str) -> npt.NDArray[Any]:
         if isinstance(error, _MaskedError):
             raise ValueError(str(error)) from None
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
-    except RuntimeError as error:  # a tensor that keeps gradients, say
+    except (RuntimeError, TypeError) as error:  # a tensor that keeps gradients, say
         raise TypeError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
     if array.dtype.kind == "O" and hasattr(value, "columns"):  # a table of another library's
         for label in value.columns:
             column = np.asarray(value[label])
             if column.dtype.kind not in "iubf":
                 raise TypeError(f"{name}: column {label!r} holds {column.dtype}, not real numbers")
+    if array.dtype.kind == "V" and np.can_cast(array.dtype, np.float64):
+        return array.astype(np.float64)  # bfloat16 and its like, which NumPy has not
     return array
 
 
@@ -228,27 +231,6 @@ def _refuse_masked(value: Any, name: str) -> None:
         words = [f"{word} {index}" for word, index in zip(("row", "column"), place, strict=False)]
         where = ", ".join(words) if len(place) <= 2 else f"entry {tuple(place)}"
         raise _MaskedError(f"{name} is masked: {where}; fill it, or leave the row out")
-
-
-def _of_pandas(value: Any, name: str) -> Any:
-    """Return a table or column of pandas as an array; nullable and pyarrow's are numbers too.
-
-    What is missing there becomes nan.
-    """
-    if hasattr(value, "columns"):
-        dtypes = list(value.dtypes)
-        for label, dtype in zip(value.columns, dtypes, strict=True):
-            if dtype.kind not in "iubf":
-                raise TypeError(f"{name}: column {label!r} holds {dtype}, not real numbers")
-    else:
-        dtypes = [value.dtype] if hasattr(value, "dtype") else []
-    if not dtypes or any(dtype.kind not in "iubf" for dtype in dtypes):
-        return value
-    if all(isinstance(dtype, np.dtype) for dtype in dtypes) and len(set(dtypes)) == 1:
-        return value.to_numpy()
-    plain = [getattr(dtype, "numpy_dtype", dtype) for dtype in dtypes]
-    single = all(dtype == np.float32 for dtype in plain)
-    return value.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
 
 
 def on_gpu(value: Any) -> bool:

@@ -63,7 +63,7 @@ def test_json(run, measured, tmp_path):
         memory=2**30, block=8, rtol=0.1,
     )  # fmt: skip
     [found] = json.loads(out)
-    changing = {"free_memory_bytes", "free_disk_bytes", "assumptions", "ways"}
+    changing = {"schema", "free_memory_bytes", "free_disk_bytes", "assumptions", "ways"}
     for key in found.keys() - changing:
         assert found[key] == plan.to_dict()[key]
     assert [way["name"] for way in found["ways"]] == [way.name for way in plan.ways]

@@ -19,6 +19,7 @@ from fastgram.eigenvalues import extreme
 from fastgram.plotting import extremes, sweeps
 
 SCHEMA = {
+    "schema": int,
     "activation": str,
     "smooth": bool,
     "kinks": list,

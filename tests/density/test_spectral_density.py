@@ -486,7 +486,7 @@ def test_plot_returns_axes_and_writes(result, tmp_path):
 def test_plot_of_an_indefinite_matrix_is_linear(refuses, tmp_path):
     matrix, _ = matrix_and_vectors(np.linspace(-1.0, 1.0, 60))
     negative = spectral_density(matrix, probes=4, passes=6)
-    assert negative.plot().get_xscale() == "linear"
+    assert negative.plot(ax=Figure().add_subplot()).get_xscale() == "linear"
     with refuses(ValueError, ".gif", ".png"):
         negative.plot(tmp_path / "density.gif")
 
@@ -494,9 +494,9 @@ def test_plot_of_an_indefinite_matrix_is_linear(refuses, tmp_path):
 def test_plot_marks_what_the_floor_hides():
     values = np.concatenate([np.full(30, 1e-20), np.linspace(1.0, 2.0, 90)])
     hidden = spectral_density(matrix_and_vectors(values)[0], probes=4)
-    labels = [text.get_text() for text in hidden.plot().get_legend().get_texts()]
-    assert "noise floor" in labels
-    assert spectral_density(np.zeros((3, 3))).plot() is not None
+    axes = hidden.plot(ax=Figure().add_subplot())
+    assert "noise floor" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert spectral_density(np.zeros((3, 3))).plot(ax=axes) is axes
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
 from helpers.stated_problem import stated
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import fastgram as fg
 from fastgram.devices.cpu import Cpu
@@ -47,6 +47,45 @@ def as_stated(monkeypatch):
         monkeypatch.setattr(extreme, "as_problem", lambda A: stated(as_problem(A), **changes))
 
     return use
+
+
+class TestSumsOfGramOperators:
+    """SciPy's sums: what their parts' entries and products are off by is counted."""
+
+    ROWS = fg.datasets.sphere(60, 4, seed=0)
+
+    @pytest.mark.parametrize("factor", [1.0, -1.0, 3.0, 1e-3])
+    def test_scaled_and_of_float32(self, factor):
+        right = fg.extreme_eigenvalues(fg.GramOperator(self.ROWS, "relu"))
+        op = factor * fg.GramOperator(self.ROWS, "relu", dtype="float32")
+        answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=1e-9)
+        ends = (right.smallest, right.largest) if factor > 0 else (right.largest, right.smallest)
+        for found, known in zip((answer.smallest, answer.largest), ends, strict=True):
+            low, high = sorted((factor * known.lower, factor * known.upper))
+            holds(found, low, high)
+            assert found.width < 1e-3 * abs(factor)
+
+    def test_a_scaled_one_has_the_floor_of_the_scaled_matrix(self):
+        op = fg.GramOperator(self.ROWS, "relu", dtype="float32")
+        for factor in (1.0, 1024.0):
+            found = as_problem(factor * op)
+            found.multiply(np.ones((60, 1)))
+            floor = found.noise_floor(0.0) * 2.0**found.exponent
+            assert floor == pytest.approx(factor * op.noise_floor, rel=1e-12)
+
+    def test_a_difference_that_leaves_little(self):
+        """Of large entries the identity is left, to what the parts' products round."""
+        op = fg.GramOperator(1e5 * self.ROWS, "relu")
+        less = aslinearoperator(op.dense() - np.eye(60))
+        answer = fg.extreme_eigenvalues(op - less, method="lanczos")
+        holds(answer.smallest, 1.0, 1.0)
+        holds(answer.largest, 1.0, 1.0)
+
+    def test_what_is_no_sum_of_gram_operators_is_taken_as_before(self):
+        between = fg.GramOperator(self.ROWS, "relu", Y=self.ROWS + 0.0)
+        op = fg.GramOperator(self.ROWS, "relu")
+        for other in (between + between.T, op @ op, op**2):
+            assert as_problem(other).entry_error == 0.0
 
 
 class TestErrorsOfEntries:

@@ -203,15 +203,6 @@ def test_what_is_missing_in_a_table(kind, pandas, refuses):
         fg.GramOperator(frame, "relu")
 
 
-def test_tables_of_polars(refuses):
-    polars = pytest.importorskip("polars")
-    table = polars.DataFrame({"a": [1.0, 2.0], "b": [3, 4]})
-    plain = np.array([[1.0, 3.0], [2.0, 4.0]])
-    assert np.array_equal(fg.gram(table, network="relu"), fg.gram(plain, network="relu"))
-    with refuses(TypeError, "X: column 'species' holds", "not real numbers"):
-        fg.gram(table.with_columns(species=polars.Series(["x", "y"])), network="relu")
-
-
 # --- numbers and flags ----------------------------------------------------------------------------
 
 NETWORK_NUMBERS = {"depth": 2, "width": 3, "weight_variance": 2.0, "bias_variance": 0.5, "seed": 4}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import doctest
 import functools
 import math
-from pathlib import Path
 
 import mpmath as mp
 import numpy as np
@@ -400,32 +398,3 @@ def test_a_peaked_kernel_is_refused():
 
 
 # --- what is written ------------------------------------------------------------------------------
-
-
-def test_the_example_of_the_readme(capsys):
-    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    section = text.split("## The kernel itself", 1)[1]
-    code, printed = (section.split("```")[k].split("\n", 1)[1] for k in (1, 3))
-    exec(code, {"fg": fg})
-    assert capsys.readouterr().out == printed
-
-
-@pytest.mark.parametrize(
-    "documented",
-    [
-        fg.hermite_coefficients,
-        fg.critical_variances,
-        fg.Network.kernel,
-        fg.Network.power_series,
-        fg.Network.sphere_eigenvalues,
-        fg.Network.replace,
-    ],
-    ids=lambda documented: documented.__name__,
-)
-def test_the_examples_of_docstrings(documented):
-    found = doctest.DocTestFinder(recurse=False).find(documented, documented.__name__)
-    runner = doctest.DocTestRunner()
-    for example in found:
-        runner.run(example)
-    assert found[0].examples
-    assert runner.summarize(verbose=False).failed == 0

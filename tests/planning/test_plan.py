@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import tracemalloc
 
@@ -107,6 +108,25 @@ def test_memory_that_is_not_here(measured, monkeypatch):
     assert "needs memory= of 40.2 GB at least" in way_of(here, "inverse").why_not
 
 
+def test_kept_entries_leave_room_for_the_basis(measured, monkeypatch):
+    monkeypatch.setattr(planning, "free_memory", lambda: 18 * GIB)
+    asked = {"passes": 30, "block": 32}
+    plan = fg.plan(10**6, 100, "tanh", **asked)
+    assert plan.auto == "partly kept"
+    assert "are needed" in way_of(plan, "partly kept").why_not
+    [remark] = plan.remarks
+    assert "kept entries leave too little memory for the basis: --memory" in remark
+    assert str(plan).splitlines()[len(plan.ways) + 3] == remark  # below what auto takes
+    memory = int(remark.split("memory=")[1].split(")")[0])
+    fewer = fg.plan(10**6, 100, "tanh", memory=memory, **asked)
+    assert (fewer.auto, fewer.remarks) == ("partly kept", ())
+    assert way_of(fewer, "partly kept").why_not == ""
+    monkeypatch.setattr(planning, "free_memory", lambda: 4 * GIB)
+    [remark] = fg.plan(10**6, 100, "tanh", **asked).remarks
+    assert remark.startswith("what auto takes does not fit in memory, by ")
+    assert fg.plan(3000, 10, "tanh", **asked).remarks == ()
+
+
 def test_short_memory_is_said_in_the_words_of_auto(measured, monkeypatch):
     monkeypatch.setattr(extreme, "DENSE_LIMIT", 64)
     for module in (hybrid, planning):
@@ -194,6 +214,14 @@ def test_given_passes_are_taken(measured):
     assert way_of(plan, "kept").least_hours < way_of(plan, "kept").most_hours
     assert not any("are assumed" in line for line in plan.assumptions)
     assert any("are assumed" in line for line in fg.plan(9000, 10, "relu").assumptions)
+
+
+def test_a_plan_as_html(measured):
+    plan = fg.plan(9000, 10, "relu")
+    page = plan._repr_html_()
+    assert page.count("<tr>") == 1 + len(plan.ways)
+    for words in (plan.title, "certified", *plan.notes):
+        assert html.escape(words) in page
 
 
 def test_looks_are_those_of_a_run(monkeypatch):

@@ -50,6 +50,8 @@ def test_what_it_says_of_itself(stored, path):
     assert isinstance(stored, LinearOperator)
     assert (stored.shape, stored.dtype, stored.path) == ((N, N), np.float64, path)
     assert repr(stored) == f"StoredGram({str(path)!r}, {N} × {N}, gradient of elu, float64)"
+    for words in (f"{N} × {N}", "gradient", "elu", "float64", str(path)):
+        assert words in stored._repr_html_()
     assert stored.T is stored
     assert stored.H is stored
 

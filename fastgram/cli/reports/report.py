@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "SCHEMA",
     "Failure",
     "Report",
     "check_writable",
@@ -79,6 +80,9 @@ def operator_of(case: Case, progress: bool) -> GramOperator:
 
 _REPORTED = ("rtol", "confidence", "seed", "digits")
 
+# The number of data/results.schema.json: another one where a field goes or changes its meaning.
+SCHEMA = 1
+
 
 def records(cases: Sequence[Case], results: Sequence[Any]) -> list[dict[str, Any]]:
     """Return one dict a result, named as the result types are; `results` may be the fewer.
@@ -129,8 +133,9 @@ def _head(case: Case) -> dict[str, Any]:
 
 
 def json_text(results: list[dict[str, Any]]) -> str:
-    """Return strict JSON."""
-    return json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    """Return strict JSON, in which each result carries the number of the schema."""
+    told = [{"schema": SCHEMA, **result} for result in results]
+    return json.dumps(told, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 # --- CSV ---------------------------------------------------------------------------------------
