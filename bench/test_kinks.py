@@ -31,7 +31,7 @@ def normal(d: int) -> Rows:
 
 
 def digits(d: int) -> Rows:
-    """Return the digits as they come: norms 30 to 70, whatever d."""
+    """Return the digits as they come: norms 47 to 77, whatever d."""
     return fg.datasets.digits()
 
 
