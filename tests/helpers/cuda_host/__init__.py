@@ -99,21 +99,28 @@ def library(text: str) -> ctypes.CDLL:
     loaded.add_kernels()
     loaded.signature.argtypes = [ctypes.c_char_p]
     loaded.signature.restype = loaded.run.restype = ctypes.c_char_p
-    numbers = [ctypes.c_longlong] * 3
-    loaded.run.argtypes = [ctypes.c_char_p, *numbers, ctypes.c_bool, ctypes.c_void_p]
+    sizes = [ctypes.c_longlong] * 3
+    order = [ctypes.c_bool, ctypes.c_longlong]
+    loaded.run.argtypes = [ctypes.c_char_p, *sizes, *order, ctypes.c_void_p]
     return loaded
 
 
-def launcher(text, backward=False):
+def launcher(text, backward=False, at_once=1):
     """Return the function `launch` of fastgram.kernels.cuda.launch for a source, on the processor.
 
-    With `backward` the blocks of a grid and the threads of a block run in descending order.
+    With `backward` the blocks of a grid and the threads of a block run in descending order. So many
+    blocks run at once, each in a thread of its own; by itself, none may wait for another.
     """
     loaded = library(text)
 
     def launch(name, grid, block, shared, arguments):
         values, letters = [], ""
         for argument in arguments:
+            if argument.dtype.kind == "V":  # a record goes by value
+                assert argument.shape == (1,)
+                letters += f"{{{argument.itemsize}}}"
+                values.append(argument)
+                continue
             letter = LETTERS[argument.dtype.str[1:]]
             if isinstance(argument, np.ndarray):
                 assert argument.flags.c_contiguous
@@ -131,7 +138,9 @@ def launcher(text, backward=False):
         assert 0 < block <= 1024
         held = [np.array(value) for value in values]
         places = np.array([value.ctypes.data for value in held], dtype=np.uint64)
-        error = loaded.run(name.encode(), grid, block, shared, backward, places.ctypes.data)
+        error = loaded.run(
+            name.encode(), grid, block, shared, backward, at_once, places.ctypes.data
+        )
         assert error is None, f"{name}: {error.decode()}"
 
     return launch
