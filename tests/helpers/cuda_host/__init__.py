@@ -26,7 +26,7 @@ __all__ = ["PRODUCT", "device_source", "host_kernels", "kernel_names", "launcher
 COMPILER = "g++"
 # fortified longjmp forbids to change stacks; nvcc's pragmas, and its names for what may be unused
 OPTIONS = (
-    "-std=c++17 -O2 -g0 -fPIC -shared -Wall -Wextra -Werror -Wno-unknown-pragmas"
+    "-std=c++17 -g0 -fPIC -shared -Wall -Wextra -Werror -Wno-unknown-pragmas"
     " -Wno-unused-function -U_FORTIFY_SOURCE -pthread"
 )
 
@@ -82,7 +82,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def library(text: str) -> ctypes.CDLL:
+def library(text: str, level: str = "-O2") -> ctypes.CDLL:
     """Compile a source and load it."""
     folder = Path(_folder().name)
     name = f"kernels{len(list(folder.iterdir()))}"
@@ -92,7 +92,7 @@ def library(text: str) -> ctypes.CDLL:
         f'#include "host.h"\n{text}\nextern "C" void add_kernels()\n{{\n{entries}\n}}\n', "utf-8"
     )
     target = folder / f"{name}.so"
-    command = [COMPILER, *OPTIONS.split(), f"-I{Path(__file__).parent}", str(unit), "-o"]
+    command = [COMPILER, *OPTIONS.split(), level, f"-I{Path(__file__).parent}", str(unit), "-o"]
     done = subprocess.run([*command, str(target)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = ctypes.CDLL(str(target))
@@ -105,13 +105,14 @@ def library(text: str) -> ctypes.CDLL:
     return loaded
 
 
-def launcher(text, backward=False, at_once=1):
+def launcher(text, backward=False, at_once=1, level="-O2"):
     """Return the function `launch` of fastgram.kernels.cuda.launch for a source, on the processor.
 
     With `backward` the blocks of a grid and the threads of a block run in descending order. So many
     blocks run at once, each in a thread of its own; by itself, none may wait for another.
+    `level` is what the compiler makes of it: many kernels compile soonest with little.
     """
-    loaded = library(text)
+    loaded = library(text, level)
 
     def launch(name, grid, block, shared, arguments):
         values, letters = [], ""
