@@ -22,6 +22,7 @@ from fastgram.devices.device import Multiplier, multiply_by_blas
 from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda.fused_product import fits, padded_rows
 from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
+from fastgram.kernels.cuda.variants import PRESENT, Variant
 from fastgram.support.threads import in_order
 
 if TYPE_CHECKING:
@@ -80,10 +81,21 @@ class Gpu:
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.xp = xp
         self.kernels = kernels
+        self._variants = {kernels.variant: kernels}
         self._copies: dict[tuple[int, object], Array] = {}
         self._lock = threading.RLock()
 
+    def choose(self, variant: Variant) -> None:
+        """Make fused products another way, from the next on: for `bench.gpu`."""
+        if variant not in self._variants:
+            self._variants[variant] = self._kernels_of(variant)
+        self.kernels = self._variants[variant]
+
     # --- what a library of arrays does its own way ------------------------------------------------
+
+    def _kernels_of(self, variant: Variant) -> Kernels:
+        """Return the kernels of a variant, compiled for it."""
+        raise NotImplementedError
 
     def context(self) -> AbstractContextManager[None]:
         """Make this GPU the thread's own."""
@@ -242,13 +254,20 @@ class CupyGpu(Gpu):
     def __init__(self, cupy: Any, number: int) -> None:
         self.number = number
         self._cupy = cupy
-        facts = cupy.cuda.runtime.getDeviceProperties(number)
-        self.label = f"gpu {number} ({facts['name'].decode()})"
-        multiprocessors = int(facts["multiProcessorCount"])
-        shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
-        tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
-        kernels = Kernels(cupy, _Launcher(cupy), multiprocessors, shared, tensor_cores)
-        super().__init__(cupy, kernels)
+        self._facts = cupy.cuda.runtime.getDeviceProperties(number)
+        self.label = f"gpu {number} ({self._facts['name'].decode()})"
+        super().__init__(cupy, self._kernels_of(PRESENT))
+
+    def _kernels_of(self, variant: Variant) -> Kernels:
+        facts = self._facts
+        return Kernels(
+            self._cupy,
+            _Launcher(self._cupy, variant),
+            int(facts["multiProcessorCount"]),
+            int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"])),
+            (facts["major"], facts["minor"]) >= _TENSOR_CORES,
+            variant,
+        )
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -313,15 +332,15 @@ class CupyGpu(Gpu):
 class _Launcher:
     """Launches kernels by name on one GPU; NVRTC compiles them when the first one is asked for."""
 
-    def __init__(self, cupy: Any) -> None:
-        self._cupy = cupy
+    def __init__(self, cupy: Any, variant: Variant) -> None:
+        self._cupy, self._variant = cupy, variant
         self._lock = threading.Lock()
         self._kernels: dict[str, Any] = {}
         self._shared: dict[str, int] = {}  # what each may take of shared memory
 
     @functools.cached_property
     def _module(self) -> Any:
-        return self._cupy.RawModule(code=source(), options=OPTIONS)
+        return self._cupy.RawModule(code=source(self._variant), options=OPTIONS)
 
     def __call__(
         self, name: str, grid: int, block: int, shared: int, arguments: Sequence[Any]
