@@ -87,9 +87,8 @@ class Gpu:
 
     def choose(self, variant: Variant) -> None:
         """Make fused products another way, from the next on: for `bench.gpu`."""
-        if variant not in self._variants:
-            self._variants[variant] = self._kernels_of(variant)
-        self.kernels = self._variants[variant]
+        self.kernels = self._variants.get(variant) or self._kernels_of(variant)
+        self._variants[variant] = self.kernels
 
     # --- what a library of arrays does its own way ------------------------------------------------
 
@@ -259,15 +258,11 @@ class CupyGpu(Gpu):
         super().__init__(cupy, self._kernels_of(PRESENT))
 
     def _kernels_of(self, variant: Variant) -> Kernels:
-        facts = self._facts
-        return Kernels(
-            self._cupy,
-            _Launcher(self._cupy, variant),
-            int(facts["multiProcessorCount"]),
-            int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"])),
-            (facts["major"], facts["minor"]) >= _TENSOR_CORES,
-            variant,
-        )
+        facts, launch = self._facts, _Launcher(self._cupy, variant)
+        multiprocessors = int(facts["multiProcessorCount"])
+        shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
+        tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
+        return Kernels(self._cupy, launch, multiprocessors, shared, tensor_cores, variant)
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -304,8 +299,7 @@ class CupyGpu(Gpu):
         """Return an array of the host, of another GPU or of another library on this one."""
         if isinstance(array, np.ndarray):
             return self._put_from_host(array)
-        if not self.owns(array):
-            array = self._cupy.from_dlpack(array)
+        array = array if self.owns(array) else self._cupy.from_dlpack(array)
         if array.device.id == self.number:
             return array
         # one GPU's work does not wait for another's: what is copied is done, and stays until it is

@@ -10,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler
+from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler, variants_source
 
 from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
+from fastgram.kernels.cuda.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 # Architectures, and the products of small matrices that they have in double precision.
@@ -89,6 +90,16 @@ def test_no_kernel_runs_out_of_registers(architecture):
     assert all(int(count) <= SPILLED for count in re.findall(r"(\d+) bytes spill", log))
 
 
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_variants_compile_within_their_registers(architecture):
+    done, log, ptx = compiled(variants_source(), architecture, "--ptxas-options=--warn-on-spills")
+    assert done, log
+    assert sorted(re.findall(r"\.entry (\w+)", ptx)) == sorted(kernel_names(variants_source()))
+    assert all(int(count) <= SPILLED for count in re.findall(r"(\d+) bytes spill", log))
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_products_are_the_tensor_cores(architecture):
     done, _, ptx = compiled(PRODUCT, architecture)
@@ -131,11 +142,15 @@ def test_older_gpus_have_all_but_the_fused_product():
 
 
 def test_every_file_is_in_the_source_and_in_the_package():
-    files = sorted(path.name for path in (ROOT / "kernels" / "cuda").glob("*.cuh"))
-    assert sorted(SOURCES) == files
+    folder = ROOT / "kernels" / "cuda"
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.cuh"))
+    names = {*SOURCES, *(name for variant in VARIANTS.values() for name in variant.sources)}
+    assert sorted(names) == files
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert "*.cuh" in project["tool"]["setuptools"]["package-data"]["fastgram.kernels.cuda"]
-    for name in SOURCES:
+    for package in ("cuda", "cuda.variants"):
+        data = project["tool"]["setuptools"]["package-data"][f"fastgram.kernels.{package}"]
+        assert "*.cuh" in data
+    for name in names:
         assert "#include" not in (ROOT / "kernels" / "cuda" / name).read_text("utf-8")
 
 

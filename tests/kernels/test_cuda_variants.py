@@ -1,15 +1,12 @@
 """Variants of the fused product, by the CUDA source on this machine's processor."""
 
-import functools
-from pathlib import Path
-
 import numpy as np
 import pytest
-from helpers.cuda_host import launcher, needs_compiler
+from helpers.cuda_host import launcher, needs_compiler, variants_source
 
 import fastgram as fg
 from fastgram.infinite_width.kernel_function import middle_of_norm
-from fastgram.kernels.cuda import constants, fused_product
+from fastgram.kernels.cuda import fused_product
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.launch import Kernels
 from fastgram.kernels.cuda.variants import VARIANTS, Variant
@@ -22,18 +19,10 @@ SOME = {name: VARIANTS[name] for name in ("middle", "one-launch")}
 SOME["both"] = Variant(middle=True, one_launch=True)
 
 
-@functools.cache
-def text():
-    """Return all variants' kernels, and nothing else: compiled once, and sooner than all."""
-    names = [name for name in gpu.SOURCES if name in ("device.cuh", "table.cuh") or "fused" in name]
-    own = ("middle", "panel_by_middle", "triangle", "triangle_by_middle")
-    names += [f"variants/{name}.cuh" for name in own]
-    folder = Path(gpu.__file__).parent
-    return constants.text() + "".join((folder / name).read_text("utf-8") for name in names)
-
-
 def kernels_of(variant, multiprocessors=3, backward=False, at_once=1):
-    return Kernels(np, launcher(text(), backward, at_once, "-O1"), multiprocessors, variant=variant)
+    return Kernels(
+        np, launcher(variants_source(), backward, at_once, "-O1"), multiprocessors, variant=variant
+    )
 
 
 def sphere(n, d, seed=0):

@@ -21,7 +21,15 @@ from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.launch import Kernels, source
 
-__all__ = ["PRODUCT", "device_source", "host_kernels", "kernel_names", "launcher", "needs_compiler"]
+__all__ = [
+    "PRODUCT",
+    "device_source",
+    "host_kernels",
+    "kernel_names",
+    "launcher",
+    "needs_compiler",
+    "variants_source",
+]
 
 COMPILER = "g++"
 # fortified longjmp forbids to change stacks; nvcc's pragmas, and its names for what may be unused
@@ -35,6 +43,15 @@ def device_source() -> str:
     """Return what all kernels stand on, without them: compiled sooner than all."""
     first = Path(gpu.__file__).parent / gpu.SOURCES[0]
     return constants.text() + first.read_text("utf-8")
+
+
+def variants_source() -> str:
+    """Return the fused kernels, the present one and those of all variants, compiled sooner."""
+    folder = Path(gpu.__file__).parent
+    variants = sorted((folder / "variants").glob("*.cuh"))  # which is in order, too
+    names = ("device.cuh", "table.cuh", "fused_tile.cuh", "fused_strip.cuh")
+    parts = [path.read_text("utf-8") for path in (*(folder / name for name in names), *variants)]
+    return constants.text() + "".join(parts)
 
 
 # A source with a kernel of one warp: c += a b, the matrices row by row.
