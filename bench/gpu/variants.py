@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -12,16 +13,23 @@ from bench.gpu.checks import Problem
 from bench.gpu.runs import Runs
 from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
+from fastgram.kernels.cuda.launch import Kernels
 from fastgram.kernels.cuda.variants import PRESENT, VARIANTS, Variant
 
 __all__ = ["choose", "compare"]
+
+
+_MADE: WeakKeyDictionary[Gpu, dict[Variant, Kernels]] = WeakKeyDictionary()  # compiled once
 
 
 def choose(devices: tuple[Device, ...], variant: Variant) -> None:
     """Make the fused products of all GPUs in one way."""
     for device in devices:
         assert isinstance(device, Gpu)
-        device.choose(variant)
+        made = _MADE.setdefault(device, {device.kernels.variant: device.kernels})
+        if variant not in made:
+            made[variant] = device.kernels_of(variant)
+        device.kernels = made[variant]
 
 
 def compare(runs: Runs, scale: Scale) -> None:

@@ -81,19 +81,13 @@ class Gpu:
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.xp = xp
         self.kernels = kernels
-        self._variants = {kernels.variant: kernels}
         self._copies: dict[tuple[int, object], Array] = {}
         self._lock = threading.RLock()
 
-    def choose(self, variant: Variant) -> None:
-        """Make fused products another way, from the next on: for `bench.gpu`."""
-        self.kernels = self._variants.get(variant) or self._kernels_of(variant)
-        self._variants[variant] = self.kernels
-
     # --- what a library of arrays does its own way ------------------------------------------------
 
-    def _kernels_of(self, variant: Variant) -> Kernels:
-        """Return the kernels of a variant, compiled for it."""
+    def kernels_of(self, variant: Variant) -> Kernels:
+        """Return the kernels of a variant, compiled for it: `bench.gpu` has it use them."""
         raise NotImplementedError
 
     def context(self) -> AbstractContextManager[None]:
@@ -255,9 +249,10 @@ class CupyGpu(Gpu):
         self._cupy = cupy
         self._facts = cupy.cuda.runtime.getDeviceProperties(number)
         self.label = f"gpu {number} ({self._facts['name'].decode()})"
-        super().__init__(cupy, self._kernels_of(PRESENT))
+        super().__init__(cupy, self.kernels_of(PRESENT))
 
-    def _kernels_of(self, variant: Variant) -> Kernels:
+    def kernels_of(self, variant: Variant) -> Kernels:
+        """Return the kernels of a variant."""
         facts, launch = self._facts, _Launcher(self._cupy, variant)
         multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
@@ -299,7 +294,8 @@ class CupyGpu(Gpu):
         """Return an array of the host, of another GPU or of another library on this one."""
         if isinstance(array, np.ndarray):
             return self._put_from_host(array)
-        array = array if self.owns(array) else self._cupy.from_dlpack(array)
+        if not self.owns(array):
+            array = self._cupy.from_dlpack(array)
         if array.device.id == self.number:
             return array
         # one GPU's work does not wait for another's: what is copied is done, and stays until it is

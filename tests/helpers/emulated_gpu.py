@@ -24,10 +24,10 @@ class EmulatedGpu(OtherDevice):
 
     def __init__(self, number=0, tile=16, backward=False, free=2**30):
         self._backward = backward
-        super().__init__(free, self._kernels_of(PRESENT))
+        super().__init__(free, self.kernels_of(PRESENT))
         self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
 
-    def _kernels_of(self, variant):
+    def kernels_of(self, variant):
         launch = launcher(source(variant), self._backward)
 
         def on_device(name, grid, block, shared, arguments):
