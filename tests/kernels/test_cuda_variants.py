@@ -9,7 +9,7 @@ from fastgram.infinite_width.kernel_function import middle_of_norm
 from fastgram.kernels.cuda import fused_product
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.launch import Kernels
-from fastgram.kernels.cuda.variants import VARIANTS, Variant
+from fastgram.kernels.cuda.variants import VARIANTS, Variant, triangle
 from fastgram.matrix.operator import matrix_of
 
 pytestmark = needs_compiler
@@ -106,8 +106,9 @@ def test_without_a_polynomial_all_entries_are_looked_up():
 
 
 @pytest.mark.parametrize("panels", [range(0), range(1, 2), range(1, 7, 2), range(0, 7, 3)])
-@pytest.mark.parametrize("multiprocessors", [1, 100])
-def test_one_launch_over_some_panels(panels, multiprocessors):
+@pytest.mark.parametrize(("multiprocessors", "items"), [(1, 1), (2, 1), (100, 8)])
+def test_one_launch_over_some_panels(panels, multiprocessors, items, monkeypatch):
+    monkeypatch.setattr(triangle, "_ITEMS_A_BLOCK", items)  # runs of 8, 8 and 2 tiles
     X, V = sphere(800, 1), vectors(800, 1)
     of_panels, of_triangle = (
         product(kernels_of(variant, multiprocessors), X, V, panels=panels)
@@ -117,7 +118,9 @@ def test_one_launch_over_some_panels(panels, multiprocessors):
     assert np.any(of_triangle) == (len(panels) > 0)
 
 
-def test_the_same_bits_whatever_runs_first_and_at_once():
+@pytest.mark.parametrize("items", [1, 8])
+def test_the_same_bits_whatever_runs_first_and_at_once(items, monkeypatch):
+    monkeypatch.setattr(triangle, "_ITEMS_A_BLOCK", items)
     X, V = sphere(800, 6), vectors(800, 9)
     variant = SOME["one-launch"]
     alone = product(kernels_of(variant, 2), X, V)
