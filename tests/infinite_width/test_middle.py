@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,11 @@ def test_fewer_coefficients_have_a_narrower_middle(monkeypatch):
     narrow = build_middle(profile, table)
     assert narrow.radius < wide.radius
     assert narrow.even.size < wide.even.size
+
+
+def test_what_the_samples_are_off_by_leaves_the_polynomial_no_room():
+    profile = profile_of_norm(Network("relu"), "nngp", 1.0)
+    exact, rough = (
+        build_middle(off, build_table(off)) for off in (profile, replace(profile, error=1e-9))
+    )
+    assert (exact.even.size, exact.odd.size) == (rough.even.size, rough.odd.size)
