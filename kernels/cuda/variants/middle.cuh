@@ -1,9 +1,10 @@
 // The middle of a table as one polynomial, and the entries outside it brought together.
 //
 // Rows in many dimensions are nearly orthogonal: nearly all cosines are in the middle, where
-// K = E(ρ²) + ρ·O(ρ²). Its coefficients are operands of the multiply-adds, from the constant bank
-// that a kernel's arguments are in: no cell, no load, no square root. What is outside of a warp's
-// entries is put side by side in shared memory, and looked up in the table by all of its lanes.
+// K = E + ρ·O, polynomials of ρ². Their coefficients are operands of the multiply-adds, from the
+// constant bank that a kernel's arguments are in: no cell, no load, no square root. What is outside
+// of a warp's entries is put side by side in shared memory, and looked up in the table by all of
+// its lanes.
 
 #ifdef TENSOR_CORES
 

@@ -51,7 +51,7 @@ def variants_source() -> str:
     variants = sorted((folder / "variants").glob("*.cuh"))  # which is in order, too
     names = ("device.cuh", "table.cuh", "fused_tile.cuh", "fused_strip.cuh")
     parts = [path.read_text("utf-8") for path in (*(folder / name for name in names), *variants)]
-    return constants.text() + "".join(parts)
+    return (constants.text() + "".join(parts)).encode("ascii", "replace").decode("ascii")
 
 
 # A source with a kernel of one warp: c += a b, the matrices row by row.
