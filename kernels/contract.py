@@ -124,6 +124,7 @@ class MiddlePolynomial:
     Attributes
     ----------
     radius : float
+        Of few digits: GPUs compare the upper half of a number.
     even, odd : (k,) arrays
         Coefficients of E and of O, ascending; one at least.
     """

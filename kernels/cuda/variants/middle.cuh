@@ -168,9 +168,12 @@ __device__ __forceinline__ void evaluate_by_middle(const double *rows, const dou
     static_assert(sizeof(Gathered) * (THREADS / LANES) <= STAGES * STAGE_NUMBERS * sizeof(double),
                   "what the warps bring together is in the stages");
     unsigned int outside = 0;
+    // by integers, and not where multiply-adds are: the radius has digits in its upper half alone
+    const int least = __double2hiint(middle.radius);
 #pragma unroll
     for (int k = 0; k < 32; ++k) {
-        outside |= fabs(entries[k / 16][k / 4 % 4][k % 4]) >= middle.radius ? 1u << k : 0u;
+        const int upper = __double2hiint(entries[k / 16][k / 4 % 4][k % 4]) & 0x7fffffff;
+        outside |= upper >= least ? 1u << k : 0u;
     }
     if (__syncthreads_or(outside != 0)) {  // all have read the stages
         Gathered &gathered = reinterpret_cast<Gathered *>(stages)[position.thread / LANES];

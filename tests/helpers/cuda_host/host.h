@@ -124,6 +124,13 @@ inline int __double2loint(double value)
     return result;
 }
 
+inline int __double2hiint(double value)
+{
+    long long bits;
+    memcpy(&bits, &value, sizeof bits);
+    return static_cast<int>(bits >> 32);
+}
+
 inline int __float_as_int(float value)
 {
     int result;
