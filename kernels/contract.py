@@ -34,7 +34,9 @@ import numpy.typing as npt
 __all__ = [
     "CELLS",
     "CLOSE",
+    "MIDDLE_TERMS",
     "MIN_HORNER_LENGTH",
+    "MiddlePolynomial",
     "PieceVariable",
     "SeparablePiece",
     "Table",
@@ -59,6 +61,9 @@ MIN_HORNER_LENGTH = 2
 # Below these values of s² the rows decide. The cosine's rounding there, about eps/(4s) in s,
 # stays near the rounding of the entries themselves.
 CLOSE: dict[np.dtype[Any], float] = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
+
+# Coefficients of either parity that a middle polynomial has at most.
+MIDDLE_TERMS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +113,25 @@ class Table:
     error: float
     slope: float
     by_norm: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class MiddlePolynomial:
+    """The function of a table around ρ = 0 as one polynomial: K = E(ρ²) + ρ·O(ρ²), |ρ| < radius.
+
+    It is within the `error` of the table that it belongs to.
+
+    Attributes
+    ----------
+    radius : float
+        Of few digits: GPUs compare the upper half of a number.
+    even, odd : (k,) arrays
+        Coefficients of E and of O, ascending; one at least.
+    """
+
+    radius: float
+    even: npt.NDArray[np.float64]
+    odd: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,19 @@ FAULTS = [
         ("worst = max(worst, own)", "worst = min(worst, own)"),
     ),
     *faults_in(
+        "infinite_width/cosine_table",
+        "infinite_width/test_middle.py -k 'high_degree or samples'",
+        ("if samples.difference(even, odd) <= allowed / _DOUBLED:", "if True:"),
+        ("allowed = table.error - profile.error - _beside", "allowed = table.error - _beside"),
+    ),
+    *faults_in(
+        "kernels/cuda/variants/triangle",
+        "kernels/test_cuda_variants.py -k 'additions'",
+        ("run * TILE_COLUMNS + -(-panels", "-(-panels"),
+        (" + -(-panels * _SQUARE // run)", ""),
+        ("PANEL_ROWS // 4 + 3 + panels", "PANEL_ROWS // 4 + 3"),
+    ),
+    *faults_in(
         "devices/gpu",
         "devices/test_error_terms_devices.py",
         ("key = id(array), form\n", "key = id(array), None\n"),

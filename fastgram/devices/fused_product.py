@@ -6,6 +6,7 @@ call gives the same bits on as many GPUs, and the same to rounding on others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from fastgram.devices.band import Band
 from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.kernels.contract import Table
+from fastgram.kernels.contract import MiddlePolynomial, Table
 from fastgram.kernels.cuda import fused_product
 
 __all__ = ["FusedProduct"]
@@ -37,12 +38,15 @@ class FusedProduct:
         Of K.
     devices : tuple
         GPUs.
+    middle : callable
+        Returns the polynomial of the table's middle, where there is one, for kernels that take it.
     """
 
     rows: UnitRows
     weights: npt.NDArray[np.floating]
     table: Table
     devices: tuple[Device, ...]
+    middle: Callable[[], MiddlePolynomial | None] = lambda: None
     name: Literal["fused"] = "fused"
     flops: None = None
 
@@ -84,6 +88,7 @@ class FusedProduct:
                 device.put(V),
                 panels[number :: len(self.devices)],
                 absolute,
+                self.middle() if device.kernels.variant.middle else None,
             )
             if len(self.devices) > 1:
                 device.finish()
@@ -114,6 +119,9 @@ class FusedProduct:
         worst = 0
         for device in self.devices:
             assert isinstance(device, Gpu)
-            multiprocessors = device.kernels.multiprocessors
-            worst = max(worst, fused_product.summands(self.weights.size, multiprocessors))
+            kernels = device.kernels
+            own = fused_product.summands(
+                self.weights.size, kernels.multiprocessors, kernels.variant
+            )
+            worst = max(worst, own)
         return worst + len(self.devices)

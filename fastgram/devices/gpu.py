@@ -22,6 +22,7 @@ from fastgram.devices.device import Multiplier, multiply_by_blas
 from fastgram.kernels.contract import Table
 from fastgram.kernels.cuda.fused_product import fits, padded_rows
 from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
+from fastgram.kernels.cuda.variants import PRESENT, Variant
 from fastgram.support.threads import in_order
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Gpu:
         self._lock = threading.RLock()
 
     # --- what a library of arrays does its own way ------------------------------------------------
+
+    def kernels_of(self, variant: Variant) -> Kernels:
+        """Return the kernels of a variant, compiled for it: `bench.gpu` has it use them."""
+        raise NotImplementedError
 
     def context(self) -> AbstractContextManager[None]:
         """Make this GPU the thread's own."""
@@ -242,13 +247,17 @@ class CupyGpu(Gpu):
     def __init__(self, cupy: Any, number: int) -> None:
         self.number = number
         self._cupy = cupy
-        facts = cupy.cuda.runtime.getDeviceProperties(number)
-        self.label = f"gpu {number} ({facts['name'].decode()})"
+        self._facts = cupy.cuda.runtime.getDeviceProperties(number)
+        self.label = f"gpu {number} ({self._facts['name'].decode()})"
+        super().__init__(cupy, self.kernels_of(PRESENT))
+
+    def kernels_of(self, variant: Variant) -> Kernels:
+        """Return the kernels of a variant."""
+        facts, launch = self._facts, _Launcher(self._cupy, variant)
         multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
         tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
-        kernels = Kernels(cupy, _Launcher(cupy), multiprocessors, shared, tensor_cores)
-        super().__init__(cupy, kernels)
+        return Kernels(self._cupy, launch, multiprocessors, shared, tensor_cores, variant)
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -313,15 +322,15 @@ class CupyGpu(Gpu):
 class _Launcher:
     """Launches kernels by name on one GPU; NVRTC compiles them when the first one is asked for."""
 
-    def __init__(self, cupy: Any) -> None:
-        self._cupy = cupy
+    def __init__(self, cupy: Any, variant: Variant) -> None:
+        self._cupy, self._variant = cupy, variant
         self._lock = threading.Lock()
         self._kernels: dict[str, Any] = {}
         self._shared: dict[str, int] = {}  # what each may take of shared memory
 
     @functools.cached_property
     def _module(self) -> Any:
-        return self._cupy.RawModule(code=source(), options=OPTIONS)
+        return self._cupy.RawModule(code=source(self._variant), options=OPTIONS)
 
     def __call__(
         self, name: str, grid: int, block: int, shared: int, arguments: Sequence[Any]

@@ -1,4 +1,8 @@
-"""From a function of the angle between two rows to the cells that the kernels evaluate."""
+"""From a function of the angle between two rows to the cells that the kernels evaluate.
+
+And to one polynomial of the cosine around 0, for GPUs. Rows in many dimensions are nearly
+orthogonal, so that nearly all entries are there, where it needs no square root and no cell.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,19 @@ from fastgram.infinite_width.piecewise import (
     Interval,
     Piece,
     Profile,
+    basis_at,
     check_width,
+    fit,
     halve,
     largest,
+    points_of,
     sample_chords,
 )
-from fastgram.kernels.contract import CELLS, PieceVariable, Table
+from fastgram.kernels.contract import CELLS, MIDDLE_TERMS, MiddlePolynomial, PieceVariable, Table
 from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.validation import as_dtype
 
-__all__ = ["Profile", "build_table"]
+__all__ = ["Profile", "build_middle", "build_table"]
 
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -41,6 +48,11 @@ _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 _SIDES = (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
+# Of a middle polynomial: its radius, the first at which so many coefficients of either parity are
+# enough (with more it would cost what the table costs), and where it is fitted and looked at.
+_RADII = (0.5, 0.4375, 0.375)
+_MIDDLE_NODES = 48
+_MIDDLE_CHECKED = 128
 
 
 def build_table(
@@ -181,9 +193,8 @@ def _assemble(
             slopes.append(float(cell.slopes(series)[0]))
             residuals.append(float(error[0]))
             roundings.append(_rounding(cells[p, :, c].astype(kind), scales[p], cell, series[:, 0]))
-    # beside the polynomial: two weights, rounded to the dtype, their products, and the result
-    unit = float(np.finfo(kind).eps) / 2.0
-    bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error + 6.0 * unit * scale
+    bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error
+    bound += _beside_the_polynomial(scale, kind)
     steps = np.array([CELLS[kind] / (piece.high - piece.low) for piece in pieces])
     lows = np.array([piece.low for piece in pieces])
     ranges = np.array([_squares(piece) for piece in pieces])
@@ -200,6 +211,14 @@ def _assemble(
         slope=max(slopes),
         by_norm=profile.by_norm,
     )
+
+
+def _beside_the_polynomial(scale: float, dtype: npt.DTypeLike) -> float:
+    """Bound what is rounded beside the polynomial of an entry, in the dtype of the tiles.
+
+    Two weights, rounded to the dtype, their products, and the result.
+    """
+    return 6.0 * float(np.finfo(np.dtype(dtype)).eps) / 2.0 * scale
 
 
 def _rounding(cell: FloatArray, scale: float, piece: Piece, series: Array) -> float:
@@ -226,3 +245,78 @@ def _rounding(cell: FloatArray, scale: float, piece: Piece, series: Array) -> fl
     place = (2.0 * s - piece.low - piece.high) / (piece.high - piece.low)
     exact = float(piece.bases[0]) - s * chebyshev.chebval(place, series)
     return float(np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact)))
+
+
+def build_middle(profile: Profile, table: Table) -> MiddlePolynomial | None:
+    """Return the polynomial of the widest middle that 12 + 12 coefficients hold, if of any.
+
+    Parameters
+    ----------
+    profile : Profile
+        That the table was built from.
+    table : Table
+        In float64.
+
+    Notes
+    -----
+    The error is bounded as the table's is: that of the profile's own values, twice the largest
+    difference of the polynomial, as tiles evaluate it, from values at nodes and at other points,
+    and what is rounded beside the polynomial.
+    """
+    allowed = table.error - profile.error - _beside_the_polynomial(table.scale, np.float64)
+    for radius in _RADII:
+        samples = _MiddleSamples(profile, radius)
+        even, odd = samples.shortest(allowed / _DOUBLED)
+        if samples.difference(even, odd) <= allowed / _DOUBLED:
+            return MiddlePolynomial(radius, *samples.polynomials(even, odd))
+    return None
+
+
+def _middle_at(even: Array, odd: Array, rho: Array) -> Array:
+    """Return E(ρ²) + ρ·O(ρ²), coefficients ascending, by Horner's scheme."""
+    square = rho * rho
+    total, other = np.zeros_like(rho), np.zeros_like(rho)
+    for coefficient in even[::-1]:
+        total = total * square + coefficient
+    for coefficient in odd[::-1]:
+        other = other * square + coefficient
+    return np.asarray(rho * other + total)
+
+
+class _MiddleSamples:
+    """Values of a profile around ρ = 0, and polynomials through them."""
+
+    def __init__(self, profile: Profile, radius: float) -> None:
+        self.radius = radius
+        nodes = points_of(-radius, radius, _MIDDLE_NODES)
+        self.places = np.append(nodes, radius * (2.0 * _PLACES[:_MIDDLE_CHECKED] - 1.0))
+        self.values = profile.at_cosines(self.places)[:, 0]
+
+    def shortest(self, allowed: float) -> tuple[int, int]:
+        """Return how many coefficients of either parity come within what is allowed, or the most.
+
+        Each goes to the parity that gains more by it: with more than are needed the samples'
+        rounding is fitted.
+        """
+        even = odd = 1
+        while self.difference(even, odd) > allowed and max(even, odd) < MIDDLE_TERMS:
+            one, other = self.difference(even + 1, odd), self.difference(even, odd + 1)
+            even, odd = (even + 1, odd) if one <= other else (even, odd + 1)
+        return even, odd
+
+    def difference(self, even: int, odd: int) -> float:
+        """Return how far the polynomial of so many coefficients is off the values, at most."""
+        return float(
+            np.max(np.abs(_middle_at(*self.polynomials(even, odd), self.places) - self.values))
+        )
+
+    def polynomials(self, even: int, odd: int) -> tuple[Array, Array]:
+        """Return the coefficients of E and O, ascending, by least squares at the nodes."""
+        degrees = np.append(2 * np.arange(even), 2 * np.arange(odd) + 1)
+        basis = basis_at(_MIDDLE_NODES, 2 * MIDDLE_TERMS)[:, degrees]
+        series = np.zeros(2 * MIDDLE_TERMS + 1)
+        series[degrees] = fit(basis, self.values[:_MIDDLE_NODES, None])[:, 0]
+        powers = (
+            POWERS[: series.size, : series.size] @ series / self.radius ** np.arange(series.size)
+        )
+        return powers[0 : 2 * even : 2], powers[1 : 2 * odd : 2]

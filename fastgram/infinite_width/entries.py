@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,12 @@ import numpy as np
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.kernel_function import diagonal_entries, row_scale, table_of_norm
+from fastgram.infinite_width.kernel_function import (
+    diagonal_entries,
+    middle_of_norm,
+    row_scale,
+    table_of_norm,
+)
 from fastgram.kernels.contract import CLOSE, Table
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -221,6 +227,7 @@ class TabledEntries(Entries):
     ) -> None:
         super().__init__(network, kind, rows, columns, dtype)
         self.table = table_of_norm(network, kind, norm, dtype)
+        self._middle = functools.partial(middle_of_norm, network, kind, norm)
         self.error = self.table.error + self.table.slope * self.chord_error()
         self.error += self.table.by_norm * (self.weight_error() + deviation)
 
@@ -241,7 +248,7 @@ class TabledEntries(Entries):
             return None
         from fastgram.devices.fused_product import FusedProduct  # what GPUs need is for them
 
-        return FusedProduct(self.rows, self.weights, self.table, devices)
+        return FusedProduct(self.rows, self.weights, self.table, devices, self._middle)
 
     def _scales(self, norms: Array) -> Array:
         power = self.network.homogeneity()

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.infinite_width.conditioning import errors_of_norm
-from fastgram.infinite_width.cosine_table import build_table
+from fastgram.infinite_width.cosine_table import build_middle, build_table
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.recursion import recursion_of
-from fastgram.kernels.contract import Table
+from fastgram.kernels.contract import MiddlePolynomial, Table
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.layers import LayerRecursion
 from fastgram.network.network import Network
@@ -26,6 +26,7 @@ from fastgram.support.arrays import Array
 __all__ = [
     "diagonal_entries",
     "direct_entries",
+    "middle_of_norm",
     "profile_of_norm",
     "profile_of_norms",
     "row_scale",
@@ -63,6 +64,14 @@ def table_of_norm(network: Network, kind: str, norm: float, dtype: npt.DTypeLike
 @functools.lru_cache(maxsize=64)
 def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
     return build_table(profile_of_norm(network, kind, norm), dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def middle_of_norm(network: Network, kind: str, norm: float) -> MiddlePolynomial | None:
+    """Return the middle of the float64 table of one norm as one polynomial, where there is one."""
+    return build_middle(
+        profile_of_norm(network, kind, norm), _table(network, kind, norm, "float64")
+    )
 
 
 def profile_of_norms(network: Network, kind: str, norms: Array, scales: Array) -> Profile:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
+from fastgram.kernels.contract import CELLS, CLOSE, MIDDLE_TERMS, PieceVariable
 
 __all__ = [
     "COUNT_TILE",
     "ENTRIES",
     "FUSED_BLOCKS_PER_SM",
+    "GATHERED",
     "HEAD",
     "LANES",
+    "MIDDLE_TERMS",
     "PANEL_ROWS",
     "SLAB",
     "SLICES",
@@ -37,10 +39,14 @@ STAGE_NUMBERS = (PANEL_ROWS + TILE_COLUMNS) * SLAB  # of a slab
 FUSED_BLOCKS_PER_SM = 2  # at a time: one looks up the table while the other multiplies
 SLICES = 8  # of the blocks' sums, which `add_parts` adds up side by side
 
+# variants/middle.cuh
+GATHERED = 384  # entries outside the middle that a warp looks up at a time: beside the stages' room
 
-def text() -> str:
+
+def text(stages: int = STAGES) -> str:
     """Return the definitions in CUDA C++: those of this module, and of the contract."""
     integers = {name: globals()[name] for name in __all__ if name != "text"}
+    integers["STAGES"] = stages
     integers |= {variable.name: int(variable) for variable in PieceVariable}
     integers |= {f"CELLS_{dtype.name.upper()}": cells for dtype, cells in CELLS.items()}
     numbers = {name: str(value) for name, value in integers.items()}

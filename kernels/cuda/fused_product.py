@@ -1,18 +1,18 @@
 """Products with a Gram matrix on a GPU that write no entry to its memory: fused_strip.cuh.
 
-A panel is 128 rows. Its part of the upper triangle is one launch; panels are dealt out to GPUs, and
-the sum over panels is the product. Rows and weights come padded with zeros to whole panels.
+A panel is 128 rows. Its part of the upper triangle is one launch (all of them are, in a variant);
+panels are dealt out to GPUs, and the sum over panels is the product. Rows and weights come padded
+with zeros to whole panels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels.contract import Table
+from fastgram.kernels.contract import MiddlePolynomial, Table
 from fastgram.kernels.cuda.constants import (
     FUSED_BLOCKS_PER_SM,
     LANES,
@@ -20,11 +20,11 @@ from fastgram.kernels.cuda.constants import (
     SLAB,
     SLICES,
     STAGE_NUMBERS,
-    STAGES,
     THREADS,
     TILE_COLUMNS,
 )
 from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
+from fastgram.kernels.cuda.variants import PRESENT, Variant, middle, triangle
 
 __all__ = [
     "MAX_VECTORS",
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 MAX_VECTORS = 32  # columns of V at a time: the sums of two blocks, and more, fit shared memory
-_STAGES = STAGES * STAGE_NUMBERS  # numbers of the pipeline in shared memory
 
 
 def panel_count(n: int) -> int:
@@ -79,8 +78,15 @@ def fits(kernels: Kernels, table: Table) -> bool:
 
 def _max_columns(kernels: Kernels, table: Table) -> int:
     """Return how many columns of V shared memory has sums for, beside pipeline and table."""
-    free = kernels.shared_bytes // 8 - _STAGES - packed_numbers(table)
+    free = kernels.shared_bytes // 8 - _pipeline(kernels) - packed_numbers(table)
+    if kernels.variant.one_launch:
+        free -= triangle.ITEM_BYTES // 8
     return min(MAX_VECTORS, free // PANEL_ROWS // SLAB * SLAB)
+
+
+def _pipeline(kernels: Kernels) -> int:
+    """Return how many numbers the pipeline of slabs is in shared memory."""
+    return kernels.variant.stages * STAGE_NUMBERS
 
 
 def multiply(
@@ -89,8 +95,9 @@ def multiply(
     weights: Array,
     table: Table,
     V: Array,
-    panels: Iterable[int],
+    panels: range,
     absolute: bool = False,
+    polynomial: MiddlePolynomial | None = None,
 ) -> Array:
     """Return what some panels contribute to A @ V, or |A| @ V, A[i, j] = w[i]·K(ρ[i, j])·w[j].
 
@@ -107,16 +114,18 @@ def multiply(
         In float64.
     V : (n, b) float64 array
         On the device.
-    panels : iterable of int
-        Of range(panel_count(n)).
+    panels : range
+        Of range(panel_count(n)), ascending.
     absolute : bool
+    polynomial : MiddlePolynomial, optional
+        Of the table's function, for kernels of a variant that takes one.
 
     Returns
     -------
     (n, b) array
         On the device.
     """
-    xp, chosen = kernels.xp, list(panels)
+    xp = kernels.xp
     n, columns = V.shape
     if absolute:
         weights = xp.abs(weights)
@@ -126,12 +135,12 @@ def multiply(
         part = V[:, first : first + most]
         width = part.shape[1]
         product[:, first : first + width] = _multiply_group(
-            kernels, unit, weights, table, part, chosen, absolute
+            kernels, unit, weights, table, part, panels, absolute, polynomial
         )[:n, :width]
     return product
 
 
-def summands(n: int, multiprocessors: int) -> int:
+def summands(n: int, multiprocessors: int, variant: Variant = PRESENT) -> int:
     """Return how many additions an entry of the product goes through, at most.
 
     Parameters
@@ -140,7 +149,11 @@ def summands(n: int, multiprocessors: int) -> int:
         Rows.
     multiprocessors : int
         Of the GPU.
+    variant : Variant
+        Of its kernels.
     """
+    if variant.one_launch:
+        return triangle.summands(panel_count(n), multiprocessors)
     panels, blocks = panel_count(n), FUSED_BLOCKS_PER_SM * multiprocessors
     run = -(-panels * (PANEL_ROWS // TILE_COLUMNS) // blocks)  # tiles that a block takes of a panel
     in_panel = run * TILE_COLUMNS + -(-blocks // SLICES) + SLICES
@@ -154,8 +167,9 @@ def _multiply_group(
     weights: Array,
     table: Table,
     V: Array,
-    panels: list[int],
+    panels: range,
     absolute: bool,
+    polynomial: MiddlePolynomial | None,
 ) -> Array:
     """Return the padded product with at most MAX_VECTORS columns."""
     xp, height = kernels.xp, unit.shape[0]
@@ -166,16 +180,21 @@ def _multiply_group(
     right = _fragments(xp, right)
     out = xp.zeros((height, width), dtype=np.float64)
     numbers, pieces, rows = kernels.packed(table)
-    shared = 8 * (_STAGES + PANEL_ROWS * width + numbers.size)
-    most = FUSED_BLOCKS_PER_SM * kernels.multiprocessors
-    parts = xp.empty((min(most, height // TILE_COLUMNS), PANEL_ROWS, width), dtype=np.float64)
+    shared = 8 * (_pipeline(kernels) + PANEL_ROWS * width + numbers.size)
+    parity, of_middle = middle.as_arguments(polynomial if kernels.variant.middle else None)
     sizes = [np.int64(height), np.int64(unit.shape[1])]
     given: list[Any] = [unit, *sizes, weights, numbers, np.int64(pieces), np.int64(rows)]
-    given += [right, np.int64(groups), np.int64(absolute)]
+    given += [*of_middle, right, np.int64(groups), np.int64(absolute)]
+    if kernels.variant.one_launch:
+        triangle.launch(kernels, f"multiply_triangle{parity}", shared, given, panels, out)
+        return out
+    most = FUSED_BLOCKS_PER_SM * kernels.multiprocessors
+    parts = xp.empty((min(most, height // TILE_COLUMNS), PANEL_ROWS, width), dtype=np.float64)
     for panel in panels:
         blocks = min(most, (height - panel * PANEL_ROWS) // TILE_COLUMNS)
         number = np.int64(panel)
-        kernels.launch("multiply_panel", blocks, THREADS, shared, [*given, number, out, parts])
+        arguments = [*given, number, out, parts]
+        kernels.launch(f"multiply_panel{parity}", blocks, THREADS, shared, arguments)
         sums = [parts, np.int64(blocks), weights, number, np.int64(width), out]
         grid = PANEL_ROWS * width // LANES
         kernels.launch("add_parts", grid, LANES * SLICES, 8 * LANES * SLICES, sums)

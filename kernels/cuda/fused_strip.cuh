@@ -18,6 +18,21 @@
 
 #ifdef TENSOR_CORES
 
+// What other blocks wrote: from the second-level cache, which all of them share.
+__device__ __forceinline__ Pair second_level(const Pair *from)
+{
+#ifdef __CUDACC__
+    Pair result;
+    asm volatile("ld.global.cg.v2.f64 {%0, %1}, [%2];\n"
+                 : "=d"(result.x), "=d"(result.y)
+                 : "l"(from)
+                 : "memory");
+    return result;
+#else
+    return *from;
+#endif
+}
+
 // Where a lane's sums are for 8 columns of V: pair k is PANEL_ROWS·k pairs on, row 8 k + g of the
 // warp's and columns 2t and 2t + 1.
 __device__ __forceinline__ Pair *sums_of(double *sums, int group, const Position &position)
@@ -125,6 +140,8 @@ __device__ __forceinline__ void multiply_transposed(const Fragments &entries, co
 // Add the transposed tile's product with the panel's rows of V to its columns' rows of `out`. Four
 // warps have entries of one column; two buffers take turns, so that one barrier a turn is enough.
 // The buffers are in the stages of the pipeline, which all have read: `add_to_rows` has a barrier.
+// IN_TURNS: other blocks of the launch write to these rows too, each in its turn.
+template <bool IN_TURNS>
 __device__ __forceinline__ void add_to_columns(Fragments &entries, const Pair *vectors,
                                                long long apart, int groups, const double *weights,
                                                const Position &position, double *stages,
@@ -139,7 +156,7 @@ __device__ __forceinline__ void add_to_columns(Fragments &entries, const Pair *v
         double *products = stages + group % 2 * buffer;
         Pair *target = reinterpret_cast<Pair *>(out) + (column * groups + group) * 4 +
                        position.thread % 4;
-        Pair total = *target;  // on its way while the products are made
+        Pair total = IN_TURNS ? second_level(target) : *target;  // while the products are made
         multiply_transposed(entries, vectors, position, products);
         vectors += apart;
         __syncthreads();
@@ -171,6 +188,21 @@ __device__ __forceinline__ void write_part(double *sums, int groups, const Posit
     }
 }
 
+// What turns a tile's cosines into entries: the table, in shared memory.
+struct ByTable {
+    const double *table;
+    int pieces, length;
+    bool absolute;
+
+    __device__ __forceinline__ void operator()(const double *rows, const double *columns, int d,
+                                               double *, Fragments &entries) const
+    {
+        evaluate_entries(rows, columns, d, table, pieces, length, absolute, Position(), entries);
+    }
+};
+
+// The product of a panel's tiles: a block's run of them.
+//
 // Shared memory: the stages, the sums of (PANEL_ROWS, 8·groups), and the table.
 //
 // unit: (height, d), height a multiple of PANEL_ROWS and d of SLAB, zeros beyond the rows and
@@ -178,17 +210,14 @@ __device__ __forceinline__ void write_part(double *sums, int groups, const Posit
 // vectors: V times the weights, 8·groups columns, as right factors: for each 8 columns, for each
 // 8 rows, two numbers a lane. out: (height, 8·groups).
 // parts: (grid, PANEL_ROWS, 8·groups).
-extern "C" __global__ void __launch_bounds__(THREADS, FUSED_BLOCKS_PER_SM)
-    multiply_panel(const double *unit, long long height, long long d, const double *weights,
-                   const double *packed, long long pieces, long long length,
-                   const double *vectors, long long groups, long long absolute, long long panel,
-                   double *out, double *parts)
+template <class Evaluate>
+__device__ __forceinline__ void multiply_run(const double *unit, long long height, long long d,
+                                             const double *weights, const Evaluate &evaluate,
+                                             const double *vectors, long long groups,
+                                             long long panel, double *stages, double *sums,
+                                             double *out, double *parts)
 {
-    const int across = static_cast<int>(groups), of_table = static_cast<int>(pieces);
-    const int of_piece = static_cast<int>(length), of_rows = static_cast<int>(d);
-    double *stages = shared_memory<double>();
-    double *sums = stages + STAGES * STAGE_NUMBERS, *table = sums + 8 * across * PANEL_ROWS;
-    load_table(packed, of_table, of_piece, table);
+    const int across = static_cast<int>(groups), of_rows = static_cast<int>(d);
     for (int k = threadIdx.x; k < 8 * across * PANEL_ROWS; k += THREADS) {
         sums[k] = 0.0;
     }
@@ -205,16 +234,31 @@ extern "C" __global__ void __launch_bounds__(THREADS, FUSED_BLOCKS_PER_SM)
         const double *columns = unit + first * d;
         Fragments entries;
         multiply_rows(rows, columns, of_rows, stages, Position(), entries);
-        evaluate_entries(rows, columns, of_rows, table, of_table, of_piece, absolute != 0,
-                         Position(), entries);
+        evaluate(rows, columns, of_rows, stages, entries);
         add_to_rows(entries, fragments + first / 8 * LANES, apart, across, sums);
         // the panel's own square is whole: both triangles
         if (tile >= first_tile + PANEL_ROWS / TILE_COLUMNS) {
-            add_to_columns(entries, of_panel, apart, across, weights + first, Position(), stages,
-                           out + first * 8 * groups);
+            add_to_columns<false>(entries, of_panel, apart, across, weights + first, Position(),
+                                  stages, out + first * 8 * groups);
         }
     }
     write_part(sums, across, Position(), parts + blockIdx.x * PANEL_ROWS * 8 * groups);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, FUSED_BLOCKS_PER_SM)
+    multiply_panel(const double *unit, long long height, long long d, const double *weights,
+                   const double *packed, long long pieces, long long length,
+                   const double *vectors, long long groups, long long absolute, long long panel,
+                   double *out, double *parts)
+{
+    const int across = static_cast<int>(groups), of_table = static_cast<int>(pieces);
+    const int of_piece = static_cast<int>(length);
+    double *stages = shared_memory<double>();
+    double *sums = stages + STAGES * STAGE_NUMBERS, *table = sums + 8 * across * PANEL_ROWS;
+    load_table(packed, of_table, of_piece, table);
+    const ByTable evaluate = {table, of_table, of_piece, absolute != 0};
+    multiply_run(unit, height, d, weights, evaluate, vectors, groups, panel, stages, sums, out,
+                 parts);
 }
 
 // Add the blocks' sums to the panel's rows of `out`: a block has LANES numbers of (PANEL_ROWS,

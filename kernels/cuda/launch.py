@@ -6,7 +6,8 @@ the kernels take, and nothing of CuPy: with an array namespace `xp` and a functi
     launch(name, grid, block, shared, arguments)
 
 that starts the kernel `name` on `grid` blocks of `block` threads with `shared` bytes of shared
-memory, and passes arrays of that namespace as pointers and NumPy scalars by value, it runs on a GPU
+memory, and passes arrays of that namespace as pointers, NumPy scalars and NumPy arrays of one
+record by value, it runs on a GPU
 through CuPy, and on the processor from the same text compiled as host C++, which is what the tests
 do. Launches are ordered among themselves, and need not have ended when `launch` returns.
 """
@@ -24,6 +25,7 @@ import numpy as np
 from fastgram.kernels.contract import SeparablePiece, Table
 from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.constants import COUNT_TILE, ENTRIES, HEAD, THREADS
+from fastgram.kernels.cuda.variants import PRESENT, Variant
 
 __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
@@ -53,11 +55,11 @@ def packed_numbers(table: Table) -> int:
     return int(table.modes.size * HEAD + table.cells.size)
 
 
-def source() -> str:
+def source(variant: Variant = PRESENT) -> str:
     """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
-    folder = Path(__file__).parent
-    parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
-    parts.insert(0, constants.text())
+    folder, names = Path(__file__).parent, (*SOURCES, *variant.sources)
+    parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in names]
+    parts.insert(0, constants.text(variant.stages))
     # CuPy writes it to a file in whatever encoding the locale has
     return "\n".join(parts).encode("ascii", "replace").decode("ascii")
 
@@ -77,6 +79,8 @@ class Kernels:
         Of shared memory that a block may have.
     tensor_cores : bool
         Whether it has them in double precision: without, there are no fused products.
+    variant : Variant
+        Of the source that `launch` has the kernels of.
     """
 
     def __init__(
@@ -86,12 +90,14 @@ class Kernels:
         multiprocessors: int,
         shared_bytes: int = _SHARED_BYTES,
         tensor_cores: bool = True,
+        variant: Variant = PRESENT,
     ) -> None:
         self.xp = xp
         self.launch = launch
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
         self.tensor_cores = tensor_cores
+        self.variant = variant
         # what is packed goes with its table, which is never written to
         self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()

@@ -9,6 +9,7 @@ import pytest
 
 from fastgram.devices import gpu as _gpu
 from fastgram.kernels.cuda.launch import Kernels, source
+from fastgram.kernels.cuda.variants import PRESENT
 from helpers import other_device
 from helpers.cuda_host import launcher
 from helpers.other_device import OtherArray, OtherDevice
@@ -22,16 +23,21 @@ class EmulatedGpu(OtherDevice):
     name = "gpu"
 
     def __init__(self, number=0, tile=16, backward=False, free=2**30):
-        launch = launcher(source(), backward)
+        self._backward = backward
+        super().__init__(free, self.kernels_of(PRESENT))
+        self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
+
+    def kernels_of(self, variant):
+        launch = launcher(source(variant), self._backward)
 
         def on_device(name, grid, block, shared, arguments):
             self._require_context()
             for argument in arguments:
-                assert isinstance(argument, (OtherArray, np.generic)), type(argument)
+                record = isinstance(argument, np.ndarray) and argument.dtype.kind == "V"
+                assert record or isinstance(argument, (OtherArray, np.generic)), type(argument)
             launch(name, grid, block, shared, [_bare(argument) for argument in arguments])
 
-        super().__init__(free, Kernels(_Namespace(self), on_device, 3))
-        self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
+        return Kernels(_Namespace(self), on_device, 3, variant=variant)
 
 
 class _Namespace:

@@ -2,61 +2,31 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import re
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 import pytest
-from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler
+from helpers.cuda_host import PRODUCT, kernel_names, needs_compiler, variants_source
 
+from bench.gpu.nvrtc import NoCompilerError, compile_for
 from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.launch import OPTIONS, SOURCES, source
+from fastgram.kernels.cuda.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 # Architectures, and the products of small matrices that they have in double precision.
 ARCHITECTURES = {"sm_80": "mma.sync.aligned.m8n8k4", "sm_90": "mma.sync.aligned.m16n8k8"}
 SPILLED = 64  # bytes a kernel
-STRICT = ("--warning-as-error=all-warnings",)
-CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what it adds to OPTIONS
-
-
-@functools.cache
-def nvrtc():
-    try:
-        files = metadata.files("nvidia-cuda-nvrtc") or []
-    except metadata.PackageNotFoundError:
-        pytest.skip("nvidia-cuda-nvrtc is not installed")
-    (library,) = (file for file in files if re.search(r"libnvrtc\.so\.\d+$", str(file)))
-    return ctypes.CDLL(str(library.locate()))
-
-
-def text_of(program, what):
-    """Return the log, or the PTX, of a program."""
-    size = ctypes.c_size_t()
-    assert getattr(nvrtc(), f"nvrtcGet{what}Size")(program, ctypes.byref(size)) == 0
-    buffer = ctypes.create_string_buffer(max(size.value, 1))
-    assert getattr(nvrtc(), f"nvrtcGet{what}")(program, buffer) == 0
-    return buffer.value.decode()
 
 
 def compiled(text, architecture, *more):
     """Compile for a GPU: whether it could be, the log, and the PTX."""
-    library, program = nvrtc(), ctypes.c_void_p()
-    made = library.nvrtcCreateProgram(
-        ctypes.byref(program), text.encode(), b"fastgram.cu", 0, None, None
-    )
-    assert made == 0
-    options = [*OPTIONS, *CUPY, *STRICT, *more, f"--gpu-architecture={architecture}"]
-    words = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
     try:
-        done = library.nvrtcCompileProgram(program, len(options), words) == 0
-        log = text_of(program, "ProgramLog").strip()
-        return done, log, text_of(program, "PTX") if done else ""
-    finally:
-        library.nvrtcDestroyProgram(ctypes.byref(program))
+        made = compile_for(text, architecture, *more)
+    except NoCompilerError as missing:
+        pytest.skip(str(missing))
+    return made.done, made.log, made.ptx
 
 
 # The whole source takes seconds to compile for one architecture.
@@ -86,6 +56,16 @@ def test_no_kernel_runs_out_of_registers(architecture):
     """
     done, log, _ = compiled(source(), architecture, "--ptxas-options=--warn-on-spills")
     assert done
+    assert all(int(count) <= SPILLED for count in re.findall(r"(\d+) bytes spill", log))
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_variants_compile_within_their_registers(architecture):
+    done, log, ptx = compiled(variants_source(), architecture, "--ptxas-options=--warn-on-spills")
+    assert done, log
+    assert sorted(re.findall(r"\.entry (\w+)", ptx)) == sorted(kernel_names(variants_source()))
     assert all(int(count) <= SPILLED for count in re.findall(r"(\d+) bytes spill", log))
 
 
@@ -131,11 +111,15 @@ def test_older_gpus_have_all_but_the_fused_product():
 
 
 def test_every_file_is_in_the_source_and_in_the_package():
-    files = sorted(path.name for path in (ROOT / "kernels" / "cuda").glob("*.cuh"))
-    assert sorted(SOURCES) == files
+    folder = ROOT / "kernels" / "cuda"
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.cuh"))
+    names = {*SOURCES, *(name for variant in VARIANTS.values() for name in variant.sources)}
+    assert sorted(names) == files
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert "*.cuh" in project["tool"]["setuptools"]["package-data"]["fastgram.kernels.cuda"]
-    for name in SOURCES:
+    for package in ("cuda", "cuda.variants"):
+        data = project["tool"]["setuptools"]["package-data"][f"fastgram.kernels.{package}"]
+        assert "*.cuh" in data
+    for name in names:
         assert "#include" not in (ROOT / "kernels" / "cuda" / name).read_text("utf-8")
 
 

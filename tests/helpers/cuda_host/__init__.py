@@ -21,12 +21,20 @@ from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.launch import Kernels, source
 
-__all__ = ["PRODUCT", "device_source", "host_kernels", "kernel_names", "launcher", "needs_compiler"]
+__all__ = [
+    "PRODUCT",
+    "device_source",
+    "host_kernels",
+    "kernel_names",
+    "launcher",
+    "needs_compiler",
+    "variants_source",
+]
 
 COMPILER = "g++"
 # fortified longjmp forbids to change stacks; nvcc's pragmas, and its names for what may be unused
 OPTIONS = (
-    "-std=c++17 -O2 -g0 -fPIC -shared -Wall -Wextra -Werror -Wno-unknown-pragmas"
+    "-std=c++17 -g0 -fPIC -shared -Wall -Wextra -Werror -Wno-unknown-pragmas"
     " -Wno-unused-function -U_FORTIFY_SOURCE -pthread"
 )
 
@@ -35,6 +43,15 @@ def device_source() -> str:
     """Return what all kernels stand on, without them: compiled sooner than all."""
     first = Path(gpu.__file__).parent / gpu.SOURCES[0]
     return constants.text() + first.read_text("utf-8")
+
+
+def variants_source() -> str:
+    """Return the fused kernels, the present one and those of all variants, compiled sooner."""
+    folder = Path(gpu.__file__).parent
+    variants = sorted((folder / "variants").glob("*.cuh"))  # which is in order, too
+    names = ("device.cuh", "table.cuh", "fused_tile.cuh", "fused_strip.cuh")
+    parts = [path.read_text("utf-8") for path in (*(folder / name for name in names), *variants)]
+    return (constants.text() + "".join(parts)).encode("ascii", "replace").decode("ascii")
 
 
 # A source with a kernel of one warp: c += a b, the matrices row by row.
@@ -82,7 +99,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def library(text: str) -> ctypes.CDLL:
+def library(text: str, level: str = "-O2") -> ctypes.CDLL:
     """Compile a source and load it."""
     folder = Path(_folder().name)
     name = f"kernels{len(list(folder.iterdir()))}"
@@ -92,28 +109,36 @@ def library(text: str) -> ctypes.CDLL:
         f'#include "host.h"\n{text}\nextern "C" void add_kernels()\n{{\n{entries}\n}}\n', "utf-8"
     )
     target = folder / f"{name}.so"
-    command = [COMPILER, *OPTIONS.split(), f"-I{Path(__file__).parent}", str(unit), "-o"]
+    command = [COMPILER, *OPTIONS.split(), level, f"-I{Path(__file__).parent}", str(unit), "-o"]
     done = subprocess.run([*command, str(target)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = ctypes.CDLL(str(target))
     loaded.add_kernels()
     loaded.signature.argtypes = [ctypes.c_char_p]
     loaded.signature.restype = loaded.run.restype = ctypes.c_char_p
-    numbers = [ctypes.c_longlong] * 3
-    loaded.run.argtypes = [ctypes.c_char_p, *numbers, ctypes.c_bool, ctypes.c_void_p]
+    sizes = [ctypes.c_longlong] * 3
+    order = [ctypes.c_bool, ctypes.c_longlong]
+    loaded.run.argtypes = [ctypes.c_char_p, *sizes, *order, ctypes.c_void_p]
     return loaded
 
 
-def launcher(text, backward=False):
+def launcher(text, backward=False, at_once=1, level="-O2"):
     """Return the function `launch` of fastgram.kernels.cuda.launch for a source, on the processor.
 
-    With `backward` the blocks of a grid and the threads of a block run in descending order.
+    With `backward` the blocks of a grid and the threads of a block run in descending order. So many
+    blocks run at once, each in a thread of its own; by itself, none may wait for another.
+    `level` is what the compiler makes of it: many kernels compile soonest with little.
     """
-    loaded = library(text)
+    loaded = library(text, level)
 
     def launch(name, grid, block, shared, arguments):
         values, letters = [], ""
         for argument in arguments:
+            if argument.dtype.kind == "V":  # a record goes by value
+                assert argument.shape == (1,)
+                letters += f"{{{argument.itemsize}}}"
+                values.append(argument)
+                continue
             letter = LETTERS[argument.dtype.str[1:]]
             if isinstance(argument, np.ndarray):
                 assert argument.flags.c_contiguous
@@ -131,7 +156,9 @@ def launcher(text, backward=False):
         assert 0 < block <= 1024
         held = [np.array(value) for value in values]
         places = np.array([value.ctypes.data for value in held], dtype=np.uint64)
-        error = loaded.run(name.encode(), grid, block, shared, backward, places.ctypes.data)
+        error = loaded.run(
+            name.encode(), grid, block, shared, backward, at_once, places.ctypes.data
+        )
         assert error is None, f"{name}: {error.decode()}"
 
     return launch

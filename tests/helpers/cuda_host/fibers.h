@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace host {
@@ -54,6 +55,7 @@ struct Block {
     size_t shared_bytes;
     bool any[2];  // of the barrier that is next, and of the one before
     int turn;
+    bool alone, stuck;  // no other block runs beside it; it waited for one all the same
     std::function<void()> body;
     Fiber *current;
     jmp_buf scheduler;
@@ -76,6 +78,17 @@ inline void pause()
     if (_setjmp(block().current->place) == 0) {
         _longjmp(block().scheduler, 1);
     }
+}
+
+// Let the blocks beside this one go on. Alone it would wait for ever: that is noticed.
+inline void wait_for_other_blocks()
+{
+    if (block().alone) {
+        block().stuck = true;
+        block().current->state = AT_BLOCK;
+        pause();
+    }
+    std::this_thread::yield();
 }
 
 inline void release_warp(Warp &warp)
@@ -157,6 +170,7 @@ inline void begin(Block &block, int threads)
     }
     block.any[0] = block.any[1] = false;
     block.turn = 0;
+    block.stuck = false;
     // all ones is not a number, whether they are read as float or as double
     block.shared.assign(block.shared_bytes + GUARD, 0xff);
 }
@@ -172,6 +186,9 @@ inline const char *run_block(int threads, bool backward)
         for (int k = 0; k < warps; ++k) {
             const int warp = backward ? warps - 1 - k : k;
             ran += run_warp(own, warp, own.warps[warp].present, backward);
+        }
+        if (own.stuck) {
+            return "a block waits for one that may not have begun";
         }
         done = 0;
         for (int k = 0; k < threads; ++k) {

@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
+#include <atomic>
 #include <map>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -32,7 +34,8 @@ std::string letters()
            : std::is_same<Type, float>::value              ? "f"
            : std::is_same<Type, long long>::value          ? "q"
            : std::is_same<Type, unsigned long long>::value ? "Q"
-                                                           : "?";
+           : std::is_class<Type>::value ? "{" + std::to_string(sizeof(Type)) + "}"
+                                        : "?";
 }
 
 struct Kernel {
@@ -71,6 +74,11 @@ int add(const char *name, void (*kernel)(Types...))
 #define blockIdx (host::block().block)
 #define blockDim (host::block().threads)
 #define gridDim (host::block().blocks)
+
+inline unsigned long long atomicAdd(unsigned long long *number, unsigned long long more)
+{
+    return __atomic_fetch_add(number, more, __ATOMIC_RELAXED);
+}
 
 inline void __syncthreads()
 {
@@ -116,6 +124,13 @@ inline int __double2loint(double value)
     return result;
 }
 
+inline int __double2hiint(double value)
+{
+    long long bits;
+    memcpy(&bits, &value, sizeof bits);
+    return static_cast<int>(bits >> 32);
+}
+
 inline int __float_as_int(float value)
 {
     int result;
@@ -132,26 +147,43 @@ const char *signature(const char *name)
     return found == host::kernels().end() ? nullptr : found->second.signature.c_str();
 }
 
-// Launch a kernel, as cuLaunchKernel does; return what went wrong, or nullptr.
+// Launch a kernel, as cuLaunchKernel does; return what went wrong, or nullptr. The blocks run one
+// after the other, or in so many threads.
 const char *run(const char *name, long long grid, long long threads, long long shared,
-                bool backward, void **arguments)
+                bool backward, long long at_once, void **arguments)
 {
     auto found = host::kernels().find(name);
     if (found == host::kernels().end()) {
         return "there is no such kernel";
     }
-    host::Block &block = host::block();
-    block.threads.x = static_cast<unsigned int>(threads);
-    block.blocks.x = static_cast<unsigned int>(grid);
-    block.shared_bytes = static_cast<size_t>(shared);
-    block.body = [&] { found->second.call(arguments); };
-    for (long long b = 0; b < grid; ++b) {
-        block.block.x = static_cast<unsigned int>(backward ? grid - 1 - b : b);
-        const char *error = host::run_block(static_cast<int>(threads), backward);
-        if (error != nullptr) {
-            return error;
+    std::atomic<long long> next(0);
+    std::atomic<const char *> error(nullptr);
+    auto work = [&](bool alone) {
+        host::Block &block = host::block();
+        block.threads.x = static_cast<unsigned int>(threads);
+        block.blocks.x = static_cast<unsigned int>(grid);
+        block.shared_bytes = static_cast<size_t>(shared);
+        block.body = [&] { found->second.call(arguments); };
+        block.alone = alone;
+        for (long long b = next++; b < grid && error == nullptr; b = next++) {
+            block.block.x = static_cast<unsigned int>(backward ? grid - 1 - b : b);
+            const char *wrong = host::run_block(static_cast<int>(threads), backward);
+            if (wrong != nullptr) {
+                error = wrong;
+            }
         }
+    };
+    if (at_once <= 1) {
+        work(true);
+        return error;
     }
-    return nullptr;
+    std::vector<std::thread> workers;
+    for (long long k = 0; k < at_once; ++k) {
+        workers.emplace_back(work, false);
+    }
+    for (std::thread &worker : workers) {
+        worker.join();
+    }
+    return error;
 }
 }
