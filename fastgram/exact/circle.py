@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from flint import arb, ctx
+from flint import acb, acb_poly, arb, ctx
 
 from fastgram.bracket import Bracket
 from fastgram.exact.built_in import formula_of
@@ -39,20 +39,28 @@ def proven_on_circle(n: int, network: str | Network, kind: str, bits: int) -> Br
     Bracket
         Certified; its lower end is 0 where λ_min is not told from 0.
     """
-    known = as_network(network)
+    known, half = as_network(network), n // 2 + 1
     with ctx.workprec(bits + 64):
-        half = n // 2 + 1
-        turns = [(arb(2 * m) / n).cos_pi() for m in range(n)]
-        entries = _entries(turns[:half], known, kind, bits)
-        # each distance but 0, and n/2 where n is even, twice
-        doubled = [entry if m in (0, n - m) else 2 * entry for m, entry in enumerate(entries)]
-        lower: list[Fraction] = []
-        upper: list[Fraction] = []
-        for j in range(half):
-            total = sum((e * turns[j * m % n] for m, e in enumerate(doubled)), arb(0))
-            lower.append(as_fraction(total.lower()))
-            upper.append(as_fraction(total.upper()))
-    return outward_bracket(max(min(lower), Fraction(0)), min(upper))
+        entries = _entries([(arb(2 * m) / n).cos_pi() for m in range(half)], known, kind, bits)
+        row = [entries[min(m, n - m)] for m in range(n)]
+        eigenvalues = _transformed(row, half)
+        lower = min(as_fraction(one.lower()) for one in eigenvalues)
+        upper = min(as_fraction(one.upper()) for one in eigenvalues)
+    return outward_bracket(max(lower, Fraction(0)), upper)
+
+
+def _transformed(row: list[arb], count: int) -> list[arb]:
+    """Enclose the real parts of the first numbers of a row's Fourier transform.
+
+    As a product of polynomials (Bluestein): 2jm = j² + m² − (j − m)².
+    """
+    n = len(row)
+    turns = [acb(arb(k) / n).exp_pi_i() for k in range(2 * n)]
+    chirp = [turns[k * k % (2 * n)] for k in range(n)]
+    first = acb_poly([entry * turn for entry, turn in zip(row, chirp, strict=True)])
+    around = [chirp[abs(k)].conjugate() for k in range(1 - n, count)]
+    product = first * acb_poly(around)
+    return [(product[j + n - 1] * chirp[j]).real for j in range(count)]
 
 
 def _entries(cosines: list[arb], network: Network, kind: str, bits: int) -> list[arb]:

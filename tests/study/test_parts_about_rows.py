@@ -1,4 +1,4 @@
-"""Parts about rows, each on its smallest cases: the right verdicts, and wrong ones of wrong rows."""
+"""Parts about rows on their smallest cases: the right verdicts, and wrong ones of wrong rows."""
 
 from __future__ import annotations
 
