@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 
 import pytest
 
@@ -15,7 +16,7 @@ PUBLIC = {
     getattr(module, name): name
     for module in (fg, fg.datasets, fastgram.exact, fastgram.sklearn, fastgram.study)
     for name in module.__all__
-    if name != "datasets"
+    if not inspect.ismodule(getattr(module, name))
 }
 
 
