@@ -41,7 +41,7 @@ PLACES = {
     "matplotlib": ("plotting",),
     "numba": ("kernels",),
     "rich": ("cli",),
-    "sklearn": ("sklearn",),
+    "sklearn": ("sklearn", "datasets.photographs", "study.rows.bundled"),
     "tqdm": ("support.progress",),
     "typer": ("cli",),
 }

@@ -38,7 +38,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; t
 td.word { white-space: nowrap; font-weight: 600; }
 .holds { color: var(--holds); } .fails { color: var(--fails); } .open { color: var(--open); }
 figure { margin: 1rem 0; padding: .5rem; background: #fff; border: 1px solid var(--line);
-  border-radius: 6px; } figure img { display: block; width: 100%; height: auto; }
+  border-radius: 6px; } figure img { display: block; margin: auto; max-width: 100%; height: auto; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--faint); }
 """
 _CLASSES = {"holds": "holds", "does not hold": "fails", "cannot be said": "open"}

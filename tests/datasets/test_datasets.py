@@ -44,6 +44,8 @@ def test_public_names():
     assert sorted(datasets.__all__) == [
         "circle",
         "digits",
+        "from_words",
+        "patches",
         "separation",
         "smoothed",
         "sphere",
