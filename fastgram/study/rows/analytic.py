@@ -12,7 +12,7 @@ import numpy as np
 from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_line, judged_slope
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, judged_furthest, positive
+from fastgram.study.rows.shared import as_seen, draw_rows, ends, judged_furthest, positive
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_circle import DERIVATIVES, smallest_on_circle
 
@@ -122,13 +122,14 @@ class _Analytic(Part):
         if not known:
             return "No eigenvalue is known yet."
         last = min(known, key=lambda row: row.lower)
-        return (
+        return as_seen(
             "Every eigenvalue is the integral's, and the rates are those of the nearest"
             " singularity: straight lines for erf and gelu, and for tanh and swish ever less"
             f" steep ones, n^(2/3). The least is {last.upper:.3g}, of {last.case.activation} at n"
             f" = {last.case.n}; relu has {1 / (4 * last.case.n):.2g} there. The claim holds, with"
             " a rate for each activation: on one circle the smoothest ones are the worst, not"
-            " tanh and swish. " + in_words(verdicts)
+            " tanh and swish.",
+            verdicts,
         )
 
 

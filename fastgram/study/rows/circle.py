@@ -14,7 +14,7 @@ from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, judged_furthest, positive
+from fastgram.study.rows.shared import as_seen, draw_rows, ends, judged_furthest, positive
 from fastgram.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _MOST_ROWS = 1001  # of brackets in float64
 _FROM = 300  # laws are fitted from here on
 _SLOPE = 0.05
 _CONSTANT = 0.05
+_EXACT = 1e-12  # of relu, whose λ_min has a closed form
 
 
 class _Law(NamedTuple):
@@ -154,13 +155,13 @@ class _Circle(Part):
         _draw_ratios(scaled, [row for row in positive(rows) if row.case.n >= 100])
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-        return (
+        return as_seen(
             "relu is 1/(4n) from the start, selu half of it in the end, and elu, whose derivative"
             " does not jump, falls like n⁻³: two powers more for one more derivative. What no"
             " experiment at n = 50 can show is how slowly the limits are reached, selu by n^(−2/3)"
             " and elu by n^(−1/2), as derived. In float64 elu's bracket is wide from some thousand"
-            " points on; by"
-            " the transform of one row it is proven to twenty thousand. " + in_words(verdicts)
+            " points on; by the transform of one row it is proven at any number of them.",
+            verdicts,
         )
 
 
@@ -190,7 +191,7 @@ def _relu(group: Sequence[Row]) -> Verdict:
     exact = (np.cos(np.pi / n) ** -2 + np.cos(2.0 * np.pi / n) ** -2) / (8.0 * n)
     ratios = lower / exact, upper / exact
     text = "brackets over (sec²(π/n) + sec²(2π/n))/8n at every n: the furthest from 1"
-    return judged_furthest("value, relu", *ratios, 1.0, 0.01, text)
+    return judged_furthest("value, relu", *ratios, 1.0, _EXACT, text)
 
 
 def _constant(activation: str, row: Row) -> Verdict:

@@ -16,7 +16,7 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import fit_power, judged, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import ends, in_words, judged_furthest, positive, resolved_row
+from fastgram.study.rows.shared import as_seen, ends, judged_furthest, positive, resolved_row
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_circle import DERIVATIVES, coefficient
 from fastgram.study.theory.on_sphere import harmonics, law_of_rows
@@ -141,7 +141,7 @@ class _Dimension(Part):
                 f" The smallest that was proven is {least.upper:.2g}, of {case.activation} and"
                 f" {case.n} rows in {_dim(least)} dimensions."
             )
-        return f"{text} {in_words(verdicts)}"
+        return as_seen(text, verdicts)
 
 
 def _case(n: int, dim: int, activation: str, seed: int) -> Case:

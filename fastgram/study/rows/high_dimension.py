@@ -17,7 +17,7 @@ from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.fits import judged
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict
-from fastgram.study.rows.shared import ends, in_words, judged_furthest, positive
+from fastgram.study.rows.shared import as_seen, ends, judged_furthest, positive
 from fastgram.study.settings import Settings
 from fastgram.study.theory.on_sphere import law_of_rows, limit_distribution, limit_law
 from fastgram.support.literals import Kind
@@ -129,14 +129,14 @@ class _HighDimension(Part):
             _draw_areas(areas, [row for row in group if "area_upper" in row.values])
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-        return (
+        return as_seen(
             "λ_min of random rows is where the free sum of the degrees puts it, to the width of"
-            " its fluctuations, at 125 dimensions as at thousands, and tends to the linearised"
+            " its fluctuations, from the smallest dimension on, and tends to the linearised"
             " kernel's value: soon for half as many rows as dimensions, slowly for twice as many."
             " Smooth activations are no worse than kinked ones there: tanh's value is of elu's"
-            " size. So the claim holds in its strongest form, with a constant. The table of the"
-            " study's plan left"
-            " out b₀, which is 0 for kind gradient alone. " + in_words(verdicts)
+            " size. So the claim holds in its strongest form, with a constant. (b₀ must be taken"
+            " off, which is 0 for kind gradient and not for ntk.)",
+            verdicts,
         )
 
 

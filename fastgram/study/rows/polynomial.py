@@ -11,7 +11,7 @@ from fastgram.network.activations import get_activation
 from fastgram.plotting.studies import draw_brackets, draw_theory, dress
 from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import ends, in_words
+from fastgram.study.rows.shared import as_seen, ends
 from fastgram.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,10 +70,11 @@ class _Polynomial(Part):
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         largest = max((int(row.case.parameters["rank"]) for row in rows), default=0)
-        return (
+        return as_seen(
             "One row more than the rank, and λ_min is exactly 0; with as many rows as the rank it"
             f" is above 0, proven, up to a rank of {largest}. The claim holds as it stands: no"
-            f" arithmetic that is less than exact could say so. {in_words(verdicts)}"
+            " arithmetic that is less than exact could say so.",
+            verdicts,
         )
 
 
@@ -122,10 +123,12 @@ def _draw_degree(axes: Axes, rows: Sequence[Row], degree: int, marker: str) -> N
     n, known = [row.case.n for row in rows], [row.resolved for row in rows]
     name, label = rows[0].case.activation, f"degree {degree}"
     draw_brackets(axes, n, *ends(rows), known, name, label=label, marker=marker, joined=False)
-    if degree == 2:
-        ranks = sorted({int(row.case.parameters["rank"]) for row in rows})
-        least = [min(r.lower for r in rows if r.case.n == rank and r.lower > 0.0) for rank in ranks]
-        draw_theory(axes, ranks, least, "rank, degree 2", name)
+    attained = [row for row in rows if row.lower > 0.0]
+    least = min((row.lower for row in attained), default=1.0)
+    for k, row in enumerate(attained):  # a line at each rank
+        rank = int(row.case.parameters["rank"])
+        what = "_" if k or degree > 2 else "rank"
+        draw_theory(axes, [rank, rank], [least / 3.0, row.upper], what)
 
 
 PART = _Polynomial()

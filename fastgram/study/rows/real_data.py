@@ -15,7 +15,7 @@ from fastgram.study.fits import judged
 from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.bundled import BUNDLED, installed, unit_rows
-from fastgram.study.rows.shared import ends, in_words
+from fastgram.study.rows.shared import as_seen, ends
 from fastgram.study.settings import Settings
 from fastgram.support.arrays import Array
 
@@ -123,12 +123,13 @@ class _RealData(Part):
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         text = (
-            "relu's λ_min is that of the nearest pair, on flowers as on photographs, and selu's"
-            " half of it. Smooth activations are lower by orders of magnitude, most where the"
-            " columns are few: there it is the dimension, not the pair. elu is between them: on"
-            " digits it is no better than tanh. A repeated row is an exact zero for all; without"
-            " it iris is like the others."
+            "relu's λ_min is that of the nearest pair, on every set, and selu's half of it. Smooth"
+            " activations are lower by orders of magnitude, most where the columns are few: there"
+            " it is the dimension, not the pair. elu is between them. A repeated row is an exact"
+            " zero for all; without it iris is like the others."
         )
+        if any(row.case.data == "digits" for row in rows):
+            text += " On the digits, in 64 dimensions, elu is no better than tanh."
         hidden = [f"{_name(r.case)} ({r.case.activation})" for r in rows if not r.resolved]
         if hidden:
             text += f" Below what float64 sees: {', '.join(hidden)}."
@@ -137,7 +138,7 @@ class _RealData(Part):
                 f" Skipped, as scikit-learn or Pillow is not installed: {', '.join(missing)} (pip"
                 " install 'fastgram[sklearn,images]')."
             )
-        return f"{text} {in_words(verdicts)}"
+        return as_seen(text, verdicts)
 
 
 def _of(name: str) -> tuple[str, ...]:

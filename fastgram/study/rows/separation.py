@@ -17,9 +17,9 @@ from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_power, judged_slope
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.shared import (
+    as_seen,
     draw_rows,
     ends,
-    in_words,
     judged_furthest,
     positive,
     resolved_row,
@@ -133,13 +133,14 @@ class _Separation(Part):
         _draw_ratios(scaled, positive(rows))
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-        return (
+        return as_seen(
             "λ_min falls like δ under relu and selu, whose derivatives jump, and like δ² under all"
             " others, elu among them, although elu has a kink in the sense of the claim: the bound"
             " of the claim is a power of δ for it too, but a higher one. The constants are those"
             " derived, to the digits that the next power of δ leaves. Of close pairs smooth"
             " activations are not worse than elu: what makes their λ_min exponentially small is"
-            " not separation. " + in_words(verdicts)
+            " not separation.",
+            verdicts,
         )
 
 

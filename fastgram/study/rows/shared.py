@@ -18,16 +18,19 @@ from fastgram.support.arrays import Array
 if TYPE_CHECKING:
     from fastgram.plotting.figure import Axes
 
-__all__ = ["draw_rows", "ends", "in_words", "judged_furthest", "positive", "resolved_row"]
+__all__ = ["as_seen", "draw_rows", "ends", "judged_furthest", "positive", "resolved_row"]
+
+
+_WIDE = 0.05  # of a bracket in float64 that tells too little
 
 
 def resolved_row(case: Case, X: Array, settings: Settings, digits: int = 3) -> Row:
-    """Return the row of a case in float64, and in ball arithmetic where float64 cannot see λ_min.
+    """Return the row of a case in float64, and in ball arithmetic where float64 hardly sees λ_min.
 
     Of the activation alone: one hidden layer of infinite width.
     """
     row = bracketed_row(case, X, case.activation, settings)
-    if row.resolved:
+    if row.resolved and row.upper - row.lower <= _WIDE * row.upper:
         return row
     proven = proven_row(case, X, case.activation, digits)
     return dataclasses.replace(proven, seconds=row.seconds + proven.seconds)
@@ -69,11 +72,13 @@ def draw_rows(
         draw_brackets(axes, x, *ends(group), known, activation, joined=joined)
 
 
-def in_words(verdicts: Sequence[Verdict]) -> str:
-    """Return how many verdicts hold, and the names of those that do not."""
+def as_seen(text: str, verdicts: Sequence[Verdict]) -> str:
+    """Return a paragraph: what is seen where all verdicts hold, or how many do not, and which."""
     held = sum(verdict.word == "holds" for verdict in verdicts)
-    text = f"{held} of {len(verdicts)} verdicts hold."
+    if held == len(verdicts) > 0:
+        return f"{text} All {held} verdicts hold."
+    told = f"{held} of {len(verdicts)} verdicts hold."
     for word in ("does not hold", "cannot be said"):
         if names := [verdict.name for verdict in verdicts if verdict.word == word]:
-            text += f" {word.capitalize()}: {'; '.join(names)}."
-    return text
+            told += f" {word.capitalize()}: {'; '.join(names)}."
+    return f"{told} With that taken off: {text}"

@@ -11,7 +11,7 @@ from fastgram.datasets.points import smoothed, subspace
 from fastgram.plotting.studies import draw_theory, dress
 from fastgram.study.fits import fit_power, judged_slope
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
-from fastgram.study.rows.shared import draw_rows, ends, in_words, positive, resolved_row
+from fastgram.study.rows.shared import as_seen, draw_rows, ends, positive, resolved_row
 from fastgram.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class _Smoothed(Part):
         if bare:
             least = min(bare, key=lambda row: row.upper)
             text += f" Unperturbed, {least.case.activation} has {least.upper:.2g}."
-        return f"{text} {in_words(verdicts)}"
+        return as_seen(text, verdicts)
 
 
 def _case(activation: str, sigma: float, seed: int) -> Case:
