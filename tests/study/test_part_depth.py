@@ -12,6 +12,7 @@ from scipy.special import ndtr
 
 from fastgram.study.networks.depth import PART
 from fastgram.study.networks.depth_theory import (
+    beside_the_diagonal,
     critical_limit,
     deep_limit,
     erf_rate,
@@ -44,6 +45,16 @@ def test_the_slope_at_one_and_the_limit():
     two_thirds = 2.0 / 3.0
     of_erf = two_thirds / math.sqrt(1.0 - two_thirds**2) / math.asin(two_thirds)
     assert deep_limit("erf") == pytest.approx(of_erf, rel=1e-10)
+
+
+def test_entries_beside_the_diagonal():
+    """The last layer's is odd in the correlation of those below: at depth 2 of erf, by hand."""
+    two_thirds = 2.0 / 3.0
+    for_each = math.asin(two_thirds)
+    rho = math.asin(two_thirds * math.cos(math.pi / 31)) / for_each  # below the last layer
+    slope = two_thirds / math.sqrt(1.0 - (two_thirds * rho) ** 2) / for_each
+    assert beside_the_diagonal("erf", 2, 31) == pytest.approx(rho * slope, rel=1e-10)
+    assert beside_the_diagonal("erf", 200, 31) < 1e-6
 
 
 def test_the_limit_where_rows_do_not_get_orthogonal():

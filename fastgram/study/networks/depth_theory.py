@@ -13,6 +13,7 @@ from fastgram.network.theory.criticality import critical_variances
 
 __all__ = [
     "CriticalLimit",
+    "beside_the_diagonal",
     "critical_limit",
     "critical_network",
     "deep_limit",
@@ -44,6 +45,18 @@ def deep_limit(activation: str) -> float:
     # κ is convex: positive at 0 unless E φ = 0, negative just below 1, and 0 once between
     fixed = 0.0 if above(0.0) <= _ROUNDING else float(brentq(above, 0.0, 1.0 - _NEAR))
     return slope_at_one(activation) - float(layer.kernel(fixed))
+
+
+def beside_the_diagonal(activation: str, depth: int, n: int) -> float:
+    """Return how far entries of the nearest of n points of the circle are from their limit.
+
+    Nearest are neighbours, and points that are almost opposite: under an odd activation these are
+    as alike as if they were half as far apart.
+    """
+    network = Network(activation, depth=depth, normalize=True)
+    entries = network.kernel([math.cos(2.0 * math.pi / n), -math.cos(math.pi / n)])
+    limit = slope_at_one(activation) - deep_limit(activation)
+    return float(np.max(np.abs(np.asarray(entries) - limit)))
 
 
 def erf_rate(depth: int) -> float:

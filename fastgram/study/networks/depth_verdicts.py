@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgram.study.fits import judged
 from fastgram.study.networks.depth_theory import (
+    beside_the_diagonal,
     critical_limit,
     deep_limit,
     erf_rate,
@@ -20,8 +21,8 @@ from fastgram.study.part import Row, Verdict, by_activation
 __all__ = ["verdicts_of"]
 
 # Fixed beforehand, each as wide as what the derivation leaves out: (ln L/L)² of the condition;
-# 1/(rn) of a rate; the layers before κ is as at 1; L/n of relu's plateau; what correlations still
-# have at depth 64.
+# 1/(rn) of a rate; the layers before κ is as at 1; L/n of relu's plateau; what the nearest rows'
+# entries may be off.
 _CONDITION, _RATE, _SHIFT, _PLATEAU, _LIMIT = 0.02, 0.03, 0.10, 0.10, 0.10
 _LEAST_DECAY = 10.0  # r·n from which on a rate is told
 _RISEN = 0.01  # of the limit: where λ_min counts as come up
@@ -70,13 +71,12 @@ def _limit(activation: str, rows: Sequence[Row]) -> list[Verdict]:
     least = min(row.case.n for row in rows)
     last = max((r for r in rows if r.case.n == least), key=lambda row: row.case.depth)
     expected, name = deep_limit(activation), f"limit, {activation}"
-    chi = slope_at_one(activation)
-    enough = max(_DEEP, 2.0 * math.log(least) / math.log(chi))
     tolerance = _LIMIT * expected
-    if last.case.depth < enough:
+    apart = beside_the_diagonal(activation, last.case.depth, least)
+    if 2.0 * apart > tolerance:  # of two neighbours each
         text = (
-            f"n = {least}: rows go to depth {last.case.depth} only, and"
-            f" {math.ceil(enough)} layers are needed to tell them apart"
+            f"n = {least}: at depth {last.case.depth} entries of the nearest rows are still"
+            f" {apart:.2g} from their limit, and λ_min some two of these"
         )
         middle = (last.lower + last.upper) / 2.0
         return [Verdict(name, expected, middle, tolerance, "cannot be said", text)]
