@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from fastgram.study.catalogue import part_names
 from fastgram.study.part import Word
-from fastgram.study.result import number_text
+from fastgram.study.result import expected_text, number_text
 
 __all__ = ["index_page", "verdict_counts"]
 
@@ -55,8 +55,8 @@ def index_page(folder: Path) -> str:
     body = [
         "<h1>The study: what a wide network’s smallest eigenvalue does</h1>",
         f"<p>{len(parts)} parts, {sum(part['rows'] for part in parts)} matrices, size"
-        f" {html.escape(sizes)}. {counted}. Every eigenvalue is a bracket; tolerances were fixed"
-        " before anything was measured, and a verdict that fails is shown as one.</p>",
+        f" {html.escape(sizes)}. {counted}. Every eigenvalue is a bracket; expected"
+        " values are derived, not fitted, and a verdict that fails is shown as one.</p>",
         '<p class="note">In the figures: kinked activations in warm colours, smooth ones in cold'
         " ones, theory dashed; a bar is a bracket, an arrow hangs from what float64 sees where the"
         " value is below it, a triangle at the bottom edge is an exact zero.</p>",
@@ -107,10 +107,11 @@ def _summary(parts: list[dict[str, Any]]) -> str:
     ]
     for part in parts:
         for place, verdict in enumerate(part["verdicts"]):
+            expected = expected_text(verdict["expected"], verdict["tolerance"])
             link = f'<a href="#{html.escape(part["part"])}">{html.escape(part["part"])}</a>'
             lines.append(
                 f"<tr><td>{link if place == 0 else ''}</td><td>{html.escape(verdict['name'])}</td>"
-                f"<td>{_expected(verdict)}</td><td>{_number(verdict['measured'])}</td>"
+                f"<td>{html.escape(expected)}</td><td>{_number(verdict['measured'])}</td>"
                 f"{_word_cell(verdict)}</tr>"
             )
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
@@ -166,13 +167,6 @@ def _words(text: str) -> str:
 def _word_cell(verdict: dict[str, Any]) -> str:
     word = verdict["word"]
     return f'<td class="word {_CLASSES[word]}">{_SIGNS[word]} {word}</td>'
-
-
-def _expected(verdict: dict[str, Any]) -> str:
-    expected, tolerance = verdict["expected"], verdict["tolerance"]
-    if isinstance(expected, str):
-        return html.escape(expected)
-    return f"{_number(expected)} ± {_number(tolerance)}"
 
 
 def _number(value: str | float | None) -> str:

@@ -17,7 +17,7 @@ from fastgram.support.html import table
 if TYPE_CHECKING:
     from fastgram.plotting.figure import Figure
 
-__all__ = ["StudyResult", "number_text"]
+__all__ = ["StudyResult", "expected_text", "number_text"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "python-flint", "scikit-learn")
 
@@ -25,6 +25,13 @@ _LIBRARIES = ("numpy", "scipy", "numba", "python-flint", "scikit-learn")
 def number_text(value: str | float) -> str:
     """Return a number of a verdict in five digits, words as they are."""
     return value if isinstance(value, str) else f"{value:.5g}"
+
+
+def expected_text(expected: str | float, tolerance: str | float) -> str:
+    """Return "1 ± 0.05"; where either is in words, what is expected alone."""
+    alone = number_text(expected)
+    in_words = isinstance(expected, str) or isinstance(tolerance, str)
+    return alone if in_words else f"{alone} ± {number_text(tolerance)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +110,7 @@ class StudyResult:
         lines = [f"{self.part.name}: {self.part.title} ({len(self.rows)} matrices)"]
         lines += [
             f"{one.word}: {one.name}: {number_text(one.measured)}, expected"
-            f" {number_text(one.expected)} ± {number_text(one.tolerance)}"
+            f" {expected_text(one.expected, one.tolerance)}"
             for one in self.verdicts
         ]
         return "\n".join(lines)

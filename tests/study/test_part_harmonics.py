@@ -128,6 +128,15 @@ def test_the_trace_of_what_is_left_bounds_the_smallest_eigenvalue(rows):
     assert of_relu.values["bound"] < 100.0 * of_relu.upper  # and says something
 
 
+def test_dimensions_are_told_together(rows):
+    of_ntk = next(row for row in rows if row.case.kind == "ntk")
+    steeper = replace(of_ntk, case=replace(of_ntk.case, d=10))
+    both = PART.verdicts([of_ntk, steeper])[0]
+    assert (both.name, both.expected) == ("power, even degrees, relu, ntk", "-5, -10")
+    assert both.word == "does not hold"
+    assert both.text.startswith("d = 5, 10: ")
+
+
 def test_another_matrix_does_not_pass(rows):
     of_ntk, of_nngp = (next(r for r in rows if r.case.kind == kind) for kind in ("ntk", "nngp"))
     swapped = replace(
@@ -138,8 +147,8 @@ def test_another_matrix_does_not_pass(rows):
         },
     )
     found = {verdict.name: verdict.word for verdict in PART.verdicts([swapped])}
-    assert found["power, even degrees, relu, ntk, d = 5"] == "does not hold"
-    assert found["constant, even degrees, relu, ntk, d = 5"] == "does not hold"
+    assert found["power, even degrees, relu, ntk"] == "does not hold"
+    assert found["constant, even degrees, relu, ntk"] == "does not hold"
     shifted = {**of_ntk.values, "mean_0": of_ntk.values["mean_0"] + 1.0}
     found = {one.name: one.word for one in PART.verdicts([replace(of_ntk, values=shifted)])}
     assert found["sampled rows, degree 0"] == "does not hold"

@@ -9,6 +9,7 @@ from helpers.invented_part import InventedPart
 
 from fastgram import study
 from fastgram.study import running
+from fastgram.study.result import expected_text
 from fastgram.study.running import run_part
 from fastgram.study.settings import Settings
 from fastgram.study.table import read_table
@@ -117,6 +118,14 @@ def test_what_a_part_leaves(tmp_path):
     assert set(told["versions"]) >= {"fastgram", "python", "numpy", "scipy", "numba"}
     assert "holds: slope, relu: 1, expected 1 ± 0.05" in str(result)
     assert "6 rows were seen." in result._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerance", "told"),
+    [(-1.0, 0.05, "-1 ± 0.05"), (0.0, "exactly", "0"), ("at most 0", 3.0, "at most 0")],
+)
+def test_expectations_in_words(expected, tolerance, told):
+    assert expected_text(expected, tolerance) == told
 
 
 def test_what_was_set_aside_is_told(tmp_path):

@@ -155,7 +155,7 @@ class _Depth(Part):
         for activation, some in by_activation(circles).items():
             _draw_rows(left, some, activation, f"{activation}, circle of {least}", "o")
             depths = np.array([row.case.depth for row in some])
-            if slope_at_one(activation) > 1.0 + 1e-9:
+            if depths.max() >= 64 and slope_at_one(activation) > 1.0 + 1e-9:
                 level = np.full(2, deep_limit(activation))
                 draw_theory(left, [depths.max() / 3, depths.max()], level, "", activation)
         if "relu" in by_activation(circles):
@@ -168,7 +168,7 @@ class _Depth(Part):
 
     def seen(self, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         normalised = [row for row in rows if row.case.parameters["variances"] == "normalised"]
-        told = ", ".join(_told(some) for some in by_activation(normalised).values())
+        told = "; ".join(_told(some) for some in by_activation(normalised).values())
         critical = [row for row in rows if row.case.parameters["variances"] == "critical"]
         conditions = [
             f"{activation} {max(some, key=_depth).values['condition_upper']:.4g} at depth"

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 
 from fastgram.network.network import Network
 from fastgram.network.theory.criticality import critical_variances
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 _TERMS = 400  # of a smooth correlation map: they fall at least like exp(−c√n)
-_ITERATIONS = 20_000
+_ROUNDING, _NEAR = 1e-14, 1e-6
 _ERF_POLE = 1.5  # where the dual of erf at variance 1 is singular: arcsin(2ρ/3)
 
 
@@ -35,12 +36,13 @@ def deep_limit(activation: str) -> float:
     All correlations tend to the fixed point ρ* < 1 of the map, so that the matrix tends to one with
     χ on the diagonal and ρ*·χ(ρ*) beside it.
     """
-    layer, fixed = Network(activation, normalize=True), 0.0
-    for _ in range(_ITERATIONS):
-        following = float(layer.kernel(fixed, kind="nngp"))
-        if abs(following - fixed) <= 1e-12:
-            break
-        fixed = min(following, 1.0)
+    layer = Network(activation, normalize=True)
+
+    def above(rho: float) -> float:
+        return float(layer.kernel(rho, kind="nngp")) - rho
+
+    # κ is convex: positive at 0 unless E φ = 0, negative just below 1, and 0 once between
+    fixed = 0.0 if above(0.0) <= _ROUNDING else float(brentq(above, 0.0, 1.0 - _NEAR))
     return slope_at_one(activation) - float(layer.kernel(fixed))
 
 

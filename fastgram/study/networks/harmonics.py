@@ -136,14 +136,14 @@ class _Harmonics(Part):
         return bracketed_row(case, X, network, settings, values)
 
     def verdicts(self, rows: Sequence[Row]) -> list[Verdict]:
-        found: list[Verdict] = []
+        of_each: dict[str, list[Verdict]] = {}  # of all dimensions, under one name
         for row in rows:
             singularity = singularity_of(_network(row.case), row.case.kind)
-            if singularity is None:
-                found.append(_faster_than_powers(row))
-            else:
-                found += _powers(row, singularity)
-        return found + _of_matrices(rows)
+            some = _powers(row, singularity) if singularity else [_faster_than_powers(row)]
+            for verdict in some:
+                of_each.setdefault(verdict.name, []).append(verdict)
+        dimensions = sorted({row.case.d for row in rows})
+        return [_merged(some, dimensions) for some in of_each.values()] + _of_matrices(rows)
 
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
         left, right = axes
@@ -201,10 +201,28 @@ def _of(row: Row, odd: bool) -> tuple[Array, Array]:
 
 def _name(row: Row) -> str:
     case, bias = row.case, float(row.case.parameters["bias_variance"])
-    parts = [case.activation, case.kind, f"d = {case.d}"]
+    parts = [case.activation, case.kind]
     parts += [f"depth {case.depth}"] if case.depth > 1 else []
     parts += ["with biases"] if bias > 0.0 else []
     return ", ".join(parts)
+
+
+def _merged(verdicts: Sequence[Verdict], dimensions: Sequence[int]) -> Verdict:
+    """Return one verdict of those in several dimensions: it holds if they all do."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+    words = {verdict.word for verdict in verdicts}
+    worst: tuple[Word, ...] = ("does not hold", "cannot be said", "holds")
+    word = next(one for one in worst if one in words)
+    failing = [verdict for verdict in verdicts if verdict.word == word]
+    told, expected = (
+        ", ".join(one if isinstance(one, str) else f"{one:.5g}" for one in some)
+        for some in ([v.measured for v in verdicts], [v.expected for v in verdicts])
+    )
+    of_all = len(verdicts) == len(dimensions)
+    where = ", ".join(map(str, dimensions)) if of_all else f"{len(verdicts)} of them"
+    text = f"d = {where}: {failing[0].text}"
+    return Verdict(verdicts[0].name, expected, told, verdicts[0].tolerance, word, text)
 
 
 def _powers(row: Row, singularity: Singularity) -> list[Verdict]:
@@ -282,7 +300,7 @@ def _of_matrices(rows: Sequence[Row]) -> list[Verdict]:
         largest = max(rows, key=lambda row: row.lower / row.values["bound"])
         text = (
             "λ_min over n·Rₖ/(n − M), the largest of all matrices"
-            f" ({_name(largest)}): it must not pass 1"
+            f" ({_name(largest)}, d = {largest.case.d}): it must not pass 1"
         )
         word: Word = "does not hold" if above else "holds"
         ratio = largest.lower / largest.values["bound"]

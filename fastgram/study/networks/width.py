@@ -62,9 +62,9 @@ class _Width(Part):
         " neuron left out). Near G it is λ_min + uᵀEu − Σⱼ(uⱼᵀEu)²/(λⱼ − λ_min) with E = G_m"
         " − G: a mean of −B/m, B = Σⱼ E(uⱼᵀgu)²/(λⱼ − λ_min), and a standard deviation s/√m,"
         " s that of uᵀgu. uᵀgu is an average over all rows and s is small, while B sums over"
-        " all eigenvectors: until m is about (B/s)², tens of thousands here, λ_min is off by"
-        " 1/m and not by 1/√m, and more slowly where m is a few n and less. B and s are means"
-        " over 20 000 neurons of their own."
+        " all eigenvectors: until m is about (B/s)², thousands or tens of thousands here,"
+        " λ_min is off by 1/m and not by 1/√m, and more slowly where m is a few n and less. B"
+        " and s are means over 20 000 neurons of their own."
     )
     parameters = ("width",)
     values = ("deviation", "norm_constant", "descent", "fluctuation")
@@ -132,7 +132,7 @@ class _Width(Part):
             "The matrix is off by the derived √(V/m). The smallest eigenvalue lies below its limit"
             f" by: {'; '.join(told)}. So “off by 1/√m” is true of the matrix, and a bound for λ_min"
             " that is far from sharp: its mean is off by B/m, and the single draws by s/√m around"
-            " that, which is less in all but the widest."
+            " that, the smaller of the two until the m told."
             f" {kept} of {len(verdicts)} verdicts hold."
         )
 
