@@ -33,7 +33,7 @@ _DIMENSIONS = {
     "full": (250, 500, 1000, 2000, 4000),
 }
 _RATIOS = (0.5, 1.0, 2.0)
-_MOST_ROWS = {"quick": 500, "default": 2000, "full": 8000}
+_MOST_ROWS = {"quick": 250, "default": 2000, "full": 8000}
 _DRAWN = {0.5: "o", 1.0: "s", 2.0: "^"}
 _NETWORKS: tuple[tuple[str, Kind], ...] = (
     ("relu", "gradient"),
