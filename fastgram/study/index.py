@@ -86,11 +86,17 @@ def verdict_counts(verdicts: Sequence[str]) -> str:
 
 
 def _parts(folder: Path) -> list[dict[str, Any]]:
-    """Return what is told of the parts that are there, in their order, parts of one's own last."""
+    """Return what is told of the parts that are there, in their order, parts of one's own last.
+
+    Other files of the folder are the user's, whatever is in them.
+    """
     known = part_names()
     found = {}
     for path in sorted(folder.glob("*.json")):
-        told = json.loads(path.read_text("utf-8"))
+        try:
+            told = json.loads(path.read_text("utf-8"))
+        except ValueError:  # no JSON, or no UTF-8
+            continue
         if isinstance(told, dict) and told.get("part") == path.stem:
             found[path.stem] = told
     last = len(known)

@@ -107,10 +107,28 @@ def _set_aside(part: Part, path: Path) -> str:
 
 
 def _lines(path: Path) -> tuple[list[list[str]], bool]:
-    """Return the cells of each line that ends, and whether all do; an empty header for none."""
+    """Return the cells of each line that ends, and whether all do; an empty header for none.
+
+    Raises
+    ------
+    ValueError
+        If another line than the last opens quotes that nothing closes: lines that follow would be
+        taken for its cell, and lost.
+    """
     text = path.read_bytes().decode("utf-8", errors="replace")
     ended = text[: text.rfind("\n") + 1]
-    return list(csv.reader(io.StringIO(ended, newline=""))) or [[]], ended == text
+    reader = csv.reader(io.StringIO(ended, newline=""), strict=True)
+    found: list[list[str]] = []
+    begun = 0
+    try:
+        for cells in reader:
+            found.append(cells)
+            begun = reader.line_num
+    except csv.Error as error:
+        if begun + 1 < ended.count("\n"):
+            raise ValueError(f"{path}, line {begun + 1}: {error}") from None
+        return found or [[]], False
+    return found or [[]], ended == text
 
 
 def _read(part: Part, path: Path) -> tuple[list[Row], bool]:

@@ -84,6 +84,8 @@ def test_other_files_are_no_parts(folder):
     before = index_page(folder)
     (folder / "other.json").write_text("[1, 2]", "utf-8")
     (folder / "another.json").write_text('{"part": "else"}', "utf-8")
+    (folder / "comments.json").write_text("// no JSON", "utf-8")
+    (folder / "latin.json").write_bytes('"Größe"'.encode("latin-1"))
     assert index_page(folder) == before
 
 

@@ -76,6 +76,19 @@ def test_another_broken_line_is_refused(part, written, refuses):
         Table(part, written)
 
 
+@pytest.mark.parametrize("damage", [b'"', b"a" * 200_000])
+def test_a_line_that_swallows_others_is_refused(part, written, refuses, damage):
+    """A stray quote would make one cell of all that follows it, which a last line may be."""
+    whole = written.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    rows = read_table(part, written)
+    written.write_bytes(b"".join([*lines[:2], damage + lines[2], *lines[3:]]))
+    with refuses(ValueError, "invented.csv, line 3"):
+        Table(part, written)
+    written.write_bytes(b"".join([*lines[:-1], damage + lines[-1]]))
+    assert list(Table(part, written).rows.values()) == rows[:-1]
+
+
 def test_a_row_with_an_error_is_computed_again(part, written):
     rows = read_table(part, written)
     failed = Row(part.cases("full", 1)[0], -math.inf, math.inf, "none", False, 0.0, {}, "too\nbig")
