@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["PART"]
 
 _N, _D = 200, 20
+_ROWS = 1000  # their seed: one that no weights have, whose first numbers would be the rows
 _INFINITE = "infinite"
 _WIDTHS: dict[Size, tuple[int, ...]] = {
     "quick": (100, 400, 1600, 6400),
     "default": (100, 400, 1600, 6400, 25_600),
     "full": (100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 102_400, 409_600),
 }
-_SEEDS: dict[Size, int] = {"quick": 3, "default": 1000, "full": 1000}  # at most
+_SEEDS: dict[Size, int] = {"quick": 3, "default": 1000, "full": 1000}  # at most: 0 … 999
 _ACTIVATIONS: dict[Size, tuple[str, ...]] = {
     "quick": ("relu", "tanh"),
     "default": ("relu", "selu", "tanh", "swish"),
@@ -81,7 +82,7 @@ class _Width(Part):
 
     def compute(self, case: Case, settings: Settings) -> Row:
         start = time.perf_counter()
-        X, limit = sphere(case.n, case.d, 0), Network(case.activation)
+        X, limit = sphere(case.n, case.d, _ROWS), Network(case.activation)
         matrix = gram(X, network=limit)
         values = dict.fromkeys(self.values, math.nan)
         network = limit
@@ -138,7 +139,7 @@ class _Width(Part):
 
 
 def _case(activation: str, width: int | str, seed: int | None) -> Case:
-    data = f"sphere:n={_N},d={_D},seed=0"
+    data = f"sphere:n={_N},d={_D},seed={_ROWS}"
     return Case(data, seed, _N, _D, activation, "gradient", 1, {"width": width})
 
 

@@ -122,7 +122,8 @@ class _Circle(Part):
         return Row(case, proven.lower, proven.upper, proven.guarantee, resolved, seconds, values)
 
     def verdicts(self, rows: Sequence[Row]) -> list[Verdict]:
-        found = [_brackets(rows)] if rows else []
+        tried = [row for row in rows if not math.isnan(row.values["float64_upper"])]
+        found = [_brackets(tried)] if tried else []
         for activation, group in by_activation(positive(rows)).items():
             law = LAWS[activation]
             if activation == "relu":
@@ -165,9 +166,8 @@ class _Circle(Part):
         )
 
 
-def _brackets(rows: Sequence[Row]) -> Verdict:
+def _brackets(tried: Sequence[Row]) -> Verdict:
     """Judge whether every bracket of float64 meets the proven value."""
-    tried = [row for row in rows if not math.isnan(row.values["float64_upper"])]
     apart = [
         row
         for row in tried
