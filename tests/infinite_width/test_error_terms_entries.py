@@ -19,6 +19,7 @@ from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width import conditioning, cosine_table, entry_choice, separable_table
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
+from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.pairs import norm_nodes
 from fastgram.infinite_width.piecewise import POWERS, Piece
 from fastgram.kernels.contract import CLOSE, PieceVariable
@@ -204,6 +205,19 @@ def test_rounding_of_a_cell(degree):
     worst = np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact))
     assert 0.2 * worst <= measured / 2.0 <= worst
     assert worst <= 2.0 * measured
+
+
+def test_roundings_of_a_cell_are_stated_for_one_table(monkeypatch):
+    """Those of the worst cell, twice, beside whatever else a table is off by."""
+    calls = []
+
+    def one_is_off(*cell):
+        calls.append(cell)
+        return 1e-3 * (len(calls) == 5)
+
+    monkeypatch.setattr(cosine_table, "_rounding", one_is_off)
+    profile = profile_of_norm(fg.Network("relu"), "gradient", 1.0)
+    assert cosine_table.build_table(profile, "float64").error >= 2e-3
 
 
 def test_careful_sums_keep_what_plain_ones_lose():

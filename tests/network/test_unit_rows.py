@@ -378,6 +378,7 @@ def test_what_vanishes():
         (lambda net: net.power_series(0), ValueError, "count must be at least 1"),
         (lambda net: net.sphere_eigenvalues(1, 3), ValueError, "d must be at least 2, not 1"),
         (lambda net: net.sphere_eigenvalues(3, 0), ValueError, "count must be at least 1"),
+        (lambda net: net.sphere_eigenvalues(3, 513), ValueError, "count must be at most 512"),
         (lambda net: net.sphere_eigenvalues(3.5, 2), TypeError, "d must be an integer"),
         (lambda net: net.replace(width=5).kernel(0.5), ValueError, "width must be None"),
         (lambda net: net.replace(width=5).power_series(3), ValueError, "power_series is of"),

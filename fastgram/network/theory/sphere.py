@@ -61,8 +61,10 @@ def eigenvalues_of_series(expand: Expand, d: int, count: int, kinked: bool) -> A
     Raises
     ------
     ValueError
-        If 4096 coefficients do not tell an eigenvalue to 1e-8 of itself.
+        If 4096 coefficients do not tell an eigenvalue to 1e-8 of itself, or `count` is above 512.
     """
+    if 8 * count > _MOST:
+        raise ValueError(f"count must be at most {_MOST // 8}, not {count}: a series tells no more")
     size = max(_FIRST, 2 ** math.ceil(math.log2(8 * count)))
     while True:
         series = expand(size)

@@ -116,7 +116,7 @@ class KernelOfUnitRows:
         d : int
             Dimension of the rows, at least 2: the sphere is S^{d−1}.
         count : int
-            How many degrees, from 0.
+            How many degrees, from 0; at most 512 unless there are kinks away from 0.
         kind : {"gradient", "nngp", "ntk"}
 
         Returns
@@ -132,8 +132,8 @@ class KernelOfUnitRows:
         Raises
         ------
         ValueError
-            If the network has a finite width, or its kernel is so peaked (large depth or variances)
-            that its power series does not tell the eigenvalues.
+            If the network has a finite width, there are too many degrees, or the kernel is so
+            peaked (large depth or variances) that its power series does not tell the eigenvalues.
         TypeError
             If an argument is of the wrong kind.
 

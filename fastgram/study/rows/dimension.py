@@ -130,8 +130,8 @@ class _Dimension(Part):
         tiny = [row for row in positive(rows) if row.case.activation in _SMOOTH]
         least = min(tiny, key=lambda row: row.upper, default=None)
         text = (
-            "relu follows its nearest pair in 2 and 3 dimensions, and falls more slowly than that"
-            " in more; tanh and swish lose their λ_min with every further row in 2 and 3"
+            "relu falls with its nearest pair in 2, 3 and 5 dimensions, by the power that was"
+            " derived; tanh and swish lose their λ_min with every further row in 2 and 3"
             " dimensions, as the harmonics that are left say, and in 20 and 50 they are where free"
             " probability puts them, of the size of relu's. The polynomial is exactly 0 as soon as"
             " n exceeds its rank."

@@ -39,7 +39,7 @@ _DISTANCES = {
     "full": tuple(10.0 ** (-k / 4.0) for k in range(4, 33)),
 }
 _ACTIVATIONS = ("relu", "selu", "elu", "tanh", "swish")
-_NEAR, _NEARER = 1.001e-2, 1.001e-4  # slopes are of rows below, constants of those still below
+_NEAR, _NEARER = 1.001e-2, 1.001e-5  # slopes are of rows below, constants of those still below
 _SLOPE = 0.02
 _CONSTANT = 0.02
 
@@ -213,7 +213,7 @@ def _constant(activation: str, rows: Sequence[Row]) -> Verdict:
     lower, upper = ends(rows)
     theory = np.array([row.values["theory"] for row in rows])
     ratios = lower / theory, upper / theory
-    text = "λ_min over its limit law, for δ up to 1e-4: the furthest from 1 of all draws"
+    text = "λ_min over its limit law, for δ up to 1e-5: the furthest from 1 of all draws"
     return judged_furthest(f"constant, {activation}", *ratios, 1.0, _CONSTANT, text)
 
 
