@@ -82,6 +82,8 @@ def study(
     count = as_integer("seeds", seeds, 1)
     check_report()
     folder = Path(out)
+    if not out:  # a variable of the shell that is not set
+        raise ValueError("--out must be a folder, and is empty: '.' is the one you are in")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder, and {out} is a file")
     told = {"device": options.device_of(device)}

@@ -98,6 +98,7 @@ def test_an_interrupt_says_how_to_go_on(invented, run, monkeypatch, tmp_path):
         (["--device", "tpu"], "device"),
         (["--cluster", "six"], "cluster must be local:N"),
         (["--out", "file"], "--out must be a folder"),
+        (["--out", ""], "--out must be a folder, and is empty"),
         (["--quick", "--out", "no/such/folder"], "no/such/folder: No such file or directory"),
     ],
 )

@@ -44,3 +44,12 @@ def test_without_rows(part):
     assert part.seen([], verdicts)
     result = StudyResult(part, "quick", 1, [], [], verdicts, "")
     assert result.to_dict()["rows"] == 0
+
+
+@pytest.mark.parametrize("name", ["width", "training"])
+def test_rows_owe_nothing_to_the_weights(name):
+    """One seed for both would make the first weights the rows, up to their norms."""
+    for size in ("quick", "default", "full"):
+        cases = load_part(name).cases(size, 2000)
+        (rows,) = {case.data for case in cases}
+        assert int(rows.rpartition("seed=")[2]) not in {case.seed for case in cases}

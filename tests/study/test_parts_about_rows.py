@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from matplotlib.figure import Figure
 
 import fastgram as fg
 from fastgram.study.catalogue import load_part
-from fastgram.study.rows import bundled, polynomial, shared
+from fastgram.study.part import Row
+from fastgram.study.rows import bundled, circle, polynomial, shared
 from fastgram.study.settings import Settings
 
 # The cases of each part that take no time and let something be said.
@@ -135,6 +137,32 @@ def test_figures(name, computed):
     assert all(panel.get_legend_handles_labels()[1] for panel in axes)
     assert part.seen(rows, part.verdicts(rows))
     part.draw([], list(Figure().subplots(1, part.panels, squeeze=False)[0]))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "word", "flat_word"),
+    [(1, "cannot be said", "cannot be said"), (40, "holds", "does not hold")],
+)
+def test_a_slope_that_chance_could_make_says_nothing(seeds, word, flat_word):
+    part, values = load_part("dimension"), {"bound": 1.0, "edge": math.nan}
+    cases = [case for case in part.cases("quick", seeds) if case.activation == "relu"]
+    powers = {2: -2.0, 3: -1.0, 5: -0.5}
+    rows = [
+        Row(case, *2 * (case.n**power,), "certified", True, 0.0, values)
+        for case in cases
+        for power in [powers.get(case.parameters["dim"], 0.0)]
+    ]
+    words = {verdict.name: verdict.word for verdict in part.verdicts(rows)}
+    assert [words[f"slope, relu, d' = {dim}"] for dim in powers] == 3 * [word]
+    flat = [dataclasses.replace(row, lower=1.0, upper=1.0) for row in rows]
+    words = {verdict.name: verdict.word for verdict in part.verdicts(flat)}
+    assert words["slope, relu, d' = 2"] == flat_word
+
+
+def test_brackets_that_nobody_took_meet_nothing():
+    case = next(case for case in load_part("circle").cases("default", 1) if case.n > 5000)
+    row = Row(case, 1e-5, 1e-5, "certified", True, 0.0, dict.fromkeys(circle.PART.values, math.nan))
+    assert "brackets" not in {verdict.name for verdict in circle.PART.verdicts([row])}
 
 
 # --- what parts are made of -----------------------------------------------------------------------
