@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from fastgram.study.part import Verdict, Word
 from fastgram.support.arrays import Array
 
-__all__ = ["Fit", "fit_exponential", "fit_line", "fit_power", "judged", "judged_slope"]
+__all__ = ["Fit", "fit_line", "fit_power", "judged", "judged_slope"]
 
 
 @dataclass(frozen=True)
@@ -24,23 +23,12 @@ class Fit:
         Of the weighted least squares through the middles.
     lowest, highest : float
         Between them lies the slope that the same weights give to any values within the brackets.
-    scatter : float
-        The standard error of the slope as the points lie about the line; NaN of two points.
-    points : int
     """
 
     slope: float
     intercept: float
     lowest: float
     highest: float
-    scatter: float
-    points: int
-
-    @property
-    def error(self) -> float:
-        """How far the slope may be off: by the brackets and by the scatter, added."""
-        scatter = 0.0 if math.isnan(self.scatter) else self.scatter
-        return max(self.highest - self.slope, self.slope - self.lowest) + scatter
 
 
 def fit_line(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> Fit:
@@ -73,11 +61,8 @@ def fit_line(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> Fi
     of_values: Array = weights * centred / (weights @ centred**2)  # slope = of_values · values
     slope = float(of_values @ middle)
     intercept = float(weights @ (middle - slope * at))
-    reach, scatter = float(np.abs(of_values) @ half), math.nan
-    if at.size > 2:
-        residuals = middle - intercept - slope * at
-        scatter = math.sqrt(float(of_values**2 @ residuals**2) * at.size / (at.size - 2))
-    return Fit(slope, intercept, slope - reach, slope + reach, scatter, int(at.size))
+    reach = float(np.abs(of_values) @ half)
+    return Fit(slope, intercept, slope - reach, slope + reach)
 
 
 def fit_power(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> Fit:
@@ -89,17 +74,6 @@ def fit_power(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> F
         As `fit_line`, and if anything is not above 0: unresolved rows are not of a power law.
     """
     return fit_line(_logarithms(x), _logarithms(lower), _logarithms(upper))
-
-
-def fit_exponential(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> Fit:
-    """Fit c·exp(slope·x), in logarithms of the values: `intercept` is ln c.
-
-    Raises
-    ------
-    ValueError
-        As `fit_line`, and if a value is not above 0.
-    """
-    return fit_line(x, _logarithms(lower), _logarithms(upper))
 
 
 def _logarithms(values: npt.ArrayLike) -> Array:

@@ -162,7 +162,7 @@ class Part(ABC):
 
         Raises
         ------
-        ValueError, TypeError, NotImplementedError, MemoryError, ImportError, OSError
+        ValueError, TypeError, NotImplementedError, MemoryError, ImportError
             Of this case alone: its row says why, and the others go on.
         """
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastgram.study.fits import fit_exponential, fit_line, fit_power, judged, judged_slope
+from fastgram.study.fits import fit_line, fit_power, judged, judged_slope
 
 X = np.array([1.0, 2.0, 4.0, 5.0])
 MIDDLE = np.array([3.0, 5.1, 9.0, 10.8])
@@ -28,32 +28,16 @@ def test_the_slope_and_its_range():
         for signs in itertools.product((-1.0, 1.0), repeat=4)
     ]
     assert [found.lowest, found.highest] == pytest.approx([min(corners), max(corners)], rel=1e-12)
-    assert found.points == 4
-    assert found.error > found.highest - found.slope
 
 
-def test_the_scatter_is_that_of_a_textbook_where_weights_are_equal():
-    found = fit_line(X, MIDDLE, MIDDLE)
-    residuals = MIDDLE - found.intercept - found.slope * X
-    assert found.lowest == found.slope == found.highest
-    # its sandwich form: Σ((x − x̄)r)²/(Σ(x − x̄)²)², n/(n − 2) for the two that were fitted
-    centred = X - X.mean()
-    expected = np.sqrt(2.0 * np.sum((centred * residuals) ** 2)) / np.sum(centred**2)
-    assert found.scatter == pytest.approx(expected, rel=1e-12)
-
-
-def test_powers_and_exponentials():
+def test_powers():
     power = fit_power(X, 7.0 * X**-2.5, 7.0 * X**-2.5)
     assert (power.slope, np.exp(power.intercept)) == pytest.approx((-2.5, 7.0), rel=1e-12)
-    falling = fit_exponential(X, 7.0 * np.exp(-3.0 * X), 7.0 * np.exp(-3.0 * X))
-    assert (falling.slope, np.exp(falling.intercept)) == pytest.approx((-3.0, 7.0), rel=1e-12)
 
 
-def test_two_points_have_no_scatter():
+def test_two_points():
     found = fit_line([0.0, 1.0], [0.0, 1.0], [0.0, 1.2])
-    assert np.isnan(found.scatter)
     assert (found.lowest, found.highest) == pytest.approx((1.0, 1.2))
-    assert found.error == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
