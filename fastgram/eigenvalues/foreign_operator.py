@@ -110,9 +110,9 @@ def _entry_error(op: GramOperator) -> float:
 
 
 def _rounding(op: GramOperator) -> float:
-    """Bound the rounding of a product with a unit vector."""
+    """Bound the rounding of a product with a unit vector, and with the factor before it."""
     matrix = matrix_of(op)
-    return gamma(matrix.summands) * float(np.max(matrix.absolute_row_sums))
+    return gamma(matrix.summands + 1) * float(np.max(matrix.absolute_row_sums))
 
 
 def _gram_parts(A: Any, weight: float) -> Iterator[tuple[GramOperator, float]]:

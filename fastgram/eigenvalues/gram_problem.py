@@ -157,10 +157,12 @@ class GramProblem(Problem):
 
     def exact_call(self) -> str:
         """Return the call that finds the same eigenvalues in ball arithmetic, or ""."""
+        from fastgram.exact.built_in import has_formula
         from fastgram.exact.solve import check_exact
 
         op = self._op
-        if (ridge := self._matrix.ridge.constant) is None:
+        ridge = self._matrix.ridge.constant
+        if ridge is None or not has_formula(op.network.activation):
             return ""
         for rows in ("raw", "unit"):
             if rows == "unit" and not self._has_unit_rows():
@@ -169,8 +171,9 @@ class GramProblem(Problem):
                 check_exact(self._matrix.given_rows, op.network, op.kind, rows)
             except (ValueError, TypeError):
                 continue
-            except ImportError:
-                pass
+            except ImportError as error:  # which says what to install
+                takes_rows = op.network.width is not None or self._has_unit_rows()
+                return f"fastgram.exact_extreme_eigenvalues: {error}" if takes_rows else ""
             arguments = "X, network" if op.kind == "gradient" else f'X, network, kind="{op.kind}"'
             scaled_rows = ', rows="raw"' if rows == "raw" else ""
             scaled_rows += f", ridge={ridge!r}" if ridge else ""

@@ -98,8 +98,7 @@ def _draw_densities(
     """Draw several distributions, a line and a band each, with a legend."""
     lefts, rights, logarithmic = zip(*map(_range, results), strict=True)
     left, right = min(lefts), max(rights)
-    if all(logarithmic):
-        axes.set_xscale("log")
+    axes.set_xscale("log" if all(logarithmic) else "linear")  # whatever was drawn there before
     axes.set_xlim(left, right)
     axes.set_ylim(0.0, 1.02)
     across = axes.get_xaxis_transform()

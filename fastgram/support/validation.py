@@ -205,7 +205,8 @@ def _as_numbers(value: Any, name: str) -> npt.NDArray[Any]:
             raise ValueError(str(error)) from None
         raise ValueError(f"{name} is ragged: its rows have different lengths") from None
     except (RuntimeError, TypeError) as error:  # a tensor that keeps gradients, say
-        raise TypeError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
+        words = str(error) or type(error).__name__
+        raise TypeError(f"{name} cannot be read: {words.splitlines()[0]}") from None
     if array.dtype.kind == "O" and hasattr(value, "columns"):  # a table of another library's
         for label in value.columns:
             column = np.asarray(value[label])

@@ -201,6 +201,34 @@ def test_data_that_are_given_twice_are_taken_once(run, answers):
     assert len(calls) == 1
 
 
+def test_a_network_of_two_names_is_taken_once(run, answers):
+    calls = answers(GOOD)
+    assert run("spectrum", "sphere:n=5,d=3", "-a", "swish", "-a", "silu")[0] == 0
+    assert len(calls) == 1
+
+
+def test_numbers_that_differ_are_told_apart(run, answers):
+    answers(GOOD, GOOD, GOOD)
+    values = ["1.0000001", "1.0000002", "1e300"]
+    options = [word for value in values for word in ("--weight-variance", value)]
+    _, out, _ = run("spectrum", "sphere:n=5,d=3", "-a", "relu", *options)
+    assert [line.split()[1] for line in out.splitlines()[3:6]] == [
+        "1.0000001",
+        "1.0000002",
+        "1e+300",
+    ]
+
+
+def test_curves_of_networks_that_are_nearly_the_same_are_drawn(run, tmp_path):
+    np.save(
+        tmp_path / "rows.npy", np.column_stack([fg.datasets.sphere(9, 3, seed=1), np.arange(9)])
+    )
+    words = ["--label", "3", "-a", "linear", "--steps", 3, "--plot", tmp_path / "curves.svg"]
+    variances = ["--weight-variance", "1.0000001", "--weight-variance", "1.0000002"]
+    status, _, err = run("train", tmp_path / "rows.npy", *words, *variances)
+    assert (status, err) == (0, "")
+
+
 def test_progress_names_the_case(run, answers, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     answers(GOOD, GOOD)

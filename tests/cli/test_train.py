@@ -103,6 +103,13 @@ def test_refused(arguments, told, words, refused):
     assert told in refused("train", words, "-a", "relu", *arguments)
 
 
+def test_classes_that_memory_does_not_hold_are_not_begun(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr("fastgram.support.memory.free_memory", lambda: 8 * N * N)
+    path = table(tmp_path / "a.csv", [f"row {k}" for k in range(N)])
+    told = refused("train", path, "--label", "kind")
+    assert "a.csv: 60 classes, an output each: 86,400 bytes of memory are needed" in told
+
+
 def test_labels_with_gaps_and_of_one_kind(tmp_path, refused):
     path = table(tmp_path / "a.csv", ["yes", "", *["no"] * (N - 2)])
     assert "line 3 has no label" in refused("train", path, "--label", "kind")

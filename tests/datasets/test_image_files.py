@@ -234,7 +234,11 @@ def test_a_folder_of_images(tmp_path):
     picture(tmp_path / "cat" / "1.PNG", coloured[2])
     picture(tmp_path / "cat" / "3.png", coloured[3][..., 0])  # a grey one among them
     write(tmp_path / "README.txt", b"pets")
+    write(tmp_path / "README.bin", b"pets")
+    write(tmp_path / "pets.pkl", pickle.dumps({}))
     write(tmp_path / "cat" / ".hidden.png", b"")
+    picture(tmp_path / ".cache" / "1.png", coloured[0])
+    (tmp_path / "cat" / "more.png").mkdir()
     X, y = load(tmp_path, return_X_y=True)
     grey = np.repeat(coloured[3][..., :1], 3, axis=2)
     expected = [coloured[2], grey, coloured[1], coloured[0]]

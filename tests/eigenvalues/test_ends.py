@@ -1,6 +1,7 @@
 """How a run ends: at both ends, by the user's word, in time, and with what it says of it."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -273,8 +274,25 @@ def test_the_smallest_nonzero_of_a_polynomial_on_the_circle():
     ],
 )
 def test_only_calls_that_work_are_hinted_at(network, options, hint):
+    pytest.importorskip("flint")
     answer = fg.extreme_eigenvalues(fg.GramOperator(fg.datasets.circle(61), network, **options))
     assert ("exact_extreme_eigenvalues" in answer.message) == bool(hint)
+    assert hint in answer.message
+
+
+@pytest.mark.parametrize(
+    ("network", "rows", "hint"),
+    [
+        ("tanh", 1.0, "fastgram.exact_extreme_eigenvalues: exact eigenvalues need python-flint"),
+        ("swish", np.linspace(1.0, 2.0, 61)[:, None], ""),  # raw ones may have too many norms
+        (fg.Activation("mine", np.tanh, lambda z: 1 / np.cosh(z) ** 2), 1.0, ""),
+    ],
+)
+def test_without_python_flint_the_hint_says_what_to_install(network, rows, hint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flint", None)
+    answer = fg.extreme_eigenvalues(fg.GramOperator(rows * fg.datasets.circle(61), network))
+    assert "below the noise floor" in answer.message
+    assert ("exact" in answer.message) == bool(hint)
     assert hint in answer.message
 
 

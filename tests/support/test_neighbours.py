@@ -146,6 +146,23 @@ def test_what_dask_knows_beforehand_is_refused_beforehand(refuses):
         fg.gram(wide, network="relu")
 
 
+def test_columns_of_tables_of_dask(refuses):
+    tables = of_dask_tables(X)
+    assert np.allclose(fg.solve(np.eye(len(X)), tables["0"]).x, X[:, 0])
+    assert np.allclose(fg.solve(np.eye(len(X)), tables.index).x, np.arange(len(X)))
+    with refuses(TypeError, "y must hold numbers, not string"):
+        fg.solve(np.eye(len(X)), tables["0"].astype("string"))
+
+
+def test_errors_that_say_nothing_have_their_name(refuses):
+    class Silent:
+        def __array__(self, *arguments, **options):
+            raise TypeError
+
+    with refuses(TypeError, "X cannot be read: TypeError"):
+        as_rows(Silent())
+
+
 def test_rows_of_unknown_number():
     array = of_dask(X)
     chosen = X[X[:, 0] > 0.0]

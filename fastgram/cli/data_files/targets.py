@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.cli.data_files.reading import Sample
+from fastgram.support.memory import require_memory
 
 __all__ = ["targets_of"]
 
@@ -49,7 +50,12 @@ def _outputs(sample: Sample, labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.f
     many = kinds.size > _MOST_CLASSES or (numbers is not None and np.any(kinds != np.floor(kinds)))
     if numbers is not None and many and not are_classes:
         return numbers[:, None].copy(), "labels are numbers"
-    return np.eye(kinds.size)[places], f"{kinds.size} classes, an output each"
+    words = f"{kinds.size} classes, an output each"
+    # an output a class, and what is centred and joined of them
+    require_memory(f"{sample.source}: {words}", 3 * 8 * labels.size * kinds.size)
+    outputs = np.zeros((labels.size, kinds.size))
+    outputs[np.arange(labels.size), places] = 1.0
+    return outputs, words
 
 
 def _numbers(labels: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:

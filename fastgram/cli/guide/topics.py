@@ -105,7 +105,7 @@ Rows are scaled to norm 1, unless --rows raw takes them as they are. Without DAT
 
 
 _STATUS = """0    everything was done
-1    some of several networks failed; their rows say why
+1    some of several networks, or of the matrices of a study, failed; their rows say why
 2    bad input, or something that is missing: one line on standard error says what would be right
 130  interrupted; a line says what had been reached"""
 

@@ -192,14 +192,14 @@ def _values(quantity: Quantity, cases: Sequence[Case]) -> list[Value]:
 
 
 def value_text(value: Value) -> str:
-    """Return a value as a column shows it."""
+    """Return a value as a column shows it, with all digits that tell it from others."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     if np.isinf(value):
         return "infinite"
-    return str(int(value)) if value == int(value) else f"{value:g}"
+    return str(value) if isinstance(value, int) else repr(float(value)).removesuffix(".0")
 
 
 def case_words(case: Case, cases: Sequence[Case]) -> list[str]:

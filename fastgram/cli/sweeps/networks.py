@@ -25,7 +25,10 @@ def networks_of(
     seed: int,
     **variances: Any,
 ) -> list[Network]:
-    """Return the networks of all combinations, each once; `variances` are numbers or lists."""
+    """Return the networks of all combinations; `variances` are numbers or lists.
+
+    Each stands once, however often and by whichever of its names it is asked for.
+    """
     from fastgram.network.network import READOUTS, Network
 
     fixed: dict[str, Any] = {
@@ -35,7 +38,7 @@ def networks_of(
     }
     swept = [value if isinstance(value, list) else [value] for value in variances.values()]
     shapes = itertools.product(activations, depths, map(_as_width, widths), *swept)
-    return [
+    networks = (
         Network(
             name,
             depth=layers,
@@ -44,7 +47,8 @@ def networks_of(
             **fixed,
         )
         for name, layers, neurons, *values in dict.fromkeys(shapes)
-    ]
+    )
+    return list(dict.fromkeys(networks))
 
 
 def _as_width(text: str) -> int | None:

@@ -72,8 +72,9 @@ def batches_of(folder: Path) -> list[Path]:
         return [folder / name for name in _BATCHES]
     if "train.bin" in names:
         return [folder / "train.bin"]
-    if tested := sorted(name for name in names if name.endswith(".bin")):
-        raise ValueError(f"{folder} holds no data_batch_1.bin and no train.bin: name {tested[0]}")
+    if tested := names & {"test_batch.bin", "test.bin"}:
+        name = min(tested)
+        raise ValueError(f"{folder} holds no data_batch_1.bin and no train.bin: name {name}")
     return []
 
 

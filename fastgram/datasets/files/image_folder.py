@@ -24,11 +24,16 @@ _GREY, _COLOURED = ("1", "L", "LA"), ("RGB", "P", "RGBA", "PA", "CMYK", "YCbCr")
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the files in a folder, and in those within, that are images by their endings."""
+    """Return the files in a folder, and in those within, that are images by their endings.
+
+    What is hidden, or within a hidden folder (copies that a program keeps), is passed over.
+    """
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+        if path.suffix.lower() in ENDINGS
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
     )
 
 

@@ -45,8 +45,8 @@ def load(
         - A file of CIFAR's binary versions (``data_batch_1.bin``, ``test_batch.bin``,
           ``train.bin``, ``test.bin``), or their folder: the images to train on, in order.
         - A folder of images of one size, .png, .jpg, .bmp, .gif, .tif, .webp, .ppm or .pgm, those
-          in folders within too, in the order of their paths; other files are passed over. It needs
-          Pillow: ``pip install 'fastgram[images]'``.
+          in folders within too, in the order of their paths; other files, and what is hidden, are
+          passed over. It needs Pillow: ``pip install 'fastgram[images]'``.
 
         Nothing is downloaded.
     return_X_y : bool
@@ -117,11 +117,11 @@ def _load_folder(folder: Path, labelled: bool) -> Array | tuple[Array, Labels]:
     if batches:
         X, y = read_batches(batches)
         return (X, y) if labelled else X
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    for path in files:
-        refuse_pickle(path)
     images = images_in(folder)
     if not images:
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        for path in files:
+            refuse_pickle(path)
         found = [path.name for path in files if is_idx(path)]
         if found:
             raise ValueError(f"{folder} holds several sets: name one, as in {folder / found[0]}")

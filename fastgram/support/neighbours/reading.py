@@ -49,7 +49,7 @@ def readable(value: Any, name: str) -> Any:
 def _computed(value: Any, name: str) -> Any:
     """Return what a Dask array or table holds."""
     kind = type(value)  # a Delayed has every attribute, its class has not
-    if hasattr(kind, "dtypes"):
+    if hasattr(kind, "dtypes") and value.ndim == 2:  # a column of it has dtypes too, and but one
         refuse_columns(dict(value.dtypes), name)
     elif not hasattr(kind, "dtype"):
         raise TypeError(f"{name} is a {kind.__name__} of Dask: pass {name}.compute()")
