@@ -43,7 +43,7 @@ def types_of(public):
     """Return fastgram's classes that a function returns, or that an object's attributes are."""
     module, words = vars(sys.modules[public.__module__]), ""
     if inspect.isclass(public):
-        words = " ".join(map(str, public.__dict__.get("__annotations__", {}).values()))
+        words = " ".join(map(str, inspect.get_annotations(public).values()))
     elif inspect.isfunction(public):
         words = str(inspect.signature(public).return_annotation)
     named = [module.get(word) for word in re.findall(r"\w+", words)]
