@@ -24,7 +24,7 @@ axes.set(xscale="log", yscale="log", xlabel="steps of gradient descent", ylabel=
 axes.legend()
 
 # %%
-# ``curve.plot()`` draws one curve, with gradient flow beside descent.
+# ``curve.plot()`` draws one curve, relative to the first loss, with its bounds.
 
 figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
 curve.plot(ax=axes)

@@ -132,8 +132,10 @@ class GramProblem(Problem):
         found = one_pass_bound(self._op)
         if found is None:
             return None
-        lower = found.lower + self._matrix.ridge.least
-        return lower_end(math.nextafter(lower, -math.inf), -self.exponent)
+        lower, ridge = found.lower, self._matrix.ridge.least
+        if ridge:  # else nothing is rounded, and 0 stays 0
+            lower = math.nextafter(lower + ridge, -math.inf)
+        return lower_end(lower, -self.exponent)
 
     def product_flops(self, columns: int) -> float | None:
         """Return what multiplying so many columns takes without entries; None where it needs them.

@@ -139,7 +139,8 @@ def _probe_together(f: Function, df: Function, kinks: Sequence[float]) -> None:
     ends = np.unique(np.concatenate([-_ENDS, [0.0], _ENDS, np.asarray(kinks, dtype=np.float64)]))
     ends = ends[np.abs(ends) <= _ENDS[-1]]
     widths = np.diff(ends)
-    low, high = ends[:-1] + 1e-6 * widths, ends[1:] - 1e-6 * widths  # a kink's own value is free
+    free = np.isin(ends, [0.0, *kinks])  # a kink's own value is; 0 need not be declared
+    low, high = ends[:-1] + 1e-6 * widths * free[:-1], ends[1:] - 1e-6 * widths * free[1:]
     compare = _Comparison(f, df, 0.0)
     slopes = compare.of(low, high).size / (high - low)
     near = np.isfinite(slopes) & (np.abs(low) < _NEAR)

@@ -168,6 +168,13 @@ def test_one_pass_raises_the_lower_end_of_a_bracket_that_is_wide():
         assert "one pass proves λ_min ≥" in answer.message
 
 
+def test_one_pass_that_proves_nothing_says_zero():
+    op = fg.GramOperator(fg.datasets.sphere(200, 4, seed=0), "tanh")
+    answer = fg.extreme_eigenvalues(op, method="lanczos", max_passes=2)
+    assert answer.one_pass_lower == 0.0
+    assert "one pass proves λ_min ≥ 0;" in answer.message
+
+
 def test_a_bracket_that_may_hold_zero_is_open_however_little_is_asked():
     op = fg.GramOperator(fg.datasets.sphere(2100, 60, seed=0), "relu")
     answer = fg.extreme_eigenvalues(op, method="lanczos", rtol=3.0, block=2, confidence=0.9999999)

@@ -104,6 +104,9 @@ UNUSABLE = {
         ["df is not the derivative of f"],
     ),
     "a jump": (lambda z: 1.0 * (z > 0.3), np.zeros_like, (), ["f jumps at z = 0.3", "kinks="]),
+    "a jump at 1": (lambda z: 1.0 * (z > 1.0), np.zeros_like, (), ["f jumps at z = 1:", "kinks="]),
+    "to 2": (lambda z: 1.0 * (z >= 2.0), np.zeros_like, (), ["f jumps at z = 2:", "kinks="]),
+    "about 1": (lambda z: z + np.sign(z - 1.0), np.ones_like, (), ["f jumps at z = 1:", "kinks="]),
 }
 
 
