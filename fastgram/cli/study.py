@@ -39,7 +39,7 @@ STUDY = r"""Test what is claimed of λ_min, part by part, with brackets.
 Each PART is a claim of Panigrahi, Shetty and Goyal (ICLR 2020) or of the literature after them: \
 separation, circle, analytic, dimension, smoothed, high_dimension, polynomial, depth, width, \
 training, harmonics, real_data. It computes λ_min of many Gram matrices, compares slopes and \
-constants with those that a derivation gives, within tolerances fixed beforehand, and says whether \
+constants with those that a derivation gives, within stated tolerances, and says whether \
 the claim holds, does not, or cannot be said to.
 
 Into --out go a table (.csv, a row a matrix), the verdicts (.json) and a figure (.png, .svg) of \

@@ -105,7 +105,8 @@ class Verdict:
     name : str
         What is judged: ``"slope, relu"``.
     expected, tolerance : str or float
-        Fixed before anything was measured.
+        Fixed before the part's rows are computed; where an expectation took the place of one that
+        runs had contradicted, the part's derivation says so.
     measured : str or float
         A number, or words where it is none.
     word : {"holds", "does not hold", "cannot be said"}

@@ -36,7 +36,8 @@ _FITTED = 32  # the least degree that a power is fitted to
 _DIGITS = 1e-9  # that the eigenvalues are right to, relative
 # Fixed beforehand: what follows the leading singularity is smaller by 1/k², times d² and depth².
 _EXPONENT, _CONSTANT = 0.05, 0.01
-# Of e^(−ck^s), relative: a next term k^(−s), s = 2/3, at degree 16.
+# Of e^(−ck^s), relative: a next term k^(−s), s = 2/3, at degree 16. It took the place of a
+# threshold that nothing derived.
 _GROWTH = 16.0 ** (-2.0 / 3.0)
 _STRETCH = {"tanh": 2.0 / 3.0, "swish": 2.0 / 3.0, "erf": 1.0, "gelu": 1.0}
 _DEVIATIONS = 5.0  # standard ones that a mean over pairs may be off

@@ -48,7 +48,8 @@ _ACTIVATIONS: dict[Size, tuple[str, ...]] = {
     "default": ("relu", "selu", "elu", "tanh", "swish"),
     "full": ("relu", "selu", "elu", "tanh", "gelu", "swish"),
 }
-# Fixed beforehand: of steps at the greatest width; of the slope of the movement.
+# Of steps at the greatest width, fixed beforehand; of the slope of the movement, fixed with the
+# derivation that took the place of the first expectation.
 _STEPS, _SLOPE = 0.10, 0.10
 _MOVEMENT = "movement of the matrix"
 _LINEAR = 0.10  # relative, of losses: less is the linear regime
@@ -77,7 +78,9 @@ class _Training(Part):
         " 1/√m of them, as their density at 0 is 1/√(2π). Their signs cancel but for a random"
         " part, of size m^(−3/4), and a mean of size m^(−1/2), since a sample moves a neuron"
         " on one side of the jump more than one on the other: the power seen is between these"
-        " two, and −1/2 in the end. So relu and selu leave the linear regime at widths at"
+        " two, and −1/2 in the end. (First 1/√m was expected of all activations, and runs of"
+        " tanh contradicted it: this derivation, and the widths of the runs, are from then.)"
+        " So relu and selu leave the linear regime at widths at"
         " which tanh is still in it, though their λ_min is larger."
     )
     parameters = ("width", "step_size")
