@@ -221,6 +221,7 @@ def runs_for(gpu, seconds, **options):
         return Runs((gpu,), seconds, 4, **options)
 
 
+@pytest.mark.slow
 def test_a_case_that_would_take_too_long_is_left_out(gpu, capsys):
     bench, done = runs_for(gpu, 100.0), []
     bench.share = 0.5

@@ -12,7 +12,7 @@ from fastgram.kernels.cuda.launch import Kernels
 from fastgram.kernels.cuda.variants import VARIANTS, Variant, triangle
 from fastgram.matrix.operator import matrix_of
 
-pytestmark = needs_compiler
+pytestmark = [needs_compiler, pytest.mark.slow]  # each shape of a product is compiled
 
 EPS = np.finfo(np.float64).eps
 SOME = {name: VARIANTS[name] for name in ("middle", "one-launch")}
