@@ -102,7 +102,7 @@ def test_patches_are_pieces_of_the_photographs():
 
 
 def test_there_are_no_more_patches():
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.datasets")
     with pytest.raises(ValueError, match="n must be at most 531720, the places of a patch"):
         datasets.patches(531_721, seed=0)
 
