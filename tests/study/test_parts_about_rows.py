@@ -67,7 +67,7 @@ def computed():
 @pytest.mark.parametrize("name", FEW)
 def test_what_is_expected_holds(name, computed):
     if name == "real_data":
-        pytest.importorskip("sklearn")
+        pytest.importorskip("sklearn.datasets")
     part, rows = computed(name)
     verdicts = part.verdicts(rows)
     # of a slope through three draws nothing is demanded
@@ -119,7 +119,7 @@ def test_smooth_rows_that_noise_does_not_help(computed):
 
 @pytest.mark.slow
 def test_a_repeat_that_is_missed(computed):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.datasets")
     part, rows = computed("real_data")
     wrong = [dataclasses.replace(row, lower=1.0, upper=1.0, guarantee="certified") for row in rows]
     words = {verdict.name: verdict.word for verdict in part.verdicts(wrong)}
@@ -130,7 +130,7 @@ def test_a_repeat_that_is_missed(computed):
 @pytest.mark.parametrize("name", FEW)
 def test_figures(name, computed):
     if name == "real_data":
-        pytest.importorskip("sklearn")
+        pytest.importorskip("sklearn.datasets")
     part, rows = computed(name)
     axes = list(Figure().subplots(1, part.panels, squeeze=False)[0])
     part.draw(rows, axes)
@@ -200,7 +200,7 @@ def test_ball_arithmetic_where_float64_sees_nothing():
 
 
 def test_bundled_data():
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.datasets")
     for name, shape in bundled.BUNDLED.items():
         X = bundled.unit_rows(name, False)
         assert X.shape == shape
