@@ -1,7 +1,8 @@
-"""Laws through brackets: the fitted slope, how far brackets let it range, and its verdict."""
+"""Laws through brackets: the fitted slope, how far brackets let it range, and verdicts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from fastgram.study.part import Verdict, Word
 from fastgram.support.arrays import Array
 
-__all__ = ["Fit", "fit_line", "fit_power", "judged", "judged_slope"]
+__all__ = ["Fit", "fit_line", "fit_power", "judged", "judged_each", "judged_slope"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,17 @@ def judged(
         word = "does not hold"
     told = (low + high) / 2.0 if measured is None else measured
     return Verdict(name, expected, told, tolerance, word, text)
+
+
+def judged_each(
+    name: str, expected: str, total: int, wrong: Sequence[str], text: str, verb: str = ""
+) -> Verdict:
+    """Return the verdict on what each of several rows has to be: one that is not is enough.
+
+    `wrong` are the names of those that are not, and `verb` follows the count of those that are.
+    """
+    measured = " ".join(filter(None, [f"{total - len(wrong)} of {total}", verb]))
+    if wrong:
+        measured += f", not {'; '.join(wrong)}"
+    word: Word = "does not hold" if wrong else "holds"
+    return Verdict(name, expected, measured, "none", word, text)

@@ -25,15 +25,12 @@ class Settings:
     device : {"cpu", "gpu", "auto"}
     cluster : distributed.Client, optional
         Takes the device's place.
-    memory : int, optional
-        Bytes of entries to keep between passes; None chooses from what is free.
     progress : bool
         Whether computations show how far they are.
     """
 
     device: str = "cpu"
     cluster: DaskClient | None = None
-    memory: int | None = None
     progress: bool = False
 
     def operator(
@@ -42,7 +39,5 @@ class Settings:
         """Return a Gram matrix on this device."""
         from fastgram.matrix.operator import GramOperator
 
-        where: dict[str, Any] = {"device": self.device, "memory": self.memory}
-        if self.cluster is not None:
-            where = {"device": self.cluster}
-        return GramOperator(X, network, kind=kind, **where)
+        device: Any = self.device if self.cluster is None else self.cluster
+        return GramOperator(X, network, kind=kind, device=device)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.cuda_host import launcher, needs_compiler
+from helpers.fused import assert_close, product, sphere, vectors
 
 import fastgram as fg
 from fastgram.kernels.cuda import fused_product
@@ -33,30 +34,6 @@ def kernels_of(multiprocessors=3, backward=False):
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
 def kernels(request):
     return kernels_of(backward=request.param)
-
-
-def sphere(n, d, seed=0):
-    rows = np.random.default_rng([seed, n, d]).standard_normal((n, d))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def vectors(n, b, seed=1):
-    return np.random.default_rng([seed, n, b]).standard_normal((n, b))
-
-
-def product(kernels, X, V, network="relu", kind="gradient", which=None, absolute=False):
-    entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
-    unit = fused_product.padded_rows(entries.rows.unit)
-    weights = fused_product.padded_weights(entries.weights)
-    which = range(fused_product.panel_count(len(X))) if which is None else which
-    return fused_product.multiply(kernels, unit, weights, entries.table, V, which, absolute)
-
-
-def assert_close(found, A, V):
-    """The entries differ by roundings, and the sums by as many as they have steps at most."""
-    assert found.shape == V.shape
-    bound = np.max(np.sum(np.abs(A), axis=1)) * np.max(np.abs(V))
-    np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=8.0 * EPS * bound)
 
 
 @pytest.mark.slow
@@ -157,14 +134,14 @@ def test_absolute_values_where_weights_are_negative(kernels):
 
 def test_panels_dealt_out_add_up_to_the_same(kernels):
     X, V = sphere(450, 5), vectors(450, 9)
-    parts = [product(kernels, X, V, which=range(k, 4, 2)) for k in (0, 1)]
+    parts = [product(kernels, X, V, panels=range(k, 4, 2)) for k in (0, 1)]
     assert_close(parts[0] + parts[1], fg.gram(X), V)
-    assert np.all(product(kernels, X, V, which=range(0)) == 0.0)
+    assert np.all(product(kernels, X, V, panels=range(0)) == 0.0)
 
 
 def test_a_panel_is_its_part_of_the_upper_triangle_twice(kernels):
     X = sphere(300, 5)
-    A, found = fg.gram(X), product(kernels, X, np.eye(300), which=range(1, 2))
+    A, found = fg.gram(X), product(kernels, X, np.eye(300), panels=range(1, 2))
     own = np.arange(300) // PANEL_ROWS
     smaller = np.minimum(own[:, None], own)
     np.testing.assert_allclose(found, np.where(smaller == 1, A, 0.0), rtol=0.0, atol=16.0 * EPS)

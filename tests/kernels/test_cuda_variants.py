@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.cuda_host import launcher, needs_compiler, variants_source
+from helpers.fused import assert_close, product, sphere, vectors
 
 import fastgram as fg
 from fastgram.infinite_width.kernel_function import middle_of_norm
@@ -23,31 +24,6 @@ def kernels_of(variant, multiprocessors=3, backward=False, at_once=1):
     return Kernels(
         np, launcher(variants_source(), backward, at_once, "-O1"), multiprocessors, variant=variant
     )
-
-
-def sphere(n, d, seed=0):
-    rows = np.random.default_rng([seed, n, d]).standard_normal((n, d))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def vectors(n, b, seed=1):
-    return np.random.default_rng([seed, n, b]).standard_normal((n, b))
-
-
-def product(kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False):
-    entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
-    unit = fused_product.padded_rows(entries.rows.unit)
-    weights = fused_product.padded_weights(entries.weights)
-    panels = range(fused_product.panel_count(len(X))) if panels is None else panels
-    middle = middle_of_norm(entries.network, kind, 1.0)
-    return fused_product.multiply(
-        kernels, unit, weights, entries.table, V, panels, absolute, middle
-    )
-
-
-def assert_close(found, A, V):
-    bound = np.max(np.sum(np.abs(A), axis=1)) * np.max(np.abs(V))
-    np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=16.0 * EPS * bound)
 
 
 @pytest.mark.parametrize("variant", SOME.values(), ids=list(SOME))

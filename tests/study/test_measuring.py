@@ -47,11 +47,6 @@ def test_an_exact_zero():
         assert (row.lower, row.upper, row.guarantee, row.resolved) == (0.0, 0.0, "exact", True)
 
 
-def test_memory_is_the_operators():
-    op = Settings(memory=0).operator(X, "relu")
-    assert op.memory == 0
-
-
 @pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
 def test_kinds(kind):
     op = Settings().operator(X, "tanh", kind)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgram.datasets.points import circle
 from fastgram.plotting.studies import draw_theory, dress
-from fastgram.study.fits import fit_power, judged, judged_slope
+from fastgram.study.fits import fit_power, judged, judged_each, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.shared import as_seen, draw_rows, ends, judged_furthest, positive
@@ -169,20 +169,16 @@ class _Circle(Part):
 def _brackets(tried: Sequence[Row]) -> Verdict:
     """Judge whether every bracket of float64 meets the proven value."""
     apart = [
-        row
+        f"{row.case.activation} at n = {row.case.n}"
         for row in tried
         if row.values["float64_lower"] > row.upper or row.values["float64_upper"] < row.lower
     ]
-    wrong = ", ".join(f"{row.case.activation} at n = {row.case.n}" for row in apart)
-    return Verdict(
-        "brackets",
-        "all of float64 meet the proven value",
-        f"{len(tried) - len(apart)} of {len(tried)} do" + (f", not {wrong}" if wrong else ""),
-        "none",
-        "does not hold" if apart else "holds",
+    text = (
         "Brackets of the matrix in float64 against λ_min by the Fourier transform of a row, in"
-        " balls.",
+        " balls."
     )
+    expected = "all of float64 meet the proven value"
+    return judged_each("brackets", expected, len(tried), apart, text, "do")
 
 
 def _relu(group: Sequence[Row]) -> Verdict:

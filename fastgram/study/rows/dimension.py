@@ -13,7 +13,7 @@ from fastgram.datasets.points import subspace
 from fastgram.matrix.gram import gram
 from fastgram.network.network import Network
 from fastgram.plotting.studies import draw_brackets, draw_theory, dress
-from fastgram.study.fits import fit_power, judged, judged_slope
+from fastgram.study.fits import fit_power, judged, judged_each, judged_slope
 from fastgram.study.measuring import bracketed_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.shared import as_seen, ends, judged_furthest, positive, resolved_row
@@ -281,18 +281,14 @@ def _exponential(activation: str, dim: int, rows: Sequence[Row]) -> list[Verdict
 
 
 def _zeros(rows: Sequence[Row]) -> Verdict:
-    wrong = 0
-    for row in rows:
-        rank = _dim(row) * (_dim(row) + 3) // 2
-        wrong += (row.guarantee == "exact") != (row.case.n > rank)
-    return Verdict(
-        "zeros, z + z²",
-        "exact 0 if n > d'(d' + 3)/2, and only then",
-        f"{len(rows) - wrong} of {len(rows)} as expected",
-        "none",
-        "does not hold" if wrong else "holds",
-        "Whether λ_min is an exact zero, at all n and d'.",
-    )
+    wrong = [
+        f"n = {row.case.n}, d' = {_dim(row)}"
+        for row in rows
+        if (row.guarantee == "exact") != (row.case.n > _dim(row) * (_dim(row) + 3) // 2)
+    ]
+    expected = "exact 0 if n > d'(d' + 3)/2, and only then"
+    text = "Whether λ_min is an exact zero, at all n and d'."
+    return judged_each("zeros, z + z²", expected, len(rows), wrong, text, "as expected")
 
 
 def _at_edge(activation: str, rows: Sequence[Row]) -> list[Verdict]:

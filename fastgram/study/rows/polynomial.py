@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastgram.datasets.points import sphere
 from fastgram.network.activations import get_activation
 from fastgram.plotting.studies import draw_brackets, draw_theory, dress
+from fastgram.study.fits import judged_each
 from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.shared import as_seen, ends
@@ -107,14 +108,9 @@ def _ranks(rows: Sequence[Row]) -> Verdict:
         regular = row.resolved and row.lower > 0.0
         if not (zero if row.case.n > int(row.case.parameters["rank"]) else regular):
             wrong.append(f"n = {row.case.n}, d' = {row.case.d}")
-    return Verdict(
-        f"rank, {name}",
-        "above 0 at n = rank, exactly 0 at rank + 1",
-        f"{len(rows) - len(wrong)} of {len(rows)}" + (f", not {'; '.join(wrong)}" if wrong else ""),
-        "none",
-        "does not hold" if wrong else "holds",
-        "λ_min in ball arithmetic, of random rows in d' dimensions.",
-    )
+    expected = "above 0 at n = rank, exactly 0 at rank + 1"
+    text = "λ_min in ball arithmetic, of random rows in d' dimensions."
+    return judged_each(f"rank, {name}", expected, len(rows), wrong, text)
 
 
 def _draw_degree(axes: Axes, rows: Sequence[Row], degree: int, marker: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from fastgram.datasets.nearest_pair import separation
 from fastgram.eigenvalues.extreme import extreme_eigenvalues
 from fastgram.plotting.studies import draw_brackets, draw_theory, dress
-from fastgram.study.fits import judged
+from fastgram.study.fits import judged, judged_each
 from fastgram.study.measuring import proven_row
 from fastgram.study.part import Case, Part, Row, Size, Verdict, by_activation
 from fastgram.study.rows.bundled import BUNDLED, installed, unit_rows
@@ -176,14 +176,9 @@ def _zeros(rows: Sequence[Row]) -> Verdict:
         for row in rows
         if (row.guarantee == "exact" and row.upper == 0.0) != (row.values["repeats"] > 0.0)
     ]
-    return Verdict(
-        "repeats",
-        "an exact zero where a row is repeated, and nowhere else",
-        f"{len(rows) - len(wrong)} of {len(rows)}" + (f", not {', '.join(wrong)}" if wrong else ""),
-        "none",
-        "does not hold" if wrong else "holds",
-        "Whether λ_min is an exact zero, against the number of rows equal to an earlier one.",
-    )
+    expected = "an exact zero where a row is repeated, and nowhere else"
+    text = "Whether λ_min is an exact zero, against the number of rows equal to an earlier one."
+    return judged_each("repeats", expected, len(rows), wrong, text)
 
 
 def _far_above(name: str, kinked: Row, smooth: Row) -> Verdict:

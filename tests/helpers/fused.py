@@ -1,0 +1,42 @@
+"""A fused product of rows on the sphere, by whichever kernels, and what it is held against."""
+
+import numpy as np
+
+import fastgram as fg
+from fastgram.infinite_width.kernel_function import middle_of_norm
+from fastgram.kernels.cuda import fused_product
+from fastgram.matrix.operator import matrix_of
+
+__all__ = ["assert_close", "product", "sphere", "vectors"]
+
+EPS = np.finfo(np.float64).eps
+
+
+def sphere(n, d, seed=0):
+    rows = np.random.default_rng([seed, n, d]).standard_normal((n, d))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def vectors(n, b, seed=1):
+    return np.random.default_rng([seed, n, b]).standard_normal((n, b))
+
+
+def product(kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False):
+    """Of all panels, or some; kernels of a variant are given the middle where there is one."""
+    entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
+    unit = fused_product.padded_rows(entries.rows.unit)
+    weights = fused_product.padded_weights(entries.weights)
+    panels = range(fused_product.panel_count(len(X))) if panels is None else panels
+    middle = None
+    if kernels.variant.middle:
+        middle = middle_of_norm(entries.network, kind, 1.0)
+    return fused_product.multiply(
+        kernels, unit, weights, entries.table, V, panels, absolute, middle
+    )
+
+
+def assert_close(found, A, V):
+    """The entries differ by roundings, and the sums by as many as they have steps at most."""
+    assert found.shape == V.shape
+    bound = np.max(np.sum(np.abs(A), axis=1)) * np.max(np.abs(V))
+    np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=8.0 * EPS * bound)
