@@ -54,22 +54,26 @@ D‖HEΨ‖ + D²‖HEΨ'‖ (Ψ and Ψ' of the stage before, I and 0 at first) 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import scipy.special
 
+from fastgram.linalg.elimination import Elimination, Run, stages
 from fastgram.support.arrays import Array
 
-__all__ = ["EDGE_RTOL", "Missed", "excess", "excludes", "measure", "proven_edge"]
-
-Measures = tuple[Array, Array, Array]
+__all__ = ["EDGE_RTOL", "Missed", "excess", "excludes", "proven_edge"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_TOGETHER = 32  # points evaluated at a time
 _MOST = 1024  # points in all; the edge is then where the proof has come to
 # How much further out than it has to the edge may lie, relative to its distance.
 EDGE_RTOL = 1.0 / 64.0
+# Points ahead of which it is not known whether anything is excluded there, where τ hardly changes.
+_AHEAD = 4
+# τ where nothing is known of it yet, and what is counted on of it at the next point.
+_FIRST_TAU, _TAU_KEPT = 0.125, 0.95
+# A √g so small, relative to √q, is as good as 0.
+_NEGLIGIBLE = 1e-2
 # Kept of every interval, and of what is left below √q: far more than rounding takes.
 _RADIUS_KEPT, _SLACK_KEPT = 0.999, 1.0 - 1e-6
 
@@ -86,109 +90,6 @@ class Missed(NamedTuple):
     def at(self, distance: Array) -> Array:
         """Return the bound for eigenvalues so far out."""
         return self.fixed + self.growth * distance
-
-
-class Run(Protocol):
-    """The blocks of a run, and how many columns of the first are random."""
-
-    block: int
-    earlier: list[tuple[list[Array], list[Array]]]
-    diagonals: list[Array]
-    couplings: list[Array]
-
-
-def stages(run: Run) -> list[tuple[list[Array], list[Array]]]:
-    """Return the diagonals and couplings of each stage."""
-    return [*run.earlier, (run.diagonals, run.couplings)]
-
-
-def measure(run: Run, outward: float | Array, points: Array, distances: Array) -> Measures:
-    """Return √g, η and σ at points outside the Ritz values, D being their distances from them.
-
-    `outward` is one number, or one for each point: points at both ends cost little more together
-    than at one. A point that is not outside, or within rounding of a Ritz value, comes back as
-    √g = 1.
-    """
-    outward = np.broadcast_to(outward, points.shape)
-    try:
-        return _measure(run, outward, points, distances)
-    except np.linalg.LinAlgError:
-        if points.size == 1:
-            return np.ones(1), np.ones(1), np.ones(1)
-    half = points.size // 2
-    first = measure(run, outward[:half], points[:half], distances[:half])
-    second = measure(run, outward[half:], points[half:], distances[half:])
-    root, eta, sigma = (np.concatenate(pair) for pair in zip(first, second, strict=True))
-    return root, eta, sigma
-
-
-def _measure(run: Run, outward: Array, points: Array, distances: Array) -> Measures:
-    block = run.block
-    # by a power of two: no rounding, and squares neither over- nor underflow
-    scale = float(np.exp2(np.frexp(max(np.max(np.abs(part)) for part in run.diagonals))[1]))
-    points, distances = points / scale, distances / scale
-    flow = np.broadcast_to(np.eye(block), (points.size, block, block))
-    slope: Array | None = None
-    sigma = np.zeros(points.size)
-    for diagonals, couplings in stages(run):
-        size = diagonals[0].shape[0]
-        carried = flow if slope is None else np.concatenate([flow, slope], axis=2)
-        carried = np.pad(carried, ((0, 0), (0, size - carried.shape[1]), (0, 0)))
-        scaled = [part / scale for part in diagonals], [part / scale for part in couplings]
-        carried, drift, root, inside = _pass_through(*scaled, outward, points, carried)
-        sigma += distances * np.sqrt(_norms(inside[:, :block, :block]))
-        flow, change = carried[:, :, :block], drift[:, :, :block]
-        if slope is not None:
-            sigma += distances**2 * np.sqrt(_norms(inside[:, block:, block:]))
-            change = change + carried[:, :, block:]
-        slope = change
-    assert slope is not None
-    if flow.shape[1] == 0:  # an invariant space: no solution but 0
-        return np.zeros_like(sigma), np.zeros_like(sigma), sigma
-    both = np.linalg.solve(_transpose(root), np.concatenate([flow, slope], axis=2))
-    return _norms(both[:, :, :block]), distances * _norms(both[:, :, block:]), sigma
-
-
-def _pass_through(
-    diagonals: list[Array], couplings: list[Array], outward: Array, points: Array, flow: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Take Z from Φ₀ = Z through a stage.
-
-    Returns Φₖ, its derivative by −x with Z held fixed, a root R of Sₖ = RᵀR, and Zᵀ(HE)ᵀ(HE)Z.
-    """
-    outward = outward[:, None, None]
-    shift = outward * points[:, None, None]
-    size = diagonals[0].shape[0]
-    root = np.broadcast_to(np.eye(size), (points.size, size, size))
-    slope = np.zeros_like(flow)
-    inside = np.zeros((points.size, flow.shape[2], flow.shape[2]))
-    known: Array | float = 0.0
-    for diagonal, coupling in zip(diagonals, couplings, strict=True):
-        rows, size = coupling.shape
-        lower = np.linalg.cholesky(shift * np.eye(size) - outward * diagonal - known)
-        right = np.hstack([coupling.T, np.eye(size)])
-        solved = np.linalg.solve(lower, np.broadcast_to(right, (points.size, *right.shape)))
-        half, inverse = solved[:, :, :rows], solved[:, :, rows:]
-        factor = _transpose(half) @ inverse
-        weighted = _transpose(inverse) @ (inverse @ flow)
-        rooted = root @ weighted
-        cross = _transpose(weighted) @ slope
-        inside += _transpose(rooted) @ rooted - cross - _transpose(cross)
-        flow, slope = -factor @ flow, factor @ (_transpose(root) @ rooted - slope)
-        known = _transpose(half) @ half
-        if rows:
-            identity = np.broadcast_to(np.eye(rows), (points.size, rows, rows))
-            stacked = np.concatenate([identity, root @ _transpose(factor)], axis=1)
-            root = np.asarray(np.linalg.qr(stacked, mode="r"))
-    return flow, slope, root, inside
-
-
-def _transpose(stack: Array) -> Array:
-    return stack.transpose(0, 2, 1)
-
-
-def _norms(stack: Array) -> Array:
-    return np.asarray(np.linalg.norm(stack, 2, axis=(1, 2)))
 
 
 def excluded_radius(root: Array, eta: Array, sigma: Array, phi: Array, goal: float) -> Array:
@@ -237,7 +138,8 @@ def excess(
     The logarithm of what no eigenvalue there can have of the start block (its ‖r₀'‖), over what
     it has but for a small chance, √q. It falls about linearly with the passes.
     """
-    root, _, sigma = measure(run, outward, ritz + outward * distances, distances)
+    points = ritz + outward * distances
+    root, _, sigma = Elimination(run).measure(outward, points, distances)
     phi = missed.at(distances) / distances
     with np.errstate(divide="ignore"):
         return np.asarray(np.log((root * (1.0 + phi) + phi * sigma) / _goal(quantile)))
@@ -260,7 +162,8 @@ def proven_edge(
 ) -> float:
     """Return a distance from the Ritz value beyond which no eigenvalue has an overlap of q."""
     goal, spectral_scale = float(np.sqrt(quantile)), float(spectral_scale)
-    elimination_error = _elimination_error(run, ritz, outward, spectral_scale)
+    elimination = Elimination(run)
+    elimination_error = _elimination_error(run, elimination, ritz, outward, spectral_scale)
     nearest, shift = 4.0 * elimination_error, 6.0 * elimination_error
     missed = Missed(missed.fixed + elimination_error, missed.growth)
     far = far_edge(run, spectral_scale, goal, missed)
@@ -268,59 +171,67 @@ def proven_edge(
         return float(max(nearest, far) + shift)
     distances = np.empty(0)
     taus = np.empty(0)
-    count = int(np.ceil(np.log(far / nearest) / np.log(8.0))) + 1
-    new = np.geomspace(nearest, far, count)
     while True:
-        found = []
-        for start in range(0, new.size, _TOGETHER):
-            part = new[start : start + _TOGETHER]
-            root, eta, sigma = measure(run, outward, ritz + outward * (part + shift), part)
-            raised = 1.0 + 4.0 * elimination_error / part
-            phi = missed.at(2.0 * part) / part
-            found.append(excluded_radius(root * raised, eta * raised, sigma * raised, phi, goal))
-        distances = np.concatenate([distances, new])
-        taus = np.concatenate([taus, *found])
-        order = np.argsort(distances)
-        distances, taus = distances[order], taus[order]
-        edge, gaps = _cover(distances, taus, far)
-        if not gaps or distances.size >= _MOST:
-            return float(gaps[0][1] if gaps else max(edge, nearest)) + shift
-        new = np.unique(np.concatenate([_between(*gap) for gap in gaps]))
+        walked = _walk_inwards(distances, taus, nearest, far)
+        if walked.done or distances.size >= _MOST:
+            return max(walked.edge, nearest) + shift
+        new = _next_points(walked)
+        root, eta, sigma = elimination.measure(
+            outward, ritz + outward * (new + shift), new, _NEGLIGIBLE * goal
+        )
+        raised = 1.0 + 4.0 * elimination_error / new
+        phi = missed.at(2.0 * new) / new
+        found = excluded_radius(root * raised, eta * raised, sigma * raised, phi, goal)
+        order = np.argsort(np.concatenate([distances, new]))
+        distances = np.concatenate([distances, new])[order]
+        taus = np.concatenate([taus, found])[order]
 
 
-def _elimination_error(run: Run, ritz: float, outward: float, spectral_scale: float) -> float:
+def _elimination_error(
+    run: Run, elimination: Elimination, ritz: float, outward: float, spectral_scale: float
+) -> float:
     """Bound what rounding in the elimination amounts to, and a fifth of the Ritz value's error."""
     elimination_error = float((run.diagonals[0].shape[0] + 8) * _EPS * spectral_scale)
     while elimination_error < spectral_scale:
-        at = np.array([4.0 * elimination_error])
-        try:
-            _measure(run, np.array([outward]), ritz + outward * at, at)
+        if elimination.reaches(outward, ritz + outward * 4.0 * elimination_error):
             break
-        except np.linalg.LinAlgError:  # a Ritz value is further out
-            elimination_error *= 4.0
+        elimination_error *= 4.0  # a Ritz value is further out
     return elimination_error
 
 
-def _cover(
-    distances: Array, taus: Array, far: float
-) -> tuple[float, list[tuple[float, float, float]]]:
-    """Walk inwards from `far`; return the edge, and the gaps (from, to, τ beside them)."""
-    edge, beside = far, 0.0
-    gaps: list[tuple[float, float, float]] = []
+class _Walk(NamedTuple):
+    """How far inwards the intervals that are excluded reach without a gap."""
+
+    edge: float
+    inner: float  # where the gap inside the edge ends: at another such interval, or at a point
+    closed: bool  # which of them
+    taus: list[float]  # of the points beyond the edge, from far to near
+
+    @property
+    def done(self) -> bool:
+        """Whether the edge lies no further out than it may."""
+        return not self.closed and self.edge <= self.inner * (1.0 + EDGE_RTOL)
+
+
+def _walk_inwards(distances: Array, taus: Array, nearest: float, far: float) -> _Walk:
+    edge, beyond = far, []
     for distance, tau in zip(distances[::-1].tolist(), taus[::-1].tolist(), strict=True):
         if tau <= 0.0:
-            if edge > distance * (1.0 + EDGE_RTOL):
-                gaps.append((distance, edge, beside))
-            return edge, gaps
+            return _Walk(edge, distance, False, beyond)
         if distance * (1.0 + tau) < edge:
-            gaps.append((distance * (1.0 + tau), edge, beside))
-        edge, beside = min(edge, distance * (1.0 - tau)), tau
-    return edge, gaps
+            return _Walk(edge, distance * (1.0 + tau), True, beyond)
+        edge = min(edge, distance * (1.0 - tau))
+        beyond.append(tau)
+    return _Walk(edge, nearest, False, beyond)
 
 
-def _between(inner: float, outer: float, tau: float) -> Array:
-    """Return a few points inside a gap: as many as intervals like the one beside it would need."""
-    tau = max(tau, 1e-3)
-    needed = int(np.ceil(np.log(outer / inner) / (2.0 * tau)))
-    count = min(max(needed, 1), 4)
-    return np.geomspace(inner, outer, count + 2)[1:-1]
+def _next_points(walk: _Walk) -> Array:
+    """Return points inside the edge, as far apart as τ is expected to let them be."""
+    last, before = [_FIRST_TAU, _FIRST_TAU, *walk.taus][:-3:-1]
+    tau = max(_TAU_KEPT * min(2.0 * last - before, last), 0.5 * last, 0.5 * EDGE_RTOL)
+    across = np.log1p(tau) - np.log1p(-tau)
+    left = float(np.log(walk.edge / walk.inner))
+    if left <= across:
+        return np.array([walk.inner * np.exp(0.5 * left)])
+    count = min(_AHEAD if last >= _TAU_KEPT * before else 1, int(np.ceil(left / across)))
+    return np.asarray(walk.edge * np.exp(-np.log1p(tau) - across * np.arange(count)))

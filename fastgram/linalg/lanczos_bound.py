@@ -40,7 +40,8 @@ import numpy as np
 from scipy.special import betaincinv
 
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.exclusion import Missed, measure, proven_edge
+from fastgram.linalg.elimination import Elimination
+from fastgram.linalg.exclusion import Missed, proven_edge
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
 
@@ -64,7 +65,7 @@ def start_block_overlap(run: BlockLanczos, points: Array) -> Array:
     """
     within = float(run.diagonals[0][0, 0])  # no Ritz value is beyond it on both sides
     outward = 1.0 if points[0] > within else -1.0
-    root, _, _ = measure(run, outward, points, np.ones_like(points))
+    root, _, _ = Elimination(run).measure(outward, points, np.ones_like(points))
     return np.minimum(root, 1.0) ** 2
 
 

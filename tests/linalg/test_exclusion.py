@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.elimination import Elimination, stages
 from fastgram.linalg.exclusion import (
     Missed,
     excess,
     excluded_radius,
     excludes,
     far_edge,
-    measure,
     proven_edge,
-    stages,
 )
 from fastgram.linalg.lanczos_bound import EXACT, outer_bound, overlap_quantile, start_block_overlap
 
@@ -121,7 +120,7 @@ def test_measures_are_what_their_definitions_say(outward):
         scale = np.linalg.norm(T, 2)
         for distance in scale * np.array([1e-4, 0.1, 3.0]):
             at = np.array([distance])
-            root, eta, sigma = measure(run, outward, ritz + outward * at, at)
+            root, eta, sigma = Elimination(run).measure(outward, ritz + outward * at, at)
             H = np.linalg.inv(T - (ritz + outward * distance) * np.eye(len(T)))
             start = H[:, : run.block]
             half = np.linalg.inv(np.linalg.cholesky(np.eye(len(below)) + below @ H @ H @ below.T))
@@ -155,7 +154,7 @@ def test_measures_go_through_stages(outward):
             flow = -below @ H[:, :m] @ flow
         half = np.linalg.inv(np.linalg.cholesky(np.eye(len(below)) + below @ H @ H @ below.T))
         at = np.array([distance])
-        root, eta, sigma = measure(run, outward, ritz + outward * at, at)
+        root, eta, sigma = Elimination(run).measure(outward, ritz + outward * at, at)
         np.testing.assert_allclose(root, np.linalg.norm(half @ flow, 2), rtol=1e-9)
         np.testing.assert_allclose(eta, distance * np.linalg.norm(half @ slope, 2), rtol=1e-9)
         np.testing.assert_allclose(sigma, expected, rtol=1e-9)
@@ -217,7 +216,7 @@ def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
             inside = np.linalg.norm(start.T @ basis[:, index])
             distances = np.geomspace(1e-6, 1e2, 120)
             points = theta + outward * distances
-            measures = measure(run, outward, points, distances)
+            measures = Elimination(run).measure(outward, points, distances)
             phi = (noise + 1e-12) / distances
             taus = excluded_radius(*measures, phi, inside * (1.0 - 1e-9))
             away = np.abs(values[index] - points)
@@ -260,7 +259,7 @@ def test_a_point_inside_proves_nothing():
     T, _ = assembled(run)
     values = np.linalg.eigvalsh(T)
     middle = np.array([0.5 * (values[0] + values[1])]) if len(values) > 1 else values
-    assert measure(run, -1.0, middle, np.ones(1))[0] == 1.0
+    assert Elimination(run).measure(-1.0, middle, np.ones(1))[0] == 1.0
     assert not excludes(run, values[0], -1.0, 1e-18 * abs(values[0]), 0.1, EXACT)
 
 
@@ -270,10 +269,10 @@ def test_points_at_both_ends_are_measured_together():
         ritz = np.linalg.eigvalsh(assembled(run)[0])[[0, -1]]
         outward = np.array([-1.0, 1.0])
         distances = np.array([0.3, 0.7]) * (ritz[1] - ritz[0] + 1.0)
-        together = measure(run, outward, ritz + outward * distances, distances)
+        together = Elimination(run).measure(outward, ritz + outward * distances, distances)
         for k in range(2):
             at = distances[k : k + 1]
-            alone = measure(run, float(outward[k]), ritz[k] + outward[k] * at, at)
+            alone = Elimination(run).measure(float(outward[k]), ritz[k] + outward[k] * at, at)
             for found, expected in zip(together, alone, strict=True):
                 np.testing.assert_allclose(found[k], expected[0], rtol=1e-12)
 
@@ -284,7 +283,7 @@ def test_an_excess_is_negative_where_the_lemma_excludes():
         run, quantile, missed = random_blocks(seed), 0.1, Missed(1e-3, 0.01)
         low = np.linalg.eigvalsh(assembled(run)[0])[:1]
         at = 10.0 ** np.random.default_rng(seed).uniform(-2, 2, 1)
-        found = measure(run, -1.0, low - at, at)
+        found = Elimination(run).measure(-1.0, low - at, at)
         radius = excluded_radius(*found, missed.at(at) / at, np.sqrt(quantile))
         left = excess(run, low, np.array([-1.0]), at, quantile, missed)
         assert (left[0] < 0.0) == (radius[0] > 0.0)
