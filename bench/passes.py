@@ -12,7 +12,7 @@ import numpy as np
 
 import fastgram as fg
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.exclusion import excludes
+from fastgram.linalg.exclusion import Missed, excludes
 from fastgram.linalg.lanczos_bound import overlap_quantile
 
 RTOL, CHANCE = 1e-2, 5e-4
@@ -67,10 +67,10 @@ def count_passes(A: Any, block: int, appended: Any = None, most: int = 400) -> t
         run.advance()
         if run.passes % 2 and run.passes > 8:
             continue
-        ritz = run.ritz_values()
-        rounding = floor * float(np.max(np.abs(ritz)))
+        ritz = run.ritz_ends()
+        rounding = floor * max(abs(end) for end in ritz)
         if all(
-            excludes(run, ritz[end], out, RTOL * abs(ritz[end]), quantile, rounding)
+            excludes(run, ritz[end], out, RTOL * abs(ritz[end]), quantile, Missed(rounding))
             for end, out in ((0, -1.0), (-1, 1.0))
         ):
             break

@@ -254,7 +254,7 @@ def test_the_house(rule, files):
         (out_of_place, "matrix/planted.py", "from .operator import X", "written in full"),
         (out_of_place, "matrix/planted.py", "import_module(f'fastgram.{x}')", "written in full"),
         (hiding, "gram.py", "", "gram"),
-        (too_large, "linalg/planted.py", "x = 1\n" * (MOST_LINES + 1), "linalg/planted.py"),
+        (too_large, "density/planted.py", "x = 1\n" * (MOST_LINES + 1), "density/planted.py"),
         (too_large, "kernels/cuda/planted.cuh", "\n" * (MOST_LINES + 1), "planted.cuh"),
         (silent_rooms, "linalg/planted/__init__.py", "x = 1", "linalg/planted/__init__.py"),
     ],

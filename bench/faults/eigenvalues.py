@@ -111,8 +111,8 @@ FAULTS = [
         ("run.multiplied) + run.defect", "run.multiplied)"),
         ("run.multiplied) + run.defect", "run.multiplied) + 0.1 * run.defect"),
         (
-            "problem.noise_floor(float(np.max(np.abs(ritz))), run.multiplied)",
-            "problem.noise_floor(float(np.max(np.abs(ritz))), 1)",
+            "problem.noise_floor(max(abs(end) for end in ritz), run.multiplied)",
+            "problem.noise_floor(max(abs(end) for end in ritz), 1)",
         ),
         (
             "outer_bound(run, low, -1.0, quantile, spectral_scale, Missed(slack))",

@@ -100,7 +100,7 @@ FAULTS = [
             "nearest, shift = 4.0 * elimination_error, 6.0 * elimination_error",
             "nearest, shift = 4.0 * elimination_error, 0.6 * elimination_error",
         ),
-        ("raised = 1.0 + 4.0 * elimination_error / part", "raised = 1.0 + 0.0 * part"),
+        ("raised = 1.0 + 4.0 * elimination_error / distances", "raised = 1.0 + 0.0 * distances"),
         (
             "missed = Missed(missed.fixed + elimination_error, missed.growth)",
             "missed = Missed(missed.fixed, missed.growth)",
@@ -119,8 +119,11 @@ FAULTS = [
             "0.1 * (run.diagonals[0].shape[0] + 8) * _EPS * spectral_scale",
         ),
         ("    while elimination_error < spectral_scale:\n", "    while False:\n"),
-        ("phi = missed.at(2.0 * part) / part", "phi = 0.0 * part"),
-        ("phi = missed.at(2.0 * part) / part", "phi = 0.1 * missed.at(2.0 * part) / part"),
+        ("phi = missed.at(2.0 * distances) / distances", "phi = 0.0 * distances"),
+        (
+            "phi = missed.at(2.0 * distances) / distances",
+            "phi = 0.1 * missed.at(2.0 * distances) / distances",
+        ),
         ("return self.fixed + self.growth * distance", "return self.fixed + 0.0 * distance"),
         (
             "return self.fixed + self.growth * distance",
@@ -146,7 +149,16 @@ FAULTS = [
         ("plain = slack_left / (root + sigma)", "plain = slack_left / root"),
         ("plain = slack_left / (root + sigma)", "plain = slack_left / sigma"),
         ("square = linear**2 + 4.0 * (eta + sigma) *", "square = linear**2 + 4.0 * sigma *"),
-        ("        sigma += distances * np.sqrt(_norms(inside[:, :block, :block]))\n", ""),
-        ("sigma += distances**2 *", "sigma += 0.0 *"),
+        ("distance * (1.0 + tau) < self.edge", "distance * (1.2 + tau) < self.edge"),
+        ("min(self.edge, distance * (1.0 - tau))", "min(self.edge, distance * (0.9 - tau))"),
+    ),
+    *faults_in(
+        "linalg/elimination",
+        "linalg/test_exclusion.py -k measures",
+        (
+            "part = distances * _roots_of_norms(inside[:, :block, :block])",
+            "part = np.zeros_like(distances)",
+        ),
+        ("part += distances**2 *", "part += 0.0 *"),
     ),
 ]

@@ -210,8 +210,9 @@ def _result(probing: _Probing, seen: Envelope, stopped: str, confidence: float) 
     nodes, weights = block_rule(run)
     # all eigenvalues of T, and its basis, are granted so many roundings beside
     size = float(np.max(np.abs(nodes)))
-    slack = missed_by(run, nodes, problem) + gamma(128 + 2 * nodes.size) * size
-    smallest, largest = brackets_of(run, nodes, slack, probing.quantile, problem)
+    ends = float(nodes[0]), float(nodes[-1])
+    slack = missed_by(run, ends, problem) + gamma(128 + 2 * nodes.size) * size
+    smallest, largest = brackets_of(run, ends, slack, probing.quantile, problem)
     lower, upper = eigenvalue_bounds(seen, law, nodes, slack, (smallest.lower, largest.upper))
     least, count = problem.least, problem.least_count
     lower, upper = np.maximum(lower, least), np.maximum(upper, least)

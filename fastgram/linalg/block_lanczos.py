@@ -18,15 +18,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.linalg.band_eigenpairs import eigenpairs_at_end
+from fastgram.linalg.band_eigenpairs import EndPairs
 from fastgram.linalg.krylov_basis import Basis
 from fastgram.linalg.start_block import augment, random_columns
 from fastgram.support.arrays import Array
@@ -42,20 +40,6 @@ _SAME = 1e-10
 # block is smaller than this part of that, it is some 1e-14 of each, and 1e-6 is asked for
 # (`fastgram.linalg.lanczos_bound`): a second one would cost as much and change nothing.
 _UNSPOILED = 1.0 / 128.0
-
-
-@dataclass
-class _Solved:
-    """Eigenvalues and eigenvectors of the T that is made of these very blocks, once asked for."""
-
-    blocks: list[Array]
-    values: Array | None = None
-    pairs: dict[tuple[int, bool], tuple[Array, Array]] = field(default_factory=dict)
-
-    def is_of(self, blocks: list[Array]) -> bool:
-        """Whether T is made of the same arrays."""
-        pairs = zip(self.blocks, blocks, strict=False)
-        return len(self.blocks) == len(blocks) and all(mine is theirs for mine, theirs in pairs)
 
 
 class BlockLanczos:
@@ -137,7 +121,7 @@ class BlockLanczos:
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
         self.couplings: list[Array] = []
-        self._solved = _Solved([])
+        self._pairs_at_ends = EndPairs()
 
     def restart(self, lowest: int, highest: int) -> None:
         """Let go of the basis but for its newest block and so many Ritz vectors of each end."""
@@ -305,40 +289,10 @@ class BlockLanczos:
         kept = block @ self._device.put(left[:, :keep])
         return kept, sizes[:keep, None] * right[:keep], 0.0
 
-    def band(self) -> Array:
-        """Return T in LAPACK's lower banded storage."""
-        sizes = [diagonal.shape[0] for diagonal in self.diagonals]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        full = all(size == sizes[0] for size in sizes)
-        # a coupling of full rank is triangular, one that lost columns is not
-        width = sizes[0] if full else 2 * sizes[0] - 1
-        band = np.zeros((min(width, int(starts[-1]) - 1) + 1, int(starts[-1])))
-        for j, diagonal in enumerate(self.diagonals):
-            blocks = [diagonal]
-            if j + 1 < len(sizes):
-                blocks.append(self.couplings[j])
-            stacked = np.concatenate(blocks)
-            for column in range(sizes[j]):
-                below = stacked[column:, column]
-                length = min(below.size, band.shape[0])
-                band[:length, starts[j] + column] = below[:length]
-        return band
-
-    def ritz_values(self) -> Array:
-        """Return all Ritz values, ascending."""
-        solved = self._solved_now()
-        if solved.values is None:
-            with one_blas_thread():
-                found = scipy.linalg.eigvals_banded(self.band(), lower=True, check_finite=False)
-            solved.values = np.asarray(found)
-        return solved.values
-
-    def _solved_now(self) -> _Solved:
-        """Return what is known of the eigenvalues of T as it is."""
-        blocks = [*self.diagonals, *self.couplings]
-        if not self._solved.is_of(blocks):
-            self._solved = _Solved(blocks)
-        return self._solved
+    def ritz_ends(self) -> tuple[float, float]:
+        """Return the least Ritz value and the largest."""
+        low, high = (self._eigenpairs(1, largest)[0] for largest in (False, True))
+        return float(low[0]), float(high[0])
 
     @property
     def width_of_band(self) -> int:
@@ -371,13 +325,8 @@ class BlockLanczos:
 
     def _eigenpairs(self, count: int, largest: bool) -> tuple[Array, Array]:
         """Return eigenvalues of T at one end, the extreme one first, and its eigenvectors."""
-        values = self.ritz_values()
-        count = min(count, values.size)
-        pairs = self._solved_now().pairs
-        if (count, largest) not in pairs:
-            with one_blas_thread():
-                pairs[count, largest] = eigenpairs_at_end(self.band(), values, count, largest)
-        return pairs[count, largest]
+        count = min(count, sum(diagonal.shape[0] for diagonal in self.diagonals))
+        return self._pairs_at_ends.find(self.diagonals, self.couplings, count, largest)
 
     def ritz_pairs(
         self, count: int, largest: bool, vectors: bool

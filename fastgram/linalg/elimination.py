@@ -120,7 +120,7 @@ def _laid_out(diagonals: list[Array], couplings: list[Array], scale: float) -> _
     for stack, parts in zip(stacks, (diagonals, couplings), strict=True):
         for place, part in zip(stack, parts, strict=True):
             place[: part.shape[0], : part.shape[1]] = part / scale
-    return _Stage(*stacks, sizes)
+    return _Stage(stacks[0], stacks[1], sizes)
 
 
 def _pass_through(
@@ -131,7 +131,9 @@ def _pass_through(
     Returns Φₖ, its derivative by −x with Z held fixed, a root R of Sₖ = RᵀR, and Zᵀ(HE)ᵀ(HE)Z, of
     those points; and which of the points they are.
     """
-    from fastgram.kernels.cpu.elimination import pass_through  # compiled: loaded when needed
+    from fastgram.kernels.cpu.lanczos.elimination import (
+        pass_through,
+    )  # compiled: loaded when needed
 
     count, columns, width = points.size, carried.shape[2], stage.diagonals.shape[1]
     flows = np.zeros((count, width, columns))
@@ -139,9 +141,7 @@ def _pass_through(
     flows[:, :rows] = carried[:, :rows]
     slopes, roots = np.empty_like(flows), np.empty((count, width, width))
     insides, definite = np.empty((count, columns, columns)), np.empty(count, dtype=bool)
-    pass_through(
-        *stage, outward, points, negligible**2, flows, slopes, roots, insides, definite
-    )
+    pass_through(*stage, outward, points, negligible**2, flows, slopes, roots, insides, definite)
     with np.errstate(over="ignore", invalid="ignore"):
         for part in (flows, slopes, roots, insides):
             definite &= np.isfinite(np.sum(part, axis=(1, 2)))

@@ -72,6 +72,8 @@ EDGE_RTOL = 1.0 / 64.0
 _AHEAD = 4
 # τ where nothing is known of it yet, and what is counted on of it at the next point.
 _FIRST_TAU, _TAU_KEPT = 0.125, 0.95
+# Points in a gap at a time, and the τ that is counted on there at least.
+_MANY, _LEAST_TAU = 16, 1e-3
 # A √g so small, relative to √q, is as good as 0.
 _NEGLIGIBLE = 1e-2
 # Kept of every interval, and of what is left below √q: far more than rounding takes.
@@ -169,22 +171,18 @@ def proven_edge(
     far = far_edge(run, spectral_scale, goal, missed)
     if not nearest < far < np.inf:
         return float(max(nearest, far) + shift)
-    distances = np.empty(0)
-    taus = np.empty(0)
-    while True:
-        walked = _walk_inwards(distances, taus, nearest, far)
-        if walked.done or distances.size >= _MOST:
-            return max(walked.edge, nearest) + shift
-        new = _next_points(walked)
+    walk, evaluated = InwardWalk(far, nearest), 0
+    while not walk.done and evaluated < _MOST:
+        distances = walk.next_points()
         root, eta, sigma = elimination.measure(
-            outward, ritz + outward * (new + shift), new, _NEGLIGIBLE * goal
+            outward, ritz + outward * (distances + shift), distances, _NEGLIGIBLE * goal
         )
-        raised = 1.0 + 4.0 * elimination_error / new
-        phi = missed.at(2.0 * new) / new
-        found = excluded_radius(root * raised, eta * raised, sigma * raised, phi, goal)
-        order = np.argsort(np.concatenate([distances, new]))
-        distances = np.concatenate([distances, new])[order]
-        taus = np.concatenate([taus, found])[order]
+        raised = 1.0 + 4.0 * elimination_error / distances
+        phi = missed.at(2.0 * distances) / distances
+        taus = excluded_radius(root * raised, eta * raised, sigma * raised, phi, goal)
+        walk.go_on(distances, taus)
+        evaluated += distances.size
+    return max(walk.edge, nearest) + shift
 
 
 def _elimination_error(
@@ -199,39 +197,57 @@ def _elimination_error(
     return elimination_error
 
 
-class _Walk(NamedTuple):
-    """How far inwards the intervals that are excluded reach without a gap."""
+class InwardWalk:
+    """The way inwards through intervals that are excluded, as far as they leave no gap.
 
-    edge: float
-    inner: float  # where the gap inside the edge ends: at another such interval, or at a point
-    closed: bool  # which of them
-    taus: list[float]  # of the points beyond the edge, from far to near
+    Attributes
+    ----------
+    edge : float
+        All beyond it is excluded.
+    """
+
+    def __init__(self, far: float, nearest: float) -> None:
+        self.edge = far
+        self._nearest = nearest
+        self._inside: list[tuple[float, float]] = []  # points and their τ, the outermost one last
+        self._last = self._before = _FIRST_TAU  # of the points passed
+
+    def go_on(self, points: Array, taus: Array) -> None:
+        """Take points inside the edge with their τ, and walk on."""
+        self._inside += zip(points.tolist(), taus.tolist(), strict=True)
+        self._inside.sort()
+        while self._inside:
+            distance, tau = self._inside[-1]
+            if tau <= 0.0 or distance * (1.0 + tau) < self.edge:
+                break
+            self._inside.pop()
+            self.edge = min(self.edge, distance * (1.0 - tau))
+            self._before, self._last = self._last, tau
 
     @property
     def done(self) -> bool:
         """Whether the edge lies no further out than it may."""
-        return not self.closed and self.edge <= self.inner * (1.0 + EDGE_RTOL)
+        inner, tau = self._inside[-1] if self._inside else (self._nearest, 0.0)
+        return tau <= 0.0 and self.edge <= inner * (1.0 + EDGE_RTOL)
+
+    def next_points(self) -> Array:
+        """Return points inside the edge, as far apart as τ is expected to let them be."""
+        inner, inner_tau = self._inside[-1] if self._inside else (self._nearest, 0.0)
+        if inner_tau > 0.0:  # a gap between two excluded intervals
+            left = float(np.log(self.edge / inner) - np.log1p(inner_tau))
+            tau = max(0.5 * (self._last + inner_tau), _LEAST_TAU)
+            count = min(int(np.ceil(left / _across(_TAU_KEPT * tau))), _MANY)
+            return np.asarray(self.edge * np.exp(-left * (np.arange(count) + 0.5) / count))
+        left = float(np.log(self.edge / inner))
+        foreseen = min(2.0 * self._last - self._before, self._last)
+        tau = max(_TAU_KEPT * foreseen, 0.5 * self._last, 0.5 * EDGE_RTOL)
+        if left <= _across(tau):
+            return np.array([self.edge * np.exp(-0.5 * left)])
+        steady = self._last >= _TAU_KEPT * self._before
+        count = min(_AHEAD if steady else 1, int(np.ceil(left / _across(tau))))
+        return np.asarray(self.edge * np.exp(-np.log1p(tau) - _across(tau) * np.arange(count)))
 
 
-def _walk_inwards(distances: Array, taus: Array, nearest: float, far: float) -> _Walk:
-    edge, beyond = far, []
-    for distance, tau in zip(distances[::-1].tolist(), taus[::-1].tolist(), strict=True):
-        if tau <= 0.0:
-            return _Walk(edge, distance, False, beyond)
-        if distance * (1.0 + tau) < edge:
-            return _Walk(edge, distance * (1.0 + tau), True, beyond)
-        edge = min(edge, distance * (1.0 - tau))
-        beyond.append(tau)
-    return _Walk(edge, nearest, False, beyond)
-
-
-def _next_points(walk: _Walk) -> Array:
-    """Return points inside the edge, as far apart as τ is expected to let them be."""
-    last, before = [_FIRST_TAU, _FIRST_TAU, *walk.taus][:-3:-1]
-    tau = max(_TAU_KEPT * min(2.0 * last - before, last), 0.5 * last, 0.5 * EDGE_RTOL)
-    across = np.log1p(tau) - np.log1p(-tau)
-    left = float(np.log(walk.edge / walk.inner))
-    if left <= across:
-        return np.array([walk.inner * np.exp(0.5 * left)])
-    count = min(_AHEAD if last >= _TAU_KEPT * before else 1, int(np.ceil(left / across)))
-    return np.asarray(walk.edge * np.exp(-np.log1p(tau) - across * np.arange(count)))
+def _across(tau: float) -> float:
+    """Return the logarithm of how far apart the ends of an interval are."""
+    return float(np.log1p(tau) - np.log1p(-tau))

@@ -106,9 +106,9 @@ def of_vectors(device: Device, block: int, clock: Clock = time.perf_counter) -> 
     run = run_passes()
 
     def look() -> None:
-        ritz, quantile = run.ritz_values(), overlap_quantile(5e-4, block, _VECTOR_ROWS)
-        for theta, outward in ((ritz[0], -1.0), (ritz[-1], 1.0)):
-            excludes(run, float(theta), outward, 0.01, quantile, Missed(0.0))
+        ritz, quantile = run.ritz_ends(), overlap_quantile(5e-4, block, _VECTOR_ROWS)
+        for theta, outward in zip(ritz, (-1.0, 1.0), strict=True):
+            excludes(run, theta, outward, 0.01, quantile, Missed(0.0))
 
     looking = _seconds(look, device, clock)
     factor = _positive(_FACTOR_ORDER)  # a triangle like any

@@ -341,7 +341,7 @@ class TestTheRecurrence:
         for _ in range(passes):
             run.advance()
         _, small, _ = run.extreme_pair(True)
-        top = run.ritz_values()[-1]
+        top = run.ritz_ends()[1]
         parts = small.reshape(passes, block)
         most = gamma(block + 3) * 6 * block * run.norm
         for j in range(passes - 1):

@@ -89,7 +89,7 @@ def test_brackets_hold_as_often_as_promised(chance):
                     run.restart(1, 1)
                 while len(run.diagonals) < passes and not run.exhausted:
                     run.advance()
-            ritz = run.ritz_values()
+            ritz = run.ritz_ends()
             spread = float(np.max(np.abs(ritz)))
             for index, outward in ((0, -1.0), (-1, 1.0)):
                 end = outer_bound(run, ritz[index], outward, quantile, spread, Missed(1e-13))
@@ -229,7 +229,7 @@ def test_appended_directions_save_passes_and_change_no_promise():
         end = -np.inf
         while not end > 0.9e-3:
             run.advance()
-            end = outer_bound(run, run.ritz_values()[0], -1.0, quantile, 2.0, Missed(1e-14))
+            end = outer_bound(run, run.ritz_ends()[0], -1.0, quantile, 2.0, Missed(1e-14))
         assert end <= 1e-3
         passes.append(run.passes)
     assert passes[1] < 0.7 * passes[0]

@@ -8,6 +8,8 @@ import pytest
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.elimination import Elimination, stages
 from fastgram.linalg.exclusion import (
+    EDGE_RTOL,
+    InwardWalk,
     Missed,
     excess,
     excluded_radius,
@@ -210,7 +212,7 @@ def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
     for seed in range(150):
         values, basis, start, run = matrix_and_run(seed, noise)
         staged += len(stages(run)) > 1
-        ritz = run.ritz_values()
+        ritz = run.ritz_ends()
         for index, outward in ((0, -1.0), (-1, 1.0)):
             theta = ritz[index]
             inside = np.linalg.norm(start.T @ basis[:, index])
@@ -289,3 +291,38 @@ def test_an_excess_is_negative_where_the_lemma_excludes():
         assert (left[0] < 0.0) == (radius[0] > 0.0)
         signs.add(bool(left[0] < 0.0))
     assert signs == {True, False}
+
+
+def excluded_but_for(islands):
+    """Return τ of points that are as far from the nearest island, but for what a proof may lose."""
+
+    def taus(distances):
+        apart = [
+            np.where(distances < low, low - distances, np.maximum(distances - high, 0.0))
+            for low, high in islands
+        ]
+        return np.minimum(0.7 * np.min(apart, axis=0) / distances, 0.3)
+
+    return taus
+
+
+@pytest.mark.parametrize("islands", [[(0.0, 1.0)], [(0.0, 1.0), (7.0, 7.001)], [(0.0, 1e-7)]])
+def test_a_walk_ends_at_the_outermost_island_and_not_far_beyond(islands):
+    taus, walk, evaluated = excluded_but_for(islands), InwardWalk(1e4, 1e-6), 0
+    covered = []
+    while not walk.done:
+        points = walk.next_points()
+        assert np.all((points > 1e-6) & (points < walk.edge))
+        found = taus(points)
+        covered += [(x * (1 - t), x * (1 + t)) for x, t in zip(points, found, strict=True) if t > 0]
+        walk.go_on(points, found)
+        evaluated += points.size
+    outermost = max(high for _, high in islands)
+    assert outermost <= walk.edge <= max(outermost, 1e-6) * (1.0 + EDGE_RTOL) * (1.0 + 1e-12)
+    # what is beyond the edge is covered by the intervals, without a gap
+    reached = 1e4
+    for low, high in sorted(covered, key=lambda interval: -interval[1]):
+        if high >= reached:
+            reached = min(reached, low)
+    assert reached <= walk.edge
+    assert evaluated <= 90

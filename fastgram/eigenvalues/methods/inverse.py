@@ -134,7 +134,7 @@ def _iterate(problem: Problem, request: Request, shift: float, anew: bool) -> di
             run.advance()
             if tick is not None:
                 tick(1)
-            top = float(run.ritz_values()[-1])
+            top = run.ritz_ends()[1]
             upper = shift + 1.0 / top
             allowed_width = max(0.8 * request.rtol * abs(upper), _LEAST * slack)
             done = run.exhausted or run.passes == _PRODUCTS or request.until.out_of_time()

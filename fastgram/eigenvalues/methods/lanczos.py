@@ -18,7 +18,6 @@ from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excess, excludes
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
-from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 
 __all__ = [
@@ -162,9 +161,8 @@ class _Passes:
 
     def _look(self) -> None:
         """Find the Ritz values, and what they are off by."""
-        self._ritz = self._run.ritz_values()
+        self._ritz = self._low, self._high = self._run.ritz_ends()
         self._slack = missed_by(self._run, self._ritz, self._problem)
-        self._low, self._high = float(self._ritz[0]), float(self._ritz[-1])
         # an end that is below the noise floor is as it will be; the other goes on
         self._low_is_lost = self._is_below_noise_floor(self._low)
         self._both_are_lost = self._low_is_lost and self._is_below_noise_floor(self._high)
@@ -328,22 +326,26 @@ def _max_columns(n: int, request: Request) -> int:
     return columns
 
 
-def missed_by(run: BlockLanczos, ritz: Array, problem: Problem) -> float:
+def missed_by(run: BlockLanczos, ritz: tuple[float, float], problem: Problem) -> float:
     """Bound ‖AQ − QT − (residual block)‖₂ with the ideal A: entries, products and recurrence."""
-    return problem.noise_floor(float(np.max(np.abs(ritz))), run.multiplied) + run.defect
+    return problem.noise_floor(max(abs(end) for end in ritz), run.multiplied) + run.defect
 
 
 def brackets_now(run: BlockLanczos, problem: Problem, quantile: float) -> tuple[Bracket, Bracket]:
     """Return `brackets_of` with all that it needs from the run as it is."""
-    ritz = run.ritz_values()
+    ritz = run.ritz_ends()
     return brackets_of(run, ritz, missed_by(run, ritz, problem), quantile, problem)
 
 
 def brackets_of(
-    run: BlockLanczos, ritz: Array, slack: float, quantile: float, problem: Problem
+    run: BlockLanczos,
+    ritz: tuple[float, float],
+    slack: float,
+    quantile: float,
+    problem: Problem,
 ) -> tuple[Bracket, Bracket]:
-    """Bracket λ_min and λ_max from a run, its Ritz values and what products and recurrence miss."""
-    low, high = float(ritz[0]), float(ritz[-1])
+    """Bracket λ_min and λ_max from a run, its extreme Ritz values and what the run misses."""
+    low, high = ritz
     spectral_scale = max(high - low, abs(high), abs(low), _NOTHING)
     # what products and recurrence miss is part of the proof at the outer ends
     bottom = outer_bound(run, low, -1.0, quantile, spectral_scale, Missed(slack))

@@ -1,4 +1,4 @@
-"""Block elimination of a shifted block tridiagonal matrix: one stage of `fastgram.linalg.exclusion`.
+"""Block elimination of a shifted block tridiagonal matrix, as `fastgram.linalg.exclusion` has it.
 
 All matrices are small and row-major with room to spare, (width, width) or (width, 2 width): of each
 the first so many rows and columns count. Loops run along rows, which become vectors.
@@ -19,7 +19,17 @@ _compile = jit({"contract"})
 
 @_compile
 def pass_through(
-    diagonals, couplings, sizes, outward, points, negligible, flows, slopes, roots, insides, definite
+    diagonals,
+    couplings,
+    sizes,
+    outward,
+    points,
+    negligible,
+    flows,
+    slopes,
+    roots,
+    insides,
+    definite,
 ):
     """Take Z from Φ₀ = Z through a stage, at each of some points.
 
