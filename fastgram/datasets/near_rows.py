@@ -24,7 +24,8 @@ Sketch = npt.NDArray[np.float32]
 _ORDERS = 8  # of all rows
 _NEXT = 4  # rows in an order that a row is compared with
 _PROJECTIONS = 32  # of a row, in float32: squared distances of two are off by a quarter
-_ROWS = 8192  # worked on at a time
+_ROWS = 8192  # of an order that are compared at a time
+_PART = 2048  # rows, or pairs of them, that a thread works on at a time
 _KEPT = 8  # times as many pairs as are asked for are measured
 
 
@@ -49,17 +50,22 @@ def near_rows(rows: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.intp
     planes = max(1, math.ceil(math.log2(n)) - 1)
     normals = generator.standard_normal((d, _ORDERS * planes))
     projections = generator.standard_normal((d, _PROJECTIONS))
-    parts = [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
-    made = list(in_order(lambda part: _sides_and_sketch(rows[part], normals, projections), parts))
+    made = in_order(lambda part: _sides_and_sketch(rows[part], normals, projections), _parts(n))
     sides, sketch = (np.concatenate(part) for part in zip(*made, strict=True))
     mask = np.uint64(2**planes - 1)
     found = in_order(
         lambda k: _nearest_in_order(sides[:, k], mask, sketch, k, _KEPT * count), range(_ORDERS)
     )
-    pairs = np.unique(np.concatenate(list(found)), axis=0)
-    distances = _distances(rows, pairs)
-    nearest = np.argsort(distances, kind="stable")[:count]
+    ascending = np.concatenate(list(found))
+    numbers = np.unique(ascending[:, 0] * n + ascending[:, 1])  # of rows of pairs it is far slower
+    pairs = np.stack(np.divmod(numbers, n), axis=1)
+    distances = [*in_order(lambda part: _distances(rows, pairs[part]), _parts(len(pairs)))]
+    nearest = np.argsort(np.concatenate([np.empty(0), *distances]), kind="stable")[:count]
     return np.asarray(pairs[nearest])
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, start + _PART) for start in range(0, count, _PART)]
 
 
 def _sides_and_sketch(

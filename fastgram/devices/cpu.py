@@ -212,11 +212,13 @@ class Cpu:
         """
         n = block.shape[0]
         slices = [slice(start, start + _SLICE_ROWS) for start in range(0, n, _SLICE_ROWS)]
-        with ThreadPoolExecutor(min(thread_count(), len(slices)), "fastgram") as pool:
+        threads = min(thread_count(), len(slices))
+        with ThreadPoolExecutor(threads, "fastgram") as pool:  # which starts none until it is used
+            on_each = pool.map if threads > 1 else map
             for chunk in chunks:
-                parts = pool.map(partial(_project, block, chunk), slices)
+                parts = on_each(partial(_project, block, chunk), slices)
                 coefficients = sum(parts, np.zeros((chunk.shape[1], block.shape[1])))
-                list(pool.map(partial(_subtract, block, chunk, coefficients), slices))
+                list(on_each(partial(_subtract, block, chunk, coefficients), slices))
 
 
 def _multiply_one_vector(tile: Array, x: Array, y: Array, row: Array, part: Array) -> None:

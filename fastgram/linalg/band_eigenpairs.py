@@ -9,6 +9,8 @@ measure what a vector's residual is, and how far out T goes.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.linalg
 from scipy.linalg import blas, lapack
@@ -35,6 +37,7 @@ class EndPairs:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, bool], tuple[list[Array], tuple[Array, Array]]] = {}
+        self._band: tuple[list[Array], Array] = [], np.empty((0, 0))  # the newest, for both ends
 
     def find(
         self, diagonals: list[Array], couplings: list[Array], count: int, largest: bool
@@ -51,17 +54,22 @@ class EndPairs:
         """
         blocks = [*diagonals, *couplings[: len(diagonals) - 1]]
         key = len(diagonals), count, largest
-        if key in self._known:
-            before, pairs = self._known[key]
-            if all(mine is theirs for mine, theirs in zip(before, blocks, strict=True)):
-                return pairs
+        if key in self._known and _are_the_same(self._known[key][0], blocks):
+            return self._known[key][1]
         with one_blas_thread():
             start = None
             if count == 1 and (fewer := _rung_below(len(diagonals))):
                 start = self.find(diagonals[:fewer], couplings[:fewer], 1, largest)[1][:, 0]
-            pairs = eigenpairs_at_end(band_of(diagonals, couplings), count, largest, start)
+            if not _are_the_same(self._band[0], blocks):
+                self._band = blocks, band_of(diagonals, couplings)
+            pairs = eigenpairs_at_end(self._band[1], count, largest, start)
         self._known[key] = blocks, pairs
         return pairs
+
+
+def _are_the_same(before: list[Array], blocks: list[Array]) -> bool:
+    pairs = zip(before, blocks, strict=False)
+    return len(before) == len(blocks) and all(mine is theirs for mine, theirs in pairs)
 
 
 def _rung_below(blocks: int) -> int:
@@ -99,7 +107,7 @@ def band_of(diagonals: list[Array], couplings: list[Array]) -> Array:
     stacked[-1, :size, :size] = diagonals[-1]
     band = np.empty((width + 1, order))
     for column in range(most):
-        those = np.flatnonzero(sizes > column)
+        those = np.nonzero(sizes > column)[0]
         band[:, starts[those] + column] = stacked[those, column : column + width + 1, column].T
     return band
 
@@ -185,14 +193,14 @@ def _towards(band: Array, shift: float, vector: Array) -> tuple[Array, float] | 
     while steps < _STEPS:
         basis[steps] = vector
         steps += 1
-        vector, _ = lapack.dpbtrs(factor, vector, lower=1)
-        size = float(np.linalg.norm(vector))
+        image, _ = lapack.dpbtrs(factor, vector, lower=1)
+        vector = image
         for _ in range(2):
             parts = basis[:steps] @ vector
             small[:steps, steps - 1] += parts
             vector = vector - parts @ basis[:steps]
-        left = float(np.linalg.norm(vector))
-        if left <= _EPS * size:
+        left = _norm(vector)
+        if left <= 16.0 * _EPS * _norm(image):  # nothing but rounding
             break
         vector = vector / left
     values, vectors = np.linalg.eigh(small[:steps, :steps], UPLO="U")
@@ -205,11 +213,15 @@ def _quotient(band: Array, vector: Array) -> tuple[float, float]:
     """Return the Rayleigh quotient of a unit vector, and the norm of its residual."""
     image = blas.dsbmv(band.shape[0] - 1, 1.0, band, vector, lower=1)
     value = float(vector @ image)
-    return value, float(np.linalg.norm(image - value * vector))
+    return value, _norm(image - value * vector)
 
 
 def _unit(vector: Array) -> Array:
-    return np.asarray(vector / np.linalg.norm(vector))
+    return np.asarray(vector / _norm(vector))
+
+
+def _norm(vector: Array) -> float:
+    return math.sqrt(float(vector @ vector))  # of a band of size 1: no square overflows
 
 
 def _dense(band: Array) -> Array:

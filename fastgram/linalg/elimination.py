@@ -32,7 +32,7 @@ def stages(run: Run) -> list[tuple[list[Array], list[Array]]]:
 
 
 class _Stage(NamedTuple):
-    """The blocks of a stage in the first rows and columns of arrays (k, w, w), over the scale."""
+    """The blocks of a stage in the first rows and columns of arrays (k, w, w)."""
 
     diagonals: Array
     couplings: Array
@@ -50,9 +50,25 @@ class Elimination:
     def __init__(self, run: Run) -> None:
         self._block = run.block
         # by a power of two: no rounding, and squares neither over- nor underflow
-        largest = max(float(np.max(np.abs(part))) for part in run.diagonals)
-        self._scale = float(np.exp2(np.frexp(largest)[1]))
-        self._stages = [_laid_out(*parts, self._scale) for parts in stages(run)]
+        laid_out = [_laid_out(*parts) for parts in stages(run)]
+        self._scale = float(np.exp2(np.frexp(np.max(np.abs(laid_out[-1].diagonals)))[1]))
+        self._stages = [
+            _Stage(stage.diagonals / self._scale, stage.couplings / self._scale, stage.sizes)
+            for stage in laid_out
+        ]
+
+    def coupling_norms(self) -> list[Array]:
+        """Return bounds on the spectral norms of the couplings of each stage."""
+        found = []
+        for stage in self._stages:
+            sizes = np.abs(stage.couplings)
+            rows, columns = (
+                np.max(np.sum(sizes, axis=2), axis=1),
+                np.max(np.sum(sizes, axis=1), axis=1),
+            )
+            frobenius = np.sqrt(np.sum(sizes * sizes, axis=(1, 2)))
+            found.append(self._scale * np.minimum(np.sqrt(rows * columns), frobenius))
+        return found
 
     def measure(
         self, outward: float | Array, points: Array, distances: Array, negligible: float = 0.0
@@ -111,15 +127,15 @@ class Elimination:
         return at, root, eta, sigma
 
 
-def _laid_out(diagonals: list[Array], couplings: list[Array], scale: float) -> _Stage:
+def _laid_out(diagonals: list[Array], couplings: list[Array]) -> _Stage:
     sizes = np.array([*(part.shape[0] for part in diagonals), couplings[-1].shape[0]])
     width = int(np.max(sizes))
     if np.all(sizes == width):
-        return _Stage(np.array(diagonals) / scale, np.array(couplings) / scale, sizes)
+        return _Stage(np.array(diagonals), np.array(couplings), sizes)
     stacks = np.zeros((2, len(diagonals), width, width))
     for stack, parts in zip(stacks, (diagonals, couplings), strict=True):
         for place, part in zip(stack, parts, strict=True):
-            place[: part.shape[0], : part.shape[1]] = part / scale
+            place[: part.shape[0], : part.shape[1]] = part
     return _Stage(stacks[0], stacks[1], sizes)
 
 

@@ -59,7 +59,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.special
 
-from fastgram.linalg.elimination import Elimination, Run, stages
+from fastgram.linalg.elimination import Elimination, Run
 from fastgram.support.arrays import Array
 
 __all__ = ["EDGE_RTOL", "Missed", "excess", "excludes", "proven_edge"]
@@ -105,16 +105,13 @@ def excluded_radius(root: Array, eta: Array, sigma: Array, phi: Array, goal: flo
     return _RADIUS_KEPT * np.minimum(best, 1.0)
 
 
-def far_edge(run: Run, spectral_scale: float, goal: float, missed: Missed) -> float:
+def far_edge(elimination: Elimination, spectral_scale: float, goal: float, missed: Missed) -> float:
     """Return a distance beyond which the bound that grows with the distance excludes all."""
     distances = spectral_scale * np.exp2(np.arange(-60.0, 60.0, 0.25))
     logarithms = np.log(distances)[:, None]
     gained = np.zeros_like(logarithms)  # log of Π D/‖Bᵢ‖ up to the stage's start
     entered = []
-    for _, couplings in stages(run):
-        norms = np.array(
-            [float(np.linalg.norm(part, 2)) if part.size else 0.0 for part in couplings]
-        )
+    for norms in elimination.coupling_norms():
         sizes = np.cumsum(np.log(np.maximum(norms, np.finfo(np.float64).tiny)))
         entered.append(gained)
         steps = gained + logarithms * np.arange(1, sizes.size + 1) - sizes
@@ -168,7 +165,7 @@ def proven_edge(
     elimination_error = _elimination_error(run, elimination, ritz, outward, spectral_scale)
     nearest, shift = 4.0 * elimination_error, 6.0 * elimination_error
     missed = Missed(missed.fixed + elimination_error, missed.growth)
-    far = far_edge(run, spectral_scale, goal, missed)
+    far = far_edge(elimination, spectral_scale, goal, missed)
     if not nearest < far < np.inf:
         return float(max(nearest, far) + shift)
     walk, evaluated = InwardWalk(far, nearest), 0

@@ -225,7 +225,7 @@ def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
             assert np.all(taus * distances <= away)
             tight += bool(np.any(taus * distances > 0.3 * away))
             spread = float(np.max(np.abs(ritz)))
-            far = far_edge(run, spread, inside * (1.0 - 1e-9), Missed(noise + 1e-12))
+            far = far_edge(Elimination(run), spread, inside * (1.0 - 1e-9), Missed(noise + 1e-12))
             assert outward * (values[index] - theta) <= far
             edge = proven_edge(run, theta, outward, inside**2, spread, Missed(noise + 1e-12))
             assert outward * (values[index] - theta) <= edge * (1.0 + 1e-9)
