@@ -26,6 +26,11 @@ far end of the interval, which reaches no further than 2D from θ₁.
 *Far out* the Schur complements Xⱼ of T − x are at least D, and ‖rⱼ₊₁‖ ≥ ‖rⱼXⱼ‖/‖Bⱼ₊₁‖, so that
 1/g(x) ≥ 1 + Σⱼ Πᵢ≤ⱼ (D/‖Bᵢ‖)². That grows with D, and ends the sequence of points.
 
+*Fewer passes.* The first passes of a stage are a run too, of the same u and F. Its least Ritz value
+is no less than θ₁, and D enters as a lower bound of 1/‖H‖ alone: what it measures at x excludes the
+same interval. Far out its √g is as good as 0 after a few passes, and the rest need not be gone
+through.
+
 *At a point* block elimination of T − x from the start block gives, all of it forwards, with
 Dⱼ = Bⱼ₊₁Xⱼ⁻¹:
 
@@ -36,7 +41,7 @@ Sⱼ is Xⱼ's derivative by −x, which gives Φ's, and with it η and σ.
 
 *Rounding.* The elimination at x is that of T + E − x, ‖E‖ ≤ e = (b + 8)·2u·‖T‖, as any Cholesky
 factorisation of that band is, and T + E may stand for T where f + e stands for f. The computed
-Ritz value θ is off by what LAPACK makes of it. That it is not too far out is not taken on trust:
+Ritz value θ is off by what rounding makes of it. That it is not too far out is not taken on trust:
 the elimination at a point 4e beyond it runs through, which proves θ₁(T) to be beyond θ by no more
 than 5e, and θ₁(T + E) by 6e. Points stand at θ ± (D + 6e): the D of the lemma is then no more than
 θ₁(T + E) − x. What a perturbation of size e of T does to √g, η and σ is, by the lemma itself, a
