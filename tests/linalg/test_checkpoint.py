@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
 from helpers.matrices import matrix_and_vectors
 from helpers.plain_request import plain_request
 from scipy.sparse.linalg import LinearOperator
@@ -29,6 +30,23 @@ def test_random_columns_stay_as_they_are():
     np.testing.assert_array_equal(plain.start_factor, factor)
     assert appended._current.shape == (50, 7)
     assert appended.block == 3
+
+
+@pytest.mark.parametrize(("n", "block"), [(31, 1), (32, 1), (96, 3), (20_000, 3)])
+def test_random_columns_are_those_of_a_normal_block(n, block, monkeypatch):
+    start, factor = random_columns(n, block, 7)
+    np.testing.assert_allclose(start.T @ start, np.eye(block), atol=8 * EPS)
+    assert np.all(np.tril(factor, -1) == 0.0)
+    normal = start @ factor
+    expected = np.linalg.svd(normal, full_matrices=False)[0]  # of the same span
+    np.testing.assert_allclose(start @ (start.T @ expected), expected, atol=1e-14)
+    # and standard normal, as the law of the overlaps has it: as many as are below each quantile
+    uniform = np.sort(scipy.special.ndtr(normal.ravel()))
+    apart = np.max(np.abs(uniform - (np.arange(uniform.size) + 0.5) / uniform.size))
+    assert apart * np.sqrt(uniform.size) < 1.7  # Kolmogorov's statistic, of a chance of 1 %
+    for threads in (1, 3):
+        monkeypatch.setattr("fastgram.support.threads.thread_count", lambda count=threads: count)
+        np.testing.assert_array_equal(random_columns(n, block, 7)[0], start)
 
 
 @pytest.mark.parametrize(

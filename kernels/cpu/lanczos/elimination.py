@@ -94,13 +94,21 @@ def pass_through(
             _solve_upper(pivot, gain, size, rows)
             _solve_lower(pivot, weighted, size, columns)
             _solve_upper(pivot, weighted, size, columns)
-            _times_triangle(root, weighted, rooted, size, columns)
+            _multiply(rooted, root, weighted, size, size, columns)
             _gather(inside, rooted, weighted, slope, size, columns)
-            _times_triangle_transposed(root, rooted, slope, carried, size, columns)
-            total = _flow_on(couplings[j], weighted, flow, size, rows, columns)
+            for i in range(size):
+                for c in range(columns):
+                    carried[i, c] = -slope[i, c]
+            _add(carried, root, rooted, size, size, columns)
             _clear(slope, 0.0)
             _add(slope, gain, carried, size, rows, columns)
-            _times_triangle(root, gain, half, size, rows)
+            _multiply(flow, couplings[j], weighted, size, rows, columns)
+            total = 0.0
+            for i in range(rows):
+                for c in range(columns):
+                    flow[i, c] = -flow[i, c]
+                    total += flow[i, c] * flow[i, c]
+            _multiply(half, root, gain, size, size, rows)
             _stack(root, half, size, rows, dots)
             if total < negligible:
                 break
@@ -161,52 +169,25 @@ def _solve_upper(upper, right, size, columns):
 
 @_compile
 def _add(out, left, right, size, rows, columns):
-    """Add leftᵀ @ right to `out`."""
+    """Add leftᵀ @ right to `out`; `left` may be triangular."""
     for k in range(size):
         for i in range(rows):
             factor = left[k, i]
-            for c in range(columns):
-                out[i, c] += factor * right[k, c]
+            if factor != 0.0:
+                for c in range(columns):
+                    out[i, c] += factor * right[k, c]
 
 
 @_compile
-def _flow_on(coupling, weighted, flow, size, rows, columns):
-    """Set the flow to −coupling @ weighted, and return the sum of its squares."""
-    _clear(flow, 0.0)
-    total = 0.0
+def _multiply(out, left, right, size, rows, columns):
+    """Set `out` to left @ right; `left` may be triangular."""
+    _clear(out, 0.0)
     for i in range(rows):
         for k in range(size):
-            factor = coupling[i, k]
-            if factor != 0.0:  # it is triangular, as a rule
+            factor = left[i, k]
+            if factor != 0.0:
                 for c in range(columns):
-                    flow[i, c] -= factor * weighted[k, c]
-        for c in range(columns):
-            total += flow[i, c] * flow[i, c]
-    return total
-
-
-@_compile
-def _times_triangle(upper, right, out, size, columns):
-    for i in range(size):
-        for c in range(columns):
-            out[i, c] = 0.0
-        for k in range(i, size):
-            factor = upper[i, k]
-            for c in range(columns):
-                out[i, c] += factor * right[k, c]
-
-
-@_compile
-def _times_triangle_transposed(upper, right, less, out, size, columns):
-    """Set `out` to upperᵀ @ right − less."""
-    for i in range(size):
-        for c in range(columns):
-            out[i, c] = -less[i, c]
-    for k in range(size):
-        for i in range(k, size):
-            factor = upper[k, i]
-            for c in range(columns):
-                out[i, c] += factor * right[k, c]
+                    out[i, c] += factor * right[k, c]
 
 
 @_compile
