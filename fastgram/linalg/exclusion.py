@@ -238,7 +238,8 @@ class InwardWalk:
         if inner_tau > 0.0:  # a gap between two excluded intervals
             left = float(np.log(self.edge / inner) - np.log1p(inner_tau))
             tau = max(0.5 * (self._last + inner_tau), _LEAST_TAU)
-            count = min(int(np.ceil(left / _across(_TAU_KEPT * tau))), _MANY)
+            needed = int(np.ceil(left / _across(_TAU_KEPT * tau)))
+            count = min(max(needed, 1), _MANY)  # a gap may be one rounding wide
             return np.asarray(self.edge * np.exp(-left * (np.arange(count) + 0.5) / count))
         left = float(np.log(self.edge / inner))
         foreseen = min(2.0 * self._last - self._before, self._last)
@@ -246,7 +247,8 @@ class InwardWalk:
         if left <= _across(tau):
             return np.array([self.edge * np.exp(-0.5 * left)])
         steady = self._last >= _TAU_KEPT * self._before
-        count = min(_AHEAD if steady else 1, int(np.ceil(left / _across(tau))))
+        # none further in than the gap goes: a point nearer than the nearest proves nothing
+        count = min(_AHEAD if steady else 1, int(left / _across(tau)))
         return np.asarray(self.edge * np.exp(-np.log1p(tau) - _across(tau) * np.arange(count)))
 
 

@@ -326,3 +326,13 @@ def test_a_walk_ends_at_the_outermost_island_and_not_far_beyond(islands):
             reached = min(reached, low)
     assert reached <= walk.edge
     assert evaluated <= 90
+
+
+def test_no_point_is_nearer_than_the_nearest():
+    taus = excluded_but_for([(0.0, 1e-9)])  # all of it is excluded
+    for far in np.geomspace(1.1e-6, 1e-3, 200):
+        walk = InwardWalk(far, 1e-6)
+        while not walk.done:
+            points = walk.next_points()
+            assert np.all((points >= 1e-6) & (points < walk.edge))
+            walk.go_on(points, taus(points))
