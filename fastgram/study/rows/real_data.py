@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PART"]
 
 _SETS = {
-    "quick": ("iris", "wine", "diabetes"),
+    "quick": ("iris", "diabetes", "breast_cancer"),
     "default": (*BUNDLED, "digits", "patches:n=1000,seed=0", "patches:n=4000,seed=0"),
     "full": (
         *BUNDLED,

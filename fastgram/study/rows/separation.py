@@ -34,7 +34,7 @@ __all__ = ["PART"]
 
 _N, _D = 200, 20
 _DISTANCES = {
-    "quick": (1e-1, 1e-2, 1e-3, 1e-4, 1e-6),
+    "quick": (1e-1, 1e-2, 1e-3, 1e-4, 1e-5),
     "default": tuple(10.0**-k for k in range(1, 7)),
     "full": tuple(10.0 ** (-k / 4.0) for k in range(4, 33)),
 }
