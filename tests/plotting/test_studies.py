@@ -48,6 +48,7 @@ def test_panels_fill_the_figure(panels, tmp_path):
             draw_theory(one, X, X, "δ")
 
     figure = study_figure(panels, draw)
+    assert figure.get_layout_engine() is None  # or savefig would lay it out, and draw it, once more
     write_figure(figure, tmp_path / "a.svg")  # a layout that collapses warns, which is an error
     write_figure(figure, tmp_path / "b.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
