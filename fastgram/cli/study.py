@@ -27,7 +27,7 @@ _PARTS = "Which parts; all of them where none is named."
 Parts = Annotated[list[str] | None, typer.Argument(metavar="PART", help=_PARTS)]
 _OUT = "The folder of tables, figures and index.html."
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help=_OUT, rich_help_panel=_OUTPUT)]
-_QUICK, _FULL = "Small sizes: a minute or two for all parts.", "Sizes for a night or a GPU."
+_QUICK, _FULL = "Small sizes: a minute for all parts.", "Sizes for a night or a GPU."
 Quick = Annotated[bool, typer.Option("--quick", help=_QUICK, rich_help_panel=_RUN)]
 Full = Annotated[bool, typer.Option("--full", help=_FULL, rich_help_panel=_RUN)]
 _SEEDS = "Draws of the rows or weights, where a part draws any."
@@ -45,7 +45,7 @@ the claim holds, does not, or cannot be said to.
 Into --out go a table (.csv, a row a matrix), the verdicts (.json) and a figure (.png, .svg) of \
 each part, and index.html over all of them, which a browser opens as it is. A row is written as it \
 ends and not computed again: an interrupted study goes on by the same command. It takes some ten \
-minutes on two cores, --quick one or two.
+minutes on two cores, --quick one.
 
 A verdict that does not hold is a finding: the exit code stays 0. It is 1 where a matrix could not \
 be computed; its row says why, and the next run tries again.

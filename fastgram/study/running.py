@@ -49,7 +49,7 @@ def run(
         verdicts (.json) and figure (.png and .svg), and an ``index.html`` of all the parts that
         are there. Rows that are in the table are not computed again. None writes nothing.
     size : {"quick", "default", "full"}
-        A minute or two, ten minutes, or a night for all the parts together, on two cores.
+        A minute, ten minutes, or a night for all the parts together, on two cores.
     seeds : int
         Draws of the rows or weights, where a part draws any.
     device : {"cpu", "gpu", "auto"} or distributed.Client

@@ -40,8 +40,8 @@ _AMBIENT = 50  # dimensions that subspaces lie in
 # critical kernel on 11 points.
 _CIRCLES: dict[Size, tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...]] = {
     "quick": (
-        (31, ("relu", "erf"), (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)),
-        (61, ("erf",), (1, 2, 4, 8, 16, 20, 24)),
+        (31, ("relu", "erf"), (1, 2, 4, 8, 12, 16, 24, 64)),
+        (61, ("erf",), (1, 2, 4, 8, 16, 24)),
         (31, ("tanh",), (1, 4, 16)),
     ),
     "default": (
@@ -63,7 +63,7 @@ _CIRCLES: dict[Size, tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...]] =
     ),
 }
 _SUBSPACES: dict[Size, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    "quick": (("erf", "relu"), (1, 16, 64)),
+    "quick": (("erf", "relu"), (1, 8, 32)),
     "default": (("erf", "relu", "tanh"), (1, 2, 4, 8, 16, 32)),
     "full": (("erf", "relu", "tanh", "swish"), (1, 2, 4, 8, 16, 32, 64, 100)),
 }

@@ -33,7 +33,7 @@ _WIDTHS: dict[Size, tuple[int, ...]] = {
     "default": (100, 400, 1600, 6400, 25_600),
     "full": (100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 102_400, 409_600),
 }
-_SEEDS: dict[Size, int] = {"quick": 3, "default": 1000, "full": 1000}  # at most: 0 … 999
+_SEEDS: dict[Size, int] = {"quick": 2, "default": 1000, "full": 1000}  # at most: 0 … 999
 _ACTIVATIONS: dict[Size, tuple[str, ...]] = {
     "quick": ("relu", "tanh"),
     "default": ("relu", "selu", "tanh", "swish"),

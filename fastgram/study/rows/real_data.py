@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PART"]
 
 _SETS = {
-    "quick": ("iris", "wine", "diabetes"),
+    "quick": ("iris", "diabetes", "breast_cancer"),
     "default": (*BUNDLED, "digits", "patches:n=1000,seed=0", "patches:n=4000,seed=0"),
     "full": (
         *BUNDLED,
@@ -109,7 +109,7 @@ class _RealData(Part):
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
         dress(axes[0], "λ_min of measured data, rows of norm 1", "", x_scale="linear")
         names = list(_by_set(rows))
-        axes[0].set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
+        axes[0].set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
         place = {name: at for at, name in enumerate(names)}
         for shift, (activation, group) in enumerate(by_activation(rows).items()):
             at = np.array([place[_name(row.case)] for row in group]) + 0.12 * (shift - 2)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PART"]
 
-_N, _D = 200, 20
+_N, _D = {"quick": 100, "default": 200, "full": 200}, 20
 _DISTANCES = {
     "quick": (1e-1, 1e-2, 1e-3, 1e-4, 1e-6),
     "default": tuple(10.0**-k for k in range(1, 7)),
@@ -51,8 +51,8 @@ class _Separation(Part):
         "Panigrahi, Shetty and Goyal (ICLR 2020), after Oymak and Soltanolkotabi for relu: under"
         " an activation with a kink λ_min is no less than a power of the separation δ of unit"
         " rows. How high a power, and whether smooth activations are worse in this respect, is"
-        " looked at on 200 rows of the sphere in 20 dimensions, one pair of which is brought"
-        " together."
+        " looked at on 200 rows of the sphere in 20 dimensions (quick: 100), one pair of which is"
+        " brought together."
     )
     derivation = (
         "For the two rows alone λ_min is κ(1) − κ(ρ), ρ = 1 − δ²/2. Let φ' jump by J at 0: it"
@@ -73,9 +73,9 @@ class _Separation(Part):
     def cases(self, size: Size, seeds: int) -> list[Case]:
         return [
             Case(
-                f"separation:n={_N},d={_D},delta={delta:g},seed={seed}",
+                f"separation:n={_N[size]},d={_D},delta={delta:g},seed={seed}",
                 seed,
-                _N,
+                _N[size],
                 _D,
                 activation,
                 "gradient",
@@ -117,8 +117,10 @@ class _Separation(Part):
         return found
 
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
-        plain, scaled = axes
-        dress(plain, f"λ_min, {_N} rows in {_D} dimensions, one pair at δ", "δ")
+        if not rows:
+            return
+        (plain, scaled), n = axes, rows[0].case.n
+        dress(plain, f"λ_min, {n} rows in {_D} dimensions, one pair at δ", "δ")
         draw_rows(plain, rows, _delta, joined=False)
         dress(scaled, "over what is expected", "δ", "λ_min / expected", y_scale="linear")
         for activation, group in by_activation(rows).items():

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PART"]
 
-_N, _D, _DIM = 200, 50, 3
+_D, _DIM = 50, 3
+_N = {"quick": 120, "default": 200, "full": 200}
 _SIGMAS = {
     "quick": (0.0, 1e-3, 1e-2, 1e-1, 1.0),
     "default": (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
@@ -40,16 +41,16 @@ class _Smoothed(Part):
         " too (smoothed analysis); kinked ones did not need it."
     )
     derivation = (
-        "Rows x + σg/‖…‖, g noise of norm about 1 in 50 dimensions. In powers of σ the matrix is"
-        " K₀ of the unperturbed rows, which a smooth activation leaves with eigenvalues that"
-        " vanish exponentially: up to r of them, say, above σ²; and σ²(gg')∘κ'(xx'), the Hadamard"
-        " product of the noise's Gram matrix, of rank 47 besides x, and a kernel of which again"
-        " few eigenvalues count: 47 times a few, at least n − r = 200 or so, make the sum regular."
-        " λ_min is then σ² times an eigenvalue that depends on σ only through r, so that it falls"
-        " like σ², or a little more slowly, as r grows with σ → 0 and fewer are left for the"
-        " noise: the power over σ = 1e-3 … 1e-1 is 2, within 0.3. That would be 4 if n were above"
-        " some 47 times the few. Under relu no entry need be smooth: λ_min is at most δ/2π of the"
-        " nearest pair, which noise moves apart to √2σ where that is more than the distance"
+        "Rows x + σg/‖…‖, g noise of norm about 1 in 50 dimensions. In powers of σ the matrix is K₀"
+        " of the unperturbed rows, which a smooth activation leaves with eigenvalues that vanish"
+        " exponentially: up to r of them, say, above σ²; and σ²(gg')∘κ'(xx'), the Hadamard product"
+        " of the noise's Gram matrix, of rank 47 besides x, and a kernel of which again few"
+        " eigenvalues count: 47 times a few, as many as the n − r left or more, make the sum"
+        " regular. λ_min is then σ² times an eigenvalue that depends on σ only through r, so that"
+        " it falls like σ², or a little more slowly, as r grows with σ → 0 and fewer are left for"
+        " the noise: the power over σ = 1e-3 … 1e-1 is 2, within 0.3. That would be 4 if n were"
+        " above some 47 times the few. Under relu no entry need be smooth: λ_min is at most δ/2π of"
+        " the nearest pair, which noise moves apart to √2σ where that is more than the distance"
         " before: no change below the separation, the power 1 above it. elu has δ² in place of δ,"
         " and so the power 2 above the separation. Expected of relu and selu: λ_min at the least σ"
         " is that of the unperturbed rows to within a factor of two, and of smooth ones that it is"
@@ -59,7 +60,7 @@ class _Smoothed(Part):
 
     def cases(self, size: Size, seeds: int) -> list[Case]:
         return [
-            _case(activation, sigma, seed)
+            _case(_N[size], activation, sigma, seed)
             for seed in range({"quick": 1, "default": min(seeds, 2), "full": seeds}[size])
             for sigma in _SIGMAS[size]
             for activation in _KINKED + _SMOOTH
@@ -82,10 +83,11 @@ class _Smoothed(Part):
         return found
 
     def draw(self, rows: Sequence[Row], axes: Sequence[Axes]) -> None:
-        dress(axes[0], f"{_N} rows in {_DIM} of {_D} dimensions, perturbed", "σ (leftmost: 0)")
         positive_sigmas = [_sigma(row) for row in rows if _sigma(row)]
         if not positive_sigmas:
             return
+        title = f"{rows[0].case.n} rows in {_DIM} of {_D} dimensions, perturbed"
+        dress(axes[0], title, "σ (leftmost: 0)")
         least = min(positive_sigmas)
         draw_rows(axes[0], rows, lambda row: _sigma(row) or least / 4.0, joined=False)
         sigmas = np.geomspace(max(least, 1e-3), 1e-1, 20)
@@ -109,9 +111,9 @@ class _Smoothed(Part):
         return as_seen(text, verdicts)
 
 
-def _case(activation: str, sigma: float, seed: int) -> Case:
-    words = f"smoothed:n={_N},d={_D},dim={_DIM},sigma={sigma:.3g},seed={seed}"
-    return Case(words, seed, _N, _D, activation, "gradient", 1, {"sigma": sigma})
+def _case(n: int, activation: str, sigma: float, seed: int) -> Case:
+    words = f"smoothed:n={n},d={_D},dim={_DIM},sigma={sigma:.3g},seed={seed}"
+    return Case(words, seed, n, _D, activation, "gradient", 1, {"sigma": sigma})
 
 
 def _sigma(row: Row) -> float:
