@@ -82,13 +82,13 @@ class FusedProduct:
         with device.context():
             product = fused_product.multiply(
                 device.kernels,
-                device.unit(self.rows),
-                device.device_copy(self.weights, fused_product.padded_weights),
+                device.packed(self.rows),
+                device.device_copy(self.weights),
                 self.table,
                 device.put(V),
                 panels[number :: len(self.devices)],
                 absolute,
-                self.middle() if device.kernels.variant.middle else None,
+                self.middle(),
             )
             if len(self.devices) > 1:
                 device.finish()
@@ -116,12 +116,4 @@ class FusedProduct:
     @property
     def summands(self) -> int:
         """How many additions an entry of a product goes through, at most."""
-        worst = 0
-        for device in self.devices:
-            assert isinstance(device, Gpu)
-            kernels = device.kernels
-            own = fused_product.summands(
-                self.weights.size, kernels.multiprocessors, kernels.variant
-            )
-            worst = max(worst, own)
-        return worst + len(self.devices)
+        return fused_product.SUMMANDS + len(self.devices)

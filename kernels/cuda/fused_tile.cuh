@@ -1,4 +1,4 @@
-// A tile of float64 entries in the registers of a block, for fused_strip.cuh: cosines by tensor
+// A tile of float64 entries in the registers of a block, for fused_triangle.cuh: cosines by tensor
 // cores, and then the table, close pairs from the rows.
 
 #ifdef TENSOR_CORES
@@ -49,24 +49,17 @@ __device__ __forceinline__ void copy_later(double *to, const double *from)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;\n" ::"r"(address), "l"(from)
                  : "memory");
 #else
-    to[0] = from[0];
-    to[1] = from[1];
+    host::block().current->copies.push_back(host::Copy{to, from});
 #endif
 }
 
-// End a group of copies, and wait for all groups of this thread but the last so many.
-__device__ __forceinline__ void end_group()
+// Wait for all copies of this thread.
+__device__ __forceinline__ void wait_for_copies()
 {
 #ifdef __CUDACC__
-    asm volatile("cp.async.commit_group;\n" ::: "memory");
-#endif
-}
-
-template <int LEFT>
-__device__ __forceinline__ void wait_for_groups()
-{
-#ifdef __CUDACC__
-    asm volatile("cp.async.wait_group %0;\n" ::"n"(LEFT) : "memory");
+    asm volatile("cp.async.wait_all;\n" ::: "memory");
+#else
+    host::wait_for_copies();
 #endif
 }
 
@@ -84,86 +77,131 @@ __device__ __forceinline__ double value_of(double value, int lane)
 #endif
 }
 
-// Copy a slab of the tile's unit rows, those of its rows and then those of its columns. The two
-// pointers are to the first two numbers that a thread copies of the first slab; TILE_COLUMNS rows
-// below it copies two more.
-//
-// Swizzle: of a row in shared memory the first four numbers are where the last four were, in every
-// second pair of rows: so 16 lanes read four numbers of four rows from different banks.
-__device__ __forceinline__ void load_slab(const double *rows, const double *columns, int d,
-                                          int slab, int thread, double *stages)
-{
-    static_assert(THREADS == TILE_COLUMNS * SLAB / 2,
-                  "two numbers of TILE_COLUMNS rows for each thread");
-    const int pair = thread ^ (thread / 4 & 2);
-    double *to = stages + slab % STAGES * STAGE_NUMBERS + 2 * pair;
-#pragma unroll
-    for (int k = 0; k < PANEL_ROWS / TILE_COLUMNS; ++k) {
-        copy_later(to + k * TILE_COLUMNS * SLAB, rows + k * TILE_COLUMNS * d + slab * SLAB);
+// Unit rows as the lanes of a warp take them, of so many slabs of SLAB columns: for each 64 rows, for
+// each slab, for each 8 rows, two numbers a lane, of row g and columns t and t + 4 of the slab. So 8
+// rows and 8 columns are 32 pairs side by side, as left factors and as right ones.
+struct PackedRows {
+    const double *numbers;
+    int slabs;
+
+    // The first number of a slab of 64 rows, from a row that is a multiple of 64 on.
+    __device__ __forceinline__ const double *slab(int row, int number) const
+    {
+        return numbers + (static_cast<long long>(row / TILE_COLUMNS) * slabs + number) *
+                             (TILE_COLUMNS * SLAB);
     }
-    copy_later(to + PANEL_ROWS * SLAB, columns + slab * SLAB);
+
+    // A number, of a column.
+    __device__ __forceinline__ double at(int row, int column) const
+    {
+        const int in_slab = row % TILE_COLUMNS;
+        return slab(row, column / SLAB)[in_slab / 8 * 64 + (in_slab % 8 * 4 + column % 4) * 2 +
+                                        column % SLAB / 4];
+    }
+
+    // A quarter of ‖x − sign·y‖²: s² from two rows.
+    __device__ __forceinline__ double quarter_distance(int x, int y, double sign) const
+    {
+        double total = 0.0;
+        for (int k = 0; k < slabs * SLAB; ++k) {
+            const double difference = fma(-sign, at(y, k), at(x, k));
+            total = fma(difference, difference, total);
+        }
+        return 0.25 * total;
+    }
+};
+
+// A tile of entries, PANEL_ROWS by TILE_COLUMNS, by its first row and column; row < 0: none.
+struct Tile {
+    int row, column;
+};
+
+// Copy CHUNK slabs of a tile's unit rows to a stage, those of its rows and then those of its
+// columns, without waiting for them; slabs beyond the last are left out.
+__device__ __forceinline__ void load_chunk(const PackedRows &unit, const Tile &tile, int chunk,
+                                           double *stage)
+{
+    static_assert(THREADS == TILE_COLUMNS * SLAB / 2, "two numbers of each slab for each thread");
+    const int two = 2 * thread_number(), slab = chunk * CHUNK;
+#pragma unroll
+    for (int part = 0; part < 3; ++part) {
+        const int row = part < 2 ? tile.row + part * TILE_COLUMNS : tile.column;
+        const double *from = unit.slab(row, slab) + two;
+        double *to = stage + part * TILE_COLUMNS * SLAB + two;
+#pragma unroll
+        for (int k = 0; k < CHUNK; ++k) {
+            if (k == 0 || slab + k < unit.slabs) {
+                copy_later(to + k * 3 * TILE_COLUMNS * SLAB, from + k * TILE_COLUMNS * SLAB);
+            }
+        }
+    }
 }
 
 // Add a slab's share to the cosines.
-__device__ __forceinline__ void add_slab(const double *stage, const Position &position,
+__device__ __forceinline__ void add_slab(const double *slab, const Position &position,
                                          Fragments &cosines)
 {
-    const int swizzle = position.g * 2 & 4;
-    const int first = position.g * SLAB + (position.t ^ swizzle), second = first ^ 4;
-    const double *rows = stage + position.row * SLAB;
-    const double *columns = stage + (PANEL_ROWS + position.column) * SLAB;
+    const Pair *rows = reinterpret_cast<const Pair *>(slab) + position.row * 4 + position.lane;
+    const Pair *columns = reinterpret_cast<const Pair *>(slab) +
+                          (PANEL_ROWS + position.column) * 4 + position.lane;
     double of_rows[2][4];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-        const double *lower = rows + (16 * i + 8) * SLAB;
-        of_rows[i][0] = rows[16 * i * SLAB + first];
-        of_rows[i][1] = lower[first];
-        of_rows[i][2] = rows[16 * i * SLAB + second];
-        of_rows[i][3] = lower[second];
+        const Pair upper = rows[2 * i * LANES], lower = rows[(2 * i + 1) * LANES];
+        of_rows[i][0] = upper.x;
+        of_rows[i][1] = lower.x;
+        of_rows[i][2] = upper.y;
+        of_rows[i][3] = lower.y;
     }
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-        const double of_column[2] = {columns[8 * j * SLAB + first], columns[8 * j * SLAB + second]};
+        const Pair column = columns[j * LANES];
+        const double of_column[2] = {column.x, column.y};
         multiply_add(cosines[0][j], of_rows[0], of_column);
         multiply_add(cosines[1][j], of_rows[1], of_column);
     }
 }
 
-// Set the cosines of a tile from d columns of the unit rows; all threads of the block.
-__device__ __forceinline__ void multiply_rows(const double *rows, const double *columns, int d,
-                                              double *stages, const Position &position,
-                                              Fragments &cosines)
+// Set the cosines of a tile, whose first chunk is on its way to the stage of `turn`, and start with
+// the first chunk of the next tile; all threads of the block. `next` is asked for that tile once
+// all threads have met. Return the turn of the next tile.
+template <class Next>
+__device__ __forceinline__ int multiply_rows(const PackedRows &unit, const Tile &tile,
+                                             const Next &next, int turn, double *stages,
+                                             const Position &position, Fragments &cosines)
 {
 #pragma unroll
     for (int k = 0; k < 32; ++k) {
         cosines[k / 16][k / 4 % 4][k % 4] = 0.0;
     }
-    const int slabs = d / SLAB, first = position.thread / 4 * d + position.thread % 4 * 2;
-    __syncthreads();  // others may still read what the last tile left in the stages
-    for (int slab = 0; slab < STAGES - 1; ++slab) {
-        if (slab < slabs) {
-            load_slab(rows + first, columns + first, d, slab, position.thread, stages);
-        }
-        end_group();  // an empty one too: they are counted
-    }
+    const int chunks = (unit.slabs + CHUNK - 1) / CHUNK;
 #pragma unroll 1
-    for (int slab = 0; slab < slabs; ++slab) {
-        wait_for_groups<STAGES - 2>();
-        __syncthreads();  // this slab is there, and the last one was read by all
-        if (slab + STAGES - 1 < slabs) {
-            load_slab(rows + first, columns + first, d, slab + STAGES - 1, position.thread, stages);
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+        wait_for_copies();
+        __syncthreads();  // this chunk is there, and the last one was read by all
+        double *other = stages + (turn ^ 1) * STAGE_NUMBERS;
+        const bool last = chunk + 1 == chunks;
+        const Tile following = last ? next() : tile;
+        if (following.row >= 0) {
+            load_chunk(unit, following, last ? 0 : chunk + 1, other);
         }
-        end_group();
-        add_slab(stages + slab % STAGES * STAGE_NUMBERS, position, cosines);
+        const double *stage = stages + turn * STAGE_NUMBERS;
+#pragma unroll
+        for (int k = 0; k < CHUNK; ++k) {
+            if (k == 0 || chunk * CHUNK + k < unit.slabs) {
+                add_slab(stage + k * 3 * TILE_COLUMNS * SLAB, position, cosines);
+            }
+        }
+        turn ^= 1;
     }
+    return turn;
 }
 
 // Set s² of those of four entries that are close pairs from the rows. The entries are in a row and
 // two columns from `column` on, and in the same columns 8 rows below. Close pairs are few, so that
 // this is a loop and not four branches.
-__device__ __forceinline__ void measure_close(const double *rows, const double *columns, int d,
-                                              int row, int column, const double (&rho)[4],
-                                              double (&square)[4])
+__device__ __forceinline__ void measure_close(const PackedRows &unit, int row, int column,
+                                              const double (&rho)[4], double (&square)[4])
 {
 #pragma unroll 1
     for (int k = 0; k < 4; ++k) {
@@ -174,9 +212,8 @@ __device__ __forceinline__ void measure_close(const double *rows, const double *
             found = m == k ? square[m] : found;
         }
         if (found < close_below<double>()) {
-            const double *x = rows + static_cast<long long>(row + k / 2 * 8) * d;
-            const double *y = columns + static_cast<long long>(column + k % 2) * d;
-            found = quarter_distance(x, y, d, cosine < 0.0 ? -1.0 : 1.0);
+            found = unit.quarter_distance(row + k / 2 * 8, column + k % 2,
+                                          cosine < 0.0 ? -1.0 : 1.0);
 #pragma unroll
             for (int m = 0; m < 4; ++m) {
                 square[m] = m == k ? found : square[m];
@@ -189,7 +226,7 @@ __device__ __forceinline__ void measure_close(const double *rows, const double *
 //
 // Registers have no index: all of them move on by four places in each turn. Code for each four of
 // them would be eight times as long, and no cache of instructions holds that.
-__device__ __forceinline__ void evaluate_entries(const double *rows, const double *columns, int d,
+__device__ __forceinline__ void evaluate_entries(const PackedRows &unit, const Tile &tile,
                                                  const double *table, int pieces, int length,
                                                  bool absolute, const Position &position,
                                                  Fragments &entries)
@@ -205,8 +242,9 @@ __device__ __forceinline__ void evaluate_entries(const double *rows, const doubl
             close = close || square[k] < close_below<double>();
         }
         if (close) {
-            measure_close(rows, columns, d, position.row + turn / 4 * 16 + position.g,
-                          position.column + turn % 4 * 8 + 2 * position.t, rho, square);
+            measure_close(unit, tile.row + position.row + turn / 4 * 16 + position.g,
+                          tile.column + position.column + turn % 4 * 8 + 2 * position.t, rho,
+                          square);
         }
         values_at<double, 4>(table, pieces, length, rho, square, value);
 #pragma unroll
@@ -226,5 +264,18 @@ __device__ __forceinline__ void evaluate_entries(const double *rows, const doubl
         }
     }
 }
+
+// What turns a tile's cosines into entries: the table, in shared memory.
+struct ByTable {
+    const double *table;
+    int pieces, length;
+    bool absolute;
+
+    __device__ __forceinline__ void operator()(const PackedRows &unit, const Tile &tile, double *,
+                                               Fragments &entries) const
+    {
+        evaluate_entries(unit, tile, table, pieces, length, absolute, Position(), entries);
+    }
+};
 
 #endif  // TENSOR_CORES

@@ -25,7 +25,6 @@ import numpy as np
 from fastgram.kernels.contract import SeparablePiece, Table
 from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.constants import COUNT_TILE, ENTRIES, HEAD, THREADS
-from fastgram.kernels.cuda.variants import PRESENT, Variant
 
 __all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
 
@@ -39,7 +38,10 @@ SOURCES = (
     "separable.cuh",
     "bits.cuh",
     "fused_tile.cuh",
-    "fused_strip.cuh",
+    "middle.cuh",
+    "exact_sums.cuh",
+    "fused_products.cuh",
+    "fused_triangle.cuh",
 )
 
 # Products and sums may be fused; beyond that arithmetic is IEEE's, but that CuPy adds -ftz=true, by
@@ -55,13 +57,13 @@ def packed_numbers(table: Table) -> int:
     return int(table.modes.size * HEAD + table.cells.size)
 
 
-def source(variant: Variant = PRESENT) -> str:
+def source() -> str:
     """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
-    folder, names = Path(__file__).parent, (*SOURCES, *variant.sources)
-    parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in names]
-    parts.insert(0, constants.text(variant.stages))
+    folder = Path(__file__).parent
+    parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in SOURCES]
     # CuPy writes it to a file in whatever encoding the locale has
-    return "\n".join(parts).encode("ascii", "replace").decode("ascii")
+    text = "\n".join([constants.text(), *parts])
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 class Kernels:
@@ -79,8 +81,6 @@ class Kernels:
         Of shared memory that a block may have.
     tensor_cores : bool
         Whether it has them in double precision: without, there are no fused products.
-    variant : Variant
-        Of the source that `launch` has the kernels of.
     """
 
     def __init__(
@@ -90,14 +90,12 @@ class Kernels:
         multiprocessors: int,
         shared_bytes: int = _SHARED_BYTES,
         tensor_cores: bool = True,
-        variant: Variant = PRESENT,
     ) -> None:
         self.xp = xp
         self.launch = launch
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
         self.tensor_cores = tensor_cores
-        self.variant = variant
         # what is packed goes with its table, which is never written to
         self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()
@@ -138,7 +136,7 @@ class Kernels:
         tile = [cosines, rows, columns, row_scale, column_scale, *sizes]
         kind = np.dtype(cosines.dtype)
         types = f"{kind}_{np.dtype(out.dtype)}"
-        grid = self._grid(height * -(-width // (THREADS * ENTRIES)))
+        grid = self.grid(height * -(-width // (THREADS * ENTRIES)))
         if isinstance(table, Table):
             numbers, pieces, length = self.packed(table)
             shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
@@ -185,6 +183,6 @@ class Kernels:
         ]
         self.launch(f"count_{np.dtype(out.dtype)}", grid, THREADS, 0, arguments)
 
-    def _grid(self, work: int) -> int:
-        """Return a number of blocks for so many parts of a tile, which blocks share out."""
+    def grid(self, work: int) -> int:
+        """Return a number of blocks for so much work, which blocks share out."""
         return min(work, _BLOCKS_PER_SM * self.multiprocessors)

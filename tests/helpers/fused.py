@@ -5,6 +5,7 @@ import numpy as np
 import fastgram as fg
 from fastgram.infinite_width.kernel_function import middle_of_norm
 from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.unit_rows import packed_rows
 from fastgram.matrix.operator import matrix_of
 
 __all__ = ["assert_close", "product", "sphere", "vectors"]
@@ -21,17 +22,14 @@ def vectors(n, b, seed=1):
     return np.random.default_rng([seed, n, b]).standard_normal((n, b))
 
 
-def product(kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False):
-    """Of all panels, or some; kernels of a variant are given the middle where there is one."""
+def product(kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False, by_middle=True):
+    """Of all panels, or some; by the polynomial of the middle where there is one, or by the table."""
     entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
-    unit = fused_product.padded_rows(entries.rows.unit)
-    weights = fused_product.padded_weights(entries.weights)
+    unit = packed_rows(np, entries.rows.unit)
     panels = range(fused_product.panel_count(len(X))) if panels is None else panels
-    middle = None
-    if kernels.variant.middle:
-        middle = middle_of_norm(entries.network, kind, 1.0)
+    middle = middle_of_norm(entries.network, kind, 1.0) if by_middle else None
     return fused_product.multiply(
-        kernels, unit, weights, entries.table, V, panels, absolute, middle
+        kernels, unit, entries.weights, entries.table, V, panels, absolute, middle
     )
 
 

@@ -24,11 +24,11 @@ from fastgram.kernels.cuda.launch import Kernels, source
 __all__ = [
     "PRODUCT",
     "device_source",
+    "fused_source",
     "host_kernels",
     "kernel_names",
     "launcher",
     "needs_compiler",
-    "variants_source",
 ]
 
 COMPILER = "g++"
@@ -45,12 +45,11 @@ def device_source() -> str:
     return constants.text() + first.read_text("utf-8")
 
 
-def variants_source() -> str:
-    """Return the fused kernels, the present one and those of all variants, compiled sooner."""
+def fused_source() -> str:
+    """Return the fused products' kernels without the others: compiled sooner."""
     folder = Path(gpu.__file__).parent
-    variants = sorted((folder / "variants").glob("*.cuh"))  # which is in order, too
-    names = ("device.cuh", "table.cuh", "fused_tile.cuh", "fused_strip.cuh")
-    parts = [path.read_text("utf-8") for path in (*(folder / name for name in names), *variants)]
+    others = ("evaluate.cuh", "separable.cuh", "bits.cuh")
+    parts = [(folder / name).read_text("utf-8") for name in gpu.SOURCES if name not in others]
     return (constants.text() + "".join(parts)).encode("ascii", "replace").decode("ascii")
 
 

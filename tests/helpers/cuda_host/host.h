@@ -86,19 +86,22 @@ inline void __syncthreads()
     host::pause();
 }
 
-// Wait for the others; whether the condition is true in any thread.
-inline bool __syncthreads_or(bool condition)
-{
-    host::Block &block = host::block();
-    int turn = block.turn;
-    block.any[turn] = block.any[turn] || condition;
-    __syncthreads();
-    return block.any[turn];
-}
-
 inline void __syncwarp()
 {
     host::meet([](host::Warp &) {});
+}
+
+// Whether a condition is true in any lane of the warp.
+inline bool __any_sync(unsigned int, bool condition)
+{
+    host::warp().any[threadIdx.x % host::WARP] = condition;
+    __syncwarp();
+    bool result = false;
+    for (int lane = 0; lane < host::warp().present; ++lane) {
+        result = result || host::warp().any[lane];
+    }
+    __syncwarp();  // the other lanes' conditions last until all have read
+    return result;
 }
 
 inline int min(int a, int b)
@@ -158,13 +161,12 @@ const char *run(const char *name, long long grid, long long threads, long long s
     }
     std::atomic<long long> next(0);
     std::atomic<const char *> error(nullptr);
-    auto work = [&](bool alone) {
+    auto work = [&] {
         host::Block &block = host::block();
         block.threads.x = static_cast<unsigned int>(threads);
         block.blocks.x = static_cast<unsigned int>(grid);
         block.shared_bytes = static_cast<size_t>(shared);
         block.body = [&] { found->second.call(arguments); };
-        block.alone = alone;
         for (long long b = next++; b < grid && error == nullptr; b = next++) {
             block.block.x = static_cast<unsigned int>(backward ? grid - 1 - b : b);
             const char *wrong = host::run_block(static_cast<int>(threads), backward);
@@ -174,12 +176,12 @@ const char *run(const char *name, long long grid, long long threads, long long s
         }
     };
     if (at_once <= 1) {
-        work(true);
+        work();
         return error;
     }
     std::vector<std::thread> workers;
     for (long long k = 0; k < at_once; ++k) {
-        workers.emplace_back(work, false);
+        workers.emplace_back(work);
     }
     for (std::thread &worker : workers) {
         worker.join();

@@ -50,15 +50,15 @@ __device__ __forceinline__ void middle_values(const Middle &middle, const double
     }
 }
 
-// What a warp brings together at a time, in its part of the pipeline's memory: cosines, which
-// become values, and whose they are, 32 times the lane and which of its entries.
+// What a warp brings together at a time, in its part of shared memory: cosines, which become values,
+// and whose they are, 32 times the lane and which of its entries.
 struct Gathered {
     double values[GATHERED];
     unsigned short owners[GATHERED];
 };
 
 // Look up what was brought together, two at a time for each lane.
-__device__ __forceinline__ void evaluate_gathered(const double *rows, const double *columns, int d,
+__device__ __forceinline__ void evaluate_gathered(const PackedRows &unit, const Tile &tile,
                                                   const double *table, int pieces, int length,
                                                   int count, const Position &position,
                                                   Gathered &gathered)
@@ -75,9 +75,8 @@ __device__ __forceinline__ void evaluate_gathered(const double *rows, const doub
                 const int owner = gathered.owners[at], lane = owner / 32, entry = owner % 32;
                 const int row = position.row + entry / 16 * 16 + entry % 4 / 2 * 8 + lane / 4;
                 const int column = position.column + entry / 4 % 4 * 8 + lane % 4 * 2 + entry % 2;
-                square[k] = quarter_distance(rows + static_cast<long long>(row) * d,
-                                             columns + static_cast<long long>(column) * d, d,
-                                             rho[k] < 0.0 ? -1.0 : 1.0);
+                square[k] = unit.quarter_distance(tile.row + row, tile.column + column,
+                                                  rho[k] < 0.0 ? -1.0 : 1.0);
             }
         }
         values_at<double, 2>(table, pieces, length, rho, square, value);
@@ -116,7 +115,7 @@ __device__ __forceinline__ Count count_outside(unsigned int outside, int lane)
 }
 
 // Set the entries with a bit in the lane's mask by the table, GATHERED of the warp's at a time.
-__device__ __forceinline__ void evaluate_outside(const double *rows, const double *columns, int d,
+__device__ __forceinline__ void evaluate_outside(const PackedRows &unit, const Tile &tile,
                                                  const double *table, int pieces, int length,
                                                  unsigned int outside, const Position &position,
                                                  Gathered &gathered, Fragments &entries)
@@ -138,7 +137,7 @@ __device__ __forceinline__ void evaluate_outside(const double *rows, const doubl
             }
         }
         __syncwarp();
-        evaluate_gathered(rows, columns, d, table, pieces, length, min(count.all - first, GATHERED),
+        evaluate_gathered(unit, tile, table, pieces, length, min(count.all - first, GATHERED),
                           position, gathered);
         __syncwarp();
         at = start;
@@ -159,14 +158,14 @@ __device__ __forceinline__ void evaluate_outside(const double *rows, const doubl
 // Turn the lane's cosines into values K, or |K|, as left factors: what `evaluate_entries` does,
 // with a middle of EVEN and ODD coefficients, or fewer.
 template <int EVEN, int ODD>
-__device__ __forceinline__ void evaluate_by_middle(const double *rows, const double *columns, int d,
+__device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const Tile &tile,
                                                    const double *table, int pieces, int length,
                                                    bool absolute, const Middle &middle,
-                                                   const Position &position, double *stages,
+                                                   const Position &position, double *scratch,
                                                    Fragments &entries)
 {
-    static_assert(sizeof(Gathered) * (THREADS / LANES) <= STAGES * STAGE_NUMBERS * sizeof(double),
-                  "what the warps bring together is in the stages");
+    static_assert(sizeof(Gathered) * (THREADS / LANES) <= SCRATCH_NUMBERS * sizeof(double),
+                  "what the warps bring together is in the scratch memory");
     unsigned int outside = 0;
     // by integers, and not where multiply-adds are: the radius has digits in its upper half alone
     const int least = __double2hiint(middle.radius);
@@ -175,10 +174,9 @@ __device__ __forceinline__ void evaluate_by_middle(const double *rows, const dou
         const int upper = __double2hiint(entries[k / 16][k / 4 % 4][k % 4]) & 0x7fffffff;
         outside |= upper >= least ? 1u << k : 0u;
     }
-    if (__syncthreads_or(outside != 0)) {  // all have read the stages
-        Gathered &gathered = reinterpret_cast<Gathered *>(stages)[position.thread / LANES];
-        evaluate_outside(rows, columns, d, table, pieces, length, outside, position, gathered,
-                         entries);
+    if (__any_sync(0xffffffffu, outside != 0)) {
+        Gathered &gathered = reinterpret_cast<Gathered *>(scratch)[position.thread / LANES];
+        evaluate_outside(unit, tile, table, pieces, length, outside, position, gathered, entries);
     }
 #pragma unroll
     for (int turn = 0; turn < 8; ++turn) {
@@ -204,12 +202,11 @@ struct ByMiddle {
     ByTable by_table;
     const Middle &middle;
 
-    __device__ __forceinline__ void operator()(const double *rows, const double *columns, int d,
-                                               double *stages, Fragments &entries) const
+    __device__ __forceinline__ void operator()(const PackedRows &unit, const Tile &tile,
+                                               double *scratch, Fragments &entries) const
     {
-        evaluate_by_middle<EVEN, ODD>(rows, columns, d, by_table.table, by_table.pieces,
-                                      by_table.length, by_table.absolute, middle, Position(),
-                                      stages, entries);
+        evaluate_by_middle<EVEN, ODD>(unit, tile, by_table.table, by_table.pieces, by_table.length,
+                                      by_table.absolute, middle, Position(), scratch, entries);
     }
 };
 
