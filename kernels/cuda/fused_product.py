@@ -87,7 +87,7 @@ def multiply(
     Parameters
     ----------
     kernels : Kernels
-    unit : (N / 64, D / 8, 512) float64 array
+    unit : (2, N / 64, D / 8, 512) float64 array
         Of `packed_rows`, on the device.
     weights : (n,) float64 array
         On the device.
@@ -133,7 +133,7 @@ def _multiply_group(
 ) -> Array:
     """Return the product with at most MAX_VECTORS columns."""
     xp, (n, columns), V = kernels.xp, V.shape, kernels.xp.ascontiguousarray(V)
-    blocks, slabs, _ = unit.shape
+    _, blocks, slabs, _ = unit.shape
     height, groups = blocks * TILE_COLUMNS, -(-columns // SLAB)
     largest = xp.max(xp.abs(V * weights[:, None]), axis=0)
     # no sum of entries times numbers is larger than that times so much: |K| is largest at ρ = ±1

@@ -40,24 +40,24 @@ __device__ __forceinline__ void add_group_to_rows(const Fragments &entries, cons
     }
 }
 
-// Add the entries' product with rows of V to the sums of the panel's rows, 8 columns of V a turn.
-// Two warps have entries of one row: they share its sums, and are at other columns in each turn; with
-// 8 columns in all each has sums of its own.
+// Add the entries' product with rows of V to the sums of the panel's rows. Two warps have entries of
+// one row and share its sums: each is at one half of the columns of V, and then at the other. With 8
+// columns in all each has sums of its own.
 __device__ __forceinline__ void add_to_rows(const Fragments &entries, const Pair *vectors,
                                             long long apart, int groups, double *sums)
 {
-    const int half = Position().column / 32;
-    if (groups == 1) {
-        add_group_to_rows(entries, vectors, half, Position(), sums);
-        return;
-    }
+    const int half = (groups + 1) / 2, turns = groups > 1 ? 2 * half : 1;
 #pragma unroll 1
-    for (int turn = 0; turn < groups; ++turn) {
-        if (turn > 0) {
+    for (int turn = 0; turn < turns; ++turn) {
+        if (turn == half) {
             __syncthreads();
         }
-        const int at = turn + half, group = at < groups ? at : 0;
-        add_group_to_rows(entries, vectors + group * apart, group, Position(), sums);
+        const Position position;
+        const int second = position.column / 32, group = (turn + second * half) % turns;
+        if (group < groups) {
+            add_group_to_rows(entries, vectors + group * apart, groups > 1 ? group : second,
+                              position, sums);
+        }
     }
 }
 
@@ -94,12 +94,13 @@ __device__ __forceinline__ void transpose(Fragments &entries, const Position &po
     }
 }
 
-// Write the product of the warp's transposed entries with 8 columns of V, for `add_to_columns`.
+// Add the product of the warp's transposed entries with 8 columns of V to sums of its columns, or
+// write it where it is the first.
 __device__ __forceinline__ void multiply_transposed(const Fragments &entries, const Pair *vectors,
-                                                    const Position &position, double *products)
+                                                    bool first, const Position &position,
+                                                    double *sums)
 {
-    Pair *lane_sums = reinterpret_cast<Pair *>(products) + position.lane +
-                (position.row / 32 * TILE_COLUMNS + position.column) * 4;
+    Pair *lane_sums = reinterpret_cast<Pair *>(sums) + position.column * 4 + position.lane;
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
         double total[4] = {};
@@ -109,34 +110,45 @@ __device__ __forceinline__ void multiply_transposed(const Fragments &entries, co
             const double right[2] = {vector.x, vector.y};
             multiply_add(total, entries[k / 2][2 * j + k % 2], right);
         }
-        lane_sums[2 * j * LANES] = Pair{total[0], total[1]};
-        lane_sums[(2 * j + 1) * LANES] = Pair{total[2], total[3]};
+#pragma unroll
+        for (int k = 0; k < 2; ++k) {
+            Pair *sum = lane_sums + (2 * j + k) * LANES;
+            const Pair before = first ? Pair{0.0, 0.0} : *sum;
+            *sum = Pair{before.x + total[2 * k], before.y + total[2 * k + 1]};
+        }
     }
 }
 
 // Add the transposed tile's product with the panel's rows of V to the sums of its columns. Four warps
-// have entries of one column: their products meet in the scratch memory.
+// have entries of one column. In the scratch memory are PLACES times 8 sums a column: with 32 columns
+// of V a warp adds to those of other 8 in each turn; with 16 two warps share, and with 8 each has its
+// own.
 __device__ __forceinline__ void add_to_columns(Fragments &entries, const Pair *vectors,
                                                long long apart, int groups, double *scratch,
                                                const Sums &sums, int first)
 {
-    const int numbers = TILE_COLUMNS * 8;  // of a warp's rows
-    static_assert(PANEL_ROWS / 32 * TILE_COLUMNS * 8 <= SCRATCH_NUMBERS,
-                  "the products are in the scratch memory");
+    const int places = PANEL_ROWS / 32, numbers = TILE_COLUMNS * 8;
+    static_assert(places * numbers == SCRATCH_NUMBERS, "the sums are in the scratch memory");
+    const int turns = groups > 2 ? 4 : groups;
     transpose(entries, Position());
+    __syncthreads();  // all warps have done with the scratch memory
 #pragma unroll 1
-    for (int group = 0; group < groups; ++group) {
-        __syncthreads();  // all have read what was there
-        multiply_transposed(entries, vectors + group * apart, Position(), scratch);
-        __syncthreads();
-        for (int k = thread_number(); k < numbers; k += THREADS) {
-            double sum = scratch[k];
-#pragma unroll
-            for (int warp = 1; warp < PANEL_ROWS / 32; ++warp) {
-                sum += scratch[warp * numbers + k];
-            }
-            sums.add(group, first, k, sum);
+    for (int turn = 0; turn < turns; ++turn) {
+        const Position position;
+        const int warp = position.row / 32, group = (warp + turn) % turns;
+        if (group < groups) {
+            const int place = warp / turns * turns + group;
+            multiply_transposed(entries, vectors + group * apart, turn == 0, position,
+                                scratch + place * numbers);
         }
+        __syncthreads();
+    }
+    for (int k = thread_number(); k < groups * numbers; k += THREADS) {
+        double sum = scratch[k];
+        for (int place = turns; place < places; place += turns) {
+            sum += scratch[k + place * numbers];
+        }
+        sums.add(k / numbers, first, k % numbers, sum);
     }
 }
 

@@ -77,26 +77,27 @@ __device__ __forceinline__ double value_of(double value, int lane)
 #endif
 }
 
-// Unit rows as the lanes of a warp take them, of so many slabs of SLAB columns: for each 64 rows, for
-// each slab, for each 8 rows, two numbers a lane, of row g and columns t and t + 4 of the slab. So 8
-// rows and 8 columns are 32 pairs side by side, as left factors and as right ones.
+// Unit rows as the lanes of a warp take them, for each 64 rows, for each slab of SLAB columns:
+//     left: for each 16 rows, for each half of the slab, two numbers a lane, rows g and g + 8 of
+//     column t of the half: left factors of 16 rows and 8 columns;
+//     right: for each 8 rows, two numbers a lane, columns t and t + 4 of row g: right factors.
 struct PackedRows {
-    const double *numbers;
+    const double *left, *right;
     int slabs;
 
-    // The first number of a slab of 64 rows, from a row that is a multiple of 64 on.
-    __device__ __forceinline__ const double *slab(int row, int number) const
+    // Where a slab of 64 rows begins in either, those from a row on that is a multiple of 64.
+    __device__ __forceinline__ long long slab(int row, int number) const
     {
-        return numbers + (static_cast<long long>(row / TILE_COLUMNS) * slabs + number) *
-                             (TILE_COLUMNS * SLAB);
+        return (static_cast<long long>(row / TILE_COLUMNS) * slabs + number) *
+               (TILE_COLUMNS * SLAB);
     }
 
     // A number, of a column.
     __device__ __forceinline__ double at(int row, int column) const
     {
         const int in_slab = row % TILE_COLUMNS;
-        return slab(row, column / SLAB)[in_slab / 8 * 64 + (in_slab % 8 * 4 + column % 4) * 2 +
-                                        column % SLAB / 4];
+        return right[slab(row, column / SLAB) + in_slab / 8 * 64 +
+                     (in_slab % 8 * 4 + column % 4) * 2 + column % SLAB / 4];
     }
 
     // A quarter of ‖x − sign·y‖²: s² from two rows.
@@ -116,42 +117,48 @@ struct Tile {
     int row, column;
 };
 
+// A number, asked for anew: what is made of it would else be kept in registers.
+__device__ __forceinline__ unsigned int read_anew(unsigned int number)
+{
+#ifdef __CUDACC__
+    asm volatile("" : "+r"(number));
+#endif
+    return number;
+}
+
 // Copy CHUNK slabs of a tile's unit rows to a stage, those of its rows and then those of its
 // columns, without waiting for them; slabs beyond the last are left out.
 __device__ __forceinline__ void load_chunk(const PackedRows &unit, const Tile &tile, int chunk,
                                            double *stage)
 {
     static_assert(THREADS == TILE_COLUMNS * SLAB / 2, "two numbers of each slab for each thread");
-    const int two = 2 * thread_number(), slab = chunk * CHUNK;
+    const int two = 2 * thread_number(), slab = chunk * CHUNK, length = TILE_COLUMNS * SLAB;
+    const double *rows = unit.left + unit.slab(static_cast<int>(read_anew(tile.row)), slab) + two;
+    const double *more_rows = rows + unit.slabs * length;
+    const double *columns = unit.right + unit.slab(static_cast<int>(read_anew(tile.column)), slab) + two;
+    double *to = stage + two;
 #pragma unroll
-    for (int part = 0; part < 3; ++part) {
-        const int row = part < 2 ? tile.row + part * TILE_COLUMNS : tile.column;
-        const double *from = unit.slab(row, slab) + two;
-        double *to = stage + part * TILE_COLUMNS * SLAB + two;
-#pragma unroll
-        for (int k = 0; k < CHUNK; ++k) {
-            if (k == 0 || slab + k < unit.slabs) {
-                copy_later(to + k * 3 * TILE_COLUMNS * SLAB, from + k * TILE_COLUMNS * SLAB);
-            }
+    for (int k = 0; k < CHUNK; ++k) {
+        if (k == 0 || slab + k < unit.slabs) {
+            copy_later(to + 3 * k * length, rows + k * length);
+            copy_later(to + (3 * k + 1) * length, more_rows + k * length);
+            copy_later(to + (3 * k + 2) * length, columns + k * length);
         }
     }
 }
 
 // Add a slab's share to the cosines.
-__device__ __forceinline__ void add_slab(const double *slab, const Position &position,
-                                         Fragments &cosines)
+__device__ __forceinline__ void add_slab(const Pair *rows, const Pair *columns, Fragments &cosines)
 {
-    const Pair *rows = reinterpret_cast<const Pair *>(slab) + position.row * 4 + position.lane;
-    const Pair *columns = reinterpret_cast<const Pair *>(slab) +
-                          (PANEL_ROWS + position.column) * 4 + position.lane;
     double of_rows[2][4];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-        const Pair upper = rows[2 * i * LANES], lower = rows[(2 * i + 1) * LANES];
-        of_rows[i][0] = upper.x;
-        of_rows[i][1] = lower.x;
-        of_rows[i][2] = upper.y;
-        of_rows[i][3] = lower.y;
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const Pair two = rows[(2 * i + half) * LANES];
+            of_rows[i][2 * half] = two.x;
+            of_rows[i][2 * half + 1] = two.y;
+        }
     }
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -185,11 +192,14 @@ __device__ __forceinline__ int multiply_rows(const PackedRows &unit, const Tile 
         if (following.row >= 0) {
             load_chunk(unit, following, last ? 0 : chunk + 1, other);
         }
-        const double *stage = stages + turn * STAGE_NUMBERS;
+        const Pair *slab = reinterpret_cast<const Pair *>(stages + turn * STAGE_NUMBERS);
+        const Pair *rows = slab + position.row * 4 + position.lane;
+        const Pair *columns = slab + (PANEL_ROWS + position.column) * 4 + position.lane;
 #pragma unroll
         for (int k = 0; k < CHUNK; ++k) {
             if (k == 0 || chunk * CHUNK + k < unit.slabs) {
-                add_slab(stage + k * 3 * TILE_COLUMNS * SLAB, position, cosines);
+                const int past = 3 * k * TILE_COLUMNS * SLAB / 2;
+                add_slab(rows + past, columns + past, cosines);
             }
         }
         turn ^= 1;

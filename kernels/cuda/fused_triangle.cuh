@@ -179,7 +179,8 @@ __device__ __forceinline__ void multiply_items(const PackedRows &unit, const Eva
                                static_cast<int>(count)};                                           \
         const Walk walk = {panels, static_cast<int>(height / TILE_COLUMNS), static_cast<int>(run), \
                            static_cast<int>(band), tickets, room.reached};                              \
-        multiply_items(PackedRows{unit, static_cast<int>(slabs)}, __VA_ARGS__,                     \
+        multiply_items(PackedRows{unit, unit + height * slabs * SLAB, static_cast<int>(slabs)},        \
+                       __VA_ARGS__,                                                               \
                        reinterpret_cast<const Pair *>(vectors), walk, room,                        \
                        Sums{sums, height, static_cast<int>(groups)});                              \
     }

@@ -87,15 +87,6 @@ __device__ __forceinline__ void evaluate_gathered(const PackedRows &unit, const 
     }
 }
 
-// A lane's mask, read anew: what is made of its bits would else be kept in registers.
-__device__ __forceinline__ unsigned int read_anew(unsigned int mask)
-{
-#ifdef __CUDACC__
-    asm volatile("" : "+r"(mask));
-#endif
-    return mask;
-}
-
 // How many entries with a bit in the masks the lanes before this one have, and all lanes.
 struct Count {
     int before, all;
@@ -155,6 +146,13 @@ __device__ __forceinline__ void evaluate_outside(const PackedRows &unit, const T
     }
 }
 
+// A number, or without its sign, by the upper half of its bits that are left: an absolute value would
+// be an addition in double precision.
+__device__ __forceinline__ double without_sign(double value, int bits)
+{
+    return __hiloint2double(__double2hiint(value) & bits, __double2loint(value));
+}
+
 // Turn the lane's cosines into values K, or |K|, as left factors: what `evaluate_entries` does,
 // with a middle of EVEN and ODD coefficients, or fewer.
 template <int EVEN, int ODD>
@@ -178,6 +176,7 @@ __device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const
         Gathered &gathered = reinterpret_cast<Gathered *>(scratch)[position.thread / LANES];
         evaluate_outside(unit, tile, table, pieces, length, outside, position, gathered, entries);
     }
+    const int signs = absolute ? 0x7fffffff : -1;
 #pragma unroll
     for (int turn = 0; turn < 8; ++turn) {
         double(&entry)[4] = entries[turn / 4][turn % 4];
@@ -190,7 +189,7 @@ __device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const
         }
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
-            entry[k % 2 * 2 + k / 2] = absolute ? fabs(value[k]) : value[k];
+            entry[k % 2 * 2 + k / 2] = without_sign(value[k], signs);
         }
     }
     __syncwarp();  // lanes may have gone different ways, and tensor cores want them together

@@ -41,21 +41,23 @@ def packed_rows(xp: Any, unit: Array) -> Array:
 
     Returns
     -------
-    (N / 64, D / 8, 512) array
-        N a multiple of 128, D of 8.
+    (2, N / 64, D / 8, 512) array
+        Left and right factors, N a multiple of 128, D of 8.
     """
     n, d = unit.shape
     slabs = -(-d // SLAB)
     height = -(-n // PANEL_ROWS) * PANEL_ROWS
-    packed = xp.empty((height // TILE_COLUMNS, slabs, TILE_COLUMNS * SLAB), dtype=unit.dtype)
+    packed = xp.empty((2, height // TILE_COLUMNS, slabs, TILE_COLUMNS * SLAB), dtype=unit.dtype)
     for start in range(0, height, _BLOCK):
         stop = min(start + _BLOCK, height)
         rows = _padded(xp, unit[start:stop], stop - start)
         blocks = (stop - start) // TILE_COLUMNS
-        # (64 rows, 8 of them, row g, slab, half, column t): the halves of a lane side by side
-        parts = rows.reshape(blocks, TILE_COLUMNS // 8, 8, slabs, 2, SLAB // 2)
-        lanes = xp.ascontiguousarray(xp.transpose(parts, (0, 3, 1, 2, 5, 4)))
-        packed[start // TILE_COLUMNS : stop // TILE_COLUMNS] = lanes.reshape(blocks, slabs, -1)
+        # (64 rows, 16 of them, 8 of them, row g, slab, half, column t), two numbers a lane
+        parts = rows.reshape(blocks, TILE_COLUMNS // 16, 2, 8, slabs, 2, SLAB // 2)
+        for side, axes in enumerate(((0, 4, 1, 5, 3, 6, 2), (0, 4, 1, 2, 3, 6, 5))):
+            lanes = xp.ascontiguousarray(xp.transpose(parts, axes))
+            place = slice(start // TILE_COLUMNS, stop // TILE_COLUMNS)
+            packed[side, place] = lanes.reshape(blocks, slabs, -1)
     return packed
 
 

@@ -134,6 +134,15 @@ inline int __double2hiint(double value)
     return static_cast<int>(bits >> 32);
 }
 
+inline double __hiloint2double(int upper, int lower)
+{
+    const unsigned long long bits = static_cast<unsigned long long>(static_cast<unsigned int>(upper)) << 32 |
+                                    static_cast<unsigned int>(lower);
+    double result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
 inline int __float_as_int(float value)
 {
     int result;
