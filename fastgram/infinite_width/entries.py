@@ -227,7 +227,8 @@ class TabledEntries(Entries):
     ) -> None:
         super().__init__(network, kind, rows, columns, dtype)
         self.table = table_of_norm(network, kind, norm, dtype)
-        self._middle = functools.partial(middle_of_norm, network, kind, norm)
+        wide = rows.unit.shape[1] < _MANY_DIMENSIONS
+        self._middle = functools.partial(middle_of_norm, network, kind, norm, wide)
         self.error = self.table.error + self.table.slope * self.chord_error()
         self.error += self.table.by_norm * (self.weight_error() + deviation)
 

@@ -232,6 +232,17 @@ __device__ __forceinline__ void measure_close(const PackedRows &unit, int row, i
     }
 }
 
+// Take the signs off the entries, where absolute values are asked for. Without a branch: what one
+// leaves is in registers that are moved once more for each product.
+__device__ __forceinline__ void finish(bool absolute, Fragments &entries)
+{
+#pragma unroll
+    for (int k = 0; k < 32; ++k) {
+        double &entry = entries[k / 16][k / 4 % 4][k % 4];
+        entry = absolute ? fabs(entry) : entry;
+    }
+}
+
 // Turn the lane's cosines into values K, or |K|, as left factors, four at a time.
 //
 // Registers have no index: all of them move on by four places in each turn. Code for each four of
@@ -267,12 +278,7 @@ __device__ __forceinline__ void evaluate_entries(const PackedRows &unit, const T
         }
     }
     __syncwarp();  // lanes with close pairs took longer, and tensor cores want them together
-    if (absolute) {
-#pragma unroll
-        for (int k = 0; k < 32; ++k) {
-            entries[k / 16][k / 4 % 4][k % 4] = fabs(entries[k / 16][k / 4 % 4][k % 4]);
-        }
-    }
+    finish(absolute, entries);
 }
 
 // What turns a tile's cosines into entries: the table, in shared memory.

@@ -105,52 +105,72 @@ __device__ __forceinline__ Count count_outside(unsigned int outside, int lane)
     return Count{static_cast<int>(through) - own, static_cast<int>(all)};
 }
 
-// Set the entries with a bit in the lane's mask by the table, GATHERED of the warp's at a time.
-__device__ __forceinline__ void evaluate_outside(const PackedRows &unit, const Tile &tile,
-                                                 const double *table, int pieces, int length,
-                                                 unsigned int outside, const Position &position,
-                                                 Gathered &gathered, Fragments &entries)
+// The upper half of a number's bits, but for the sign.
+__device__ __forceinline__ int magnitude(double entry)
 {
-    const Count count = count_outside(outside, position.lane);
-#pragma unroll 1
-    for (int first = 0; first < count.all; first += GATHERED) {
-        const int start = count.before - first;
-        int at = start;
-        unsigned int mask = read_anew(outside);
+    return __double2hiint(entry) & 0x7fffffff;
+}
+
+// Which of the lane's entries are not in the middle. By integers, and not where multiply-adds are:
+// the radius has digits in its upper half alone.
+__device__ __forceinline__ unsigned int outside_of(const Fragments &entries, int least)
+{
+    unsigned int outside = 0;
 #pragma unroll
-        for (int k = 0; k < 32; ++k) {
-            if ((mask >> k & 1) != 0) {
-                if (0 <= at && at < GATHERED) {
-                    gathered.values[at] = entries[k / 16][k / 4 % 4][k % 4];
-                    gathered.owners[at] = static_cast<unsigned short>(32 * position.lane + k);
-                }
-                ++at;
-            }
-        }
-        __syncwarp();
-        evaluate_gathered(unit, tile, table, pieces, length, min(count.all - first, GATHERED),
-                          position, gathered);
-        __syncwarp();
-        at = start;
-        mask = read_anew(outside);
+    for (int k = 0; k < 32; ++k) {
+        outside |= magnitude(entries[k / 16][k / 4 % 4][k % 4]) >= least ? 1u << k : 0u;
+    }
+    return outside;
+}
+
+// Bring together the entries with a bit in the lane's mask, from place `at` on, and look them up.
+__device__ __forceinline__ void look_up_outside(const PackedRows &unit, const Tile &tile,
+                                                const double *table, int pieces, int length,
+                                                unsigned int outside, const Count &count,
+                                                const Position &position, Gathered &gathered,
+                                                const Fragments &entries)
+{
+    int at = count.before;
 #pragma unroll
-        for (int k = 0; k < 32; ++k) {
-            if ((mask >> k & 1) != 0) {
-                if (0 <= at && at < GATHERED) {
-                    entries[k / 16][k / 4 % 4][k % 4] = gathered.values[at];
-                }
-                ++at;
-            }
+    for (int k = 0; k < 32; ++k) {
+        if ((outside >> k & 1) != 0) {
+            gathered.values[at] = entries[k / 16][k / 4 % 4][k % 4];
+            gathered.owners[at] = static_cast<unsigned short>(32 * position.lane + k);
+            ++at;
         }
-        __syncwarp();
+    }
+    __syncwarp();
+    evaluate_gathered(unit, tile, table, pieces, length, count.all, position, gathered);
+    __syncwarp();
+}
+
+// Put what was looked up in the place of what the polynomial gave: left factors.
+__device__ __forceinline__ void take_back(unsigned int outside, int at, const Gathered &gathered,
+                                          Fragments &entries)
+{
+#pragma unroll
+    for (int k = 0; k < 32; ++k) {
+        if ((outside >> k & 1) != 0) {
+            entries[k / 16][k / 4 % 4][k % 2 * 2 + k / 2 % 2] = gathered.values[at];
+            ++at;
+        }
     }
 }
 
-// A number, or without its sign, by the upper half of its bits that are left: an absolute value would
-// be an addition in double precision.
-__device__ __forceinline__ double without_sign(double value, int bits)
+// Turn the lane's cosines into values K as left factors by the polynomial, wherever they are.
+template <int EVEN, int ODD>
+__device__ __forceinline__ void evaluate_polynomial(const Middle &middle, Fragments &entries)
 {
-    return __hiloint2double(__double2hiint(value) & bits, __double2loint(value));
+#pragma unroll
+    for (int turn = 0; turn < 8; ++turn) {
+        double(&entry)[4] = entries[turn / 4][turn % 4];
+        double value[4];
+        middle_values<EVEN, ODD>(middle, entry, value);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            entry[k % 2 * 2 + k / 2] = value[k];
+        }
+    }
 }
 
 // Turn the lane's cosines into values K, or |K|, as left factors: what `evaluate_entries` does,
@@ -164,34 +184,34 @@ __device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const
 {
     static_assert(sizeof(Gathered) * (THREADS / LANES) <= SCRATCH_NUMBERS * sizeof(double),
                   "what the warps bring together is in the scratch memory");
-    unsigned int outside = 0;
-    // by integers, and not where multiply-adds are: the radius has digits in its upper half alone
     const int least = __double2hiint(middle.radius);
+    int largest = 0;
 #pragma unroll
     for (int k = 0; k < 32; ++k) {
-        const int upper = __double2hiint(entries[k / 16][k / 4 % 4][k % 4]) & 0x7fffffff;
-        outside |= upper >= least ? 1u << k : 0u;
+        largest = max(largest, magnitude(entries[k / 16][k / 4 % 4][k % 4]));
     }
-    if (__any_sync(0xffffffffu, outside != 0)) {
-        Gathered &gathered = reinterpret_cast<Gathered *>(scratch)[position.thread / LANES];
-        evaluate_outside(unit, tile, table, pieces, length, outside, position, gathered, entries);
-    }
-    const int signs = absolute ? 0x7fffffff : -1;
-#pragma unroll
-    for (int turn = 0; turn < 8; ++turn) {
-        double(&entry)[4] = entries[turn / 4][turn % 4];
-        const unsigned int mask = read_anew(outside) >> 4 * turn;
-        double value[4];
-        middle_values<EVEN, ODD>(middle, entry, value);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) {
-            value[k] = (mask >> k & 1) != 0 ? entry[k] : value[k];
-        }
-#pragma unroll
-        for (int k = 0; k < 4; ++k) {
-            entry[k % 2 * 2 + k / 2] = without_sign(value[k], signs);
+    const bool some = __any_sync(0xffffffffu, largest >= least);
+    Gathered &gathered = reinterpret_cast<Gathered *>(scratch)[position.thread / LANES];
+    unsigned int outside = 0;
+    Count count = {0, 0};
+    if (some) {
+        outside = outside_of(entries, least);
+        count = count_outside(outside, position.lane);
+        if (count.all <= GATHERED) {
+            look_up_outside(unit, tile, table, pieces, length, outside, count, position, gathered,
+                            entries);
         }
     }
+    if (count.all > GATHERED) {
+        evaluate_entries(unit, tile, table, pieces, length, false, position, entries);
+    }
+    else {
+        evaluate_polynomial<EVEN, ODD>(middle, entries);
+        if (some) {
+            take_back(outside, count.before, gathered, entries);
+        }
+    }
+    finish(absolute, entries);
     __syncwarp();  // lanes may have gone different ways, and tensor cores want them together
 }
 
