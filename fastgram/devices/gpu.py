@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Multiplier, multiply_by_blas
+from fastgram.devices.launcher import Launcher
 from fastgram.kernels.contract import Table
-from fastgram.kernels.cuda.fused_product import fits
-from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
-from fastgram.kernels.cuda.unit_rows import packed_rows, padded_rows
+from fastgram.kernels.cuda.fused.product import fits
+from fastgram.kernels.cuda.fused.unit_rows import packed_rows, padded_rows
+from fastgram.kernels.cuda.launch import Kernels
 from fastgram.support.threads import in_order
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ _TILE = 2048
 _ROW_BLOCK = 8192
 # 60 Tflop/s of an H100's tensor cores beside 0.6 of the CPU cores that such a GPU comes with.
 _SPEED = 100.0
-# Shared memory that every kernel may take without asking.
-_SHARED_AT_LEAST = 48 * 1024
 # What the kernels compile for (V100), and what has double precision tensor cores (A100).
 _CAPABILITY, _TENSOR_CORES = (7, 0), (8, 0)
 # What errors of CuPy and of NVIDIA's libraries say where memory is short.
@@ -253,7 +252,7 @@ class CupyGpu(Gpu):
         super().__init__(cupy, self._kernels())
 
     def _kernels(self) -> Kernels:
-        facts, launch = self._facts, _Launcher(self._cupy)
+        facts, launch = self._facts, Launcher(self._cupy)
         multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
         tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
@@ -317,31 +316,6 @@ class CupyGpu(Gpu):
     def get(self, array: Array) -> npt.NDArray[Any]:
         """Return an array of the device on the host."""
         return np.asarray(self._cupy.asnumpy(array))
-
-
-class _Launcher:
-    """Launches kernels by name on one GPU; NVRTC compiles them when the first one is asked for."""
-
-    def __init__(self, cupy: Any) -> None:
-        self._cupy = cupy
-        self._lock = threading.Lock()
-        self._kernels: dict[str, Any] = {}
-        self._shared: dict[str, int] = {}  # what each may take of shared memory
-
-    @functools.cached_property
-    def _module(self) -> Any:
-        return self._cupy.RawModule(code=source(), options=OPTIONS)
-
-    def __call__(
-        self, name: str, grid: int, block: int, shared: int, arguments: Sequence[Any]
-    ) -> None:
-        with self._lock:
-            if name not in self._kernels:
-                self._kernels[name] = self._module.get_function(name)
-            kernel = self._kernels[name]
-            if shared > self._shared.get(name, _SHARED_AT_LEAST):
-                kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared
-        kernel((grid,), (block,), tuple(arguments), shared_mem=shared)
 
 
 @functools.cache

@@ -30,7 +30,7 @@ ENTRIES = 4  # of a tile that a thread does at a time
 HEAD = 6  # numbers of a piece in a packed table before its cells: mode, low, high, the cell map
 COUNT_TILE = 64  # rows and columns that a block counts bits for
 
-# fused_tile.cuh, middle.cuh and fused_triangle.cuh
+# tile.cuh, middle.cuh and triangle.cuh
 PANEL_ROWS = 128  # of a panel, and of a tile of it
 TILE_COLUMNS = 64  # of a tile
 SLAB = 8  # columns of the unit rows, and of V, that tensor cores take at a time

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fastgram.devices import gpu as _gpu
-from fastgram.kernels.cuda.launch import Kernels, source
+from fastgram.kernels.cuda.launch import Kernels
 from helpers import other_device
-from helpers.cuda_host import launcher
+from helpers.cuda_host import launcher, whole_source
 from helpers.other_device import OtherArray, OtherDevice
 
 __all__ = ["EmulatedGpu", "as_emulated"]
@@ -27,7 +27,7 @@ class EmulatedGpu(OtherDevice):
         self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
 
     def _kernels(self):
-        launch = launcher(source(), self._backward)
+        launch = launcher(whole_source(), self._backward)
 
         def on_device(name, grid, block, shared, arguments):
             self._require_context()

@@ -60,6 +60,8 @@ struct Block {
     std::vector<Warp> warps;
     std::vector<unsigned char> shared;
     size_t shared_bytes;
+    bool any[2];  // of the barrier that is next, and of the one before
+    int turn;
     std::function<void()> body;
     Fiber *current;
     jmp_buf scheduler;
@@ -173,6 +175,8 @@ inline void begin(Block &block, int threads)
         makecontext(&fiber.context, run_fiber, 0);
         block.warps[t / WARP].present += 1;
     }
+    block.any[0] = block.any[1] = false;
+    block.turn = 0;
     // all ones is not a number, whether they are read as float or as double
     block.shared.assign(block.shared_bytes + GUARD, 0xff);
 }
@@ -199,6 +203,8 @@ inline const char *run_block(int threads, bool backward)
                 Fiber &fiber = *own.fibers[k];
                 fiber.state = fiber.state == AT_BLOCK ? READY : fiber.state;
             }
+            own.turn = 1 - own.turn;
+            own.any[own.turn] = false;
         } else if (ran == 0) {
             return "the threads of a block wait for each other at different barriers";
         }

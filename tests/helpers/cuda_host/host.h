@@ -86,6 +86,16 @@ inline void __syncthreads()
     host::pause();
 }
 
+// Wait for the others; whether the condition is true in any thread.
+inline bool __syncthreads_or(bool condition)
+{
+    host::Block &block = host::block();
+    int turn = block.turn;
+    block.any[turn] = block.any[turn] || condition;
+    __syncthreads();
+    return block.any[turn];
+}
+
 inline void __syncwarp()
 {
     host::meet([](host::Warp &) {});

@@ -31,7 +31,7 @@ def padded_rows(xp: Any, unit: Array) -> Array:
 
 
 def packed_rows(xp: Any, unit: Array) -> Array:
-    """Return rows as `PackedRows` of fused_tile.cuh has them, filled up with zeros.
+    """Return rows as `PackedRows` of tile.cuh has them, filled up with zeros.
 
     Parameters
     ----------

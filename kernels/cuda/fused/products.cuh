@@ -1,10 +1,10 @@
-// Products of a tile in registers with rows of V, and of its transpose, for fused_triangle.cuh: by
+// Products of a tile in registers with rows of V, and of its transpose, for triangle.cuh: by
 // tensor cores.
 //
 // A warp has 32 × 32 entries, which stay in registers: lanes hold what a product made as they must
 // hold the left factor of the next, but for the order of its columns, and what is summed over may
 // come in any order if the right factor has it too. V comes in that order: `make_fragments` of
-// exact_sums.cuh. For the transpose the lanes exchange entries.
+// fragments.cuh. For the transpose the lanes exchange entries.
 
 #ifdef TENSOR_CORES
 

@@ -1,4 +1,4 @@
-// A tile of float64 entries in the registers of a block, for fused_triangle.cuh: cosines by tensor
+// A tile of float64 entries in the registers of a block, for triangle.cuh: cosines by tensor
 // cores, and then the table, close pairs from the rows.
 
 #ifdef TENSOR_CORES
@@ -84,6 +84,11 @@ __device__ __forceinline__ double value_of(double value, int lane)
 struct PackedRows {
     const double *left, *right;
     int slabs;
+
+    __device__ __forceinline__ PackedRows(const double *unit, long long height, long long of_slabs)
+        : left(unit), right(unit + height * of_slabs * SLAB), slabs(static_cast<int>(of_slabs))
+    {
+    }
 
     // Where a slab of 64 rows begins in either, those from a row on that is a multiple of 64.
     __device__ __forceinline__ long long slab(int row, int number) const
