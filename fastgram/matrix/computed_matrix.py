@@ -189,8 +189,9 @@ class ComputedMatrix:
         store(self.entries, consumer, self.devices, cache=cache)
         if self.ridge:
             diagonal = out.reshape(-1)[:: out.shape[1] + 1]
-            on_device = self._home.owns(out)
-            diagonal += self._home.put(self.ridge.given) if on_device else self.ridge.given
+            given = self.ridge.given
+            on_device = self._home.owns(out) and isinstance(given, np.ndarray)
+            diagonal += self._home.put(given) if on_device else given
         return out
 
     def rows(self, rows: slice, xp: Any) -> Any:

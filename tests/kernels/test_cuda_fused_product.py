@@ -138,7 +138,7 @@ def test_rows_of_few_dimensions_have_a_wide_middle():
         launch(name, *arguments)
 
     kernels.launch = note
-    for d, activation in ((39, "relu"), (40, "relu"), (39, "selu"), (39, "softplus")):
+    for d, activation in ((39, "relu"), (40, "relu"), (39, "selu"), (40, "softplus")):
         X, V = sphere(130, d), vectors(130, 3)
         kind = "ntk" if activation == "softplus" else "gradient"  # which has no middle
         op = fg.GramOperator(X, activation, kind=kind)
@@ -217,11 +217,6 @@ def test_columns_of_any_size(kernels):
 def test_numbers_of_any_size_in_a_column(kernels):
     X, V = sphere(200, 6), vectors(200, 2) * 10.0 ** np.linspace(-40.0, 0.0, 200)[:, None]
     assert_close(product(kernels, X, V), fg.gram(X), V)
-    X[:, :] = 0.0
-    X[np.arange(200), np.arange(200) % 6] = 1.0  # and sums of nothing but the smallest
-    A = fg.gram(X, network="tanh", kind="nngp")  # of orthogonal rows 0
-    found = product(kernels, X, V, "tanh", "nngp")
-    np.testing.assert_allclose(found[0], A[0] @ V, rtol=0.0, atol=1e-15)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
