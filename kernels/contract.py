@@ -36,6 +36,7 @@ __all__ = [
     "CLOSE",
     "MIDDLE_TERMS",
     "MIN_HORNER_LENGTH",
+    "NARROW_TERMS",
     "MiddlePolynomial",
     "PieceVariable",
     "SeparablePiece",
@@ -62,8 +63,9 @@ MIN_HORNER_LENGTH = 2
 # stays near the rounding of the entries themselves.
 CLOSE: dict[np.dtype[Any], float] = {np.dtype(np.float64): 2.0**-9, np.dtype(np.float32): 2.0**-5}
 
-# Coefficients of either parity that a middle polynomial has at most.
-MIDDLE_TERMS = 12
+# Coefficients of either parity that a middle polynomial has at most: a narrow one, and any.
+NARROW_TERMS = 12
+MIDDLE_TERMS = 16
 
 
 @dataclass(frozen=True, eq=False)

@@ -282,11 +282,9 @@ FAULTS = [
         ("allowed = table.error - profile.error - _beside", "allowed = table.error - _beside"),
     ),
     *faults_in(
-        "kernels/cuda/variants/triangle",
-        "kernels/test_cuda_variants.py -k 'additions'",
-        ("run * TILE_COLUMNS + -(-panels", "-(-panels"),
-        (" + -(-panels * _SQUARE // run)", ""),
-        ("PANEL_ROWS // 4 + 3 + panels", "PANEL_ROWS // 4 + 3"),
+        "kernels/cuda/fused/product",
+        "kernels/test_cuda_fused_product.py -k 'additions'",
+        ("SUMMANDS = _LONGEST_RUN * TILE_COLUMNS + 5", "SUMMANDS = TILE_COLUMNS + 5"),
     ),
     *faults_in(
         "devices/gpu",

@@ -1,6 +1,6 @@
 """Builds, checks and times several sizes on a GPU within eight minutes; a short table comes last.
 
-    python -m bench.gpu [--minutes 7.3] [--only n=1000000] [--variant together]
+    python -m bench.gpu [--minutes 7.3] [--only n=1000000]
 
 The parts, in order: entries against the CPU's; the rates of cuBLAS and of memory; passes; dense
 builds; brackets of λ_min, up to a million rows. What is wrong is not timed, and what would end too
@@ -9,8 +9,6 @@ triangle, at the rate of a large DGEMM on one GPU that is timed in turn with it.
 seconds the table says how many went by in products, in what precedes them (close pairs and facts of
 rank) and in the rest, which is mostly the host's. `--only` takes the cases whose name has these
 letters, "passes", "builds" or "n=1000000" say, and no other: after the entries they come first.
-`--variant` makes fused products another way, which kernels/README.md describes; with "all" the
-passes of each are timed in turn, and nothing else: what a borrowed quarter of an hour is for.
 The program takes all GPUs that CUDA_VISIBLE_DEVICES shows.
 """
 
@@ -24,10 +22,8 @@ from pathlib import Path
 from bench.gpu.cases import Scale, brackets, builds, compilation, floors, passes
 from bench.gpu.checks import check_entries
 from bench.gpu.runs import Runs, facts
-from bench.gpu.variants import choose, compare
 from bench.results import RESULTS, Figure, save
 from fastgram.devices.registry import gpus
-from fastgram.kernels.cuda.variants import PRESENT, VARIANTS
 
 MINUTES = 440.0 / 60.0
 # Each part, and the share of the time that it may end at: the largest brackets need the rest.
@@ -72,31 +68,21 @@ def main(
     )
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for everything")
     parser.add_argument("--only", default="", help="letters in the names of the cases to run")
-    parser.add_argument(
-        "--variant", default="present", choices=(*VARIANTS, "all"), help="of fused products"
-    )
     given = parser.parse_args(arguments)
     devices, reason = gpus()
     if not devices:
         print(f"bench.gpu: {reason}", file=sys.stderr)
         return 2
     scale = scale or Scale()
-    about = facts(devices) | {"variant": given.variant}
-    choose(devices, VARIANTS.get(given.variant, PRESENT))
+    about = facts(devices)
     with devices[0].context():
         runs = Runs(devices, 60.0 * given.minutes, scale.square, scale.short)
     try:
-        if given.variant == "all":
-            runs.only = given.only
-            with devices[0].context():
-                compare(runs, scale)
-        else:
-            measure(runs, scale, given.only)
+        measure(runs, scale, given.only)
     finally:  # of a borrowed GPU nothing is lost
         print(f"kept in {save('gpu', runs.figures, folder, about)}\n")
         print("\n".join(f"{name}: {fact}" for name, fact in about.items()))
         print("median [least, largest]\n" + table(runs.figures), flush=True)
-        choose(devices, PRESENT)
     return 1 if runs.failed else 0
 
 

@@ -1,11 +1,11 @@
 """Counts of the fused kernels' compiled code, without a GPU: ``python -m bench.gpu.counts``.
 
-    python -m bench.gpu.counts [--architecture sm_90] [--variant all]
+    python -m bench.gpu.counts [--architecture sm_90] [--only _12_1]
 
-Registers, spilled bytes and instructions of every fused kernel of a variant; of those with a middle
-also what an entry of it takes, from the last product of cosines to the first product with V, and
-how many of these are in double precision. NVRTC compiles (nvidia-cuda-nvrtc), nvdisasm reads the
-code (nvidia-cuda-nvdisasm, or the path). Half a minute a variant.
+Registers, spilled bytes and instructions of the kernels whose names have these letters. Of a warp's
+part of a tile also what a slab takes and what 8 columns of V take on either side: how many products
+of the tensor cores, how many loads from shared memory, and how many instructions in all. NVRTC
+compiles (nvidia-cuda-nvrtc), nvdisasm reads the code (nvidia-cuda-nvdisasm, or the path).
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.gpu.nvrtc import NoCompilerError, compile_for
-from fastgram.kernels.cuda.launch import source
-from fastgram.kernels.cuda.variants import VARIANTS, Variant
+from fastgram.kernels.cuda.launch import FUSED_KERNELS, source
 
-ENTRIES = 32  # of a lane
-DOUBLE = ("DADD", "DFMA", "DMUL", "DSETP")
+# What tensor cores are at, in the order of the code: cosines, and 8 columns of V on either side.
+_PARTS = (("two slabs", 0.0, 0.5), ("8 columns by rows", 0.5, 0.75), ("by columns", 0.75, 1.0))
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,6}\*/\s+(?:@!?U?P[0-9T]+\s+)?(\w+)(\S*)")
 
 
@@ -37,39 +36,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--architecture", default="sm_90", help="such as sm_80")
-    parser.add_argument("--variant", default="all", choices=(*VARIANTS, "all"))
+    parser.add_argument("--only", default="", help="letters in the names of kernels")
     given = parser.parse_args(arguments)
-    names = VARIANTS if given.variant == "all" else [given.variant]
     try:
-        for name in names:
-            for line in count(VARIANTS[name], given.architecture):
-                print(f"{given.architecture} {name} {line}", flush=True)
+        for name in FUSED_KERNELS:
+            if given.only in name:
+                print(f"{given.architecture} {count(name, given.architecture)}", flush=True)
     except (NoCompilerError, FileNotFoundError) as error:
         print(f"bench.gpu.counts: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def count(variant: Variant, architecture: str) -> list[str]:
-    """Return a line a fused kernel."""
-    made = compile_for(source(variant), architecture, "--ptxas-options=-v")
+def count(name: str, architecture: str) -> str:
+    """Return a line on a fused kernel."""
+    made = compile_for(source([name]), architecture, "--ptxas-options=-v")
     assert made.done, made.log
+    registers = re.search(r"Used (\d+) registers", made.log)
+    spilled = re.search(r"(\d+) bytes spill stores", made.log)
+    assert registers
+    assert spilled
+    code = instructions(made.binary, name)
+    words = [f"{name}: {registers[1]} registers", f"{spilled[1]} bytes spilled"]
+    words.append(f"{len(code)} instructions")
+    return ", ".join([*words, *parts_of(code)])
+
+
+def parts_of(code: list[str]) -> list[str]:
+    """Return what is between the first and the last product of each part of a tile's work."""
+    products = [k for k, kind in enumerate(code) if kind.startswith("DMMA")]
     lines = []
-    for name in re.findall(r"\.entry (multiply_\w+)", made.ptx):
-        _, _, of_kernel = made.log.partition(f"entry function '{name}'")
-        registers = re.search(r"Used (\d+) registers", of_kernel)
-        spilled = re.search(r"(\d+) bytes spill stores", of_kernel)
-        assert registers
-        assert spilled
-        code = instructions(made.binary, name)
-        words = [f"{name}: {registers[1]} registers", f"{spilled[1]} bytes spilled"]
-        words.append(f"{len(code)} instructions")
-        entry = code_of_an_entry(code)
-        if entry:
-            double = sum(kind in DOUBLE for kind in entry)
-            words.append(f"{len(entry) / ENTRIES:.1f} an entry of the middle")
-            words.append(f"{double / ENTRIES:.1f} in double precision")
-        lines.append(", ".join(words))
+    for what, start, end in _PARTS:
+        own = products[int(start * len(products)) : int(end * len(products))]
+        between = code[own[0] : own[-1] + 1]
+        moved = sum(kind.startswith(("IMAD.MOV", "MOV", "LDL", "STL")) for kind in between)
+        lines.append(f"{what} {len(own)} products in {len(between)}, {moved} of them moves")
     return lines
 
 
@@ -82,24 +83,6 @@ def instructions(binary: bytes, name: str) -> list[str]:
     _, _, of_kernel = done.stdout.partition(f"\n.text.{name}:\n")
     of_kernel = of_kernel.partition("\n.text.")[0]
     return [f"{kind}{rest}" for kind, rest in _INSTRUCTION.findall(of_kernel)]
-
-
-def code_of_an_entry(code: list[str]) -> list[str]:
-    """Return what a lane does for its entries in the middle; nothing of a kernel without one.
-
-    That is what precedes the barrier that asks whether any are outside, and from the first of the
-    32 squares of cosines to the next barrier: the code between the two is of those outside.
-    """
-    barrier = next((k for k, kind in enumerate(code) if kind.startswith("BAR.RED")), 0)
-    if not barrier:
-        return []
-    products = [k for k, kind in enumerate(code) if kind.startswith("DMMA")]
-    before = max(k for k in products if k < barrier)
-    after = min(k for k in products if k > barrier)
-    first = [k for k, kind in enumerate(code) if kind == "DMUL" and k < after][-ENTRIES]
-    ends = [k for k in range(first, after) if code[k].startswith("BAR")]
-    kinds = code[before + 1 : barrier] + code[first : ends[0] if ends else after]
-    return [kind.partition(".")[0] for kind in kinds]
 
 
 def _nvdisasm() -> str:

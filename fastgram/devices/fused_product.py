@@ -19,7 +19,7 @@ from fastgram.devices.device import Device
 from fastgram.devices.gpu import Gpu
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.kernels.contract import MiddlePolynomial, Table
-from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.fused import product as fused_product
 
 __all__ = ["FusedProduct"]
 
@@ -32,7 +32,7 @@ class FusedProduct:
     ----------
     rows : UnitRows
         With unit rows in float64.
-    weights : (n,) array
+    weights : (n,) float64 array
         Lives as long as the rows: a copy stays on each GPU for that long.
     table : Table
         Of K.
@@ -79,20 +79,27 @@ class FusedProduct:
         """Return what one GPU's of these panels contribute."""
         device = self.devices[number]
         assert isinstance(device, Gpu)
+        own = panels[number :: len(self.devices)]
         with device.context():
             product = fused_product.multiply(
-                device.kernels,
-                device.unit(self.rows),
-                device.device_copy(self.weights, fused_product.padded_weights),
-                self.table,
-                device.put(V),
-                panels[number :: len(self.devices)],
-                absolute,
-                self.middle() if device.kernels.variant.middle else None,
+                device.kernels, self._on(device), device.put(V), own, absolute
             )
             if len(self.devices) > 1:
                 device.finish()
             return product
+
+    def _on(self, device: Gpu) -> fused_product.Factors:
+        """Return the matrix on a GPU."""
+        return fused_product.Factors(
+            device.packed(self.rows), device.device_copy(self.weights), self.table, self.middle()
+        )
+
+    def build(self, out: Any) -> None:
+        """Write the matrix into a C-contiguous float64 array of the first of the GPUs."""
+        home = self.devices[0]
+        assert isinstance(home, Gpu)
+        with home.context():
+            fused_product.build(home.kernels, self._on(home), out)
 
     def with_row_sums(self, V: Any) -> tuple[Any, Any]:
         """Return A @ V and |A| @ 1, (n, 1)."""
@@ -116,12 +123,4 @@ class FusedProduct:
     @property
     def summands(self) -> int:
         """How many additions an entry of a product goes through, at most."""
-        worst = 0
-        for device in self.devices:
-            assert isinstance(device, Gpu)
-            kernels = device.kernels
-            own = fused_product.summands(
-                self.weights.size, kernels.multiprocessors, kernels.variant
-            )
-            worst = max(worst, own)
-        return worst + len(self.devices)
+        return fused_product.SUMMANDS + len(self.devices)

@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.devices.device import Multiplier, multiply_by_blas
+from fastgram.devices.launcher import Launcher
 from fastgram.kernels.contract import Table
-from fastgram.kernels.cuda.fused_product import fits, padded_rows
-from fastgram.kernels.cuda.launch import OPTIONS, Kernels, source
-from fastgram.kernels.cuda.variants import PRESENT, Variant
+from fastgram.kernels.cuda.fused.product import fits
+from fastgram.kernels.cuda.fused.unit_rows import packed_rows, padded_rows
+from fastgram.kernels.cuda.launch import Kernels
 from fastgram.support.threads import in_order
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ _TILE = 2048
 _ROW_BLOCK = 8192
 # 60 Tflop/s of an H100's tensor cores beside 0.6 of the CPU cores that such a GPU comes with.
 _SPEED = 100.0
-# Shared memory that every kernel may take without asking.
-_SHARED_AT_LEAST = 48 * 1024
 # What the kernels compile for (V100), and what has double precision tensor cores (A100).
 _CAPABILITY, _TENSOR_CORES = (7, 0), (8, 0)
 # What errors of CuPy and of NVIDIA's libraries say where memory is short.
@@ -85,10 +84,6 @@ class Gpu:
         self._lock = threading.RLock()
 
     # --- what a library of arrays does its own way ------------------------------------------------
-
-    def kernels_of(self, variant: Variant) -> Kernels:
-        """Return the kernels of a variant, compiled for it: `bench.gpu` has it use them."""
-        raise NotImplementedError
 
     def context(self) -> AbstractContextManager[None]:
         """Make this GPU the thread's own."""
@@ -172,18 +167,19 @@ class Gpu:
         out[columns, rows] = self.get(tile.T)
 
     def device_copy(
-        self, array: npt.NDArray[Any], form: Callable[[Any], npt.NDArray[Any]] | None = None
+        self, array: npt.NDArray[Any], form: Callable[[Any, Array], Array] | None = None
     ) -> Array:
-        """Return a host's array, or what `form` makes of it, on the device.
+        """Return a host's array on the device, or what `form` makes of it there.
 
         It is copied the first time and kept for as long as the array lives; nothing may write to
-        the array from then on.
+        the array from then on. A form takes the namespace of arrays and the copy.
         """
         key = id(array), form
         with self._lock:
             if key not in self._copies:
                 with self.context():
-                    self._copies[key] = self.put(array if form is None else form(array))
+                    copy = self.put(array)
+                    self._copies[key] = copy if form is None else form(self.xp, copy)
                     self.finish()  # who asks next may work on another stream
                 array.flags.writeable = False
                 # no lock: this may run wherever memory is freed, in a thread that holds it
@@ -191,8 +187,12 @@ class Gpu:
             return self._copies[key]
 
     def unit(self, rows: UnitRows) -> Array:
-        """Return the unit rows, filled up with zeros to whole blocks of the kernels."""
+        """Return the unit rows, filled up with zeros to whole slabs of columns."""
         return self.device_copy(rows.unit, padded_rows)
+
+    def packed(self, rows: UnitRows) -> Array:
+        """Return the unit rows as fused products take them."""
+        return self.device_copy(rows.unit, packed_rows)
 
     def cosines(self, rows: UnitRows, i: slice, columns: UnitRows, j: slice, out: Array) -> None:
         """Fill `out` with the inner products of unit rows i and unit columns j."""
@@ -249,15 +249,14 @@ class CupyGpu(Gpu):
         self._cupy = cupy
         self._facts = cupy.cuda.runtime.getDeviceProperties(number)
         self.label = f"gpu {number} ({self._facts['name'].decode()})"
-        super().__init__(cupy, self.kernels_of(PRESENT))
+        super().__init__(cupy, self._kernels())
 
-    def kernels_of(self, variant: Variant) -> Kernels:
-        """Return the kernels of a variant."""
-        facts, launch = self._facts, _Launcher(self._cupy, variant)
+    def _kernels(self) -> Kernels:
+        facts, launch = self._facts, Launcher(self._cupy)
         multiprocessors = int(facts["multiProcessorCount"])
         shared = int(facts.get("sharedMemPerBlockOptin", facts["sharedMemPerBlock"]))
         tensor_cores = (facts["major"], facts["minor"]) >= _TENSOR_CORES
-        return Kernels(self._cupy, launch, multiprocessors, shared, tensor_cores, variant)
+        return Kernels(self._cupy, launch, multiprocessors, shared, tensor_cores)
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -317,31 +316,6 @@ class CupyGpu(Gpu):
     def get(self, array: Array) -> npt.NDArray[Any]:
         """Return an array of the device on the host."""
         return np.asarray(self._cupy.asnumpy(array))
-
-
-class _Launcher:
-    """Launches kernels by name on one GPU; NVRTC compiles them when the first one is asked for."""
-
-    def __init__(self, cupy: Any, variant: Variant) -> None:
-        self._cupy, self._variant = cupy, variant
-        self._lock = threading.Lock()
-        self._kernels: dict[str, Any] = {}
-        self._shared: dict[str, int] = {}  # what each may take of shared memory
-
-    @functools.cached_property
-    def _module(self) -> Any:
-        return self._cupy.RawModule(code=source(self._variant), options=OPTIONS)
-
-    def __call__(
-        self, name: str, grid: int, block: int, shared: int, arguments: Sequence[Any]
-    ) -> None:
-        with self._lock:
-            if name not in self._kernels:
-                self._kernels[name] = self._module.get_function(name)
-            kernel = self._kernels[name]
-            if shared > self._shared.get(name, _SHARED_AT_LEAST):
-                kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared
-        kernel((grid,), (block,), tuple(arguments), shared_mem=shared)
 
 
 @functools.cache

@@ -26,7 +26,14 @@ from fastgram.infinite_width.piecewise import (
     points_of,
     sample_chords,
 )
-from fastgram.kernels.contract import CELLS, MIDDLE_TERMS, MiddlePolynomial, PieceVariable, Table
+from fastgram.kernels.contract import (
+    CELLS,
+    MIDDLE_TERMS,
+    NARROW_TERMS,
+    MiddlePolynomial,
+    PieceVariable,
+    Table,
+)
 from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.validation import as_dtype
 
@@ -50,7 +57,7 @@ _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
 # Of a middle polynomial: its radius, the first at which so many coefficients of either parity are
 # enough (with more it would cost what the table costs), and where it is fitted and looked at.
-_RADII = (0.5, 0.4375, 0.375)
+_RADII = {NARROW_TERMS: (0.5, 0.4375, 0.375), MIDDLE_TERMS: (0.6875, 0.625, 0.5625)}
 _MIDDLE_NODES = 48
 _MIDDLE_CHECKED = 128
 
@@ -247,7 +254,7 @@ def _rounding(cell: FloatArray, scale: float, piece: Piece, series: Array) -> fl
     return float(np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact)))
 
 
-def build_middle(profile: Profile, table: Table) -> MiddlePolynomial | None:
+def build_middle(profile: Profile, table: Table, wide: bool = False) -> MiddlePolynomial | None:
     """Return the polynomial of the widest middle that 12 + 12 coefficients hold, if of any.
 
     Parameters
@@ -256,6 +263,8 @@ def build_middle(profile: Profile, table: Table) -> MiddlePolynomial | None:
         That the table was built from.
     table : Table
         In float64.
+    wide : bool
+        Whether there may be 16 + 16, for middles of a larger radius.
 
     Notes
     -----
@@ -264,11 +273,12 @@ def build_middle(profile: Profile, table: Table) -> MiddlePolynomial | None:
     and what is rounded beside the polynomial.
     """
     allowed = table.error - profile.error - _beside_the_polynomial(table.scale, np.float64)
-    for radius in _RADII:
-        samples = _MiddleSamples(profile, radius)
-        even, odd = samples.shortest(allowed / _DOUBLED)
-        if samples.difference(even, odd) <= allowed / _DOUBLED:
-            return MiddlePolynomial(radius, *samples.polynomials(even, odd))
+    for most in (MIDDLE_TERMS, NARROW_TERMS) if wide else (NARROW_TERMS,):
+        for radius in _RADII[most]:
+            samples = _MiddleSamples(profile, radius)
+            even, odd = samples.shortest(allowed / _DOUBLED, most)
+            if samples.difference(even, odd) <= allowed / _DOUBLED:
+                return MiddlePolynomial(radius, *samples.polynomials(even, odd))
     return None
 
 
@@ -292,14 +302,14 @@ class _MiddleSamples:
         self.places = np.append(nodes, radius * (2.0 * _PLACES[:_MIDDLE_CHECKED] - 1.0))
         self.values = profile.at_cosines(self.places)[:, 0]
 
-    def shortest(self, allowed: float) -> tuple[int, int]:
-        """Return how many coefficients of either parity come within what is allowed, or the most.
+    def shortest(self, allowed: float, most: int) -> tuple[int, int]:
+        """Return how many coefficients of either parity come within what is allowed, or so many.
 
         Each goes to the parity that gains more by it: with more than are needed the samples'
         rounding is fitted.
         """
         even = odd = 1
-        while self.difference(even, odd) > allowed and max(even, odd) < MIDDLE_TERMS:
+        while self.difference(even, odd) > allowed and max(even, odd) < most:
             one, other = self.difference(even + 1, odd), self.difference(even, odd + 1)
             even, odd = (even + 1, odd) if one <= other else (even, odd + 1)
         return even, odd
@@ -313,8 +323,8 @@ class _MiddleSamples:
     def polynomials(self, even: int, odd: int) -> tuple[Array, Array]:
         """Return the coefficients of E and O, ascending, by least squares at the nodes."""
         degrees = np.append(2 * np.arange(even), 2 * np.arange(odd) + 1)
-        basis = basis_at(_MIDDLE_NODES, 2 * MIDDLE_TERMS)[:, degrees]
-        series = np.zeros(2 * MIDDLE_TERMS + 1)
+        basis = basis_at(_MIDDLE_NODES, 2 * MIDDLE_TERMS - 1)[:, degrees]
+        series = np.zeros(2 * MIDDLE_TERMS)
         series[degrees] = fit(basis, self.values[:_MIDDLE_NODES, None])[:, 0]
         powers = (
             POWERS[: series.size, : series.size] @ series / self.radius ** np.arange(series.size)

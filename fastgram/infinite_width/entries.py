@@ -40,6 +40,9 @@ _EPS = float(np.finfo(np.float64).eps)
 # What a product of two numbers of rows takes, and evaluating a table, in operations of a matrix
 # product by BLAS: kernels.products takes half of the time.
 _PRODUCT_FLOPS, _TABLE_FLOPS = 1.0, 60.0
+# From so many dimensions on rows of the sphere are so nearly orthogonal that a middle of 12 + 12
+# coefficients has all but a few of the cosines: a wide one would be longer for nothing.
+_MANY_DIMENSIONS = 40
 # What numbers that underflow on the way to an entry may add up to, thousands of them.
 _UNDERFLOW = {np.dtype(np.float64): 2.0**-1000, np.dtype(np.float32): 2.0**-130}
 
@@ -227,7 +230,8 @@ class TabledEntries(Entries):
     ) -> None:
         super().__init__(network, kind, rows, columns, dtype)
         self.table = table_of_norm(network, kind, norm, dtype)
-        self._middle = functools.partial(middle_of_norm, network, kind, norm)
+        wide = rows.unit.shape[1] < _MANY_DIMENSIONS
+        self._middle = functools.partial(middle_of_norm, network, kind, norm, wide)
         self.error = self.table.error + self.table.slope * self.chord_error()
         self.error += self.table.by_norm * (self.weight_error() + deviation)
 

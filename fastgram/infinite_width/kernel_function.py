@@ -67,11 +67,12 @@ def _table(network: Network, kind: str, norm: float, dtype: str) -> Table:
 
 
 @functools.lru_cache(maxsize=64)
-def middle_of_norm(network: Network, kind: str, norm: float) -> MiddlePolynomial | None:
+def middle_of_norm(
+    network: Network, kind: str, norm: float, wide: bool = False
+) -> MiddlePolynomial | None:
     """Return the middle of the float64 table of one norm as one polynomial, where there is one."""
-    return build_middle(
-        profile_of_norm(network, kind, norm), _table(network, kind, norm, "float64")
-    )
+    profile = profile_of_norm(network, kind, norm)
+    return build_middle(profile, _table(network, kind, norm, "float64"), wide)
 
 
 def profile_of_norms(network: Network, kind: str, norms: Array, scales: Array) -> Profile:

@@ -20,7 +20,7 @@ from fastgram.matrix.consumers import Store, VisitTiles
 from fastgram.matrix.entries import NetworkBlocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
-from fastgram.matrix.traversal import each_tile
+from fastgram.matrix.traversal import each_tile, store
 from fastgram.support.arrays import Array
 
 __all__ = ["ComputedMatrix"]
@@ -186,11 +186,12 @@ class ComputedMatrix:
         # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
         cache = self.cache.read_only() if dtype == np.float64 else None
         consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
-        each_tile(self.entries, consumer, self.devices, cache=cache)
+        store(self.entries, consumer, self.devices, cache=cache)
         if self.ridge:
             diagonal = out.reshape(-1)[:: out.shape[1] + 1]
-            on_device = self._home.owns(out)
-            diagonal += self._home.put(self.ridge.given) if on_device else self.ridge.given
+            given = self.ridge.given
+            on_device = self._home.owns(out) and isinstance(given, np.ndarray)
+            diagonal += self._home.put(given) if on_device else given
         return out
 
     def rows(self, rows: slice, xp: Any) -> Any:

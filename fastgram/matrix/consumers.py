@@ -60,6 +60,14 @@ class Store:
         plain = not self._copies and out.dtype == self.dtype and out.flags.c_contiguous
         self._plain = np.asarray(out) if plain else None
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether a symmetric matrix can be written at once, by a GPU in its own memory."""
+        out = self.out
+        if not self.symmetric or self.home.name != "gpu" or not self.home.owns(out):
+            return False
+        return bool(out.dtype == self.dtype == np.float64 and out.flags.c_contiguous)
+
     def begin(self, device: Device, i: slice) -> None:
         """Nothing to do."""
 

@@ -11,7 +11,7 @@ from fastgram.devices.registry import as_devices, host_rows
 from fastgram.matrix.consumers import Store
 from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.entries import as_columns, blocks_of
-from fastgram.matrix.traversal import each_tile
+from fastgram.matrix.traversal import store
 from fastgram.network.activations import Activation
 from fastgram.network.network import KINDS, Network, as_network, refuse_as_rows
 from fastgram.support.literals import DaskClient, DeviceName, Kind
@@ -212,7 +212,7 @@ def gram(
             result = (home.xp if from_gpu else np).empty(shape, tile_dtype)
         consumer = Store(result, symmetric, tile_dtype, home)
         with progress_bar(progress, shape[0] * shape[1], "gram", "entry") as tick:
-            each_tile(entries, consumer, devices, symmetric=symmetric, tick=tick)
+            store(entries, consumer, devices, tick=tick)
     return result
 
 

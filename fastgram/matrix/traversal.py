@@ -18,13 +18,13 @@ from typing import Any
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.matrix.consumers import Consumer
-from fastgram.matrix.entries import Tiles
+from fastgram.matrix.consumers import Consumer, Store
+from fastgram.matrix.entries import Blocks, Tiles
 from fastgram.matrix.tile_cache import Cache
 from fastgram.support.arrays import blocks
 from fastgram.support.threads import share_of_threads
 
-__all__ = ["each_tile"]
+__all__ = ["each_tile", "store"]
 
 Tile = Any  # of a device
 Tick = Callable[[int], None]  # told of entries done
@@ -118,6 +118,30 @@ def each_tile(
     for error in errors:
         if not isinstance(error, _OtherThreadFailed):
             raise error
+
+
+def store(
+    entries: Blocks,
+    consumer: Store,
+    devices: tuple[Device, ...],
+    *,
+    cache: Cache | None = None,
+    tick: Tick | None = None,
+) -> None:
+    """Write the whole matrix: at once where a GPU can, in its own memory, and else by tiles.
+
+    The parameters are those of `each_tile`.
+    """
+    if consumer.takes_all:
+        from fastgram.devices.fused_product import FusedProduct  # what GPUs need is for them
+
+        product = entries.plan(1, 0, devices[:1])
+        if isinstance(product, FusedProduct):
+            product.build(consumer.out)
+            if tick is not None:
+                tick(entries.shape[0] ** 2)
+            return
+    each_tile(entries, consumer, devices, symmetric=consumer.symmetric, cache=cache, tick=tick)
 
 
 class _Traversal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastgram.kernels.contract import CELLS, CLOSE, MIDDLE_TERMS, PieceVariable
 
 __all__ = [
+    "CHUNK",
     "COUNT_TILE",
     "ENTRIES",
     "FUSED_BLOCKS_PER_SM",
@@ -13,9 +14,8 @@ __all__ = [
     "LANES",
     "MIDDLE_TERMS",
     "PANEL_ROWS",
+    "SCRATCH_NUMBERS",
     "SLAB",
-    "SLICES",
-    "STAGES",
     "STAGE_NUMBERS",
     "THREADS",
     "TILE_COLUMNS",
@@ -30,23 +30,20 @@ ENTRIES = 4  # of a tile that a thread does at a time
 HEAD = 6  # numbers of a piece in a packed table before its cells: mode, low, high, the cell map
 COUNT_TILE = 64  # rows and columns that a block counts bits for
 
-# fused_tile.cuh and fused_strip.cuh
+# tile.cuh, middle.cuh and triangle.cuh
 PANEL_ROWS = 128  # of a panel, and of a tile of it
 TILE_COLUMNS = 64  # of a tile
 SLAB = 8  # columns of the unit rows, and of V, that tensor cores take at a time
-STAGES = 3  # of the pipeline: slabs that are in shared memory, or on their way
-STAGE_NUMBERS = (PANEL_ROWS + TILE_COLUMNS) * SLAB  # of a slab
-FUSED_BLOCKS_PER_SM = 2  # at a time: one looks up the table while the other multiplies
-SLICES = 8  # of the blocks' sums, which `add_parts` adds up side by side
-
-# variants/middle.cuh
-GATHERED = 384  # entries outside the middle that a warp looks up at a time: beside the stages' room
+CHUNK = 2  # slabs that come together: while the threads are at some, the next are on their way
+STAGE_NUMBERS = CHUNK * (PANEL_ROWS + TILE_COLUMNS) * SLAB
+FUSED_BLOCKS_PER_SM = 2  # at a time: one is at the polynomials while the other multiplies
+SCRATCH_NUMBERS = PANEL_ROWS // 32 * TILE_COLUMNS * SLAB  # products of a tile's columns
+GATHERED = 192  # entries outside the middle that a warp looks up at a time, in the same memory
 
 
-def text(stages: int = STAGES) -> str:
+def text() -> str:
     """Return the definitions in CUDA C++: those of this module, and of the contract."""
     integers = {name: globals()[name] for name in __all__ if name != "text"}
-    integers["STAGES"] = stages
     integers |= {variable.name: int(variable) for variable in PieceVariable}
     integers |= {f"CELLS_{dtype.name.upper()}": cells for dtype, cells in CELLS.items()}
     numbers = {name: str(value) for name, value in integers.items()}

@@ -1,7 +1,7 @@
-"""The GPU tile kernels: one CUDA C++ source, and what launches it.
+"""The GPU's kernels: CUDA C++ sources, and what launches them.
 
-`source` is the text, of the numbers of `constants` and the files `SOURCES`. `Kernels` knows what
-the kernels take, and nothing of CuPy: with an array namespace `xp` and a function
+`source` is the text, of the numbers of `constants` and the files `TILES` or `FUSED`. `Kernels`
+knows what the kernels take, and nothing of CuPy: with an array namespace `xp` and a function
 
     launch(name, grid, block, shared, arguments)
 
@@ -15,32 +15,72 @@ do. Launches are ordered among themselves, and need not have ended when `launch`
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from fastgram.kernels.contract import SeparablePiece, Table
+from fastgram.kernels.contract import MIDDLE_TERMS, NARROW_TERMS, SeparablePiece, Table
 from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda.constants import COUNT_TILE, ENTRIES, HEAD, THREADS
-from fastgram.kernels.cuda.variants import PRESENT, Variant
 
-__all__ = ["OPTIONS", "SOURCES", "Kernels", "packed_numbers", "source"]
+__all__ = [
+    "FUSED",
+    "FUSED_KERNELS",
+    "OPTIONS",
+    "TILES",
+    "Kernels",
+    "instances",
+    "packed_numbers",
+    "source",
+]
 
 Array = Any  # of the array namespace
 Launch = Callable[[str, int, int, int, Sequence[Any]], None]
 
-SOURCES = (
+# The files of the source that kernels of tiles are in, and of the one that fused products are in.
+TILES = (
     "device.cuh",
     "table.cuh",
     "evaluate.cuh",
     "separable.cuh",
     "bits.cuh",
-    "fused_tile.cuh",
-    "fused_strip.cuh",
+    "fused/exact_sums.cuh",
+    "fused/fragments.cuh",
 )
+FUSED = (
+    "device.cuh",
+    "table.cuh",
+    "fused/tile.cuh",
+    "fused/middle.cuh",
+    "fused/exact_sums.cuh",
+    "fused/products.cuh",
+    "fused/triangle.cuh",
+)
+
+# The fused kernels: by the table, and with a middle of so many coefficients of either parity. What
+# a build writes takes longer than a polynomial of both.
+_BOTH = [(terms, terms) for terms in (NARROW_TERMS, MIDDLE_TERMS)]
+_SHAPES = [*_BOTH, *((1, terms) for terms, _ in _BOTH), *((terms, 1) for terms, _ in _BOTH)]
+
+
+def _instance(macro: str, name: str, shape: tuple[int, int] | None) -> str:
+    table = "room.by_table(absolute)"
+    if shape is None:
+        return f"{macro}({name}, , {table})"
+    middle = f"ByMiddle<{shape[0]}, {shape[1]}>{{{table}, middle}}"
+    return f"{macro}({name}, const Middle middle COMMA, {middle})"
+
+
+FUSED_KERNELS = {
+    name: _instance(name.upper(), name, None) for name in ("multiply_triangle", "build_triangle")
+} | {
+    f"{name}_{even}_{odd}": _instance(name.upper(), f"{name}_{even}_{odd}", (even, odd))
+    for name, shapes in (("multiply_triangle", _SHAPES), ("build_triangle", _BOTH))
+    for even, odd in shapes
+}
 
 # Products and sums may be fused; beyond that arithmetic is IEEE's, but that CuPy adds -ftz=true, by
 # which the smallest float32 numbers become 0.
@@ -55,13 +95,25 @@ def packed_numbers(table: Table) -> int:
     return int(table.modes.size * HEAD + table.cells.size)
 
 
-def source(variant: Variant = PRESENT) -> str:
-    """Return the CUDA C++ source of all kernels; compilers name the file of an error in it."""
-    folder, names = Path(__file__).parent, (*SOURCES, *variant.sources)
+def source(fused: Sequence[str] | None = None) -> str:
+    """Return the CUDA C++ source of the kernels of tiles; errors of compilers name its files.
+
+    Parameters
+    ----------
+    fused : list, optional
+        Of `FUSED_KERNELS`: the source of these, of which each takes a compiler seconds.
+    """
+    folder, names = Path(__file__).parent, TILES if fused is None else FUSED
     parts = [f'#line 1 "{name}"\n' + (folder / name).read_text("utf-8") for name in names]
-    parts.insert(0, constants.text(variant.stages))
+    text = "\n".join([constants.text(), *parts, instances(fused or ())])
     # CuPy writes it to a file in whatever encoding the locale has
-    return "\n".join(parts).encode("ascii", "replace").decode("ascii")
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def instances(fused: Iterable[str]) -> str:
+    """Return what makes kernels of the last file's macro."""
+    lines = [FUSED_KERNELS[name] for name in fused]
+    return "\n".join(["#ifdef TENSOR_CORES", *lines, "#endif", ""]) if lines else ""
 
 
 class Kernels:
@@ -79,8 +131,6 @@ class Kernels:
         Of shared memory that a block may have.
     tensor_cores : bool
         Whether it has them in double precision: without, there are no fused products.
-    variant : Variant
-        Of the source that `launch` has the kernels of.
     """
 
     def __init__(
@@ -90,14 +140,12 @@ class Kernels:
         multiprocessors: int,
         shared_bytes: int = _SHARED_BYTES,
         tensor_cores: bool = True,
-        variant: Variant = PRESENT,
     ) -> None:
         self.xp = xp
         self.launch = launch
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
         self.tensor_cores = tensor_cores
-        self.variant = variant
         # what is packed goes with its table, which is never written to
         self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()
@@ -138,7 +186,7 @@ class Kernels:
         tile = [cosines, rows, columns, row_scale, column_scale, *sizes]
         kind = np.dtype(cosines.dtype)
         types = f"{kind}_{np.dtype(out.dtype)}"
-        grid = self._grid(height * -(-width // (THREADS * ENTRIES)))
+        grid = self.grid(height * -(-width // (THREADS * ENTRIES)))
         if isinstance(table, Table):
             numbers, pieces, length = self.packed(table)
             shared, name = numbers.size * kind.itemsize, f"evaluate_{types}"
@@ -185,6 +233,6 @@ class Kernels:
         ]
         self.launch(f"count_{np.dtype(out.dtype)}", grid, THREADS, 0, arguments)
 
-    def _grid(self, work: int) -> int:
-        """Return a number of blocks for so many parts of a tile, which blocks share out."""
+    def grid(self, work: int) -> int:
+        """Return a number of blocks for so much work, which blocks share out."""
         return min(work, _BLOCKS_PER_SM * self.multiprocessors)

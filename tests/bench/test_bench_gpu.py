@@ -14,8 +14,6 @@ from bench.gpu.cases import Scale
 from bench.gpu.runs import Foresight, Runs
 from bench.results import load
 from fastgram.devices import gpu as _gpu
-from fastgram.kernels.cuda.launch import Kernels
-from fastgram.kernels.cuda.variants import PRESENT, VARIANTS
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 TINY = Scale(
@@ -269,47 +267,3 @@ def test_the_pool_is_emptied_and_asked():
     runs.empty_pool(device)
     assert freed == [1]
     assert runs.pool_bytes(device) == 5
-
-
-@pytest.fixture
-def uncompiled(gpu, monkeypatch):
-    """The GPU makes each variant's products as it makes the present ones: no kernel is compiled."""
-    present = gpu.kernels
-    chosen = []
-
-    def kernels_of(variant):
-        chosen.append(variant)
-        return Kernels(present.xp, present.launch, present.multiprocessors)
-
-    monkeypatch.setattr(gpu, "kernels_of", kernels_of)
-    return chosen
-
-
-@pytest.mark.slow
-def test_all_variants_in_turn(uncompiled, measured):
-    status, found, about, printed = measured("--variant", "all")
-    assert status == 0, printed
-    assert about["variant"] == "all"
-    assert uncompiled == [variant for variant in VARIANTS.values() if variant != PRESENT]
-    for name in VARIANTS:
-        for n, d, b in ((20, 5, 1), (40, 3, 1), (40, 5, 2)):
-            figure = found[f"variants n={n} d={d} b={b} {name}", "/ present"]
-            assert figure.value > 0.0
-    assert not [case for case, _ in found if not case.startswith("variants ")]
-
-
-@pytest.mark.slow
-def test_one_variant(uncompiled, measured, gpu):
-    present = gpu.kernels
-    status, found, about, printed = measured("--variant", "middle", "--only", "passes n=20 d=3")
-    assert status == 0, printed
-    assert (about["variant"], uncompiled) == ("middle", [VARIANTS["middle"]])
-    assert ("pass n=20 d=3 b=1 relu", "") in found
-    assert gpu.kernels is present
-
-
-def test_an_unknown_variant_is_refused(gpu, capsys):
-    with pytest.raises(SystemExit) as stop:
-        program.main(["--variant", "fastest"])
-    assert stop.value.code == 2
-    assert "invalid choice: 'fastest'" in capsys.readouterr().err

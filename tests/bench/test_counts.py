@@ -7,14 +7,10 @@ import pytest
 
 from bench.gpu import counts
 from bench.gpu.nvrtc import Compiled
-from fastgram.kernels.cuda.variants import PRESENT
 
-OUTSIDE = ["DMUL"] * 3 + ["BAR.SYNC"] + ["MUFU"]
 CODE = [
-    *("IMAD", "DMMA.16x8x8", "DSETP.GEU", "BAR.RED.OR"),
-    *OUTSIDE,
-    *["DMUL"] * 32,
-    *("DFMA", "FSEL", "BAR.SYNC", "LDS", "DMMA.16x8x8"),
+    *("LDS.128", "DMMA.16x8x8", "LDS.128", "NOP", "DMMA.16x8x8", "BAR.SYNC", "DFMA"),
+    *("IMAD.MOV.U32", "DMMA.16x8x8", "LDL", "BAR.SYNC", "IMAD.WIDE", "DMMA.16x8x8", "EXIT"),
 ]
 
 
@@ -30,9 +26,9 @@ def compiled(monkeypatch):
     """A kernel that was compiled, and its code."""
 
     def use(code):
-        log = "entry function 'multiply_x' for 'sm_90'\n20 bytes spill stores\nUsed 128 registers"
-        made = Compiled(True, log, ".entry multiply_x(", b"")
-        found = SimpleNamespace(stdout=listing(code, "multiply_x"))
+        log = "entry function 'multiply_triangle'\n20 bytes spill stores\nUsed 128 registers"
+        made = Compiled(True, log, ".entry multiply_triangle(", b"")
+        found = SimpleNamespace(stdout=listing(code, "multiply_triangle"))
         monkeypatch.setattr(counts, "compile_for", lambda *options: made)
         monkeypatch.setattr(counts, "_nvdisasm", lambda: "nvdisasm")
         monkeypatch.setattr(subprocess, "run", lambda *words, **options: found)
@@ -40,21 +36,19 @@ def compiled(monkeypatch):
     return use
 
 
-def test_entries_outside_the_middle_are_not_counted():
-    entry = counts.code_of_an_entry(CODE)
-    assert entry == ["DSETP", *["DMUL"] * 32, "DFMA", "FSEL"]
-    assert counts.code_of_an_entry(["DMMA", "BAR.SYNC", "DMMA"]) == []
-
-
 def test_a_line_a_kernel(compiled):
     compiled(CODE)
-    assert counts.count(PRESENT, "sm_90") == [
-        f"multiply_x: 128 registers, 20 bytes spilled, {len(CODE)} instructions,"
-        " 1.1 an entry of the middle, 1.1 in double precision"
-    ]
-    compiled(["DMMA", "BAR.SYNC"])
-    (line,) = counts.count(PRESENT, "sm_90")
-    assert line == "multiply_x: 128 registers, 20 bytes spilled, 2 instructions"
+    assert counts.count("multiply_triangle", "sm_90") == (
+        "multiply_triangle: 128 registers, 20 bytes spilled, 14 instructions,"
+        " two slabs 2 products in 4, 0 of them moves,"
+        " 8 columns by rows 1 products in 1, 0 of them moves,"
+        " by columns 1 products in 1, 0 of them moves"
+    )
+
+
+def test_moves_are_counted():
+    code = ["DMMA.16x8x8"] * 4 + ["DMMA", "IMAD.MOV.U32", "LDL", "DMMA"] + ["DMMA"] * 2
+    assert counts.parts_of(code)[1].endswith("2 products in 4, 2 of them moves")
 
 
 def test_what_is_missing_is_said(monkeypatch, capsys):
@@ -62,5 +56,5 @@ def test_what_is_missing_is_said(monkeypatch, capsys):
         raise counts.NoCompilerError("nvidia-cuda-nvrtc is not installed")
 
     monkeypatch.setattr(counts, "compile_for", missing)
-    assert counts.main(["--variant", "middle"]) == 2
+    assert counts.main(["--only", "_16_16"]) == 2
     assert capsys.readouterr().err == "bench.gpu.counts: nvidia-cuda-nvrtc is not installed\n"

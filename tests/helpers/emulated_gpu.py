@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from fastgram.devices import gpu as _gpu
-from fastgram.kernels.cuda.launch import Kernels, source
-from fastgram.kernels.cuda.variants import PRESENT
+from fastgram.kernels.cuda.launch import Kernels
 from helpers import other_device
-from helpers.cuda_host import launcher
+from helpers.cuda_host import launcher, whole_source
 from helpers.other_device import OtherArray, OtherDevice
 
 __all__ = ["EmulatedGpu", "as_emulated"]
@@ -24,11 +23,11 @@ class EmulatedGpu(OtherDevice):
 
     def __init__(self, number=0, tile=16, backward=False, free=2**30):
         self._backward = backward
-        super().__init__(free, self.kernels_of(PRESENT))
+        super().__init__(free, self._kernels())
         self.number, self.tile, self.label = number, tile, f"gpu {number} (emulated)"
 
-    def kernels_of(self, variant):
-        launch = launcher(source(variant), self._backward)
+    def _kernels(self):
+        launch = launcher(whole_source(), self._backward)
 
         def on_device(name, grid, block, shared, arguments):
             self._require_context()
@@ -37,7 +36,7 @@ class EmulatedGpu(OtherDevice):
                 assert record or isinstance(argument, (OtherArray, np.generic)), type(argument)
             launch(name, grid, block, shared, [_bare(argument) for argument in arguments])
 
-        return Kernels(_Namespace(self), on_device, 3, variant=variant)
+        return Kernels(_Namespace(self), on_device, 3)
 
 
 class _Namespace:

@@ -4,7 +4,8 @@ import numpy as np
 
 import fastgram as fg
 from fastgram.infinite_width.kernel_function import middle_of_norm
-from fastgram.kernels.cuda import fused_product
+from fastgram.kernels.cuda.fused import product as fused_product
+from fastgram.kernels.cuda.fused.unit_rows import packed_rows
 from fastgram.matrix.operator import matrix_of
 
 __all__ = ["assert_close", "product", "sphere", "vectors"]
@@ -21,22 +22,23 @@ def vectors(n, b, seed=1):
     return np.random.default_rng([seed, n, b]).standard_normal((n, b))
 
 
-def product(kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False):
-    """Of all panels, or some; kernels of a variant are given the middle where there is one."""
+def product(
+    kernels, X, V, network="relu", kind="gradient", panels=None, absolute=False, by_middle=True
+):
+    """Of all panels, or some; by the middle where there is one, or by the table."""
     entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
-    unit = fused_product.padded_rows(entries.rows.unit)
-    weights = fused_product.padded_weights(entries.weights)
+    unit = packed_rows(np, entries.rows.unit)
     panels = range(fused_product.panel_count(len(X))) if panels is None else panels
-    middle = None
-    if kernels.variant.middle:
-        middle = middle_of_norm(entries.network, kind, 1.0)
-    return fused_product.multiply(
-        kernels, unit, weights, entries.table, V, panels, absolute, middle
-    )
+    wide = X.shape[1] < 40
+    middle = middle_of_norm(entries.network, kind, 1.0, wide) if by_middle else None
+    matrix = fused_product.Factors(unit, entries.weights, entries.table, middle)
+    return fused_product.multiply(kernels, matrix, V, panels, absolute)
 
 
 def assert_close(found, A, V):
     """The entries differ by roundings, and the sums by as many as they have steps at most."""
     assert found.shape == V.shape
     bound = np.max(np.sum(np.abs(A), axis=1)) * np.max(np.abs(V))
+    # a polynomial of the middle is off by a dozen roundings of the largest entry
+    bound += 2.0 * np.max(np.abs(A)) * np.max(np.sum(np.abs(V), axis=0))
     np.testing.assert_allclose(found, A @ V, rtol=0.0, atol=8.0 * EPS * bound)

@@ -15,7 +15,7 @@ from fastgram import Network, get_activation
 from fastgram.infinite_width import cosine_table
 from fastgram.infinite_width.cosine_table import Profile, build_middle, build_table
 from fastgram.infinite_width.kernel_function import middle_of_norm, profile_of_norm, table_of_norm
-from fastgram.kernels.contract import MIDDLE_TERMS
+from fastgram.kernels.contract import MIDDLE_TERMS, NARROW_TERMS
 from fastgram.network.duals import dual_entries
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
@@ -30,22 +30,25 @@ CASES = [
 # Their samples carry more rounding than their tables state beside it.
 WITHOUT = {("softplus", "ntk"), ("polynomial(coefficients=[0.5, -1.0, 0.0, 0.25])", "nngp")}
 
+NARROW = set()  # no wide one
+
 
 def value(middle, rho):
     square = rho * rho
     return np.polyval(middle.even[::-1], square) + rho * np.polyval(middle.odd[::-1], square)
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_error_is_within_the_table_s(name, kind):
+def test_error_is_within_the_table_s(name, kind, wide):
     activation, table = get_activation(name), table_of_norm(Network(name), kind, 1.0, "float64")
-    middle = middle_of_norm(Network(name), kind, 1.0)
+    middle = middle_of_norm(Network(name), kind, 1.0, wide)
     if (name, kind) in WITHOUT:
         assert middle is None
         return
-    assert middle.radius >= 0.375
+    assert middle.radius >= (0.5625 if wide and (name, kind) not in NARROW else 0.375)
     assert min(middle.even.size, middle.odd.size) >= 1
-    assert max(middle.even.size, middle.odd.size) <= MIDDLE_TERMS
+    assert max(middle.even.size, middle.odd.size) <= (MIDDLE_TERMS if wide else NARROW_TERMS)
     ends = middle.radius * np.array([-1.0, 1.0])
     places = np.random.default_rng(5).uniform(*ends, 12)
     rho = np.concatenate([[0.0, 1e-9, -1e-3], ends, places])
@@ -100,7 +103,8 @@ def test_fewer_coefficients_have_a_narrower_middle(monkeypatch):
         table_of_norm(network, "nngp", 1.0, "f8"),
     )
     wide = build_middle(profile, table)
-    monkeypatch.setattr(cosine_table, "MIDDLE_TERMS", wide.even.size - 1)
+    monkeypatch.setattr(cosine_table, "NARROW_TERMS", wide.even.size - 1)
+    monkeypatch.setitem(cosine_table._RADII, wide.even.size - 1, (0.5, 0.4375, 0.375))
     narrow = build_middle(profile, table)
     assert narrow.radius < wide.radius
     assert narrow.even.size < wide.even.size

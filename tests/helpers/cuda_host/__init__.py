@@ -28,7 +28,7 @@ __all__ = [
     "kernel_names",
     "launcher",
     "needs_compiler",
-    "variants_source",
+    "whole_source",
 ]
 
 COMPILER = "g++"
@@ -41,17 +41,16 @@ OPTIONS = (
 
 def device_source() -> str:
     """Return what all kernels stand on, without them: compiled sooner than all."""
-    first = Path(gpu.__file__).parent / gpu.SOURCES[0]
+    first = Path(gpu.__file__).parent / gpu.TILES[0]
     return constants.text() + first.read_text("utf-8")
 
 
-def variants_source() -> str:
-    """Return the fused kernels, the present one and those of all variants, compiled sooner."""
-    folder = Path(gpu.__file__).parent
-    variants = sorted((folder / "variants").glob("*.cuh"))  # which is in order, too
-    names = ("device.cuh", "table.cuh", "fused_tile.cuh", "fused_strip.cuh")
-    parts = [path.read_text("utf-8") for path in (*(folder / name for name in names), *variants)]
-    return (constants.text() + "".join(parts)).encode("ascii", "replace").decode("ascii")
+def whole_source() -> str:
+    """Return the kernels of tiles and all fused ones: compiled once for a run of tests."""
+    more = [name for name in gpu.FUSED if name not in gpu.TILES]
+    parts = [(Path(gpu.__file__).parent / name).read_text("utf-8") for name in more]
+    text = "\n".join([*parts, gpu.instances(gpu.FUSED_KERNELS)])
+    return source() + text.encode("ascii", "replace").decode("ascii")
 
 
 # A source with a kernel of one warp: c += a b, the matrices row by row.
@@ -99,7 +98,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def library(text: str, level: str = "-O2") -> ctypes.CDLL:
+def library(text: str, level: str = "-O1") -> ctypes.CDLL:
     """Compile a source and load it."""
     folder = Path(_folder().name)
     name = f"kernels{len(list(folder.iterdir()))}"
@@ -122,7 +121,7 @@ def library(text: str, level: str = "-O2") -> ctypes.CDLL:
     return loaded
 
 
-def launcher(text, backward=False, at_once=1, level="-O2"):
+def launcher(text, backward=False, at_once=1, level="-O1"):
     """Return the function `launch` of fastgram.kernels.cuda.launch for a source, on the processor.
 
     With `backward` the blocks of a grid and the threads of a block run in descending order. So many
@@ -167,4 +166,4 @@ def launcher(text, backward=False, at_once=1, level="-O2"):
 @functools.cache
 def host_kernels(backward: bool = False) -> Kernels:
     """Return the kernels of kernels/*.cuh, to be run on this machine's processor."""
-    return Kernels(np, launcher(source(), backward), multiprocessors=3)
+    return Kernels(np, launcher(whole_source(), backward), multiprocessors=3)

@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 namespace host {
@@ -34,14 +33,22 @@ struct Fragments {
 struct Warp {
     int present = 0, waiting = 0;
     Fragments fragments[WARP];
+    bool any[WARP];
 };
 
 enum State { READY, AT_WARP, AT_BLOCK, DONE };
+
+// A copy of two numbers that is on its way: it may end at any time until it is waited for.
+struct Copy {
+    double *to;
+    const double *from;
+};
 
 struct Fiber {
     Index thread;
     State state;
     bool begun;
+    std::vector<Copy> copies;
     jmp_buf place;
     ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
@@ -55,7 +62,6 @@ struct Block {
     size_t shared_bytes;
     bool any[2];  // of the barrier that is next, and of the one before
     int turn;
-    bool alone, stuck;  // no other block runs beside it; it waited for one all the same
     std::function<void()> body;
     Fiber *current;
     jmp_buf scheduler;
@@ -80,15 +86,15 @@ inline void pause()
     }
 }
 
-// Let the blocks beside this one go on. Alone it would wait for ever: that is noticed.
-inline void wait_for_other_blocks()
+// End all copies of this thread, which are as late as they may be.
+inline void wait_for_copies()
 {
-    if (block().alone) {
-        block().stuck = true;
-        block().current->state = AT_BLOCK;
-        pause();
+    std::vector<Copy> &copies = block().current->copies;
+    for (const Copy &copy : copies) {
+        copy.to[0] = copy.from[0];
+        copy.to[1] = copy.from[1];
     }
-    std::this_thread::yield();
+    copies.clear();
 }
 
 inline void release_warp(Warp &warp)
@@ -161,6 +167,7 @@ inline void begin(Block &block, int threads)
         fiber.thread.x = t;
         fiber.state = READY;
         fiber.begun = false;
+        fiber.copies.clear();
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.get();
         fiber.context.uc_stack.ss_size = STACK;
@@ -170,7 +177,6 @@ inline void begin(Block &block, int threads)
     }
     block.any[0] = block.any[1] = false;
     block.turn = 0;
-    block.stuck = false;
     // all ones is not a number, whether they are read as float or as double
     block.shared.assign(block.shared_bytes + GUARD, 0xff);
 }
@@ -186,9 +192,6 @@ inline const char *run_block(int threads, bool backward)
         for (int k = 0; k < warps; ++k) {
             const int warp = backward ? warps - 1 - k : k;
             ran += run_warp(own, warp, own.warps[warp].present, backward);
-        }
-        if (own.stuck) {
-            return "a block waits for one that may not have begun";
         }
         done = 0;
         for (int k = 0; k < threads; ++k) {

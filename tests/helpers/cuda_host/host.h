@@ -101,6 +101,19 @@ inline void __syncwarp()
     host::meet([](host::Warp &) {});
 }
 
+// Whether a condition is true in any lane of the warp.
+inline bool __any_sync(unsigned int, bool condition)
+{
+    host::warp().any[threadIdx.x % host::WARP] = condition;
+    __syncwarp();
+    bool result = false;
+    for (int lane = 0; lane < host::warp().present; ++lane) {
+        result = result || host::warp().any[lane];
+    }
+    __syncwarp();  // the other lanes' conditions last until all have read
+    return result;
+}
+
 inline int min(int a, int b)
 {
     return a < b ? a : b;
@@ -131,6 +144,15 @@ inline int __double2hiint(double value)
     return static_cast<int>(bits >> 32);
 }
 
+inline double __hiloint2double(int upper, int lower)
+{
+    const unsigned long long bits = static_cast<unsigned long long>(static_cast<unsigned int>(upper)) << 32 |
+                                    static_cast<unsigned int>(lower);
+    double result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
 inline int __float_as_int(float value)
 {
     int result;
@@ -158,13 +180,12 @@ const char *run(const char *name, long long grid, long long threads, long long s
     }
     std::atomic<long long> next(0);
     std::atomic<const char *> error(nullptr);
-    auto work = [&](bool alone) {
+    auto work = [&] {
         host::Block &block = host::block();
         block.threads.x = static_cast<unsigned int>(threads);
         block.blocks.x = static_cast<unsigned int>(grid);
         block.shared_bytes = static_cast<size_t>(shared);
         block.body = [&] { found->second.call(arguments); };
-        block.alone = alone;
         for (long long b = next++; b < grid && error == nullptr; b = next++) {
             block.block.x = static_cast<unsigned int>(backward ? grid - 1 - b : b);
             const char *wrong = host::run_block(static_cast<int>(threads), backward);
@@ -174,12 +195,12 @@ const char *run(const char *name, long long grid, long long threads, long long s
         }
     };
     if (at_once <= 1) {
-        work(true);
+        work();
         return error;
     }
     std::vector<std::thread> workers;
     for (long long k = 0; k < at_once; ++k) {
-        workers.emplace_back(work, false);
+        workers.emplace_back(work);
     }
     for (std::thread &worker : workers) {
         worker.join();

@@ -1,0 +1,60 @@
+// What precedes a fused product, and what follows: V as right factors, and its sums as numbers.
+
+#ifdef TENSOR_CORES
+
+// The power of 2 that a column of V is divided by: nothing of it is larger than `largest`, and no
+// sum larger than `factor` times that.
+__device__ __forceinline__ int exponent_of(double largest, double factor)
+{
+    int of_largest, of_factor;
+    frexp(largest, &of_largest);
+    frexp(factor, &of_factor);
+    return of_largest + of_factor + 1;
+}
+
+// Write V times the weights as right factors, scaled: for each 8 columns, for each 8 rows, two
+// numbers a lane, lane 4g + t those of rows 2t and 2t + 1 and of column g. A thread writes one.
+//
+// V: (n, columns). largest: (columns,), of V times the weights. fragments: (groups, height, 8).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    make_fragments(const double *V, long long n, long long columns, const double *weights,
+                   const double *largest, double factor, long long height, long long groups,
+                   double *fragments)
+{
+    const long long numbers = groups * height * 8, step = static_cast<long long>(gridDim.x) * THREADS;
+    for (long long k = static_cast<long long>(blockIdx.x) * THREADS + threadIdx.x; k < numbers;
+         k += step) {
+        const int in_block = static_cast<int>(k % 64), lane = in_block / 2;
+        const long long row = k / 64 * 8 % height + lane % 4 * 2 + in_block % 2;
+        const long long column = k / 8 / height * 8 + lane / 4;
+        double value = 0.0;
+        if (row < n && column < columns) {
+            const int exponent = exponent_of(largest[column], factor);
+            value = ldexp(V[row * columns + column] * weights[row], -exponent);
+        }
+        fragments[k] = value;
+    }
+}
+
+// Write the product: the sums times the weights of their rows. A column that is not finite is NaN.
+//
+// sums: (2, groups, height, 8). out: (n, columns).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    read_sums(const unsigned long long *sums, long long height, long long groups,
+              const double *weights, const double *largest, double factor, long long n,
+              long long columns, double *out)
+{
+    const long long step = static_cast<long long>(gridDim.x) * THREADS;
+    for (long long k = static_cast<long long>(blockIdx.x) * THREADS + threadIdx.x; k < n * columns;
+         k += step) {
+        const long long row = k / columns, column = k % columns;
+        const unsigned long long *from = sums + (column / 8 * height + row) * 8 + column % 8;
+        const double whole = static_cast<double>(static_cast<long long>(from[0]));
+        const double part = static_cast<double>(static_cast<long long>(from[groups * height * 8]));
+        const double sum = fma(part, 1.0 / PART, whole) * (1.0 / WHOLE) * weights[row];
+        const double most = largest[column];
+        out[k] = most - most == 0.0 ? ldexp(sum, exponent_of(most, factor)) : most - most;
+    }
+}
+
+#endif  // TENSOR_CORES
