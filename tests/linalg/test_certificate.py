@@ -26,8 +26,8 @@ def proof(request, monkeypatch):
 def test_certificate_never_accepts_what_is_not_there(proof):
     # λ_min planted just below the shift: a certificate of the shift itself would be false
     accepted = 0
-    for seed in range(60):
-        n = 30 + 2 * seed
+    for seed in range(30):
+        n = 30 + 4 * seed
         generator = np.random.default_rng(seed)
         values = generator.uniform(1, 2, n)
         values[0] = 0.5
@@ -42,7 +42,7 @@ def test_certificate_never_accepts_what_is_not_there(proof):
                 if least is None:
                     least = refined_least(matrix)
                 assert proven <= least
-    assert accepted >= 60  # and it does accept what is there
+    assert accepted >= 30  # and it does accept what is there
 
 
 def refined_least(matrix):

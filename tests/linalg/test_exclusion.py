@@ -209,7 +209,7 @@ def matrix_and_run(seed, noise=0.0):
 def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
     # the vectors are those of the matrix without the noise: `rounding` is what makes up for it
     staged = tight = 0
-    for seed in range(150):
+    for seed in range(50):
         values, basis, start, run = matrix_and_run(seed, noise)
         staged += len(stages(run)) > 1
         ritz = run.ritz_ends()
@@ -231,8 +231,8 @@ def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
             assert outward * (values[index] - theta) <= edge * (1.0 + 1e-9)
             there = max(outward * (values[index] - theta), 1e-13)
             assert not excludes(run, theta, outward, there, inside**2, Missed(noise + 1e-12))
-    assert staged > 20
-    assert tight > 100
+    assert staged > 10
+    assert tight > 30
 
 
 def test_an_invariant_space_leaves_rounding_only():

@@ -57,7 +57,7 @@ def variances(options):
 @pytest.mark.parametrize(("depth", "kind"), [*((1, kind) for kind in KINDS), (3, "ntk")])
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_infinite_width(name, depth, kind):
-    X = rows()
+    X = rows(5)  # an integral for each pair
     wanted = erf_gram(X, depth, kind, *variances(CASES[name]))
     found = fg.gram(X, network=fg.Network("erf", depth, **CASES[name]), kind=kind)
     assert np.max(np.abs(found - wanted)) <= 4 * TABLE * np.max(wanted)
@@ -173,7 +173,7 @@ def test_ranks_of_polynomials(further, first, width, kind):
     """z² composed twice in 2 columns: degree 4 alone, and with biases all even ones, or all."""
     options = {"bias_variance": further, "input_bias_variance": first, "width": width}
     net = fg.Network("polynomial(coefficients=[0, 0, 1])", 2, **options)
-    X = rows(40, 2, seed=4)
+    X = rows(20, 2, seed=4)
     values = np.linalg.eigvalsh(fg.gram(X, network=net, kind=kind))
     rank = np.count_nonzero(values > 1e-13 * values[-1])
     bound = rank_bound(X, net, kind)[0]
