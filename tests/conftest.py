@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import defaultdict
 from contextlib import contextmanager
 
 import pytest
+from helpers import cuda_host
 from helpers.cases import DEVICES, DTYPES, KINDS, RECORDS
 from threadpoolctl import threadpool_limits
 
@@ -62,6 +64,13 @@ def _one_blas_thread():
     with threadpool_limits(1, user_api="blas"):
         yield
     fg.set_num_threads(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_compilation(tmp_path_factory):
+    """CUDA kernels are compiled for the host once a run, whatever the number of its workers."""
+    own = tmp_path_factory.getbasetemp()
+    cuda_host.FOLDER = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_coverage_of_all_bounds_together(name):
     trace, logarithm = float(np.sum(values)), float(np.sum(np.log(values)))
     rank = entropy_rank(values)
     held = runs = 0
-    for seed in range(12):
+    for seed in range(6):
         for block, passes in ((2, 8), (4, 15), (8, 4)):
             result = spectral_density(
                 matrix, probes=block, passes=passes, confidence=0.9, seed=seed
@@ -234,12 +234,12 @@ def test_trace_of_an_operator_is_estimated_within_its_bracket():
     operator = scipy.sparse.linalg.aslinearoperator(matrix)
     truth = float(np.sum(values))
     held = 0
-    for seed in range(30):
+    for seed in range(12):
         result = spectral_density(operator, probes=8, passes=20, confidence=0.9, seed=seed)
         assert result.trace.guarantee == "probabilistic"
         assert result.effective_rank.lower <= entropy_rank(values) <= result.effective_rank.upper
         held += result.trace.lower <= truth <= result.trace.upper
-    assert held >= 27
+    assert held >= 11
     assert 0.0 < result.trace.width < 2.0 * truth
 
 
@@ -251,7 +251,7 @@ def test_trace_of_an_operator_is_estimated_within_its_bracket():
     [
         *((name, d, 600, 20, 0.35) for name in ("relu", "tanh") for d in (10, 100)),
         pytest.param("relu", 10, 2000, None, 0.09, marks=pytest.mark.slow),
-        pytest.param("tanh", 100, 2000, None, 0.09, marks=pytest.mark.slow),
+        pytest.param("tanh", 100, 1000, None, 0.09, marks=pytest.mark.slow),
     ],
 )
 def test_gram_matrices_against_dense_spectra(activation, d, n, passes, widest):

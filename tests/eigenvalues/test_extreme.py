@@ -48,11 +48,7 @@ def assert_holds(answer, values, slack, where=""):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "seeds"),
-    [
-        (40, 1),
-        pytest.param(40, 3, marks=pytest.mark.slow),
-        pytest.param(121, 1, marks=pytest.mark.slow),
-    ],
+    [(40, 2), (121, 1)],
 )
 def test_no_bracket_misses(n, seeds):
     # up to a hundred and more brackets at 0.999, none missing the truth
@@ -74,7 +70,7 @@ def test_no_bracket_misses(n, seeds):
 def test_coverage_is_at_least_what_is_asked_for():
     # λ_min's bracket alone may miss half of 1 − confidence; a wide rtol stops as soon as it may
     misses = runs = 0
-    for seed in range(150):
+    for seed in range(100):
         values = np.concatenate([[0.5], np.random.default_rng(seed).uniform(1, 2, 79)])
         matrix, slack = with_spectrum(values, seed)
         answer = fg.extreme_eigenvalues(
@@ -142,7 +138,7 @@ def circulant_spectrum(n, network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["relu", "abs", "leaky_relu"])
+@pytest.mark.parametrize("network", ["relu", "abs"])
 def test_circle_is_circulant(network):
     n = 2501
     values = circulant_spectrum(n, network)

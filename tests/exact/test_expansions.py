@@ -98,8 +98,7 @@ def test_elu_on_thirteen_points_of_the_circle():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINKED)
 @pytest.mark.parametrize("derivative", [False, True])
-@pytest.mark.parametrize("q1", [0.01, 30.0])
-@pytest.mark.parametrize("q2", [None, 2.0])
+@pytest.mark.parametrize(("q1", "q2"), [(0.01, None), (30.0, 2.0)])
 def test_together_and_one_by_one_are_the_same(name, derivative, q1, q2):
     random, bits = np.random.default_rng(0), 112
     ends = 1.0 - np.geomspace(1e-9, 1.2e-9, 3)

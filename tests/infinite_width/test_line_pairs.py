@@ -69,7 +69,6 @@ def exact_entry(name, kind, theta, one, two):
 @pytest.mark.parametrize("kind", ["gradient", "nngp"])  # of which "ntk" is the sum
 @pytest.mark.parametrize("name", FORMS)
 def test_one_layer_against_mpmath(name, kind):
-    mp.dps = 30
     network = fg.Network(activation_of(name))
     if network.is_zero(kind):
         return
@@ -79,7 +78,8 @@ def test_one_layer_against_mpmath(name, kind):
         squares, far = at([theta])
         found = pairs.values(np.zeros(1, int), np.zeros(1, int), squares, far)[0]
         scale = float(np.sqrt(np.prod(diagonal_entries(network, kind, norms))))
-        off = abs(float(found - exact_entry(name, kind, theta, one, two))) / scale
+        with mp.workdps(20):
+            off = abs(float(found - exact_entry(name, kind, theta, one, two))) / scale
         # the angle goes in as s², rounded
         assert off <= pairs.error + 2.0 * EPS * pairs.slope
         assert off <= 64 * EPS

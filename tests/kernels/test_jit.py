@@ -20,6 +20,13 @@ tile = np.array([[1.0, 2.0], [0.0, 3.0]])
 mirror(tile)
 print(tile[1, 0])
 """
+BLOCK = """
+import numpy as np
+from fastgram.kernels.cpu.products import multiply_block
+row, part = np.zeros((1, 8)), np.zeros((1, 8))
+multiply_block(np.full((1, 1), 2.0), np.ones((1, 8)), np.ones((1, 8)), row, part)
+print(row[0, 0])
+"""
 PRODUCT = """
 import numpy as np, fastgram as fg
 op = fg.GramOperator(np.eye(3), "relu")
@@ -49,15 +56,10 @@ def overwrite(path):
     path.write_bytes(np.random.default_rng(0).bytes(path.stat().st_size))
 
 
-def zero(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
 DAMAGE = {
     "cut": cut_to(0.5),
     "empty": cut_to(0.0),
     "overwritten": overwrite,
-    "zeros": zero,
 }
 
 
@@ -72,7 +74,7 @@ def filled(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "ending"),
-    [("cut", ".nbc"), ("overwritten", ".nbc"), ("zeros", ".nbc"), ("empty", ".nbi")],
+    [("cut", ".nbc"), ("overwritten", ".nbc"), ("empty", ".nbi")],
 )
 def test_damaged_files_are_compiled_again(ending, damage, filled):
     files, cache = filled
@@ -125,24 +127,14 @@ def test_files_that_cannot_be_written(filled):
 
 @pytest.mark.slow
 def test_many_damaged_files_are_told_once(tmp_path):
-    code = PRODUCT
+    code = f"{MIRROR}{BLOCK}"
     assert run(code, tmp_path)[0] == 0
     assert len(list(tmp_path.rglob("*.nbi"))) > 1
     for path in tmp_path.rglob("*.nb?"):
         cut_to(0.5)(path)
     status, out, err = run(code, tmp_path)
-    assert status == 0
-    assert abs(float(out) - 0.5) < 1e-13
+    assert (status, out) == (0, "2.0\n2.0\n")
     assert err.count("RuntimeWarning") == 1
-
-
-BLOCK = """
-import numpy as np
-from fastgram.kernels.cpu.products import multiply_block
-row, part = np.zeros((1, 8)), np.zeros((1, 8))
-multiply_block(np.full((1, 1), 2.0), np.ones((1, 8)), np.ones((1, 8)), row, part)
-print(row[0, 0])
-"""
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 SIDE, N = 64, 900
 BLOCKS = 120
-KILLS = 20
+KILLS = 12
 
 # A build: of a path, with a log of the blocks written, and seconds to wait before each of them.
 SCRIPT = f"""

@@ -42,15 +42,24 @@ class DirectPairs:
     def slope(self) -> float:
         """Bound on the derivative in half the chord: a hundred entries."""
         least, most = self._ends
-        pairs = np.array([[most, most], [least, most]])
-        return steepest(self._network, self._kind, pairs, self._at)
+        return _slope(self._network, self._kind, float(least), float(most))
 
     def values(self, first: Places, second: Places, squares: Array, far: Mask) -> Array:
         """Return the entries of pairs: see `PairEntries`."""
         rows, columns = self._norms
-        return self._at(rows[first], columns[second], squares, far)
+        pairs = rows[first], columns[second], squares, far
+        return _values(self._network, self._kind, *pairs)
 
-    def _at(self, left: Array, right: Array, squares: Array, far: Mask) -> Array:
-        acute = 2.0 * np.arcsin(np.sqrt(squares))
-        theta = np.where(far, np.pi - acute, acute)
-        return direct_entries(self._network, self._kind, theta, left**2, right**2)
+
+def _values(
+    network: Network, kind: str, left: Array, right: Array, squares: Array, far: Mask
+) -> Array:
+    acute = 2.0 * np.arcsin(np.sqrt(squares))
+    theta = np.where(far, np.pi - acute, acute)
+    return direct_entries(network, kind, theta, left**2, right**2)
+
+
+@functools.lru_cache(maxsize=256)
+def _slope(network: Network, kind: str, least: float, most: float) -> float:
+    pairs = np.unique([[most, most], [least, most]], axis=0)
+    return steepest(network, kind, pairs, functools.partial(_values, network, kind))

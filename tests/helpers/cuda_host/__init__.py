@@ -7,7 +7,10 @@ is held against what the kernel takes: a GPU would not notice.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -77,6 +80,9 @@ extern "C" __global__ void product(const double *a, const double *b, double *c)
 needs_compiler = pytest.mark.skipif(
     shutil.which(COMPILER) is None, reason=f"there is no {COMPILER} to compile the kernels with"
 )
+# Where compiled sources are kept, if not for this process alone: conftest names a folder that all
+# workers of a run share.
+FOLDER: Path | None = None
 # NumPy's letters for a dtype, in host.h's
 LETTERS = {"f8": "d", "f4": "f", "i8": "q", "u8": "Q"}
 
@@ -93,24 +99,19 @@ def kernel_names(text: str) -> list[str]:
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="fastgram-cuda-")  # removed when Python ends
 
 
 @functools.cache
 def library(text: str, level: str = "-O1") -> ctypes.CDLL:
-    """Compile a source and load it."""
-    folder = Path(_folder().name)
-    name = f"kernels{len(list(folder.iterdir()))}"
-    entries = "\n".join(f'    host::add("{name}", {name});' for name in kernel_names(text))
-    unit = folder / f"{name}.cpp"
-    unit.write_text(
-        f'#include "host.h"\n{text}\nextern "C" void add_kernels()\n{{\n{entries}\n}}\n', "utf-8"
-    )
-    target = folder / f"{name}.so"
-    command = [COMPILER, *OPTIONS.split(), level, f"-I{Path(__file__).parent}", str(unit), "-o"]
-    done = subprocess.run([*command, str(target)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    """Load a source, compiled by the first worker that asks for it."""
+    folder = FOLDER or Path(_own_folder().name)
+    target = folder / f"kernels-{hashlib.sha256(f'{level} {text}'.encode()).hexdigest()}.so"
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            _compile(text, level, target)
     loaded = ctypes.CDLL(str(target))
     loaded.add_kernels()
     loaded.signature.argtypes = [ctypes.c_char_p]
@@ -119,6 +120,19 @@ def library(text: str, level: str = "-O1") -> ctypes.CDLL:
     order = [ctypes.c_bool, ctypes.c_longlong]
     loaded.run.argtypes = [ctypes.c_char_p, *sizes, *order, ctypes.c_void_p]
     return loaded
+
+
+def _compile(text: str, level: str, target: Path) -> None:
+    entries = "\n".join(f'    host::add("{name}", {name});' for name in kernel_names(text))
+    unit = target.with_suffix(".cpp")
+    unit.write_text(
+        f'#include "host.h"\n{text}\nextern "C" void add_kernels()\n{{\n{entries}\n}}\n', "utf-8"
+    )
+    made = target.with_suffix(".made")
+    command = [COMPILER, *OPTIONS.split(), level, f"-I{Path(__file__).parent}", str(unit), "-o"]
+    done = subprocess.run([*command, str(made)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    os.replace(made, target)
 
 
 def launcher(text, backward=False, at_once=1, level="-O1"):
