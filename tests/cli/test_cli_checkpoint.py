@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_line(run, rows, folder, monkeypatch):
 
 @pytest.mark.slow
 def test_a_real_interrupt_and_the_command_that_it_prints(tmp_path):
-    np.save(tmp_path / "rows.npy", fg.datasets.sphere(2500, 3, seed=0))
+    np.save(tmp_path / "rows.npy", fg.datasets.sphere(1500, 3, seed=0))
     words = ["spectrum", "rows.npy", "-a", "elu", "--method", "lanczos", "--block", "4"]
     words += ["--rtol", "1e-9", "--max-passes", "60", "--memory", "0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""One cluster of three processes for all tests, on the loopback."""
+"""One cluster of two processes for all tests, on the loopback."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ pytest.importorskip("distributed")
 
 @pytest.fixture(scope="session")
 def client():
-    """Three processes; who kills some waits until three are there again."""
+    """Two processes; each takes seconds of a processor to begin with."""
     from helpers.clusters import processes
 
-    with processes(3) as found:
+    with processes(2) as found:
         yield found
 
 

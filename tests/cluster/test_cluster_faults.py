@@ -28,9 +28,9 @@ def pids(client):
 
 @pytest.fixture
 def mortal():
-    """Three processes of a test's own, to be killed."""
-    with processes(3) as found:
-        found.wait_for_workers(3, timeout=120)
+    """Two processes of a test's own, to be killed."""
+    with processes(2) as found:
+        found.wait_for_workers(2, timeout=120)
         yield found
 
 
@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_costs_its_tasks(mortal, X, V, after_a_band):
     acted = after_a_band(lambda: os.kill(next(iter(before.values())), signal.SIGKILL))
     assert np.array_equal(op @ V, meant)
     assert acted
-    mortal.wait_for_workers(3, timeout=120)  # it is started again, and joins
+    mortal.wait_for_workers(2, timeout=120)  # it is started again, and joins
     assert np.array_equal(op @ V, meant)
 
 
@@ -73,13 +73,13 @@ def test_all_killed_in_the_middle_of_a_pass(mortal, X, V, after_a_band):
 
 def test_one_killed_and_one_added_in_the_middle_of_a_run(mortal, X, after_a_band):
     op = fg.GramOperator(X, "relu", device=mortal)
-    request = {"method": "lanczos", "rtol": 0.05}
+    request = {"method": "lanczos", "rtol": 0.3}
     meant = fg.extreme_eigenvalues(op, **request)
     before = pids(mortal)
 
     def act():
         os.kill(next(iter(before.values())), signal.SIGKILL)
-        mortal.cluster.scale(4)
+        mortal.cluster.scale(3)
 
     acted = after_a_band(act)
     found = fg.extreme_eigenvalues(op, **request)

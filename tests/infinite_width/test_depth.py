@@ -56,15 +56,16 @@ def at_angles(theta, first=1.0, second=1.0):
 
 
 def deep_enough(record):
-    """Whether to test a record at depths 10 and 100: of "ntk", at 100 for two activations.
+    """Whether to test a record at depth 10 or 100: of "ntk", at 100 for two activations.
 
     "ntk" is made of all layers' maps and slopes; what the other kinds make of them is tested at
-    depths 1 and 3. Of two variances the one with biases, and for relu both.
+    depth 1, and at 3 with biases. Of two variances the one with biases, and for relu both.
     """
-    if record["depth"] < 100:
-        return record["depth"] < 10 or record["kind"] == "ntk"
-    few = record["activation"] == "tanh" and record["bias_variance"] > 0.0
-    return record["kind"] == "ntk" and (few or record["activation"] == "relu")
+    biased = record["bias_variance"] > 0.0
+    if record["kind"] != "ntk":
+        return record["depth"] == 1 or (record["depth"] == 3 and biased)
+    name = record["activation"]
+    return record["depth"] < 100 or name == "relu" or (name == "tanh" and biased)
 
 
 # by record and not by test: layers are fitted once for all that is asked of a network

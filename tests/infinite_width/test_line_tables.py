@@ -68,9 +68,15 @@ def test_against_mpmath(name, kind, norms):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [1, 3])
-@pytest.mark.parametrize("norms", RANGES)
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("name", "norms", "depth"),
+    [
+        ("hard_tanh", RANGES[0], 1),
+        ("hard_tanh", RANGES[1], 3),
+        ("relu6", RANGES[0], 3),
+        ("relu6", RANGES[1], 1),
+    ],
+)
 def test_entries_are_those_of_pairs(name, norms, depth, kind):
     network, X = fg.Network(name, depth=depth, bias_variance=0.1), rows(*norms)
     unit = UnitRows.of(network.augmented(X), FLOAT)

@@ -54,8 +54,14 @@ def variances(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("depth", "kind"), [*((1, kind) for kind in KINDS), (3, "ntk")])
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize(
+    ("name", "depth", "kind"),
+    [
+        *((name, 1, kind) for name in sorted(CASES) for kind in KINDS),
+        ("both", 3, "ntk"),
+        ("a bias in all layers but the first", 3, "ntk"),
+    ],
+)
 def test_infinite_width(name, depth, kind):
     X = rows(5)  # an integral for each pair
     wanted = erf_gram(X, depth, kind, *variances(CASES[name]))

@@ -126,12 +126,13 @@ def terms_of(
         f₁'s and f₂'s.
     level : int
     """
+    if deviations[0] == deviations[-1]:  # f₁ and f₂ are one
+        deviations = deviations[:1]
     x, y, weight = nodes_of(activation, theta, deviations, level)
+    at_x, at_y = (both_signs(activation, derivative, deviations, z) for z in (x, y))
     # f₁ at x and at y, then f₂; the signs of x and y are the first index
     f1x, f1y, f2x, f2y = (
-        np.array([side[k] for side in both_signs(activation, derivative, deviations, z)])
-        for k in (0, -1)
-        for z in (x, y)
+        np.array([side[k] for side in sides]) for k in (0, -1) for sides in (at_x, at_y)
     )
     # a factor of one half for the exchange, and one for the difference
     first, second = f1x - f1y, f2x - f2y
