@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -220,6 +221,32 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
 # --- through the layers ---------------------------------------------------------------------------
 
 
+class _Layer(NamedTuple):
+    """A layer, and x of its two functions (see `_shares`)."""
+
+    step: Step
+    of_f: Array | None
+    of_df: Array | None
+
+
+@functools.lru_cache(maxsize=2)
+def _layers(recursion: Recursion, far: bool) -> list[_Layer]:
+    """Return the layers on one side of ρ = 0: errors of two kinds are followed through them."""
+    steps = recursion.layers(far, 2.0 * np.arcsin(_CHORDS))
+    return [_Layer(step, _shares(step, step.f), _shares(step, step.df)) for step in steps]
+
+
+def _shares(step: Step, found: Evaluation | None) -> Array | None:
+    """Return x of a function, (κ(1) − κ(ρ))/κ(1) for each chord."""
+    if found is None:
+        return None
+    if step.layer == 1:
+        drops = found.of.at_offsets(False, 2.0 * np.arcsin(_CHORDS)).values
+    else:
+        drops = found.of.at_angles(2.0 * np.arcsin(half_chords(step.angles))[:, None]).values
+    return np.clip(drops[:, 0] / max(float(found.of.at_one[0]), _NOTHING), 0.0, 1.0)
+
+
 class _Follower:
     """The errors of entries on one side of ρ = 0, from layer to layer; arrays are over chords.
 
@@ -239,7 +266,6 @@ class _Follower:
         self._recursion, self._network = recursion, recursion.network
         self._far, self._apart = far, with_norms or apart
         self._own = 0.0 if with_norms else 1.0
-        self._offsets = 2.0 * np.arcsin(_CHORDS)
         # the error of the layer's input
         self._variance = 2.0 * _OF_NORMS if with_norms else _FEW
         self._chord = np.zeros(_CHORDS.size)
@@ -255,15 +281,15 @@ class _Follower:
         covariance = np.full(_CHORDS.size, self._variance + few)
         tangent, size = covariance, self._recursion.variances[0]
         value = through = total = covariance
-        for step in self._recursion.layers(self._far, self._offsets):
+        for step, of_f, of_df in _layers(self._recursion, self._far):
             inputs = self._recursion.variances[step.layer - 1]
-            if step.df is not None:
+            if step.df is not None and of_df is not None:
                 through = (tangent if kind == "ntk" else covariance) + few
-                through = through + self._of(step, step.df, inputs)[0]
+                through = through + self._of(step, step.df, of_df, inputs)
             carried = size * second_moments(network, True, inputs)
-            if step.f is None:
+            if step.f is None or of_f is None:
                 break
-            value, shares = self._of(step, step.f, inputs)
+            value = self._of(step, step.f, of_f, inputs)
             if step.layer == network.depth:
                 moment = second_moments(network, False, inputs)
                 total = _weighted(value, moment, through, carried)
@@ -273,22 +299,16 @@ class _Follower:
             carried = network.weight_variance * carried
             tangent = _weighted(covariance, after, through, carried) + few
             size = after + carried
-            self._next(step, step.f, shares, inputs, after)
+            self._next(step, step.f, of_f, inputs, after)
         return float(np.max({"gradient": through, "nngp": value, "ntk": total}[kind]))
 
-    def _of(self, step: Step, found: Evaluation, inputs: Array) -> tuple[Array, Array]:
-        """Return the error of a function's values, relative to κ(1), and x."""
+    def _of(self, step: Step, found: Evaluation, shares: Array, inputs: Array) -> Array:
+        """Return the error of a function's values, relative to κ(1)."""
         s = half_chords(step.angles)
-        acute = 2.0 * np.arcsin(s)[:, None]
-        if step.layer == 1:
-            drops = found.of.at_offsets(False, self._offsets).values
-        else:
-            drops = found.of.at_angles(acute).values
-        shares = np.clip(drops[:, 0] / max(float(found.of.at_one[0]), _NOTHING), 0.0, 1.0)
         response = _response(self._network.activation, found.derivative, float(inputs[0]))
         error = self._moved(s, shares) + response.change() * self._variance + self._factor
         fitted = _DOUBLED * found.of.fit_error(s)
-        return error + self._own * (response.own_error + fitted), shares
+        return error + self._own * (response.own_error + fitted)
 
     def _moved(self, s: Array, shares: Array) -> Array:
         """Return how much the errors of chords move a function, relative to κ(1)."""

@@ -26,12 +26,21 @@ def pids(client):
     return client.run(os.getpid)
 
 
-@pytest.fixture
-def mortal():
-    """Two processes of a test's own, to be killed."""
+@pytest.fixture(scope="module")
+def killed_before():
     with processes(2) as found:
-        found.wait_for_workers(2, timeout=120)
         yield found
+
+
+@pytest.fixture
+def mortal(killed_before):
+    """Two processes to be killed: who was killed before is started again."""
+    killed_before.cluster.scale(2)
+    end = time.monotonic() + 120
+    while len(killed_before.run(os.getpid, on_error="ignore")) != 2:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return killed_before
 
 
 @pytest.fixture

@@ -197,8 +197,16 @@ def funk_hecke(function, d, k):
         return float(mp.quad(weighted, cuts) / size)
 
 
-@pytest.mark.parametrize(("depth", "kind"), [(1, "ntk"), (3, "ntk"), (2, "nngp")])
-@pytest.mark.parametrize(("d", "degrees"), [(2, (0, 1, 2, 9)), (3, (0, 3, 12)), (10, (1, 2, 20))])
+@pytest.mark.parametrize(
+    ("depth", "kind", "d", "degrees"),
+    [
+        (1, "ntk", 2, (0, 1, 2, 9)),
+        (1, "ntk", 3, (0, 3, 12)),
+        (1, "ntk", 10, (1, 2, 20)),
+        (3, "ntk", 3, (0, 3, 12)),
+        (2, "nngp", 10, (1, 2, 20)),
+    ],
+)
 @pytest.mark.slow
 def test_eigenvalues_of_relu(depth, kind, d, degrees):
     net = fg.Network("relu", depth)
