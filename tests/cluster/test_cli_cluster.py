@@ -77,6 +77,17 @@ def test_a_scheduler_without_workers_is_told(refused, rows, monkeypatch):
 
 
 @pytest.mark.slow
+def test_local_processes(run, rows):
+    words = ["spectrum", rows, "-a", "relu", "--method", "lanczos", "--json", "-"]
+    status, text, err = run(*words, "--cluster", "local:2")
+    assert (status, err) == (0, "")
+    (found,) = json.loads(text)
+    (meant,) = json.loads(run(*words)[1])
+    assert found["device"] == "cluster"
+    assert found["smallest"]["lower"] == pytest.approx(meant["smallest"]["lower"], rel=1e-6)
+
+
+@pytest.mark.slow
 def test_a_scheduler_of_the_users(run, rows, tmp_path):
     import dask
 
@@ -95,17 +106,10 @@ def test_a_scheduler_of_the_users(run, rows, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_itself(run, rows, tmp_path):
-    words = ["spectrum", rows, "-a", "relu", "--method", "lanczos", "--json"]
-    told = tmp_path / "told.json"
-    program = [sys.executable, "-m", "fastgram", *map(str, words), str(told)]
-    done = subprocess.run(
-        [*program, "--cluster", "local:2"], capture_output=True, text=True, check=False
-    )
+def test_the_command_itself(rows):
+    words = ["spectrum", str(rows), "-a", "relu", "--method", "lanczos", "--cluster", "local:2"]
+    program = [sys.executable, "-m", "fastgram"]
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "on a cluster" in done.stdout
     assert done.stderr == ""
-    (found,) = json.loads(told.read_text("utf-8"))
-    (meant,) = json.loads(run(*words, "-")[1])
-    assert found["device"] == "cluster"
-    assert found["smallest"]["lower"] == pytest.approx(meant["smallest"]["lower"], rel=1e-6)

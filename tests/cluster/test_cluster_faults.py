@@ -170,8 +170,16 @@ def test_a_scheduler_that_is_gone_ends_in_a_line(X, V, refuses):
             op @ V
 
 
-def test_workers_that_always_die_end_in_a_line(mortal, X, V, refuses, monkeypatch):
-    op = fg.GramOperator(X, "relu", device=mortal)
+@pytest.fixture
+def three():
+    """Processes of a test's own: so many that one is left while others are started again."""
+    with processes(3) as found:
+        found.wait_for_workers(3, timeout=120)
+        yield found
+
+
+def test_workers_that_always_die_end_in_a_line(three, X, V, refuses, monkeypatch):
+    op = fg.GramOperator(X, "relu", device=three)
     op @ V
 
     def dies(entries, shared, own):
