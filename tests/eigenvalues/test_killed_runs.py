@@ -85,7 +85,7 @@ def numbers_of(child, tmp_path, question):
     return out.read_text()
 
 
-@pytest.mark.parametrize(("question", "kills"), [("lanczos", 12), ("restarted", 6), ("density", 6)])
+@pytest.mark.parametrize(("question", "kills"), [("lanczos", 12), ("restarted", 8), ("density", 8)])
 def test_kills_at_random_moments(question, kills, tmp_path, nursery):
     """No pass that was stored is lost, and the last bit is as without them."""
     folder, log = tmp_path / "run", tmp_path / "log"
