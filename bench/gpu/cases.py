@@ -175,8 +175,15 @@ def time_builds(runs: Runs, case: str, scale: Scale) -> None:
     rows = device.put(problem.X)
     problem.check_rows(device.get(build(rows)[chosen]))
     problem.check_rows(build(problem.X)[problem.chosen])
-    for where, X in (("on the device", rows), ("on the host", problem.X)):
-        seconds, fused = runs.in_turn(functools.partial(build, X), one_pass)
+    op = fg.GramOperator(rows, problem.activation, device="gpu", memory=0)
+    problem.check_rows(device.get(op.dense()[chosen]))
+    ways = (
+        ("on the device", functools.partial(build, rows)),
+        ("on the host", functools.partial(build, problem.X)),
+        ("of an operator", op.dense),  # whose rows are checked and packed
+    )
+    for where, run in ways:
+        seconds, fused = runs.in_turn(run, one_pass)
         name = f"build n={n} d={problem.d} {where}"
         runs.add(name, "an entry", 1e9 * seconds / n**2, "ns")
         runs.add(name, "/ pass b=1", seconds / fused, "ratio")

@@ -42,7 +42,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _PRODUCT_FLOPS, _TABLE_FLOPS = 1.0, 60.0
 # From so many dimensions on rows of the sphere are so nearly orthogonal that a middle of 12 + 12
 # coefficients has all but a few of the cosines: a wide one would be longer for nothing.
-_MANY_DIMENSIONS = 40
+_MANY_DIMENSIONS = 50
 # What numbers that underflow on the way to an entry may add up to, thousands of them.
 _UNDERFLOW = {np.dtype(np.float64): 2.0**-1000, np.dtype(np.float32): 2.0**-130}
 

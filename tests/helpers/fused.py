@@ -29,7 +29,7 @@ def product(
     entries = matrix_of(fg.GramOperator(X, network, kind=kind)).entries
     unit = packed_rows(np, entries.rows.unit)
     panels = range(fused_product.panel_count(len(X))) if panels is None else panels
-    wide = X.shape[1] < 40
+    wide = X.shape[1] < 50
     middle = middle_of_norm(entries.network, kind, 1.0, wide) if by_middle else None
     matrix = fused_product.Factors(unit, entries.weights, entries.table, middle)
     return fused_product.multiply(kernels, matrix, V, panels, absolute)
