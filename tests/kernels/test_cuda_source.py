@@ -42,7 +42,7 @@ compiled_for = pytest.mark.parametrize(
 @compiled_for
 def test_compiles_without_warnings(architecture):
     done, log, ptx = compiled(source(), architecture, "--ptxas-options=--warn-on-spills")
-    # what is spilled to memory in an inner loop costs more than the arithmetic; a few bytes come and
+    # what is spilled in an inner loop costs more than the arithmetic; a few bytes come and
     # go with the release of the compiler
     assert done
     assert all(int(count) <= 16 for count in re.findall(r"(\d+) bytes spill", log))
