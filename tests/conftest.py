@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 import fastgram as fg
 from fastgram.__main__ import main
 from fastgram.exact import solve
-from fastgram.matrix import computed_matrix, gram, operator, products
+from fastgram.matrix import computed_matrix, operator, products, traversal
 from fastgram.matrix.operator import matrix_of
 from fastgram.matrix.traversal import each_tile
 from fastgram.support.threads import thread_count
@@ -96,7 +96,7 @@ def tiles(monkeypatch):
 
     def use(size, threads=None):
         traverse = functools.partial(each_tile, tile=size, threads=threads)
-        for module in (computed_matrix, gram, products):
+        for module in (computed_matrix, products, traversal):
             monkeypatch.setattr(module, "each_tile", traverse)
 
     return use

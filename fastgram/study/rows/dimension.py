@@ -30,12 +30,12 @@ __all__ = ["PART"]
 _D = 50
 _DIMENSIONS = (2, 3, 5, 10, 20, 50)
 _SIZES = {
-    "quick": (25, 50, 100),
+    "quick": (20, 40, 80),
     "default": (30, 60, 120, 240, 480, 1000, 2000),
     "full": (30, 60, 120, 240, 480, 1000, 2000, 4000),
 }
 # up to this n all activations, and relu in all seeds; beyond it relu alone, once
-_MANY = {"quick": 100, "default": 1000, "full": 2000}
+_MANY = {"quick": 80, "default": 1000, "full": 2000}
 _EXACT = {2: 120, 3: 240}  # rows up to which ball arithmetic takes seconds, by dimension
 _FEW = (2, 3, 5)  # dimensions in which relu's power is judged, by many draws
 _SMOOTH = ("tanh", "swish")
