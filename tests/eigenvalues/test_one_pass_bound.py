@@ -227,17 +227,12 @@ def test_below_the_truth_for_all_data(name, rows):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize(
-    ("name", "depth", "bias"),
+    ("name", "depth", "bias", "kind"),
     [
-        *(
-            (name, *layers)
-            for name in ("relu", "tanh")
-            for layers in ((1, 0.5), (3, 0.0), (3, 0.5))
-        ),
-        ("polynomial", 3, 0.5),
-        ("gelu", 3, 0.5),
+        *((name, 1, 0.5, kind) for name in ("relu", "tanh") for kind in ALL_KINDS),
+        *((name, 3, 0.0, kind) for name in ("relu", "tanh") for kind in ALL_KINDS),
+        *((name, 3, 0.5, "ntk") for name in ("relu", "tanh", "polynomial", "gelu")),
     ],
 )
 def test_below_the_truth_for_every_network(name, bias, depth, kind):

@@ -7,7 +7,7 @@ import pytest
 from mpmath import mp, mpf
 
 import fastgram as fg
-from fastgram.eigenvalues import smallest_nonzero
+from fastgram.eigenvalues import extreme, smallest_nonzero
 
 QUADRATIC = fg.get_activation("polynomial", coefficients=[0, 1, 1])
 
@@ -182,9 +182,10 @@ def test_without_a_proof_it_does_not_claim_one(monkeypatch):
     ("name", "kind", "depth", "width"),
     [("tanh", "gradient", 1, 5), ("relu", "ntk", 2, 4), ("gelu", "nngp", 1, 30)],
 )
-def test_a_larger_matrix_goes_by_its_factor(name, kind, depth, width):
+def test_a_larger_matrix_goes_by_its_factor(name, kind, depth, width, monkeypatch):
     """n beyond the limit of the dense method, J narrow: the same eigenvalue from JᵀJ."""
-    X = fg.datasets.sphere(2200, 4, seed=2)
+    monkeypatch.setattr(extreme, "DENSE_LIMIT", 600)
+    X = fg.datasets.sphere(700, 4, seed=2)
     network = fg.Network(name, depth=depth, width=width, bias_variance=0.1)
     op = fg.GramOperator(X, network, kind=kind)
     answer = fg.extreme_eigenvalues(op, rtol=0.5)

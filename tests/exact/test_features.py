@@ -158,9 +158,15 @@ def test_eigenvalues_to_the_digits_that_are_asked_for():
     assert answer.smallest.lower < answer.smallest.upper < answer.largest.lower
 
 
+DEEP = {"depth": 3, "bias_variance": 0.3, "normalize": True}
+DEEP_ONES = ("relu", "erf", "sigmoid", "selu", "hard_tanh", "step", "polynomial")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", fg.activation_names())
-@pytest.mark.parametrize("options", [{}, {"depth": 3, "bias_variance": 0.3, "normalize": True}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in fg.activation_names()), *((name, DEEP) for name in DEEP_ONES)],
+)
 def test_float64_is_within_its_stated_error(name, options):
     rows = np.random.default_rng(0).standard_normal((9, 4))
     rows[3], rows[4] = 0.0, -rows[2]  # a row on every kink at 0, and opposite ones

@@ -161,7 +161,7 @@ def test_erf_on_sixty_one_points_against_mpmath(rows):
     ],
 )
 def test_agrees_with_float64_brackets(activation, kind):
-    X = fg.datasets.sphere(12, 4, 1)
+    X = fg.datasets.sphere(8, 3, 1)
     network = fg.Network(activation, weight_variance=1.5)
     answer = compute(X, network, kind=kind)
     rough = fg.extreme_eigenvalues(fg.GramOperator(X, network, kind=kind))
@@ -228,8 +228,8 @@ def test_duals_against_mpmath(case):
     name, parameters = json.loads(case)
     activation = fg.get_activation(name, **parameters)
     formula = formula_of(activation)
-    # a variance of 100 takes 100 times the terms: fewer bits then
-    for large in (False, True):
+    # a variance of 100 takes 100 times the terms: fewer bits then, and one of each function
+    for large in (False,) if parameters else (False, True):
         records = [
             r
             for r in DUALS
@@ -627,7 +627,7 @@ def test_flint_is_loaded_at_the_first_call_only():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("activation", "d"), [("relu", 10), ("tanh", 3)])
-def test_three_hundred_points(activation, d):
-    answer = compute(fg.datasets.sphere(300, d, 0), activation)
+def test_some_hundred_points(activation, d):
+    answer = compute(fg.datasets.sphere(150, d, 0), activation)
     assert len(answer.smallest_digits.partition("e")[0]) == 16
     assert answer.smallest.width <= 4 * EPS * answer.smallest.estimate

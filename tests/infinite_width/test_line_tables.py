@@ -21,7 +21,7 @@ FLOAT = np.dtype(np.float64)
 # f left of all kinks, kinks, and jumps of f'
 FORMS = {"hard_tanh": ((0, -1), (-1, 1), (1, -1)), "relu6": ((0, 0), (0, 6), (1, -1))}
 RANGES = [(29.0, 72.0), (0.3, 3.0)]
-COSINES = np.array([0.985, 0.9, 0.61, 0.3, -0.02, -0.7, -0.93])
+COSINES = np.array([0.985, 0.61, -0.02, -0.93])  # a second each, in mpmath
 N = 1100  # whose entries are not few
 SPREAD = np.geomspace(29.0, 72.0, N)[:, None]
 
@@ -73,7 +73,6 @@ def test_against_mpmath(name, kind, norms):
     [
         ("hard_tanh", RANGES[0], 1),
         ("hard_tanh", RANGES[1], 3),
-        ("relu6", RANGES[0], 3),
         ("relu6", RANGES[1], 1),
     ],
 )

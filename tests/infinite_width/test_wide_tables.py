@@ -24,6 +24,13 @@ NORMS = (1e-3, 10.0, 100.0, 1e4)
 S = np.array([1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 0.5, 0.65, np.sqrt(0.5)])
 ANGLES = np.minimum(2.0 * np.arcsin(S), np.pi / 2.0)
 PIECES = {case.name: case.pieces for case in all_cases() if case.name in ("relu6", "hard_tanh")}
+
+
+def some(name):
+    """Which angles: with kinks away from 0 every other, of half a second each in mpmath."""
+    return slice(None, None, 2 if name in PIECES else 1)
+
+
 NAMES = [name for name in fg.activation_names() if name != "silu"]
 CASES = [
     pytest.param(
@@ -35,7 +42,7 @@ CASES = [
     )
     for place, name in enumerate(NAMES)
     for kind in KINDS
-    for norm in NORMS[(place + (kind == "gradient")) % 2 :: 2]  # the other two for the next
+    for norm in [NORMS[(place + (kind == "gradient")) % 4]]  # another for the next activation
     if (name, kind) != ("step", "gradient")
     # a quarter of a minute each, in mpmath
     if not (name in PIECES and kind == "nngp" and (name, norm) != ("relu6", 100.0))
@@ -61,7 +68,7 @@ def by_formula(name, kind, norm):
 
     ends = [entry(mpf(sign)) for sign in (1, -1)]
     falls = []
-    for theta in ANGLES.tolist():
+    for theta in ANGLES[some(name)].tolist():
         rho = mp.cos(mpf(theta))
         falls.append([ends[0] - entry(rho), ends[1] - entry(-rho)])
     return ends, falls
@@ -108,8 +115,8 @@ def test_a_table_of_any_norm(name, kind, norm):
     jumps &= any(abs(kink) < 5.0 * norm for kink in activation.kinks)  # or none is met
     for far in (False, True):
         assert abs(mpf(float(end(table, far))) - ends[far]) <= allowed_error
-        found = fallen(table, ANGLES, far)
-        for s, fall, exact in zip(S, found, falls, strict=True):
+        found = fallen(table, ANGLES[some(name)], far)
+        for s, fall, exact in zip(S[some(name)], found, falls, strict=True):
             value = float(end(table, far)) - mpf(float(fall))
             assert abs(value - (ends[far] - exact[far])) <= allowed_error, (far, s)
             error = abs(mpf(float(fall)) - exact[far])

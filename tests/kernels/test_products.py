@@ -121,12 +121,24 @@ def test_transpose(shape, dtype):
 
 PROGRAM = """
 import sys, numpy as np, fastgram as fg
+from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.kernels.cpu import llvm_vectors
+from fastgram.kernels.cpu.evaluate import _pieces, _squares
 print(llvm_vectors.has_avx512())
-X = fg.datasets.sphere(333, 3, 0)
+columns = fg.datasets.circle(128)
 for dtype in sys.argv[1:]:
+    rows = columns.astype(dtype)
+    cosines, ones, one = rows @ rows[5], np.ones(128, dtype), rows.dtype.type(1.0)
+    squares, part, found = (np.empty(128, dtype) for _ in range(3))
+    blocks = {"float64": 4, "float32": 2}[dtype]
+    _squares(cosines, rows[5], rows, 0, one / 50, squares, blocks)
     for network in ("relu", "hard_tanh"):
-        print(*(float(x).hex() for x in fg.gram(X, network=network, dtype=dtype)[5, ::37]))
+        t = table_of_norm(fg.Network(network), "gradient", 1.0, dtype)
+        _pieces(
+            cosines, squares, blocks, t.modes, t.lows, t.highs, t.cell_map, t.cells, one, ones,
+            part, found,
+        )
+        print(*(float(x).hex() for x in found[::13]))
 """
 PROCESSORS = {
     "host": {},

@@ -209,7 +209,7 @@ def matrix_and_run(seed, noise=0.0):
 def test_no_excluded_interval_holds_an_eigenvalue_that_has_the_overlap(noise):
     # the vectors are those of the matrix without the noise: `rounding` is what makes up for it
     staged = tight = 0
-    for seed in range(50):
+    for seed in range(35):
         values, basis, start, run = matrix_and_run(seed, noise)
         staged += len(stages(run)) > 1
         ritz = run.ritz_ends()

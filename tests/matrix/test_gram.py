@@ -249,7 +249,7 @@ def test_error_bound_where_entries_are_steep(kind, device, dtype):
     """At a variance of 100 the rounding of long rows counts for more than the table's error."""
     rng = np.random.default_rng(4)
     base = separated(4, 500)
-    sizes = np.array([0.6, 0.4, 0.3, 0.2, 0.1, 0.03, 0.01]) / np.sqrt(500)
+    sizes = np.array([0.6, 0.3, 0.1, 0.01]) / np.sqrt(500)
     X = np.concatenate([base, *(base + rng.normal(0.0, size, base.shape) for size in sizes)])
     X *= 10.0 / np.linalg.norm(X, axis=1, keepdims=True)
     entries = entries_of(X, "erf", kind, dtype)

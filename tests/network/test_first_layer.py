@@ -179,7 +179,7 @@ def test_ranks_of_polynomials(further, first, width, kind):
     """z² composed twice in 2 columns: degree 4 alone, and with biases all even ones, or all."""
     options = {"bias_variance": further, "input_bias_variance": first, "width": width}
     net = fg.Network("polynomial(coefficients=[0, 0, 1])", 2, **options)
-    X = rows(20, 2, seed=4)
+    X = rows(17, 2, seed=4)
     values = np.linalg.eigvalsh(fg.gram(X, network=net, kind=kind))
     rank = np.count_nonzero(values > 1e-13 * values[-1])
     bound = rank_bound(X, net, kind)[0]

@@ -52,7 +52,7 @@ def spectrum(kind, n, rng):
 
 
 @pytest.mark.parametrize("kind", ["decades", "even", "one", "singular"])
-@pytest.mark.parametrize("count", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
 def test_bounds_never_miss(kind, count):
     """Small runs, of any number of passes, outputs and step sizes up to 2/λ_max."""
     rng = np.random.default_rng(len(kind))

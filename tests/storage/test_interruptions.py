@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SIDE, N = 64, 900
 BLOCKS = 120
-KILLS = 12
+KILLS = 8
 
 # A build: of a path, with a log of the blocks written, and seconds to wait before each of them.
 SCRIPT = f"""
@@ -47,12 +48,20 @@ def work(path, log, pause):
 """
 
 
-@pytest.fixture
-def nursery(tmp_path):
-    """A function that starts a nursery of builds, and another that returns what they have said."""
-    told = tmp_path / "told"
+@pytest.fixture(scope="module")
+def all_nurseries(tmp_path_factory):
+    """A function that returns the first nursery or the second, and the file of their errors."""
+    told = tmp_path_factory.mktemp("nurseries") / "told"
     with nurseries(SCRIPT, told) as begin:
-        yield begin, told.read_text
+        yield functools.cache(lambda number: begin()), told
+
+
+@pytest.fixture
+def nursery(all_nurseries):
+    """A function that returns a nursery of builds, and another that returns what they have said."""
+    number, told = all_nurseries
+    told.write_text("")
+    return number, told.read_text
 
 
 def done(path):
@@ -81,7 +90,7 @@ def test_kills_at_random_moments(ending, tmp_path, whole, bytes_of, nursery):
     path, log = tmp_path / f"K{ending}", tmp_path / "log"
     log.touch()
     begin, told = nursery
-    child, rng, reached = begin(), np.random.default_rng(0), 0
+    child, rng, reached = begin(0), np.random.default_rng(0), 0
     for kill in range(KILLS):
         build = Child(child, path, log, 0.001)
         if kill % 4:  # in the midst of blocks; the others while it begins
@@ -102,7 +111,7 @@ def test_two_processes(tmp_path, whole, bytes_of, nursery):
     """The second is refused; when the first is killed it holds nothing any more."""
     path, log = tmp_path / "K.npy", tmp_path / "log"
     begin, told = nursery
-    first_child, second_child = begin(), begin()
+    first_child, second_child = begin(0), begin(1)
     first = Child(first_child, path, log, 0.1)
     wait_for(lambda: done(path) > 1, first)
     assert Child(second_child, path, log, 0).status() == 1
@@ -117,7 +126,7 @@ def test_two_processes(tmp_path, whole, bytes_of, nursery):
 def test_an_interrupt(tmp_path, whole, bytes_of, nursery):
     path, log = tmp_path / "K.npy", tmp_path / "log"
     begin, told = nursery
-    child = begin()
+    child = begin(0)
     build = Child(child, path, log, 0.02)
     wait_for(lambda: done(path) > 1, build)
     build.send(signal.SIGINT)
