@@ -301,3 +301,19 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
     kernels.shared_bytes = 99 * 1024
     kernels.tensor_cores = False
     assert not fused_product.fits(kernels, table)
+
+
+@pytest.mark.parametrize("n", [130, 131])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_matrix_is_written_wherever_its_memory_begins(kernels, n, offset):
+    """Pairs of numbers are written at once where they are on a multiple of their 16 bytes."""
+    X, memory = sphere(n, 5), np.full(n * n + 4, np.nan)
+    start = offset + memory.ctypes.data // 8 % 2
+    out = memory[start : start + n * n].reshape(n, n)
+    entries = matrix_of(fg.GramOperator(X, "relu")).entries
+    unit = packed_rows(np, entries.rows.unit)
+    matrix = fused_product.Factors(unit, entries.weights, entries.table)
+    fused_product.build(kernels, matrix, out)
+    np.testing.assert_allclose(out, fg.gram(X), rtol=0.0, atol=8.0 * EPS)
+    assert np.isnan(memory[:start]).all()
+    assert np.isnan(memory[start + n * n :]).all()

@@ -214,7 +214,11 @@ struct Storage {
         double *to = out + static_cast<long long>(row) * n + column;
         const double weight = weights[row];
         const double one = first * (weight * weights[column]);
-        if (n % 2 == 0) {
+        // rows of an odd order, and of a part of another array, may begin between two pairs
+        if (column + 1 < n && reinterpret_cast<unsigned long long>(to) % sizeof(Pair) == 0) {
+#ifndef __CUDACC__
+            host::block().astray = host::block().astray || reinterpret_cast<size_t>(to) % 16 != 0;
+#endif
             *reinterpret_cast<Pair *>(to) = Pair{one, second * (weight * weights[column + 1])};
             return;
         }

@@ -62,6 +62,7 @@ struct Block {
     size_t shared_bytes;
     bool any[2];  // of the barrier that is next, and of the one before
     int turn;
+    bool astray;  // two numbers were written at once, and not on a multiple of their bytes
     std::function<void()> body;
     Fiber *current;
     jmp_buf scheduler;
@@ -177,6 +178,7 @@ inline void begin(Block &block, int threads)
     }
     block.any[0] = block.any[1] = false;
     block.turn = 0;
+    block.astray = false;
     // all ones is not a number, whether they are read as float or as double
     block.shared.assign(block.shared_bytes + GUARD, 0xff);
 }
@@ -208,6 +210,9 @@ inline const char *run_block(int threads, bool backward)
         } else if (ran == 0) {
             return "the threads of a block wait for each other at different barriers";
         }
+    }
+    if (own.astray) {
+        return "a block wrote two numbers across their boundary";
     }
     for (size_t k = own.shared_bytes; k < own.shared.size(); ++k) {
         if (own.shared[k] != 0xff) {
