@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from fastgram.linalg.exclusion import Missed, proven_edge
+from fastgram.linalg.exclusion import EDGE_RTOL, Missed, proven_edge
 from fastgram.linalg.lanczos_bound import outer_bound
 
 EPS = float(np.finfo(np.float64).eps)
@@ -98,6 +98,16 @@ def test_what_the_recurrence_misses(fixed, growth):
             assert edge >= truth
             end = outer_bound(run, 0.5, 1.0, quantile, 2.0, Missed(fixed, growth))
             assert end >= 0.5 + truth
+
+
+def test_rounding_of_the_elimination_counts_as_what_the_recurrence_misses():
+    # a coupling so small that what is missed decides how far out the edge is: e/√q about
+    for own, quantile in itertools.product((1e-6, 1e-3), (1e-2, 1e-4)):
+        run, quiet = run_of([0.5], [0.01 * own]), 1e-9 * own / (9 * EPS)
+        rounded = proven_edge(run, 0.5, -1.0, quantile, own / (9 * EPS), Missed(0.0))
+        missed = proven_edge(run, 0.5, -1.0, quantile, quiet, Missed(own))
+        assert missed > 3.0 * proven_edge(run, 0.5, -1.0, quantile, quiet, Missed(0.1 * own))
+        assert rounded >= missed / (1.0 + EDGE_RTOL)
 
 
 @pytest.mark.slow

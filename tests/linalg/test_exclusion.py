@@ -162,6 +162,27 @@ def test_measures_go_through_stages(outward):
         np.testing.assert_allclose(sigma, expected, rtol=1e-9)
 
 
+def test_a_radius_is_the_largest_that_the_lemma_excludes():
+    # both forms of the lemma as they stand in its text, at the radius and just beyond it
+    generator, seen = np.random.default_rng(0), set()
+    for _ in range(500):
+        root, eta, sigma, phi = 10.0 ** generator.uniform(-3, 0, 4)
+        goal = 10.0 ** generator.uniform(-2, 1)
+
+        def excluded(tau, root=root, eta=eta, sigma=sigma, phi=phi, goal=goal):
+            plain = root * (1 + tau + phi) + (tau + phi) * sigma
+            twice = (root + tau * eta) * (1 + tau + phi) + tau * (tau + phi) * sigma + phi * sigma
+            return min(plain, twice) < goal
+
+        radius = float(excluded_radius(*(np.array([x]) for x in (root, eta, sigma, phi)), goal)[0])
+        seen.add((radius > 0.0, radius > 0.9))
+        if radius > 0.0:
+            assert excluded(radius)
+        if radius < 0.9:
+            assert not excluded(1.01 * max(radius, 0.0) + 1e-5)
+    assert seen == {(False, False), (True, False), (True, True)}
+
+
 @pytest.mark.slow
 def test_everything_beyond_the_edge_is_below_the_level():
     for seed in range(60):
