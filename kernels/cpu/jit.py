@@ -1,4 +1,8 @@
-"""How loops are compiled: one thread a call, the lock released, kept on disk by their sources."""
+"""How loops are compiled: one thread a call, the lock released, kept on disk by their sources.
+
+Of processes that start together on a machine one compiles a loop, and the others wait for it and
+read what it has stored.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import functools
 import hashlib
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,12 @@ import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.serialize import dumps
 
+from fastgram.support.files.lock import one_at_a_time
+
 __all__ = ["jit"]
+
+# Seconds that another process is waited for: several times what a loop takes to compile.
+_PATIENCE = 120.0
 
 if numba.config.DISABLE_JIT:
     raise ImportError(
@@ -31,6 +41,7 @@ def jit(fastmath: set[str]) -> Any:
         # there may be a read-only install and no writable cache directory either
         with contextlib.suppress(RuntimeError):
             compiled._cache = _Cache(function)
+            compiled.compile = compiled._cache.in_turn(compiled.compile)
         return compiled
 
     return decorate
@@ -48,6 +59,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
+        self._turn = contextlib.ExitStack()  # holds the lock from a miss to what is compiled then
         self._impl = _Sealed(self._impl)  # type: ignore[has-type]
         self._cache_file = IndexDataCacheFile(
             cache_path=self.cache_path,
@@ -56,7 +68,32 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is stored, or None."""
+        """Return what is stored, or None: then it is this process's turn to compile."""
+        found = self._load(sig, target_context)
+        if found is None and self._enter_turn():
+            found = self._load(sig, target_context)  # another process may have had its turn
+        return found
+
+    def in_turn(self, compile_overload: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return a dispatcher's way to compile, at whose end the turn is over."""
+
+        def compile_in_turn(sig: Any) -> Any:
+            with self._turn:
+                return compile_overload(sig)
+
+        return compile_in_turn
+
+    def _enter_turn(self) -> bool:
+        """Wait until no other process compiles this function; return False where it cannot."""
+        try:
+            self._impl.locator.ensure_cache_path()
+            place = Path(self.cache_path, f"{self._impl.filename_base}.lock")
+            self._turn.enter_context(one_at_a_time(place, _PATIENCE))
+        except OSError:  # nothing can be written there, no locks, or a process that stands still
+            return False
+        return True
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # what reading other bytes as a pickle ends in may be anything

@@ -27,6 +27,22 @@ out = np.zeros((2, 2))
 transpose(tile, out, 0, 0)
 print(out[0, 1])
 """
+# By two processes at once, which say how often each has compiled it.
+TOGETHER = """
+import os
+import numpy as np
+from fastgram.kernels.cpu.transpose import mirror
+tile = np.array([[1.0, 2.0], [0.0, 3.0]])
+children = []
+for _ in range(2):
+    children.append(os.fork())
+    if not children[-1]:
+        mirror(tile)
+        print(sum(mirror.stats.cache_misses.values()), tile[1, 0], flush=True)
+        os._exit(0)
+for child in children:
+    os.waitpid(child, 0)
+"""
 BLOCK = """
 import numpy as np
 from fastgram.kernels.cpu.products import multiply_block
@@ -124,6 +140,13 @@ def test_files_that_cannot_be_written(filled):
     assert (status, out) == (0, "2.0\n")
     assert err.count("RuntimeWarning") == 1
     assert f"compiled code in {next(iter(files)).parent} cannot be written" in err
+
+
+@pytest.mark.slow
+def test_of_processes_that_start_together_one_compiles(tmp_path):
+    status, out, err = run(TOGETHER, tmp_path)
+    assert (status, err) == (0, "")
+    assert sorted(out.splitlines()) == ["0 2.0", "1 2.0"]
 
 
 @pytest.mark.slow

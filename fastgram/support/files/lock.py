@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_empty", "only_writer"]
+__all__ = ["is_empty", "one_at_a_time", "only_writer"]
 
+# Seconds between two looks at a lock that another process holds.
+_LOOK = 0.02
 # Nothing keeps a second process off where there is none, on Windows.
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
@@ -46,6 +49,35 @@ def only_writer(path: Path, folder: bool) -> Iterator[None]:
             with suppress(OSError):
                 if made and _is_ours(descriptor, path) and is_empty(path):
                     path.rmdir() if folder else path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def one_at_a_time(path: Path, patience: float) -> Iterator[None]:
+    """Wait for a lock, of an empty file that stays, and hold it; on Windows there is none.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made, its file system has no locks, or another process still holds it
+        after `patience` seconds.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_LOOK)
+        yield
     finally:
         os.close(descriptor)
 
