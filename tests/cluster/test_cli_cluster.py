@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from helpers.clusters import threads
 
 import fastgram as fg
+from fastgram.datasets.rows import scale_to_unit_norm
 
 
 @pytest.fixture
@@ -105,11 +109,37 @@ def test_a_scheduler_of_the_users(run, rows, tmp_path):
     assert np.array_equal(np.load(tmp_path / "K.npy"), np.load(tmp_path / "one.npy"))
 
 
+def in_the_middle(process, folder, passes):
+    """Wait until so many passes are stored, and kill a command; its workers end by themselves."""
+    there = psutil.Process(process.pid)
+    while len(list(folder.glob("pass-*.npz"))) < passes:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    workers = there.children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=120.0)[1]
+
+
 @pytest.mark.slow
-def test_the_command_itself(rows):
-    words = ["spectrum", str(rows), "-a", "relu", "--method", "lanczos", "--cluster", "local:2"]
-    program = [sys.executable, "-m", "fastgram"]
-    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "on a cluster" in done.stdout
-    assert done.stderr == ""
+def test_the_command_itself_is_killed_and_has_the_bits_of_a_client(rows, client, tmp_path):
+    """As many bands, of the rows as the command scales them: one bracket, to the last bit."""
+    words = ["spectrum", str(rows), "-a", "tanh", "--method", "lanczos", "--rtol", "1e-4"]
+    words += ["--json", "-", "--cluster", "local:2", "--checkpoint", str(tmp_path / "run")]
+    program = [sys.executable, "-m", "fastgram", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(program, **pipes) as first:
+        in_the_middle(first, tmp_path / "run", 3)
+    stored = len(list((tmp_path / "run").glob("pass-*.npz")))
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    (found,) = json.loads(done.stdout)
+    assert found["device"] == "cluster"
+    op = fg.GramOperator(scale_to_unit_norm(np.load(rows)), "tanh", device=client)
+    meant = fg.extreme_eigenvalues(op, method="lanczos", rtol=1e-4)
+    assert 3 <= stored < meant.passes, "the kill is to fall into the run"
+    assert (found["passes"], found["noise_floor"]) == (meant.passes, meant.noise_floor)
+    for end in ("smallest", "largest"):
+        bracket = getattr(meant, end)
+        assert (found[end]["lower"], found[end]["upper"]) == (bracket.lower, bracket.upper)

@@ -110,6 +110,22 @@ def test_brackets_are_those_of_one_process(client, X, method):
     assert answers[0].passes == answers[1].passes
 
 
+def test_near_the_noise_floor_brackets_move_by_parts_of_it():
+    """Other bands round otherwise, and are granted other roundings: no digit of λ_min is safe."""
+    X, found = fg.datasets.sphere(100, 3, seed=0), []
+    for count in (1, 3):
+        with threads(count) as few:
+            op = fg.GramOperator(X, "gelu", device=few)
+            found.append(fg.extreme_eigenvalues(op, method="lanczos"))
+    one, three = found
+    floor = max(one.noise_floor, three.noise_floor)
+    assert 0.0 < one.smallest.lower < 32.0 * floor
+    assert one.noise_floor != three.noise_floor
+    for part in ("lower", "upper"):
+        moved = abs(getattr(one.smallest, part) - getattr(three.smallest, part))
+        assert 0.0 < moved < floor / 8.0
+
+
 def test_the_bound_by_one_pass_is_that_of_one_process(client, X):
     found, meant = (
         one_pass_bound(fg.GramOperator(X, "relu", device=device)) for device in (client, "cpu")
