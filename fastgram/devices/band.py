@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["TASKS_A_WORKER", "Band"]
+__all__ = ["BASIS_PART", "TASKS_A_WORKER", "Band"]
 
 # Bands, or other tasks, for each worker of a cluster: a few, so that slow ones are helped; more
 # would send more sums around.
 TASKS_A_WORKER = 4
+# Of a worker's memory a basis takes one in so many bytes: rows, blocks and sums need the others.
+BASIS_PART = 3
 
 
 class Band(NamedTuple):

@@ -21,7 +21,7 @@ from fastgram.support.threads import in_order, one_blas_thread, thread_count
 if TYPE_CHECKING:
     from fastgram.devices.unit_rows import UnitRows
 
-__all__ = ["CPU", "Cpu"]
+__all__ = ["CPU", "SLICE_ROWS", "Cpu"]
 
 Array = Any  # NumPy's
 Item = TypeVar("Item")
@@ -32,7 +32,7 @@ Made = TypeVar("Made")
 _TILE = 384
 # Rows of thin matrices that are multiplied at a time: those of a second-level cache, and, on
 # threads, of a basis.
-_ROW_BLOCK, _SLICE_ROWS = 256, 8192
+_ROW_BLOCK, SLICE_ROWS = 256, 8192
 # Bytes of scratch that are kept between traversals: two tiles for each of some 28 threads.
 _MAX_SCRATCH = 2**26
 
@@ -211,7 +211,7 @@ class Cpu:
         are slow on panels this thin, and make the last bits depend on their number.
         """
         n = block.shape[0]
-        slices = [slice(start, start + _SLICE_ROWS) for start in range(0, n, _SLICE_ROWS)]
+        slices = [slice(start, start + SLICE_ROWS) for start in range(0, n, SLICE_ROWS)]
         threads = min(thread_count(), len(slices))
         with ThreadPoolExecutor(threads, "fastgram") as pool:  # which starts none until it is used
             on_each = pool.map if threads > 1 else map

@@ -20,13 +20,17 @@ from fastgram.kernels.contract import Table
 if TYPE_CHECKING:
     from fastgram.devices.unit_rows import UnitRows
 
-__all__ = ["Device", "Multiplier", "multiply_by_blas"]
+__all__ = ["Device", "LostRows", "Multiplier", "multiply_by_blas"]
 
 Array = Any  # of the device's namespace
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 # From a tile, x and y, and two sums: adds tile @ x to the first and tileᵀ @ y to the second.
 Multiplier = Callable[[Array, Array, Array, Array, Array], None]
+
+
+class LostRows(ConnectionError):
+    """A process that held rows for a device is gone, and they with it."""
 
 
 class Device(Protocol):

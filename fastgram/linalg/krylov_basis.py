@@ -3,7 +3,8 @@
 Columns are kept in chunks that products with them are efficient on, Fortran order. They are arrays
 of the device as long as they fit in a budget; the further ones live in host memory and are brought
 over one at a time. A chunk that was brought over is the same array as one that stayed: the results
-are the same bits, whichever chunk is where.
+are the same bits, whichever chunk is where. On a cluster the further ones are dealt to the workers,
+and have the same bits as well.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from fastgram.devices.device import Device
+from fastgram.linalg.dealt_columns import DealtColumns
 from fastgram.support.arrays import Array
 
-__all__ = ["Basis"]
+__all__ = ["Basis", "bytes_elsewhere"]
 
 _CHUNK_COLUMNS = 128
 
@@ -35,7 +37,7 @@ class Basis:
     ----------
     columns : int
     spilled : int
-        Bytes of the chunks in host memory, because the device has no more memory.
+        Bytes of the chunks that are elsewhere, because the device has no more memory.
     """
 
     def __init__(self, device: Device, n: int, max_bytes: int | None) -> None:
@@ -44,7 +46,8 @@ class Basis:
         self._bytes_left = max_bytes
         self._chunks: list[Any] = []
         self._resident = 0  # the first so many chunks are on the device
-        self._free = 0  # columns of the last chunk not in use
+        self._dealt: DealtColumns | None = None  # those after them, on a cluster
+        self._width = self._free = 0  # columns of the last chunk, and those not in use
         self.columns = 0
         self.spilled = 0
 
@@ -53,12 +56,9 @@ class Basis:
         taken = 0
         while taken < block.shape[1]:
             if self._free == 0:
-                width = min(_CHUNK_COLUMNS, max(self._n - self.columns, 1))
-                self._chunks.append(self._new_chunk(width))
-                self._free = width
-            width = self._chunks[-1].shape[1]
+                self._begin_chunk(min(_CHUNK_COLUMNS, max(self._n - self.columns, 1)))
             count = min(self._free, block.shape[1] - taken)
-            start = width - self._free
+            start = self._width - self._free
             self._write(slice(start, start + count), block[:, taken : taken + count])
             self._free -= count
             taken += count
@@ -67,6 +67,8 @@ class Basis:
     def orthogonalise(self, block: Any) -> None:
         """Subtract from the block, in place, its part in the span of the basis."""
         self._device.orthogonalise(block, self._filled())
+        if self._dealt is not None:
+            self._dealt.orthogonalise(block)
 
     def combine(self, coefficients: Array) -> Array:
         """Return the basis times coefficients, which may be fewer rows than there are columns.
@@ -83,19 +85,28 @@ class Basis:
                 total[:, some] = self._device.get(self._combined(coefficients[:, some]))
         return total
 
-    def _new_chunk(self, width: int) -> Any:
+    def _begin_chunk(self, width: int) -> None:
+        self._width = self._free = width
         size = 8 * self._n * width
         fits = self._bytes_left is None or size <= self._bytes_left
-        if self._resident == len(self._chunks) and fits:
+        if self._resident == len(self._chunks) and self._dealt is None and fits:
             self._resident += 1
             if self._bytes_left is not None:
                 self._bytes_left -= size
-            return self._device.xp.empty((width, self._n)).T
+            self._chunks.append(self._device.xp.empty((width, self._n)).T)
+            return
         self.spilled += size
-        return np.empty((width, self._n)).T
+        if self._device.pool is None:
+            self._chunks.append(np.empty((width, self._n)).T)
+            return
+        self._dealt = self._dealt or DealtColumns(self._device.pool, self._n)
+        self._dealt.begin_chunk()
 
     def _write(self, columns: slice, values: Any) -> None:
         """Write columns of the last chunk."""
+        if self._dealt is not None:
+            self._dealt.append(values)
+            return
         stays = self._resident == len(self._chunks)
         self._chunks[-1].T[columns] = values.T if stays else self._device.get(values.T)
 
@@ -103,7 +114,7 @@ class Basis:
         """Yield the chunks on the device, and of the last one the part in use."""
         for number, chunk in enumerate(self._chunks):
             used = chunk
-            if number == len(self._chunks) - 1:
+            if number == len(self._chunks) - 1 and self._dealt is None:
                 used = chunk[:, : chunk.shape[1] - self._free]
             # transposed, it is contiguous: what comes over is laid out as what stayed
             yield used if number < self._resident else self._device.put(used.T).T
@@ -117,4 +128,11 @@ class Basis:
             start += rows.shape[0]
             if start == coefficients.shape[0]:
                 break  # what is left need not be brought over
+        if self._dealt is not None:
+            self._dealt.add_combined(coefficients[start:], total)
         return total
+
+
+def bytes_elsewhere(device: Device) -> int:
+    """Return the bytes of a basis that workers of a cluster have memory for."""
+    return 0 if device.pool is None else int(device.pool.basis_bytes())

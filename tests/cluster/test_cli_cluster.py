@@ -112,7 +112,7 @@ def test_a_scheduler_of_the_users(run, rows, tmp_path):
 def in_the_middle(process, folder, passes):
     """Wait until so many passes are stored, and kill a command; its workers end by themselves."""
     there = psutil.Process(process.pid)
-    while len(list(folder.glob("pass-*.npz"))) < passes:
+    while len(list(folder.rglob("pass-*.npz"))) < passes:
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)
     workers = there.children(recursive=True)
@@ -131,7 +131,7 @@ def test_the_command_itself_is_killed_and_has_the_bits_of_a_client(rows, client,
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(program, **pipes) as first:
         in_the_middle(first, tmp_path / "run", 3)
-    stored = len(list((tmp_path / "run").glob("pass-*.npz")))
+    stored = len(list((tmp_path / "run").rglob("pass-*.npz")))
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     (found,) = json.loads(done.stdout)

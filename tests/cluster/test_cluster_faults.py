@@ -171,6 +171,63 @@ def test_a_scheduler_that_is_gone_ends_in_a_line(X, V, refuses):
 
 
 @pytest.fixture
+def dealt(monkeypatch):
+    """Have a basis dealt to workers from its first column on; list how often one is begun."""
+    from fastgram.devices.cluster.device import Cluster
+    from fastgram.devices.cluster.pool import Pool
+    from fastgram.linalg import dealt_columns
+
+    begun, begin = [], dealt_columns.DealtColumns.begin_chunk
+    monkeypatch.setattr(Pool, "basis_bytes", lambda pool: 2**30)
+    monkeypatch.setattr(Cluster, "basis_bytes", lambda device, asked: 0)
+    monkeypatch.setattr(dealt_columns, "SLICE_ROWS", 400)
+
+    def noted(columns):
+        begun.append(columns)
+        begin(columns)
+
+    monkeypatch.setattr(dealt_columns.DealtColumns, "begin_chunk", noted)
+    return begun
+
+
+@pytest.fixture
+def at_a_pass(monkeypatch):
+    """A function that has another one called once, before a pass is added to a dealt basis."""
+    from fastgram.linalg.dealt_columns import DealtColumns
+
+    def set_up(number, act):
+        append, calls = DealtColumns.append, []
+
+        def watched(columns, block):
+            calls.append(True)
+            if len(calls) == number:
+                act()
+            append(columns, block)
+
+        monkeypatch.setattr(DealtColumns, "append", watched)
+
+    return set_up
+
+
+def test_rows_of_the_basis_that_are_lost(mortal, X, dealt, at_a_pass, refuses, tmp_path):
+    """A run goes on from its checkpoint, and ends in a line where it has none."""
+    op = fg.GramOperator(X, "elu", device=mortal)
+    request = {"method": "lanczos", "rtol": 0.05}
+    meant = fg.extreme_eigenvalues(op, **request)
+    assert len(set(dealt)) == 1
+    kill = lambda: os.kill(next(iter(pids(mortal).values())), signal.SIGKILL)  # noqa: E731
+    at_a_pass(4, kill)
+    found = fg.extreme_eigenvalues(op, **request, checkpoint=tmp_path / "run")
+    assert len(set(dealt)) == 3, "it was begun again"
+    assert found.passes == meant.passes
+    assert found.smallest.lower == pytest.approx(meant.smallest.lower, rel=1e-6)
+    mortal.wait_for_workers(2, timeout=120)
+    at_a_pass(4, kill)
+    with refuses(ConnectionError, "had rows of the basis", "with a checkpoint"):
+        fg.extreme_eigenvalues(op, **request)
+
+
+@pytest.fixture
 def three():
     """Processes of a test's own: so many that one is left while others are started again."""
     with processes(3) as found:

@@ -13,8 +13,14 @@ from helpers.clusters import threads
 from helpers.tolerances import EPS
 
 import fastgram as fg
+from fastgram.devices import cpu
+from fastgram.devices.cluster.device import Cluster
+from fastgram.devices.cluster.pool import Pool
 from fastgram.devices.registry import as_devices
+from fastgram.eigenvalues import extreme
 from fastgram.eigenvalues.one_pass_bound import one_pass_bound
+from fastgram.linalg import dealt_columns
+from fastgram.linalg.krylov_basis import bytes_elsewhere
 from fastgram.matrix.operator import matrix_of
 
 pytestmark = pytest.mark.slow
@@ -108,6 +114,40 @@ def test_brackets_are_those_of_one_process(client, X, method):
             # what rounding moves, Lanczos moves on
             assert getattr(found, part) == pytest.approx(getattr(meant, part), rel=1e-6)
     assert answers[0].passes == answers[1].passes
+
+
+@pytest.mark.parametrize("here", [0, 128])
+def test_a_basis_beyond_this_process_is_dealt_to_the_workers(X, here, monkeypatch):
+    """With the bits of one that is here; and without workers that hold it the run restarts."""
+    request = {"method": "lanczos", "rtol": 1e-3}
+    meant = fg.extreme_eigenvalues(fg.GramOperator(X, "elu", device="cpu", memory=0), **request)
+    size = 8 * len(X)
+    monkeypatch.setattr(extreme, "BASIS_BYTES", size * 128)
+    for module in (cpu, dealt_columns):
+        monkeypatch.setattr(module, "SLICE_ROWS", 400)
+    with threads(2) as few:
+        op = fg.GramOperator(X, "elu", device=few)
+        restarted = fg.extreme_eigenvalues(op, **request)
+        assert restarted.passes > meant.passes
+        with monkeypatch.context() as patch:
+            patch.setattr(extreme, "BASIS_BYTES", size * 4096)
+            whole = fg.extreme_eigenvalues(op, **request)
+        monkeypatch.setattr(Pool, "basis_bytes", lambda pool: size * 2048)
+        monkeypatch.setattr(Cluster, "basis_bytes", lambda device, asked: size * here)
+        found = fg.extreme_eigenvalues(op, **request)
+    assert found.passes == meant.passes > 20
+    assert found == whole  # bit for bit
+
+
+def test_what_workers_hold_of_a_basis(client, X):
+    """A third of their limits, and nothing where they have none, or where there is no cluster."""
+    assert bytes_elsewhere(as_devices("cpu")[0]) == 0
+    assert bytes_elsewhere(as_devices(client)[0]) == 0
+    with threads(2, memory_limit=6 * 10**9) as few:
+        (device,) = as_devices(few)
+        assert bytes_elsewhere(device) == 4 * 10**9
+        assert device.basis_bytes(None) > 0
+    assert as_devices(client)[0].basis_bytes(None) is None
 
 
 def test_near_the_noise_floor_brackets_move_by_parts_of_it():

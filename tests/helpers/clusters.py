@@ -34,8 +34,8 @@ def processes(count):
 
 
 @contextlib.contextmanager
-def threads(count, each=1):
+def threads(count, each=1, **more):
     """A client of so many workers in this process, which start at once."""
-    words = {"n_workers": count, "threads_per_worker": each, "processes": False, **QUIET}
+    words = {"n_workers": count, "threads_per_worker": each, "processes": False, **QUIET, **more}
     with distributed.LocalCluster(**words) as cluster, distributed.Client(cluster) as client:
         yield client

@@ -45,6 +45,15 @@ class Cluster(Cpu):
         """Return how many blocks are asked for at a time: one more a worker than it works on."""
         return max(1, min(2 * len(self.pool.workers()), _MOST_BLOCKS))
 
+    def basis_bytes(self, asked: int | None) -> int | None:
+        """Return what was asked for, else half of what is free here: workers hold the rest.
+
+        None where it is not known that they can.
+        """
+        if not self.pool.basis_bytes():
+            return None
+        return self.free_memory() // 2 if asked is None else asked
+
     def __copy__(self) -> Cluster:
         return self
 

@@ -15,8 +15,9 @@ from typing import Any
 from distributed import KilledWorker
 
 import fastgram
-from fastgram.devices.band import TASKS_A_WORKER
+from fastgram.devices.band import BASIS_PART, TASKS_A_WORKER
 from fastgram.devices.cluster.dealing import Dealer, Merge
+from fastgram.devices.cluster.owned_rows import OwnedRows
 from fastgram.devices.cluster.tasks import Parcel, run
 from fastgram.devices.cluster.waiting import LostData, Watch
 
@@ -80,6 +81,20 @@ class Pool:
     def task_count(self) -> int:
         """Return into how many tasks to divide a call: a few for each worker that there is now."""
         return TASKS_A_WORKER * len(Watch(self._client).wait_for_workers())
+
+    def basis_bytes(self) -> int:
+        """Return the bytes that a basis may take of the workers' memory, 0 where none has a limit.
+
+        As many from each, by what they are told to keep to and not by what is free: the same
+        cluster gives the same answer.
+        """
+        found = self._client.scheduler_info()["workers"].values()
+        limits = [worker["memory_limit"] or 0 for worker in found]
+        return len(limits) * min(limits, default=0) // BASIS_PART
+
+    def own_rows(self, n: int, grain: int) -> OwnedRows:
+        """Return the workers that there are, as owners of rows."""
+        return OwnedRows(self._client, n, grain)
 
     def hold(self, content: Any) -> Held:
         """Return something as what workers hold; it is pickled."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
@@ -14,7 +15,7 @@ from distributed import get_worker
 import fastgram
 from fastgram.support.threads import threads_here
 
-__all__ = ["Parcel", "run"]
+__all__ = ["Parcel", "run", "run_on_rows"]
 
 _TURNS: dict[str, threading.Lock] = {}  # of workers by their addresses: a process may have several
 
@@ -53,13 +54,27 @@ def run(
 ) -> Any:
     """Return function(content of the parcel, shared, share), on all threads of this worker.
 
-    A worker of many threads is given as many tasks, and would then have as many products in memory,
-    each on one thread: they take turns.
-
     Raises
     ------
     ValueError
         If the worker has another version of fastgram than the client.
+    """
+    with _turn(version):
+        return function(parcel.content, shared, share)
+
+
+def run_on_rows(function: Callable[..., Any], version: str, shared: Any, *own: Any) -> Any:
+    """Return function(shared, *own), as `run` does: of what this worker alone holds."""
+    with _turn(version):
+        return function(shared, *own)
+
+
+@contextmanager
+def _turn(version: str) -> Iterator[None]:
+    """Take all threads of this worker.
+
+    A worker of many threads is given as many tasks, and would then have as many products in memory,
+    each on one thread: they take turns.
     """
     worker = get_worker()
     if fastgram.__version__ != version:
@@ -68,4 +83,4 @@ def run(
             f" {version}: install the same on both"
         )
     with _TURNS.setdefault(worker.address, threading.Lock()), threads_here(worker.state.nthreads):
-        return function(parcel.content, shared, share)
+        yield

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
+from contextlib import suppress
 
 import numpy as np
 
 from fastgram.bracket import Bracket, Guarantee, bracket_around
+from fastgram.devices.device import LostRows
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.methods.next_look import NextLook
 from fastgram.eigenvalues.problem import Problem
@@ -17,6 +19,7 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excess, excludes
+from fastgram.linalg.krylov_basis import bytes_elsewhere
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
 from fastgram.support.progress import progress_bar, stage
 
@@ -39,6 +42,8 @@ _LEAST_BLOCKS = 6
 _MOST_COLUMNS = 4
 # A callback is told of the brackets whenever the passes have grown by so small a part.
 _TOLD = 16
+# How often a run begins anew from its checkpoint where workers die that have rows of the basis.
+_MOST_LOSSES = 3
 # The size of a spectrum of which nothing but zeros has been seen.
 _NOTHING = 1e-100
 
@@ -66,7 +71,20 @@ _CUT_SHORT = {
 
 
 def run_lanczos(problem: Problem, request: Request) -> Answer:
-    """Iterate until both brackets are as narrow as asked, or something else ends the run."""
+    """Iterate until both brackets are as narrow as asked, or something else ends the run.
+
+    Raises
+    ------
+    LostRows
+        If a worker died that had rows of the basis, and there is no checkpoint to go on from.
+    """
+    for _ in range(_MOST_LOSSES if request.checkpoint is not None else 0):
+        with suppress(LostRows):
+            return _run(problem, request)
+    return _run(problem, request)
+
+
+def _run(problem: Problem, request: Request) -> Answer:
     passes = _Passes(problem, request)
     with progress_bar(request.progress, request.max_passes, "passes", "pass") as tick:
         try:
@@ -88,7 +106,7 @@ class _Passes:
     def __init__(self, problem: Problem, request: Request) -> None:
         self._problem, self._request = problem, request
         self._singular = problem.least_count > 0
-        self._max_columns = _max_columns(problem.n, request)
+        self._max_columns, self._columns_here = _max_columns(problem, request)
         if request.checkpoint is not None:
             Checkpoint.begin(request.checkpoint, problem, problem.n, request.block, request.seed)
         extra_start_vectors = None
@@ -119,7 +137,7 @@ class _Passes:
         """Multiply once more, and restart before that where the basis is full."""
         run = self._run
         if run.columns + run.width > self._max_columns and run.diagonals:
-            lowest, highest = (int(part * self._max_columns) for part in (_LOWEST, _HIGHEST))
+            lowest, highest = (int(part * self._columns_here) for part in (_LOWEST, _HIGHEST))
             self._steps.restart(max(lowest, self._request.k), max(highest, self._request.k))
         self._steps.advance()
 
@@ -306,24 +324,26 @@ def _pairs(run: BlockLanczos, request: Request, *, largest: bool, rounding: floa
     return RitzPairs(values, np.maximum(residuals, rounding), vectors)
 
 
-def _max_columns(n: int, request: Request) -> int:
-    """Return how many columns the basis may have.
+def _max_columns(problem: Problem, request: Request) -> tuple[int, int]:
+    """Return how many columns the basis may have, and how many of them in this process.
 
     Raises
     ------
     ValueError
         If they are too few for a run that restarts.
     """
+    n = problem.n
     if request.basis_bytes is None:
-        return n + request.block
-    columns = int(request.basis_bytes // (8 * n))
+        return n + request.block, n + request.block
+    room = request.basis_bytes + bytes_elsewhere(problem.device)
+    columns = room // (8 * n)
     least = max(_LEAST_BLOCKS * request.block, 4 * request.k)
     if columns < min(least, n):
         raise ValueError(
             f"the basis needs room for {least} vectors, {8 * n * least} bytes,"
-            f" not {request.basis_bytes}: give it more, or a smaller block"
+            f" not {room}: give it more, or a smaller block"
         )
-    return columns
+    return columns, request.basis_bytes // (8 * n)
 
 
 def missed_by(run: BlockLanczos, ritz: tuple[float, float], problem: Problem) -> float:
