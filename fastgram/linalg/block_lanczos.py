@@ -25,7 +25,7 @@ import numpy as np
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
 from fastgram.linalg.band_eigenpairs import EndPairs
-from fastgram.linalg.krylov_basis import Basis
+from fastgram.linalg.basis.krylov_basis import Basis
 from fastgram.linalg.start_block import augment, random_columns
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma

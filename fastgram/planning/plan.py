@@ -20,7 +20,7 @@ from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.passes import INVERSE_PRODUCTS
 from fastgram.planning.rates import rates_of
 from fastgram.planning.results import Plan, Way, WayName, range_words
-from fastgram.planning.ways import Case, ways_of
+from fastgram.planning.ways import Case, dealt_bases, ways_of
 from fastgram.support.literals import DeviceName, Kind
 from fastgram.support.memory import free_memory, size_words
 from fastgram.support.threads import within_threads
@@ -260,4 +260,8 @@ def _assumptions(case: Case, day: str) -> tuple[str, ...]:
         lines.append(
             f"{case.workers} workers like this machine, links of {case.bandwidth:g} Gbit/s"
         )
+        if dealt := dealt_bases(case)[1].dealt:
+            lines.append(
+                f"{size_words(dealt)} of the basis are dealt to them, which the client cannot hold"
+            )
     return tuple(lines)

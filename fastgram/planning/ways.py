@@ -19,6 +19,7 @@ from fastgram.kernels.cpu import llvm_vectors
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.matrix.divided.bands import pass_bytes, pass_steps
 from fastgram.matrix.tile_cache import bytes_of_all
+from fastgram.planning.dealt_basis import DealtBasis
 from fastgram.planning.matrix import PlannedMatrix
 from fastgram.planning.passes import (
     INVERSE_PRODUCTS,
@@ -33,7 +34,7 @@ from fastgram.storage.formats.layout import layout_of
 from fastgram.support.memory import size_words
 from fastgram.support.threads import thread_count
 
-__all__ = ["Case", "ways_of"]
+__all__ = ["Case", "dealt_bases", "ways_of"]
 
 Range = tuple[float, float]
 
@@ -317,8 +318,18 @@ def _certified(case: Case) -> Way:
     return _way("certified", passes, (least + proofs, most + proofs), _with_factor(case, passes[1]))
 
 
+def dealt_bases(case: Case) -> tuple[DealtBasis, DealtBasis]:
+    """Return the basis of the fewest passes on a cluster, and of the most."""
+    ends = zip(case.pass_range(case.rtol), case.columns, strict=True)
+    least, most = (
+        DealtBasis(case.matrix.n, columns, count, case.workers, case.total)
+        for count, columns in ends
+    )
+    return least, most
+
+
 def _cluster(case: Case) -> Way:
-    """Return passes that workers like this machine share, the basis with the client.
+    """Return passes that workers like this machine share, and of the basis what is dealt to them.
 
     Workers keep no tiles.
     """
@@ -326,17 +337,21 @@ def _cluster(case: Case) -> Way:
     tasks, rows = TASKS_A_WORKER * workers, 8 * n * case.matrix.d
     out, back = pass_steps(workers, tasks)
     second = case.bandwidth / _GIGABITS  # bytes that a link takes in it
-    passes = case.pass_range(case.rtol)
-    ends, sent = [], 0
-    for count, columns in zip(passes, case.columns, strict=True):
+    ends, sent, bases = [], 0, dealt_bases(case)
+    for basis in bases:
+        count, columns = basis.passes, basis.columns
         costs = case.costs(columns, 1.0)
-        crossing = (out + back) * 8 * n * columns / second
+        steps = count * (out + back) + basis.steps
         at_client = costs.passes(count) - count * costs.product
-        ends.append(out * rows / second + at_client + count * (costs.product / workers + crossing))
-        sent = count * sum(pass_bytes(n, columns, workers, tasks)) + workers * rows
-    worker = case.rows_bytes + 3 * 8 * n * case.columns[1]
-    memory = max(worker, case.vector_bytes(passes[1]) + rows)
-    way = _way("cluster", passes, (ends[0], ends[1]), memory)
+        at_client *= 1.0 - basis.dealt_part * (1.0 - 1.0 / workers)
+        crossing = (out * rows + steps * 8 * n * columns) / second
+        ends.append(at_client + count * costs.product / workers + crossing)
+        sent = count * sum(pass_bytes(n, columns, workers, tasks)) + workers * rows + basis.sent
+    most = bases[1]
+    blocks = _BLOCKS * 8 * n * most.columns
+    worker = case.rows_bytes + 3 * 8 * n * most.columns + most.dealt // workers
+    memory = max(worker, most.bytes - most.dealt + blocks + rows)
+    way = _way("cluster", (bases[0].passes, most.passes), (ends[0], ends[1]), memory)
     return dataclasses.replace(way, network_bytes=sent)
 
 

@@ -6,8 +6,8 @@ import pytest
 from helpers.matrices import matrix_and_vectors, matrix_with, ritz_values
 
 from fastgram.linalg import block_lanczos
+from fastgram.linalg.basis.krylov_basis import Basis
 from fastgram.linalg.block_lanczos import BlockLanczos
-from fastgram.linalg.krylov_basis import Basis
 from fastgram.linalg.lanczos_bound import outer_bound, overlap_quantile, start_block_overlap
 from fastgram.support.rounding import gamma, rayleigh_bounds
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastgram.devices.cpu import CPU, SLICE_ROWS
-from fastgram.linalg.krylov_basis import Basis
+from fastgram.linalg.basis.krylov_basis import Basis
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow

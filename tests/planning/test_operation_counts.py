@@ -7,7 +7,8 @@ import pytest
 
 import fastgram as fg
 from fastgram.eigenvalues.methods import costs
-from fastgram.linalg import krylov_basis, packed_cholesky
+from fastgram.linalg import packed_cholesky
+from fastgram.linalg.basis import krylov_basis
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.packed_cholesky import LowerTriangle
 from fastgram.matrix.operator import matrix_of

@@ -20,6 +20,7 @@ from fastgram.planning import plan as planning
 from fastgram.planning.passes import assumed_passes, blocks_looked_through
 from fastgram.planning.plan import plan_of
 from fastgram.planning.results import duration_words
+from fastgram.support.memory import size_words
 
 GIB = 2**30
 
@@ -188,6 +189,28 @@ def test_a_cluster(measured):
     assert slow.least_hours > cluster.least_hours
     assert "64 workers like this machine, links of 10 Gbit/s" in plan.assumptions
     assert "cluster" not in [way.name for way in fg.plan(n, d).ways]
+
+
+def test_a_basis_that_the_client_cannot_hold(measured, monkeypatch):
+    """It is dealt to the workers, and what crosses the network for it counted."""
+    free, n, b, p, workers = 12 * GIB, 10**7, 32, 40, 64
+    monkeypatch.setattr(planning, "free_memory", lambda: free)
+    plan = fg.plan(n, 100, "tanh", passes=p, workers=workers)
+    cluster, block = way_of(plan, "cluster"), 8 * n * b
+    dealt = (p + 1) * block - free // 2
+    (line,) = (line for line in plan.assumptions if "dealt" in line)
+    assert line.startswith(size_words(dealt))
+    few = way_of(fg.plan(n, 100, "tanh", passes=1, workers=workers), "cluster")
+    more = cluster.network_bytes - p * few.network_bytes + (p - 1) * workers * 8 * n * 100
+    part = dealt / ((p + 1) * block)
+    # twice out and back, and the new block once, and some coefficients
+    assert 5.0 * part < more / (p * block) < 5.2 * part
+    rows = 8 * n * 100
+    assert free // 2 + rows <= cluster.memory_bytes <= free // 2 + 7 * block + rows
+    # what workers cannot hold either is no run's: it restarts
+    assert way_of(fg.plan(n, 100, "tanh", passes=p, workers=2), "cluster").memory_bytes <= (
+        free // 2 + extreme.BASIS_BYTES + 2 * free // 3 + 7 * block + rows
+    )
 
 
 def test_disk_is_what_a_file_takes(measured, tmp_path):

@@ -15,11 +15,11 @@ from fastgram.eigenvalues.methods.next_look import NextLook
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
+from fastgram.linalg.basis.krylov_basis import bytes_elsewhere
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.checkpoint import Checkpoint, start_vectors
 from fastgram.linalg.checkpoint_folder import CheckpointFolder
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, excess, excludes
-from fastgram.linalg.krylov_basis import bytes_elsewhere
 from fastgram.linalg.lanczos_bound import inner_end, outer_bound, overlap_quantile
 from fastgram.support.progress import progress_bar, stage
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgram.devices.device import Device
-from fastgram.linalg.dealt_columns import DealtColumns
+from fastgram.linalg.basis.dealt_columns import DealtColumns
 from fastgram.support.arrays import Array
 
 __all__ = ["Basis", "bytes_elsewhere"]
