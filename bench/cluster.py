@@ -2,7 +2,8 @@
 
 `python -m bench.cluster` takes a pass by two processes of a thread each and one by this process on
 two threads in turn, and then passes that compute nothing, at 2, 4 and 8 processes: the block sent
-out, the sums merged and fetched. Last, on paper, what 64 machines of 10 Gbit/s take for that.
+out, the sums merged and fetched. Last, on paper, what 64 machines of 10 Gbit/s take for that, and
+for a basis that is dealt to them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from fastgram.devices.cluster.opening import local_processes
 from fastgram.matrix.divided import tasks
 from fastgram.matrix.divided.bands import bands_of_triangle, pass_bytes, pass_steps
 from fastgram.matrix.operator import matrix_of
+from fastgram.planning.dealt_basis import DealtBasis
 
 D, B = 100, 16
+PASSES, MEMORY = 80, 64 * 10**9  # of a basis on paper, and of each machine
 GIGABIT = 1e9 / 8.0
 
 
@@ -129,6 +132,14 @@ def on_paper(n: int, machines: int) -> None:
         f"on paper, n = {n:.0e}, {machines} machines, {count} bands: {out / 1e9:.0f} GB out,"
         f" {back / 1e9:.0f} GB back in all; {steps} steps of {block / 1e9:.2f} GB one after the"
         f" other, {steps * block / (10 * GIGABIT):.1f} s"
+    )
+    basis = DealtBasis(n, B, PASSES, machines, MEMORY)
+    sizes = (f"{size / 1e9:.0f} GB" for size in (basis.bytes, basis.dealt, MEMORY, basis.sent))
+    print(
+        "the basis of {} passes, {}: {} dealt to machines of {}, {} sent for it, and"
+        " {:.0f} s in {:.0f} steps".format(
+            PASSES, *sizes, basis.steps * block / (10 * GIGABIT), basis.steps
+        )
     )
 
 

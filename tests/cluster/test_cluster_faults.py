@@ -211,8 +211,8 @@ def at_a_pass(monkeypatch):
 
 def test_rows_of_the_basis_that_are_lost(mortal, X, dealt, at_a_pass, refuses, tmp_path):
     """A run goes on from its checkpoint, and ends in a line where it has none."""
-    op = fg.GramOperator(X, "elu", device=mortal)
-    request = {"method": "lanczos", "rtol": 0.05}
+    op = fg.GramOperator(X[:800], "elu", device=mortal)
+    request = {"method": "lanczos", "rtol": 0.3, "block": 32}
     meant = fg.extreme_eigenvalues(op, **request)
     assert len(set(dealt)) == 1
     kill = lambda: os.kill(next(iter(pids(mortal).values())), signal.SIGKILL)  # noqa: E731
