@@ -20,7 +20,7 @@ from fastgram.kernels.contract import Table
 if TYPE_CHECKING:
     from fastgram.devices.unit_rows import UnitRows
 
-__all__ = ["Device", "LostRows", "Multiplier", "multiply_by_blas"]
+__all__ = ["Device", "LostRowsError", "Multiplier", "multiply_by_blas"]
 
 Array = Any  # of the device's namespace
 Item = TypeVar("Item")
@@ -29,7 +29,7 @@ Made = TypeVar("Made")
 Multiplier = Callable[[Array, Array, Array, Array, Array], None]
 
 
-class LostRows(ConnectionError):
+class LostRowsError(ConnectionError):
     """A process that held rows for a device is gone, and they with it."""
 
 

@@ -45,6 +45,8 @@ _SQUARES = 3
 # Bytes that a thread works on: of tiles, and of neurons in a product by factors.
 _SCRATCH_BYTES, _NEURON_BYTES = 4 * 10**6, 2**27
 _GIGABITS = 8e-9  # of a byte
+# Seconds that Dask takes for a task, or for merging two: of client and scheduler, and of a worker.
+_CLIENT_TASK, _WORKER_TASK = 4e-3, 5e-3
 # Bytes that a build on disk has for blocks.
 _BUILD_BYTES = 2 * 10**8
 
@@ -344,8 +346,10 @@ def _cluster(case: Case) -> Way:
         steps = count * (out + back) + basis.steps
         at_client = costs.passes(count) - count * costs.product
         at_client *= 1.0 - basis.dealt_part * (1.0 - 1.0 / workers)
+        at_client += blocks_looked_through(count) / case.rates.looks
         crossing = (out * rows + steps * 8 * n * columns) / second
-        ends.append(at_client + count * costs.product / workers + crossing)
+        dealing = (2 * tasks - 1) * _CLIENT_TASK + 2 * TASKS_A_WORKER * _WORKER_TASK
+        ends.append(at_client + count * (costs.product / workers + dealing) + crossing)
         sent = count * sum(pass_bytes(n, columns, workers, tasks)) + workers * rows + basis.sent
     most = bases[1]
     blocks = _BLOCKS * 8 * n * most.columns

@@ -13,7 +13,7 @@ from typing import Any
 import fastgram
 from fastgram.devices.cluster.tasks import run_on_rows
 from fastgram.devices.cluster.waiting import LostData, Watch
-from fastgram.devices.device import LostRows
+from fastgram.devices.device import LostRowsError
 from fastgram.support.arrays import Array
 
 __all__ = ["OwnedRows"]
@@ -77,7 +77,7 @@ class OwnedRows:
 
         Raises
         ------
-        LostRows
+        LostRowsError
             If one of them is gone.
         """
         return list(self._result(self._client.gather(parts, asynchronous=True)))
@@ -85,7 +85,7 @@ class OwnedRows:
     def _result(self, awaitable: Any) -> Any:
         try:
             return self._watch.result(awaitable)
-        except LostRows:
+        except LostRowsError:
             raise
         except (LostData, KeyError, OSError):
             self._watch.workers()  # where the scheduler itself is gone it says so
@@ -104,7 +104,7 @@ class _WatchOwners(Watch):
 
         Raises
         ------
-        LostRows
+        LostRowsError
             If an owner is not among them.
         """
         found = super().workers()
@@ -112,9 +112,9 @@ class _WatchOwners(Watch):
             raise self.lost()
         return found
 
-    def lost(self) -> LostRows:
+    def lost(self) -> LostRowsError:
         """Return the error for rows that are lost."""
-        return LostRows(
+        return LostRowsError(
             "a worker of the cluster died that had rows of the basis: with a checkpoint the run"
             " goes on from there"
         )

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 from fastgram.bracket import Bracket, Guarantee, bracket_around
-from fastgram.devices.device import LostRows
+from fastgram.devices.device import LostRowsError
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.methods.next_look import NextLook
 from fastgram.eigenvalues.problem import Problem
@@ -75,11 +75,11 @@ def run_lanczos(problem: Problem, request: Request) -> Answer:
 
     Raises
     ------
-    LostRows
+    LostRowsError
         If a worker died that had rows of the basis, and there is no checkpoint to go on from.
     """
     for _ in range(_MOST_LOSSES if request.checkpoint is not None else 0):
-        with suppress(LostRows):
+        with suppress(LostRowsError):
             return _run(problem, request)
     return _run(problem, request)
 
