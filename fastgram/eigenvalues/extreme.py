@@ -144,8 +144,9 @@ def extreme_eigenvalues(
     n = 2048, or 2048 parameters of a finite network, `smallest_nonzero` then brackets the smallest
     eigenvalue that need not be 0, by a full LAPACK eigh besides the method. An eigenvalue below the
     noise floor is never reported as a number: its bracket contains 0 and `resolved` is False.
-    Memory for "lanczos" is n·block·8 bytes a pass, up to 8 GiB: then it restarts with what it knows
-    of both ends, and its brackets hold as before. Factorisations take 4n² bytes, in place of the
+    Memory for "lanczos" is n·block·8 bytes a pass, up to 8 GiB, and on a cluster a third of its
+    workers' memory limits more: then it restarts with what it knows of both ends, and its brackets
+    hold as before. Factorisations take 4n² bytes, in place of the
     tiles that the operator keeps.
 
     The brackets are derived in `fastgram.linalg.lanczos_bound`, `fastgram.linalg.exclusion` and
