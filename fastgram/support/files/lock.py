@@ -71,7 +71,7 @@ def one_at_a_time(path: Path, patience: float) -> Iterator[None]:
         end = time.monotonic() + patience
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take(descriptor)
                 break
             except BlockingIOError:
                 if time.monotonic() > end:
@@ -89,12 +89,16 @@ def is_empty(path: Path) -> bool:
 
 def _lock(descriptor: int, path: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(descriptor)
         held = _is_ours(descriptor, path)
     except (BlockingIOError, FileNotFoundError):
         held = False
     if not held:  # or it was finished, and renamed, since it was opened
         raise ValueError(f"{path}: another process is writing it")
+
+
+def _take(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_ours(descriptor: int, path: Path) -> bool:
