@@ -18,7 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,15 @@ _SAME = 1e-10
 # block is smaller than this part of that, it is some 1e-14 of each, and 1e-6 is asked for
 # (`fastgram.linalg.lanczos_bound`): a second one would cost as much and change nothing.
 _UNSPOILED = 1.0 / 128.0
+
+
+class _Asked(NamedTuple):
+    """A pass that a device has been asked for: arrays, which need not be there yet."""
+
+    residual: Any  # orthogonal to the basis
+    remainder: Any  # before that
+    block: Any  # orthonormal columns of the residual, where it is of full rank
+    small: tuple[Any, Any, Any, Any]  # projection, triangle, norms of the remainder: all, and left
 
 
 class BlockLanczos:
@@ -118,6 +127,7 @@ class BlockLanczos:
         self._basis = Basis(self._device, self.n, self._basis_bytes)
         self._previous: Any = None
         self._coupling: Any = None  # the newest, on the device
+        self._asked: _Asked | None = None
         self._current = self._device.xp.ascontiguousarray(start)
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
@@ -167,15 +177,21 @@ class BlockLanczos:
         ValueError
             If A turns out not to be symmetric, or not finite.
         """
-        product = self._matmat(self._current)
+        asked, self._asked = self._asked or self._ask(), None
         with self._working():
-            self._absorb(product)
+            self._take(*self._absorb(asked))
 
-    def _absorb(self, product: Any) -> None:
+    def begin(self) -> None:
+        """Have the device at the next pass, which `advance` waits for; it is not counted before."""
+        self._asked = self._asked or self._ask()
+
+    def _ask(self) -> _Asked:
+        """Ask the device for all of a pass at once, as if no direction in it were small."""
+        product = self._matmat(self._current)
         device, current = self._device, self._current
-        scale = self.norm or float(device.get(device.xp.max(device.xp.abs(product))))
-        # what is not finite is refused once it is here: a device is asked for everything at once
-        with np.errstate(over="ignore", invalid="ignore"):
+        # what is not finite is refused once it is here
+        with self._working(), np.errstate(over="ignore", invalid="ignore"):
+            scale = self.norm or float(device.get(device.xp.max(device.xp.abs(product))))
             projection = current.T @ product
             residual = product - current @ ((projection + projection.T) / 2.0)
             if self._previous is not None:
@@ -186,7 +202,13 @@ class BlockLanczos:
             left = block @ triangle
             left -= remainder
             norms = device.norm(remainder, scale), device.norm(left, scale)
-        projection, coupling, before, missed = device.get_all(projection, triangle, *norms)
+        return _Asked(residual, remainder, block, (projection, triangle, *norms))
+
+    def _absorb(self, asked: _Asked) -> tuple[Array, Array, Any, Any]:
+        """Return the newest blocks of T, and on the device the residual block and its coupling."""
+        device, (residual, remainder, block, small) = self._device, asked
+        projection, coupling, before, missed = device.get_all(*small)
+        triangle = small[1]
         diagonal = self._diagonal_of(projection)
         if not self._is_sound(coupling, float(before)):
             block, coupling = self._split_twice(residual, float(before))
@@ -196,7 +218,7 @@ class BlockLanczos:
         self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
         off = float(missed) + self._measuring_error(diagonal, coupling)
         self.defect = math.hypot(self.defect, off)
-        self._take(diagonal, coupling, block, triangle)
+        return diagonal, coupling, block, triangle
 
     def _diagonal_of(self, projection: Array) -> Array:
         """Return the block of T that a projection QⱼᵀAQⱼ is but for rounding."""

@@ -22,6 +22,7 @@ from fastgram import GramOperator, Network
 from fastgram.devices import cpu as _cpu
 from fastgram.devices import gpu as _gpu
 from fastgram.devices import registry as _registry
+from fastgram.eigenvalues.adapters import as_problem
 from fastgram.matrix.operator import matrix_of
 
 N = 50
@@ -303,6 +304,19 @@ def test_vectors_of_a_run_stay_on_the_gpu(gpu):
     assert len([shape for shape in long if shape != (N, 1)]) <= 4
     assert len(long) <= 10
     assert not [shape for way, shape in moved if way == "get" and shape == (N, 2)]
+    # a pass is waited for once, for two blocks of T and two norms
+    got = [shape for way, shape in moved if way == "get"]
+    assert got.count((2 * 2 * 2 + 2,)) == answer.passes
+    assert len(got) <= answer.passes + 10
+
+
+def test_launches_on_one_gpu_are_not_waited_for(as_emulated):  # noqa: F811
+    for count, options, expected in ((1, {}, True), (1, {"memory": 1}, False), (2, {}, False)):
+        as_emulated(count)
+        op = GramOperator(sphere(), "relu", device="gpu", **options)
+        assert as_problem(op).multiplies_by_itself(4) is expected
+    assert not as_problem(GramOperator(sphere(), "relu")).multiplies_by_itself(4)
+    assert not as_problem(np.eye(3)).multiplies_by_itself(1)
 
 
 @pytest.mark.slow
