@@ -44,6 +44,8 @@ _ROW_BLOCK = 8192
 _SPEED = 100.0
 # What the kernels compile for (V100), and what has double precision tensor cores (A100).
 _CAPABILITY, _TENSOR_CORES = (7, 0), (8, 0)
+# Scales of matrices at which no square that counts over- or underflows.
+_SQUARED_AS_IT_IS = 1e-100, 1e100
 # What errors of CuPy and of NVIDIA's libraries say where memory is short.
 _SHORT_OF_MEMORY = ("out of memory", "memoryallocation", "alloc_failed", "out_of_memory")
 _PIECE = 2**26  # bytes that are copied from the host at a time
@@ -242,6 +244,8 @@ class Gpu:
 
     def norm(self, block: Array, scale: float) -> Array:
         """Return the Frobenius norm of a block, there: of one not far larger than a scale."""
+        if _SQUARED_AS_IT_IS[0] < scale < _SQUARED_AS_IT_IS[1]:
+            return self.xp.linalg.norm(block)
         # squares may over- or underflow, unless they are scaled
         scale = max(scale, float(np.finfo(np.float64).tiny))
         return scale * self.xp.linalg.norm(block / scale)
