@@ -46,10 +46,11 @@ FAULTS = [
     *faults_in(
         "linalg/block_lanczos",
         "eigenvalues/test_error_terms_brackets.py -k Recurrence",
-        ("self.defect = math.hypot(self.defect, missed)", "self.defect = missed"),
-        ("self.defect = math.hypot(self.defect, missed)", "self.defect = 0.0"),
-        ("missed = device.norm(remainder, self.norm)", "missed = 0.0"),
-        ("missed += self._measuring_error(diagonal, coupling)", "pass"),
+        ("self.defect = math.hypot(self.defect, off)", "self.defect = off"),
+        ("self.defect = math.hypot(self.defect, off)", "self.defect = 0.0"),
+        ("off = float(missed) + self._measuring", "off = self._measuring"),
+        ("missed = device.get(device.norm(remainder, self.norm))", "missed = 0.0"),
+        (" + self._measuring_error(diagonal, coupling)", ""),
         ("gamma(width + 3) * 2.0 * math.sqrt(width)", "0.1 * gamma(width + 3) * math.sqrt(width)"),
         ("gamma(width + 3) * 2.0 * math.sqrt(width) * sizes", "gamma(3) * sizes"),
         (

@@ -105,6 +105,10 @@ class Cpu:
         """Return the array itself."""
         return np.asarray(array)
 
+    def get_all(self, *arrays: Array) -> list[npt.NDArray[Any]]:
+        """Return the arrays themselves."""
+        return list(arrays)
+
     def copy_to_host(self, array: Array) -> npt.NDArray[Any]:
         """Return a copy."""
         return np.asarray(array.copy())
@@ -197,12 +201,16 @@ class Cpu:
         columns, triangle = scipy.linalg.qr(block, mode="economic", check_finite=False)
         return columns, triangle
 
-    def norm(self, block: Array, scale: float) -> float:
+    def orthonormal(self, block: Array) -> tuple[Array, Array]:
+        """Return orthonormal columns, and the triangle that goes with them."""
+        return self.qr(block)
+
+    def norm(self, block: Array, scale: float) -> Array:
         """Return the Frobenius norm of a block, whatever its scale."""
         import scipy.linalg
 
         # scipy's norm of a vector neither over- nor underflows
-        return float(scipy.linalg.norm(block.ravel()))
+        return np.float64(scipy.linalg.norm(block.ravel(), check_finite=False))
 
     def orthogonalise(self, block: Array, chunks: Iterable[Array]) -> None:
         """Subtract from the block, in place, its part in the span of each chunk of columns.

@@ -118,6 +118,9 @@ class Device(Protocol):
     def get(self, array: Array) -> npt.NDArray[Any]:
         """Return an array of the device on the host."""
 
+    def get_all(self, *arrays: Array) -> list[npt.NDArray[Any]]:
+        """Return small float64 arrays of the device on the host, by one copy."""
+
     def copy_to_host(self, array: Array) -> npt.NDArray[Any]:
         """Return a NumPy array that shares no memory with this one of the device."""
 
@@ -177,8 +180,16 @@ class Device(Protocol):
     def qr(self, block: Array) -> tuple[Array, npt.NDArray[np.float64]]:
         """Return orthonormal columns, on the device, and the triangle that goes with them, here."""
 
-    def norm(self, block: Array, scale: float) -> float:
-        """Return the Frobenius norm of a block that is not far larger than a scale."""
+    def orthonormal(self, block: Array) -> tuple[Array, Array]:
+        """Return orthonormal columns and the triangle that goes with them, without waiting for it.
+
+        Both are on the device. Of columns that are dependent, or nearly so, the triangle says that
+        they are, by its singular values or by numbers that are not finite, and they may not be
+        orthonormal.
+        """
+
+    def norm(self, block: Array, scale: float) -> Array:
+        """Return the Frobenius norm of a block, there: of one not far larger than a scale."""
 
     def orthogonalise(self, block: Array, chunks: Iterable[Array]) -> None:
         """Subtract from the block, in place, its part in the span of each chunk of columns.

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from fastgram.devices.device import Multiplier, multiply_by_blas
 from fastgram.devices.launcher import Launcher
 from fastgram.kernels.contract import Table
+from fastgram.kernels.cuda.cholesky_qr import cholesky_qr
 from fastgram.kernels.cuda.fused.product import fits
 from fastgram.kernels.cuda.fused.unit_rows import packed_rows, padded_rows
 from fastgram.kernels.cuda.launch import Kernels
@@ -43,6 +44,8 @@ _ROW_BLOCK = 8192
 _SPEED = 100.0
 # What the kernels compile for (V100), and what has double precision tensor cores (A100).
 _CAPABILITY, _TENSOR_CORES = (7, 0), (8, 0)
+# Scales of matrices at which no square that counts over- or underflows.
+_SQUARED_AS_IT_IS = 1e-100, 1e100
 # What errors of CuPy and of NVIDIA's libraries say where memory is short.
 _SHORT_OF_MEMORY = ("out of memory", "memoryallocation", "alloc_failed", "out_of_memory")
 _PIECE = 2**26  # bytes that are copied from the host at a time
@@ -141,6 +144,12 @@ class Gpu:
         """Return what was asked for, else half of what is free: the rest is the host's."""
         return self.free_memory() // 2 if asked is None else asked
 
+    def get_all(self, *arrays: Array) -> list[npt.NDArray[Any]]:
+        """Return small float64 arrays of the device on the host, by one copy."""
+        numbers = self.get(self.xp.concatenate([array.ravel() for array in arrays]))
+        parts = np.split(numbers, np.cumsum([array.size for array in arrays])[:-1])
+        return [part.reshape(array.shape) for part, array in zip(parts, arrays, strict=True)]
+
     def copy_to_host(self, array: Array) -> npt.NDArray[Any]:
         """Return a copy on the host."""
         return self.get(array)
@@ -229,11 +238,17 @@ class Gpu:
         columns, triangle = self.xp.linalg.qr(block, mode="reduced")
         return columns, self.get(triangle)
 
-    def norm(self, block: Array, scale: float) -> float:
-        """Return the Frobenius norm of a block that is not far larger than a scale."""
+    def orthonormal(self, block: Array) -> tuple[Array, Array]:
+        """Return orthonormal columns and the triangle that goes with them, both on the device."""
+        return cholesky_qr(self.kernels, block)
+
+    def norm(self, block: Array, scale: float) -> Array:
+        """Return the Frobenius norm of a block, there: of one not far larger than a scale."""
+        if _SQUARED_AS_IT_IS[0] < scale < _SQUARED_AS_IT_IS[1]:
+            return self.xp.linalg.norm(block)
         # squares may over- or underflow, unless they are scaled
         scale = max(scale, float(np.finfo(np.float64).tiny))
-        return scale * float(self.xp.linalg.norm(block / scale))
+        return scale * self.xp.linalg.norm(block / scale)
 
     def orthogonalise(self, block: Array, chunks: Iterable[Array]) -> None:
         """Subtract from the block, in place, its part in the span of each chunk of columns."""

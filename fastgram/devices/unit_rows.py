@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastgram.support.arrays import Array
 from fastgram.support.threads import in_order
@@ -45,14 +47,38 @@ class UnitRows:
         return (6.0 + math.ceil(math.log2(self.given_columns))) * _EPS / 2.0
 
     @staticmethod
-    def of(rows: Array, dtype: np.dtype[np.floating], name: str = "X") -> UnitRows:
-        """Scale rows to norm 1, in place; errors speak of them as `name`."""
+    def of(
+        rows: npt.NDArray[np.floating],
+        dtype: np.dtype[np.floating],
+        name: str = "X",
+        augment: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]] = np.asarray,
+    ) -> UnitRows:
+        """Scale rows to norm 1; errors speak of them as `name`.
+
+        Parameters
+        ----------
+        rows : (n, d) array
+        dtype : dtype
+            Of the unit rows.
+        name : str
+        augment : callable
+            Makes float64 rows of some of these: those that are scaled.
+        """
+        from fastgram.kernels.cpu.rows.unit import scale_to_one  # compiled: loaded when needed
+
+        n, columns = rows.shape[0], augment(rows[:1]).shape[1]
+        unit, norms = np.empty((n, columns), dtype), np.empty(n)
+
+        def scale(part: slice) -> None:
+            augmented = np.ascontiguousarray(augment(rows[part]), dtype=np.float64)
+            scale_to_one(augmented, unit[part], norms[part])
+
         # by parts that stay in a cache, on all threads
-        parts = [slice(start, start + _ROWS) for start in range(0, rows.shape[0], _ROWS)]
-        norms = np.concatenate(list(in_order(lambda part: _scale_to_one(rows[part]), parts)))
+        for _ in in_order(scale, [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]):
+            pass
         with np.errstate(over="ignore"):
             refuse_overflow(norms * norms, name)
-        return UnitRows(np.ascontiguousarray(rows, dtype=dtype), norms, rows.shape[1])
+        return UnitRows(unit, norms, columns)
 
     @functools.cached_property
     def packed(self) -> Tile | None:
@@ -72,26 +98,3 @@ class UnitRows:
             np.matmul(self.unit[i], columns.unit[j].T, out=out)
         else:
             multiply_rows(left, i.start, right, j.start, out)
-
-
-def _scale_to_one(rows: Array) -> Array:
-    """Scale rows to norm 1, in place, and return their norms; inf where one overflows."""
-    largest = np.max(np.abs(rows), axis=1)
-    divisor = np.where(largest > 0.0, largest, 1.0)
-    rows /= divisor[:, None]  # so that no square over- or underflows
-    lengths = np.sqrt(_sums_of_squares(rows))
-    rows /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
-    with np.errstate(over="ignore"):
-        return np.asarray(largest * lengths)
-
-
-def _sums_of_squares(rows: Array) -> Array:
-    """Return the sum of the squares of each row, of 2·⌈log₂ of their length⌉ additions at most."""
-    squares = rows * rows
-    while squares.shape[1] > 1:
-        half = squares.shape[1] // 2
-        rest = squares[:, 2 * half :]
-        squares = squares[:, :half] + squares[:, half : 2 * half]
-        if rest.shape[1]:
-            squares[:, 0] += rest[:, 0]
-    return np.asarray(squares[:, 0])

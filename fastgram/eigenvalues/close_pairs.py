@@ -16,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.datasets.near_rows import near_rows
+from fastgram.devices.cpu import CPU
+from fastgram.infinite_width.entries import TabledEntries
 from fastgram.matrix.computed_matrix import ComputedMatrix
 from fastgram.matrix.operator import GramOperator, matrix_of
 from fastgram.support.arrays import Array
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["close_pairs"]
 
@@ -68,6 +71,8 @@ def close_pairs(op: GramOperator, count: int) -> Array | None:
 
 def _entries(matrix: ComputedMatrix, pairs: npt.NDArray[np.intp]) -> Array:
     """Return the entries of some rows and columns, (count,)."""
+    if (tabled := matrix.entries.of_one_table) is not None:
+        return _on_the_host(tabled, pairs)
     device, entries = matrix.devices[0], matrix.entries
     with device.context():
         out = device.xp.empty((len(pairs), 1))
@@ -75,3 +80,14 @@ def _entries(matrix: ComputedMatrix, pairs: npt.NDArray[np.intp]) -> Array:
         for k, (i, j) in enumerate(pairs.tolist()):
             entries.block(slice(i, i + 1), slice(j, j + 1), device, scratch, out[k : k + 1])
         return device.get(out)[:, 0]
+
+
+def _on_the_host(entries: TabledEntries, pairs: npt.NDArray[np.intp]) -> Array:
+    """Return entries of a table: no device needs a launch for each, or other rows than it has."""
+    sides = [np.ascontiguousarray(entries.rows.unit[rows]) for rows in pairs.T]
+    weights = [entries.weights[rows] for rows in pairs.T]
+    out = np.empty((len(pairs), len(pairs)))  # of all of either side, which are few
+    with one_blas_thread():
+        cosines = sides[0] @ sides[1].T
+    CPU.evaluate(cosines, *sides, *weights, entries.table, out)
+    return np.diagonal(out).copy()

@@ -58,6 +58,10 @@ class GramProblem(Problem):
         product = self._matrix.product_and_row_sums(V)
         return product * 2.0**-self.exponent if self.exponent else product
 
+    def multiplies_by_itself(self, columns: int) -> bool:
+        """Whether a product is launches on one GPU, which are not waited for."""
+        return len(self._matrix.devices) == 1 and self._op.multiplication(columns) == "fused"
+
     def summands(self) -> int:
         """Return the n of γₙ: the terms that an entry of the products so far adds up."""
         if self._recalled is None:

@@ -47,7 +47,7 @@ from fastgram.matrix.products import plan
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 from fastgram.support.rounding import gamma
-from fastgram.support.threads import one_blas_thread
+from fastgram.support.threads import in_order, one_blas_thread
 from fastgram.support.validation import as_integer
 
 if TYPE_CHECKING:
@@ -194,33 +194,39 @@ class _Remainders:
         """
         unit, n = self.entries.rows.unit, self.entries.shape[0]
         even = np.unique(np.linspace(0, n - 1, min(_PROBES, n)).astype(np.intp))
-        closest = np.empty(n)
+        probes = unit[even].T
+        found = in_order(lambda part: np.max(np.abs(unit[part] @ probes), axis=1), self._parts())
+        closest = np.concatenate(list(found))
         with one_blas_thread():
-            for start in range(0, n, CPU.tile):
-                cosines = np.abs(unit[start : start + CPU.tile] @ unit[even].T)
-                closest[start : start + CPU.tile] = np.max(cosines, axis=1)
             # the even ones are as close as can be to themselves: take the others
-            among = np.abs(unit[even] @ unit[even].T)
+            among = np.abs(unit[even] @ probes)
         np.fill_diagonal(among, 0.0)
         closest[even] = np.max(among, axis=1)
         near = np.argsort(-closest, kind="stable")[:_SAMPLE]
         return np.union1d(near, [np.argmin(self.entries.row_scales)])
 
+    def _parts(self) -> list[slice]:
+        """Return the rows by tiles."""
+        return [slice(i, i + CPU.tile) for i in range(0, self.entries.shape[0], CPU.tile)]
+
     def _least(self, orders: Sequence[int], chosen: Places) -> list[float]:
         """Return the bound that the chosen rows alone would give, for each order."""
         unit = self.entries.rows.unit
         tables = [self.table(order) for order in orders]
-        sums = np.zeros((len(orders), chosen.size))
         x = np.ascontiguousarray(unit[chosen])
         ones = np.ones(max(CPU.tile, chosen.size), unit.dtype)
-        with one_blas_thread():
-            for start in range(0, unit.shape[0], CPU.tile):
-                y = np.array(unit[start : start + CPU.tile])  # writable, as Numba compiled for
-                cosines, out = x @ y.T, np.empty((x.shape[0], y.shape[0]))
-                scales = ones[: x.shape[0]], ones[: y.shape[0]]
-                for table, row_sums in zip(tables, sums, strict=True):
-                    CPU.evaluate(cosines, x, y, *scales, table, out)
-                    row_sums += np.sum(np.abs(out), axis=1)
+
+        def add_up(part: slice) -> Array:
+            y = np.array(unit[part])  # writable, as Numba compiled for
+            cosines, out = x @ y.T, np.empty((x.shape[0], y.shape[0]))
+            scales = ones[: x.shape[0]], ones[: y.shape[0]]
+            sums = np.empty((len(tables), x.shape[0]))
+            for table, row_sums in zip(tables, sums, strict=True):
+                CPU.evaluate(cosines, x, y, *scales, table, out)
+                np.sum(np.abs(out, out=out), axis=1, out=row_sums)
+            return sums
+
+        sums = sum(in_order(add_up, self._parts()), np.zeros((len(orders), chosen.size)))
         weights = self.entries.row_scales[chosen] ** 2
         return [
             float(np.min(weights * (self._margins(table, row_sums) - self._entry_slack(table))))

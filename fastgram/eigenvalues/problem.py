@@ -80,6 +80,10 @@ class Problem(Protocol):
     def multiply(self, V: Any) -> Any:
         """Return the product with an (n, b) block, both arrays of the device."""
 
+    def multiplies_by_itself(self, columns: int) -> bool:
+        """Whether `multiply` of so many columns returns before the device has multiplied."""
+        return False
+
     def noise_floor(self, largest: float, columns: int = 1) -> float:
         """Bound the spectral norm of (computed products − exact ones of the ideal matrix).
 

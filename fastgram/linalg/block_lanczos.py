@@ -18,7 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,15 @@ _SAME = 1e-10
 # block is smaller than this part of that, it is some 1e-14 of each, and 1e-6 is asked for
 # (`fastgram.linalg.lanczos_bound`): a second one would cost as much and change nothing.
 _UNSPOILED = 1.0 / 128.0
+
+
+class _Asked(NamedTuple):
+    """A pass that a device has been asked for: arrays, which need not be there yet."""
+
+    residual: Any  # orthogonal to the basis
+    remainder: Any  # before that
+    block: Any  # orthonormal columns of the residual, where it is of full rank
+    small: tuple[Any, Any, Any, Any]  # projection, triangle, norms of the remainder: all, and left
 
 
 class BlockLanczos:
@@ -117,6 +126,8 @@ class BlockLanczos:
     def _begin(self, start: Any) -> None:
         self._basis = Basis(self._device, self.n, self._basis_bytes)
         self._previous: Any = None
+        self._coupling: Any = None  # the newest, on the device
+        self._asked: _Asked | None = None
         self._current = self._device.xp.ascontiguousarray(start)
         self._basis.append(self._current)
         self.diagonals: list[Array] = []
@@ -166,39 +177,84 @@ class BlockLanczos:
         ValueError
             If A turns out not to be symmetric, or not finite.
         """
-        product = self._matmat(self._current)
+        asked, self._asked = self._asked or self._ask(), None
         with self._working():
-            self._absorb(product)
+            self._take(*self._absorb(asked))
 
-    def _absorb(self, product: Any) -> None:
+    def begin(self) -> None:
+        """Have the device at the next pass, which `advance` waits for; it is not counted before."""
+        self._asked = self._asked or self._ask()
+
+    def _ask(self) -> _Asked:
+        """Ask the device for all of a pass at once, as if no direction in it were small."""
+        product = self._matmat(self._current)
         device, current = self._device, self._current
-        projection = device.get(current.T @ product)
+        # what is not finite is refused once it is here
+        with self._working(), np.errstate(over="ignore", invalid="ignore"):
+            scale = self.norm or float(device.get(device.xp.max(device.xp.abs(product))))
+            projection = current.T @ product
+            residual = product - current @ ((projection + projection.T) / 2.0)
+            if self._previous is not None:
+                residual -= self._previous @ self._coupling.T
+            remainder = residual.copy()
+            self._basis.orthogonalise(residual)
+            block, triangle = device.orthonormal(residual)
+            left = block @ triangle
+            left -= remainder
+            norms = device.norm(remainder, scale), device.norm(left, scale)
+        return _Asked(residual, remainder, block, (projection, triangle, *norms))
+
+    def _absorb(self, asked: _Asked) -> tuple[Array, Array, Any, Any]:
+        """Return the newest blocks of T, and on the device the residual block and its coupling."""
+        device, (residual, remainder, block, small) = self._device, asked
+        projection, coupling, before, missed = device.get_all(*small)
+        triangle = small[1]
+        diagonal = self._diagonal_of(projection)
+        if not self._is_sound(coupling, float(before)):
+            block, coupling = self._split_twice(residual, float(before))
+            triangle = device.put(coupling)
+            remainder -= block @ triangle
+            missed = device.get(device.norm(remainder, self.norm))
+        self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
+        off = float(missed) + self._measuring_error(diagonal, coupling)
+        self.defect = math.hypot(self.defect, off)
+        return diagonal, coupling, block, triangle
+
+    def _diagonal_of(self, projection: Array) -> Array:
+        """Return the block of T that a projection QⱼᵀAQⱼ is but for rounding."""
         if not np.all(np.isfinite(projection)):
             raise ValueError("the operator returned values that are not finite")
-        diagonal = (projection + projection.T) / 2.0
         self.norm = max(self.norm, float(np.linalg.norm(projection, 2)))
         if np.max(np.abs(projection - projection.T)) > 1e-6 * self.norm:
             raise ValueError(
                 "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
             )
-        residual = product - current @ device.put(diagonal)
-        if self._previous is not None:
-            residual -= self._previous @ device.put(self.couplings[-1]).T
-        remainder = residual.copy()
-        self._basis.orthogonalise(residual)
+        return np.asarray((projection + projection.T) / 2.0)
+
+    def _is_sound(self, triangle: Array, before: float) -> bool:
+        """Whether a residual block is of full rank, and no direction of it small.
+
+        `before` is the norm of it before it was made orthogonal to the basis.
+        """
+        if triangle.shape[1] > self.n - self._basis.columns or not np.all(np.isfinite(triangle)):
+            return False
+        least = float(np.linalg.svd(triangle, compute_uv=False)[-1])
+        return least > max(self._negligible, _UNSPOILED * before)
+
+    @property
+    def _negligible(self) -> float:
+        """A singular value of a residual block that is as good as 0."""
+        return float(8.0 * np.sqrt(self.n) * _EPS * self.norm)
+
+    def _split_twice(self, residual: Any, before: float) -> tuple[Any, Array]:
+        """Factor a residual block with small directions, each made orthogonal as a unit vector."""
         block, coupling, least = self._split(residual)
-        if block.shape[1]:
-            if least < _UNSPOILED * device.norm(remainder, self.norm):
-                # small differences of large numbers: once more, now that the block is unit sized
-                self._basis.orthogonalise(block)
-                block, correction = device.qr(block)
-                coupling = correction @ coupling
-            remainder -= block @ device.put(coupling)
-        self.norm = max(self.norm, float(np.linalg.norm(coupling, 2)) if coupling.size else 0.0)
-        missed = device.norm(remainder, self.norm)
-        missed += self._measuring_error(diagonal, coupling)
-        self.defect = math.hypot(self.defect, missed)
-        self._take(diagonal, coupling, block)
+        if block.shape[1] and least < _UNSPOILED * before:
+            # small differences of large numbers: once more, now that the block is unit sized
+            self._basis.orthogonalise(block)
+            block, correction = self._device.qr(block)
+            coupling = correction @ coupling
+        return block, coupling
 
     def _measuring_error(self, diagonal: Array, coupling: Array) -> float:
         """Bound what computing AQ − QT − (residual block) of a pass rounds, in Frobenius norm.
@@ -213,11 +269,13 @@ class BlockLanczos:
         sizes = sum(float(np.linalg.norm(part / self.norm)) for part in parts if self.norm)
         return float(gamma(width + 3) * 2.0 * math.sqrt(width) * sizes * self.norm)
 
-    def _take(self, diagonal: Array, coupling: Array, block: Any) -> None:
+    def _take(self, diagonal: Array, coupling: Array, block: Any, on_device: Any) -> None:
+        """Take a pass as done; `on_device` is the coupling there."""
         self.passes += 1
         self.multiplied += self._current.shape[1]
         self.diagonals.append(diagonal)
         self.couplings.append(coupling)
+        self._coupling = on_device
         self._previous = self._current
         self._current = self._device.xp.ascontiguousarray(block)
         self._basis.append(self._current)
@@ -254,7 +312,8 @@ class BlockLanczos:
                 self._begin(self._device.put(record["first"]))
             self.defect, self.norm = (float(value) for value in record["rounding"])
             block = self._device.put(record["block"])
-            self._take(record["diagonal"], record["coupling"], block)
+            coupling = record["coupling"]
+            self._take(record["diagonal"], coupling, block, self._device.put(coupling))
 
     def begins_like(self, start: Array) -> bool:
         """Whether a stored start block has this one's random columns, but for rounding."""
@@ -281,11 +340,10 @@ class BlockLanczos:
         max_columns = self.n - self._basis.columns
         block, triangle = self._device.qr(residual)
         left, sizes, right = np.linalg.svd(triangle)
-        small = 8.0 * np.sqrt(self.n) * _EPS * self.norm
-        keep = min(int(np.count_nonzero(sizes > small)), max_columns)
+        keep = min(int(np.count_nonzero(sizes > self._negligible)), max_columns)
         if keep == residual.shape[1]:
             return block, triangle, float(sizes[-1])
-        # sizes above `small` are dropped only where the basis fills the space: rounding again
+        # larger sizes are dropped only where the basis fills the space: rounding again
         kept = block @ self._device.put(left[:, :keep])
         return kept, sizes[:keep, None] * right[:keep], 0.0
 

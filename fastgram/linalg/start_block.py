@@ -39,7 +39,11 @@ def random_columns(n: int, block: int, seed: int) -> tuple[Array, Array]:
     square = sum(squares, np.zeros((block, block)))
     factor = np.asarray(scipy.linalg.cholesky(square, check_finite=False))
     inverse = scipy.linalg.solve_triangular(factor, np.eye(block), check_finite=False)
-    return np.concatenate([*in_order(lambda rows: normal[rows] @ inverse, slices)]), factor
+    for rows, part in zip(
+        slices, in_order(lambda rows: normal[rows] @ inverse, slices), strict=True
+    ):
+        normal[rows] = part
+    return normal, factor
 
 
 def augment(columns: Array, vectors: Array) -> Array:

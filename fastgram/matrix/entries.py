@@ -105,8 +105,8 @@ def blocks_of(
     """Return the entries between the rows of X and those of Y, or of X again."""
     if network.width is not None:
         return FiniteEntries.of(network, kind, X, Y, dtype)
-    rows = UnitRows.of(network.augmented(X), dtype)
-    columns = rows if Y is None else UnitRows.of(network.augmented(Y), dtype, "Y")
+    rows = UnitRows.of(X, dtype, "X", network.augmented)
+    columns = rows if Y is None else UnitRows.of(Y, dtype, "Y", network.augmented)
     with one_blas_thread():  # quadratures are small products: threads of BLAS would only wait
         return entries_between(network, kind, rows, columns, dtype)
 

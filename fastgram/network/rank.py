@@ -367,29 +367,24 @@ def alike_rows(X: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], int]:
         negative or a multiple of either, bit for bit or to rounding. Others may be among them.
     columns : int
     """
+    from fastgram.kernels.cpu.rows.alike import sizes_along  # compiled: loaded when needed
+
     n, d = X.shape
     weights = np.random.default_rng(0).standard_normal((d,))
     # unit rows of one direction differ by a few roundings, and so do two sums of products
     size, length = float(np.sum(np.abs(weights))), float(np.linalg.norm(weights))
     slack = _EPS * (64.0 * size + (d + 64.0) * length)
+    sizes = np.empty(n)
+
+    def measure(part: slice) -> npt.NDArray[np.bool_]:
+        used = np.zeros(d, dtype=bool)
+        sizes_along(np.ascontiguousarray(X[part]), weights, sizes[part], used)
+        return used
+
     parts = [slice(start, start + _ROWS) for start in range(0, n, _ROWS)]
-    found = list(in_order(lambda part: _sizes_and_columns(X[part], weights), parts))
-    sizes = np.concatenate([size for size, _ in found])
-    columns = int(np.count_nonzero(np.any([used for _, used in found], axis=0)))
+    columns = int(np.count_nonzero(np.any(list(in_order(measure, parts)), axis=0)))
     order = np.argsort(sizes)
     near = np.diff(sizes[order]) <= slack
     alike = np.append(near, False) | np.append(False, near)
     alike[: np.searchsorted(sizes[order], 0.0, "right")] = True  # zero rows
     return np.sort(order[alike]), columns
-
-
-def _sizes_and_columns(
-    X: npt.NDArray[np.floating], weights: Array
-) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Return |uᵀw| of the unit rows u, negative for zero rows, and which columns are not zero."""
-    sizes = np.abs(X, dtype=np.float64)
-    largest, used = np.max(sizes, axis=1), np.any(sizes > 0.0, axis=0)
-    unit = X / np.where(largest > 0.0, largest, 1.0)[:, None]
-    squares = np.einsum("ij,ij->i", unit, unit)
-    found = np.abs(unit @ weights) / np.sqrt(np.where(largest > 0.0, squares, 1.0))
-    return np.where(largest > 0.0, found, -1.0), used

@@ -47,6 +47,7 @@ TILES = (
     "evaluate.cuh",
     "separable.cuh",
     "bits.cuh",
+    "cholesky.cuh",
     "fused/exact_sums.cuh",
     "fused/fragments.cuh",
 )

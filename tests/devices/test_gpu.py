@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers.cases import DTYPES
 from helpers.emulated_gpu import as_emulated  # noqa: F401
-from helpers.other_device import OtherArray, transfers
+from helpers.other_device import OtherArray, kernel, transfers
 from helpers.tolerances import eps
 
 import fastgram as fg
@@ -22,6 +22,9 @@ from fastgram import GramOperator, Network
 from fastgram.devices import cpu as _cpu
 from fastgram.devices import gpu as _gpu
 from fastgram.devices import registry as _registry
+from fastgram.eigenvalues.adapters import as_problem
+from fastgram.eigenvalues.close_pairs import close_pairs
+from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.matrix.operator import matrix_of
 
 N = 50
@@ -303,6 +306,48 @@ def test_vectors_of_a_run_stay_on_the_gpu(gpu):
     assert len([shape for shape in long if shape != (N, 1)]) <= 4
     assert len(long) <= 10
     assert not [shape for way, shape in moved if way == "get" and shape == (N, 2)]
+    # a pass is waited for once, for two blocks of T and two norms
+    got = [shape for way, shape in moved if way == "get"]
+    assert got.count((2 * 2 * 2 + 2,)) == answer.passes
+    assert len(got) <= answer.passes + 10
+
+
+def test_close_pairs_are_looked_for_on_the_host(gpu):
+    X = sphere(300)
+    with transfers() as moved:
+        found = close_pairs(GramOperator(X, "relu", device="gpu"), 3)
+    assert moved == []
+    np.testing.assert_array_equal(found, close_pairs(GramOperator(X, "relu"), 3))
+
+
+def test_a_residual_block_that_loses_rank(gpu):
+    """Its columns have no Cholesky factor, or one that says so: they are factored as ever."""
+    values = np.concatenate([np.ones(60), np.linspace(2.0, 3.0, 5)])
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((65, 65)))[0]
+    matrix = (basis * values) @ basis.T
+    runs = [
+        BlockLanczos(multiply, 65, 8, 0, device=device)
+        for multiply, device in (
+            (kernel(lambda V: matrix @ V), gpu),
+            (lambda V: matrix @ V, _cpu.CPU),
+        )
+    ]
+    for run in runs:
+        while not run.exhausted:
+            run.advance()
+    shapes = [[part.shape for part in run.couplings] for run in runs]
+    assert shapes[0] == shapes[1]
+    assert shapes[0][0] == (5, 8)
+    np.testing.assert_allclose(runs[0].ritz_ends(), runs[1].ritz_ends(), rtol=1e-13)
+
+
+def test_launches_on_one_gpu_are_not_waited_for(as_emulated):  # noqa: F811
+    for count, options, expected in ((1, {}, True), (1, {"memory": 1}, False), (2, {}, False)):
+        as_emulated(count)
+        op = GramOperator(sphere(), "relu", device="gpu", **options)
+        assert as_problem(op).multiplies_by_itself(4) is expected
+    assert not as_problem(GramOperator(sphere(), "relu")).multiplies_by_itself(4)
+    assert not as_problem(np.eye(3)).multiplies_by_itself(1)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ def test_no_row_is_in_two_pairs_and_far_ones_are_left():
     assert vectors.shape == (9, 3)
     assert np.max(np.count_nonzero(vectors, axis=1)) == 1
     assert close_pairs(fg.GramOperator(fg.datasets.sphere(50, 200, 0), "relu"), 4) is None
+    assert close_pairs(fg.GramOperator(X[:1], "relu"), 4) is None
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -20,6 +20,7 @@ from fastgram.eigenvalues.adapters import as_problem
 from fastgram.eigenvalues.methods.inverse import run_inverse
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.smallest_nonzero import smallest_nonzero
+from fastgram.linalg import block_lanczos
 from fastgram.linalg.block_lanczos import BlockLanczos
 from fastgram.linalg.lanczos_bound import inner_end, overlap_quantile
 from fastgram.linalg.packed_cholesky import LowerTriangle
@@ -285,8 +286,10 @@ class TestTheRecurrence:
 
         return use
 
-    @pytest.mark.parametrize("passes", [3, 1000])
-    def test_defects_of_all_passes(self, wrong_factors, passes):
+    @pytest.mark.parametrize(("passes", "unspoiled"), [(3, 0.0), (1000, 0.0), (1000, math.inf)])
+    def test_defects_of_all_passes(self, wrong_factors, passes, unspoiled, monkeypatch):
+        """Of blocks made orthogonal once, and of those that are again."""
+        monkeypatch.setattr(block_lanczos, "_UNSPOILED", unspoiled)
         matrix, _ = matrix_and_vectors(VALUES)
         wrong_factors(passes)
         answer = fg.extreme_eigenvalues(matrix, method="lanczos", rtol=1e-9, block=4)

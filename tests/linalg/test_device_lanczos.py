@@ -83,11 +83,18 @@ def test_vectors_stay_on_the_device():
     with transfers() as seen:
         advanced(run, 40)
         run.ritz_ends()
-    assert max(np.prod(shape, dtype=int) for _, shape in seen) == 16  # 4 × 4: none of n rows
-    assert len(seen) == 7 * 38
+    # a pass is waited for once: for two blocks of T and two norms
+    assert seen == [("get", (2 * 4 * 4 + 2,))] * 38
     with transfers() as seen:
         run.ritz_pairs(3, largest=True, vectors=False)
     assert seen == []
+
+
+def test_the_first_pass_asks_for_the_size_of_a_product_too():
+    run = on_other(matrix_with(FLAT), 4)
+    with transfers() as seen:
+        advanced(run, 1)
+    assert seen == [("get", ()), ("get", (2 * 4 * 4 + 2,))]
 
 
 def test_ritz_vectors_come_to_the_host():

@@ -12,6 +12,7 @@ from fastgram.bracket import Bracket, Guarantee, bracket_around
 from fastgram.devices.device import LostRowsError
 from fastgram.eigenvalues.brackets import bracket_scaled
 from fastgram.eigenvalues.methods.next_look import NextLook
+from fastgram.eigenvalues.methods.working_ahead import WorkingAhead
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
 from fastgram.eigenvalues.results import RitzPairs
@@ -132,14 +133,20 @@ class _Passes:
         budget = request.pass_budget
         self._next_look = NextLook(() if budget is None else budget.marks)
         self._next_told = 1  # of the callback, which changes nothing in when the run looks
+        self._ahead = WorkingAhead(problem.multiplies_by_itself(self._run.width))
 
     def advance(self) -> None:
         """Multiply once more, and restart before that where the basis is full."""
+        with self._ahead.a_pass():
+            if self._has_to_restart:
+                lowest, highest = (int(part * self._columns_here) for part in (_LOWEST, _HIGHEST))
+                self._steps.restart(max(lowest, self._request.k), max(highest, self._request.k))
+            self._steps.advance()
+
+    @property
+    def _has_to_restart(self) -> bool:
         run = self._run
-        if run.columns + run.width > self._max_columns and run.diagonals:
-            lowest, highest = (int(part * self._columns_here) for part in (_LOWEST, _HIGHEST))
-            self._steps.restart(max(lowest, self._request.k), max(highest, self._request.k))
-        self._steps.advance()
+        return run.columns + run.width > self._max_columns and bool(run.diagonals)
 
     def reached(self) -> str:
         """Return the message of a run that is interrupted."""
@@ -154,7 +161,10 @@ class _Passes:
         tells = callback is not None and passes >= self._next_told
         if not looks and not tells:
             return
-        self._look()
+        if done is None and not tells and not self._next_look.ends:
+            self._work_ahead()
+        with self._ahead.a_look():
+            self._look()
         if looks:
             self.stop = done or self._found_enough()
         if self.stop is None and tells:
@@ -163,6 +173,11 @@ class _Passes:
         if self.stop is None and looks:
             self._next_look.plan(passes, self._gauges)
             self.stop = self._too_slow()
+
+    def _work_ahead(self) -> None:
+        """Have the device at the pass that comes next, unless a file has it."""
+        if self._ahead.pays and not self._has_to_restart and not self._steps.reads_back:
+            self._ahead.begin(self._run)
 
     def _done(self) -> StopReason | None:
         """Return what ends the run whatever it has found."""

@@ -20,6 +20,7 @@ __all__ = ["NextLook", "furthest_look"]
 # in 33 runs on spheres (3 to 100 dimensions, blocks of 1 to 32) they miss the first pass that would
 # do in one, with half of the looks that one at every pass or sixteenth takes.
 _PART, _FURTHEST = 0.6, 0.25
+_MARGIN = 0.5  # of a pass: how soon after a look the lines may meet 0, and it be the last
 
 
 def furthest_look(passes: int) -> int:
@@ -39,10 +40,13 @@ class NextLook:
     ----------
     due : int
         Looks are due from this pass on.
+    ends : bool
+        Whether the lines say that the look that is due may be the last.
     """
 
     def __init__(self, marks: Sequence[int] = ()) -> None:
         self.due = 1
+        self.ends = False
         self._marks = marks
         self._passes = 0
         self._before: list[Sequence[float]] = []
@@ -67,6 +71,7 @@ class NextLook:
         step = int(max(1.0, min(_PART * left, passes)))
         marks = [mark for mark in self._marks if mark > passes]
         self.due = min([passes + step, furthest_look(passes), *marks])
+        self.ends = self.due + _MARGIN > passes + left
         self._passes, self._before = passes, list(ends)
 
 
