@@ -42,6 +42,8 @@ def local_processes(count: int, config_file: str | None) -> Iterator[Any]:
         "silence_logs": logging.CRITICAL,
     }
     with (
+        # Dask looks at what workers do every hundredth of a second: a tenth of their time
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         _configured(config_file),
         distributed.LocalCluster(**words) as cluster,
         distributed.Client(cluster) as client,
