@@ -120,6 +120,10 @@ class GramProblem(Problem):
             return before
         return max(before, float(np.max(self._matrix.absolute_row_sums)) * 2.0**-self.exponent)
 
+    def rows(self) -> Array:
+        """Return the rows that were given, (n, d)."""
+        return np.asarray(self._matrix.given_rows, dtype=np.float64)
+
     def forget(self) -> None:
         """Drop the tiles that are kept between products."""
         self._op.forget()

@@ -140,6 +140,10 @@ class Problem(Protocol):
 
     # --- what is known of a Gram matrix alone ---
 
+    def rows(self) -> Array | None:
+        """Return the (n, d) rows whose entries depend on their inner products, or None."""
+        return None
+
     def forget(self) -> None:
         """Drop what is kept of the matrix between products, and free its memory."""
         return None

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from fastgram.linalg.systems.ridge import Ridge
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, FloatArray
 
 __all__ = ["LowRank", "from_columns", "from_products"]
 
@@ -26,6 +26,7 @@ Places = npt.NDArray[np.intp]
 
 _EPS = float(np.finfo(np.float64).eps)
 _BLOCK = 64  # columns that are drawn at a time
+_SINGLE = 1e5  # ‖FᵀF‖ up to which float32 leaves two digits of what FFᵀ and I differ by
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ class LowRank:
     Attributes
     ----------
     roots : float or (n, 1) array
-        D^½, of the ridge.
+        D^½, of the ridge and what columns leave.
     factor : (n, r) array
-        F.
+        F, in float32 where that tells D from FFᵀ: half the bytes to read.
     inner : (r, r) array
         The upper triangle of the Cholesky factor of I + FᵀF.
     """
 
     roots: float | Array
-    factor: Array
+    factor: FloatArray
     inner: Array
 
     @property
@@ -53,9 +54,11 @@ class LowRank:
 
     def __call__(self, block: Array) -> Array:
         """Return the product with an (n, b) block."""
+        dtype = self.factor.dtype
         block = block / self.roots
-        inner = scipy.linalg.cho_solve((self.inner, False), self.factor.T @ block)
-        return np.asarray((block - self.factor @ inner) / self.roots)
+        seen = (self.factor.T @ block.astype(dtype, copy=False)).astype(np.float64)
+        inner = scipy.linalg.cho_solve((self.inner, False), seen, check_finite=False)
+        return np.asarray((block - self.factor @ inner.astype(dtype, copy=False)) / self.roots)
 
 
 def from_columns(
@@ -65,6 +68,7 @@ def from_columns(
     most: int,
     enough: Callable[[int, float], bool],
     seed: int,
+    begun: Array | None = None,
 ) -> LowRank:
     """Return the preconditioner of pivoted columns.
 
@@ -75,18 +79,25 @@ def from_columns(
     diagonal : (n,) array
         Of the same.
     ridge : Ridge
-        Its entries; where there is none, what columns leave of the diagonal stands in for it.
+        Its entries; the mean of what columns leave of the diagonal is added to them, which the
+        eigenvalues that they do not reach are about.
     most : int
         Columns, at most.
     enough : callable
         From the columns taken and the mean of what they leave of the diagonal: whether to stop.
     seed : int
         Of the draw.
+    begun : (n, r) array, optional
+        Columns of F that are there already, of features of the rows.
     """
     rng = np.random.default_rng(seed)
     n, left = diagonal.size, np.maximum(diagonal, 0.0)
-    factor, rank = np.empty((n, most), order="F"), 0  # a column is read where it lies
     least = 4.0 * n * _EPS * float(np.max(left))
+    factor, rank = np.empty((n, most), order="F"), 0  # a column is read where it lies
+    if begun is not None:
+        rank = begun.shape[1]
+        factor[:, :rank] = begun
+        left = np.maximum(left - np.einsum("ij,ij->i", begun, begun), 0.0)
     while rank < most and not enough(rank, float(np.mean(left))):
         count = min(_BLOCK, most - rank, int(np.count_nonzero(left > least)))
         if count == 0:
@@ -119,12 +130,12 @@ def from_products(
     good = values > max(shift, 0.0)
     factor = image @ (vectors[:, good] / np.sqrt(values[good]))
     sizes = np.linalg.norm(factor, axis=0)
-    return _of_factor(factor, ridge, float(np.min(sizes, initial=np.inf)) ** 2)
+    return _of_factor(factor, ridge, float(np.min(sizes)) ** 2 if sizes.size else 0.0)
 
 
 def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
     """Return (D + FFᵀ)⁻¹."""
-    given = ridge.given if ridge.least > 0.0 else stand_in + ridge.given
+    given = stand_in + ridge.given
     if not np.all(given):
         given = given + _EPS * float(np.max(np.sum(factor * factor, axis=1), initial=1e-300))
     one = np.ndim(given) == 0
@@ -133,5 +144,7 @@ def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
     square = factor.T @ factor
     # what is subtracted may round to all of the block: this keeps the rest positive
     shift = 4.0 * max(factor.shape) * _EPS * float(np.trace(square))
+    largest = float(np.max(np.sum(np.abs(square), axis=0), initial=0.0))
     square[np.diag_indices_from(square)] += 1.0 + shift
-    return LowRank(roots, factor, scipy.linalg.cholesky(square, check_finite=False))
+    inner = scipy.linalg.cholesky(square, check_finite=False)
+    return LowRank(roots, factor.astype(np.float32) if largest < _SINGLE else factor, inner)

@@ -13,6 +13,7 @@ import scipy.linalg
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, NOMINAL, Costs
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
+from fastgram.regression.cosine_features import CosineFeatures, fitted_features
 from fastgram.regression.low_rank import from_columns, from_products
 from fastgram.support.arrays import Array
 from fastgram.support.validation import as_choice
@@ -24,6 +25,7 @@ _MOST_COLUMNS, _MOST_BYTES = 4096, 2**31  # fixed, so that the same call gives t
 _LEAST_COLUMNS = 192  # before it is judged whether more of them pay
 _PASSES = 7.0  # of conjugate gradients to 1e-6, for a condition number of 1
 _OF_PRODUCTS = 256  # columns, where entries cannot be had
+_FLAT = 0.25  # least over mean eigenvalue of what features leave, above which no column pays
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class _Pays:
     """Whether more columns save more passes than they cost, in the units of `Costs`."""
 
     def __init__(self, problem: Problem, least: float, columns: int) -> None:
-        self._n, self._least = problem.n, least
+        self._n, self._least, self._columns = problem.n, least, columns
         self._entry_flops = problem.entry_flops
         budget = problem.memory if problem.memory is not None else FACTOR_BYTES
         kept = min(1.0, budget / packed_bytes(problem.n))
@@ -125,14 +127,30 @@ class _Pays:
         rows = self._n * rank * (self._entry_flops + 5.0 * rank)
         return (rows + rank**3 / 3.0) / NOMINAL.factorisation
 
+    def application(self, rank: int) -> float:
+        """Return what applying so many columns in a pass costs: they are read twice."""
+        flops = 4.0 * self._n * rank * self._columns / NOMINAL.tiles
+        return max(2.0 * 4.0 * self._n * rank / NOMINAL.memory, flops)
+
     def enough(self, rank: int, left: float) -> bool:
         """Whether the last columns have cost more than they saved, or nothing is left to save."""
         self._seen.append((rank, self.passes(left)))
-        if rank < _LEAST_COLUMNS or left < self._least / 4.0:
+        if rank - self._seen[0][0] < _LEAST_COLUMNS or left < self._least / 4.0:
             return rank > 0 and left < self._least / 4.0
         before, passes = self._seen[max(len(self._seen) - 3, 0)]
         saved = (passes - self._seen[-1][1]) * self.product
         return self.cost(rank) - self.cost(before) > saved
+
+    def features(self, found: CosineFeatures) -> int:
+        """Return how many features are worth it: the fewest operations of all that follows."""
+        totals = []
+        mean = float(found.left[0])
+        for count, (left, heaviest) in enumerate(zip(found.left, found.next_weight, strict=True)):
+            least = self._least + found.flatness * left
+            passes = _PASSES * math.sqrt(1.0 + (self._n * heaviest * mean + left) / least)
+            made = (2.0 * self._n * count**2 + count**3 / 3.0) / NOMINAL.factorisation
+            totals.append(made + passes * (self.product + self.application(count)))
+        return int(np.argmin(totals))
 
 
 def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Preconditioner:
@@ -140,19 +158,43 @@ def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Precond
     n = problem.n
     most = min(n // 2, _MOST_COLUMNS, max(64, _MOST_BYTES // (8 * n)))
     if not problem.has_columns:
-        rank = min(n // 4, _OF_PRODUCTS, most)
-        if rank == 0:
-            return Preconditioner(np.copy, "nothing")
-
-        def without_ridge(block: Array) -> Array:
-            product: Array = np.asarray(problem.multiply(block)) - problem.ridge.times(block)
-            return product
-
-        made = from_products(without_ridge, n, problem.ridge, rank, seed)
-        return Preconditioner(made, f"Nyström of {made.rank} random columns", 1)
+        return _of_products(problem, seed, min(n // 4, _OF_PRODUCTS, most))
     pays = _Pays(problem, least, columns)
     diagonal = problem.diagonal() - problem.ridge.given
-    if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
+    begun, flat = _begun(problem, pays, diagonal, most, seed)
+    rank = begun.shape[1]
+    left = float(np.mean(diagonal - np.einsum("ij,ij->i", begun, begun)))
+    if flat or pays.passes(max(left, 0.0)) * pays.product <= pays.cost(_LEAST_COLUMNS):
+        most = rank
+    if most == 0:
         return Preconditioner(np.copy, "nothing")
-    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)
-    return Preconditioner(made, f"Nyström of {made.rank} columns")
+    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed, begun)
+    drawn = f"Nyström of {made.rank - rank} columns" if made.rank > rank else ""
+    known = f"{rank} features of cosines" if rank else ""
+    return Preconditioner(made, " and ".join(filter(None, (known, drawn))) or "nothing")
+
+
+def _begun(
+    problem: Problem, pays: _Pays, diagonal: Array, most: int, seed: int
+) -> tuple[Array, bool]:
+    """Return what features of the rows bring before any column, and whether they leave nothing."""
+    rows = problem.rows()
+    found = None
+    if rows is not None and problem.n >= _LEAST_COLUMNS:
+        found = fitted_features(problem.columns, rows, diagonal, most, seed)
+    if found is None:
+        return np.empty((problem.n, 0)), False
+    return found.factor(pays.features(found)), found.flatness > _FLAT
+
+
+def _of_products(problem: Problem, seed: int, rank: int) -> Preconditioner:
+    """Return what one product with a random block brings."""
+    if rank == 0:
+        return Preconditioner(np.copy, "nothing")
+
+    def without_ridge(block: Array) -> Array:
+        product: Array = np.asarray(problem.multiply(block)) - problem.ridge.times(block)
+        return product
+
+    made = from_products(without_ridge, problem.n, problem.ridge, rank, seed)
+    return Preconditioner(made, f"Nyström of {made.rank} random columns", 1)
