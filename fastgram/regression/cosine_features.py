@@ -27,7 +27,8 @@ __all__ = ["CosineFeatures", "fitted_features"]
 Places = npt.NDArray[np.intp]
 
 _SAMPLE = 64  # columns that coefficients are fitted to
-_SAMPLE_ROWS = 4096  # of each
+_SAMPLE_ROWS = 1024  # of each
+_JUDGED = 512  # features, after which the rest is looked at
 _DEGREE = 3
 _DIRECTIONS = (1, 1024, 64, 24)  # principal coordinates that products of 0, 1, 2, 3 are made of
 
@@ -43,7 +44,7 @@ class CosineFeatures:
     left : (m + 1,) array
         What so many features leave of the diagonal, in the mean, in the units of the matrix.
     flatness : float
-        From 0 to 1: the least eigenvalue of what all of them leave, between some rows, over its
+        From 0 to 1: the least eigenvalue of what the first 512 leave, between some rows, over its
         mean. Where it is near 1 nothing is left that few columns could take.
     scales : (n,) array
         Square roots of the diagonal.
@@ -107,7 +108,7 @@ def fitted_features(
     left = np.mean(diagonal) * np.maximum(1.0 - np.r_[0.0, np.cumsum(weights[: len(sizes)])], 0.0)
     following = np.maximum(np.r_[weights, 0.0][: left.size], _beyond(coefficients, shares))
     found = CosineFeatures(following, left, 0.0, scales, unit @ axes, monomials, sizes)
-    few = found.factor(len(sizes), places) / scales[places, None]
+    few = found.factor(min(len(sizes), _JUDGED), places) / scales[places, None]
     rest = scipy.linalg.eigvalsh(entries[: places.size] - few @ few.T)
     flatness = float(np.clip(rest[0] / max(float(np.mean(rest)), 1e-300), 0.0, 1.0))
     return replace(found, flatness=flatness)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ import scipy.linalg
 
 from fastgram.linalg.systems.ridge import Ridge
 from fastgram.support.arrays import Array, FloatArray
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["LowRank", "from_columns", "from_products"]
 
@@ -27,6 +29,7 @@ Places = npt.NDArray[np.intp]
 _EPS = float(np.finfo(np.float64).eps)
 _BLOCK = 64  # columns that are drawn at a time
 _SINGLE = 1e5  # ‖FᵀF‖ up to which float32 leaves two digits of what FFᵀ and I differ by
+_SMALL = 1e10  # products, up to which threads wait for each other longer than they work
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,13 @@ class LowRank:
     def __call__(self, block: Array) -> Array:
         """Return the product with an (n, b) block."""
         dtype = self.factor.dtype
-        block = block / self.roots
+        sizes = np.max(np.abs(block), axis=0, initial=0.0)  # which float32 need not hold
+        sizes[sizes == 0.0] = 1.0
+        block = block / self.roots / sizes
         seen = (self.factor.T @ block.astype(dtype, copy=False)).astype(np.float64)
         inner = scipy.linalg.cho_solve((self.inner, False), seen, check_finite=False)
-        return np.asarray((block - self.factor @ inner.astype(dtype, copy=False)) / self.roots)
+        block -= self.factor @ inner.astype(dtype, copy=False)
+        return np.asarray(block / self.roots * sizes)
 
 
 def from_columns(
@@ -141,10 +147,17 @@ def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
     one = np.ndim(given) == 0
     roots: float | Array = math.sqrt(given) if one else np.sqrt(given)[:, None]
     factor = factor / roots
+    small = factor.size * factor.shape[1] < _SMALL
+    with one_blas_thread() if small else nullcontext():
+        inner, largest = _inner(factor)
+    return LowRank(roots, factor.astype(np.float32) if largest < _SINGLE else factor, inner)
+
+
+def _inner(factor: Array) -> tuple[Array, float]:
+    """Return the upper triangle of I + FᵀF, and a bound on the norm of FᵀF."""
     square = factor.T @ factor
     # what is subtracted may round to all of the block: this keeps the rest positive
     shift = 4.0 * max(factor.shape) * _EPS * float(np.trace(square))
     largest = float(np.max(np.sum(np.abs(square), axis=0), initial=0.0))
     square[np.diag_indices_from(square)] += 1.0 + shift
-    inner = scipy.linalg.cholesky(square, check_finite=False)
-    return LowRank(roots, factor.astype(np.float32) if largest < _SINGLE else factor, inner)
+    return scipy.linalg.cholesky(square, check_finite=False), largest

@@ -16,6 +16,7 @@ from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.regression.cosine_features import CosineFeatures, fitted_features
 from fastgram.regression.low_rank import from_columns, from_products
 from fastgram.support.arrays import Array
+from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice
 
 __all__ = ["Preconditioner", "PreconditionerChoice", "preconditioner_for"]
@@ -181,7 +182,8 @@ def _begun(
     rows = problem.rows()
     found = None
     if rows is not None and problem.n >= _LEAST_COLUMNS:
-        found = fitted_features(problem.columns, rows, diagonal, most, seed)
+        with one_blas_thread():  # of small matrices
+            found = fitted_features(problem.columns, rows, diagonal, most, seed)
     if found is None:
         return np.empty((problem.n, 0)), False
     return found.factor(pays.features(found)), found.flatness > _FLAT
