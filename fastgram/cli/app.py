@@ -26,6 +26,7 @@ from fastgram.cli.reports.extremes import EXTREMES
 from fastgram.cli.reports.report import csv_text, json_text
 from fastgram.cli.reports.sweep import Checkpoints, run_sweep
 from fastgram.cli.study import STUDY, study
+from fastgram.cli.sweeps.cases import Case
 from fastgram.cli.sweeps.networks import networks_of
 from fastgram.cli.sweeps.tasks import cases_of
 from fastgram.cli.train import TRAIN, train
@@ -206,9 +207,19 @@ def spectrum(
         failures = report.check(cases)
         kept = None
         if checkpoint is not None:
-            kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]))
+            kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]), _run_facts)
             kept.check(cases)
         return run_sweep(report, cases, failures, texts, plot_file, kept)
+
+
+def _run_facts(case: Case, matrix: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells the Lanczos run of a case from others."""
+    from fastgram.eigenvalues.extreme import default_block
+    from fastgram.linalg.checkpoint import run_facts
+
+    n, request = case.task.X.shape[0], case.task.request
+    block = min(request.get("block") or request.get("probes") or default_block(n), n)
+    return run_facts(matrix, n, block, request["seed"])
 
 
 def _request(given: dict[str, Any]) -> dict[str, Any]:

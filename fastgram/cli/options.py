@@ -69,6 +69,7 @@ __all__ = [
     "StepSize",
     "Steps",
     "TrainedKinds",
+    "TrainingCheckpoint",
     "WeightVariance",
     "WeightVariances",
     "Width",
@@ -290,6 +291,11 @@ _CHECKPOINT = (
 )
 Checkpoint = Annotated[
     str | None, _option(_RUN, _CHECKPOINT, "--checkpoint", metavar="DIR", none="nothing is kept")
+]
+_TRAINING_CHECKPOINT = "Keep each pass in DIR, n x outputs numbers of 8 bytes, and go on from it."
+TrainingCheckpoint = Annotated[
+    str | None,
+    _option(_RUN, _TRAINING_CHECKPOINT, "--checkpoint", metavar="DIR", none="nothing is kept"),
 ]
 _JSON = "Write the results there, anew after each; - is standard output, without the table."
 Json = Annotated[str | None, _option(_OUTPUT, _JSON, "--json", metavar="FILE")]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 
 from fastgram.bracket import bracket_around
 from fastgram.cli import options
 from fastgram.cli.checks import check_outputs, operators_of
+from fastgram.cli.cluster import check_cluster, computing
 from fastgram.cli.data_files.sample import ROWS, samples_of
 from fastgram.cli.data_files.targets import targets_of
 from fastgram.cli.reports.report import Failure, Report, csv_text, json_text, operator_of
-from fastgram.cli.reports.sweep import run_sweep
+from fastgram.cli.reports.sweep import Checkpoints, run_sweep
 from fastgram.cli.reports.text_table import (
     failed_cells,
     failure_words,
@@ -44,15 +47,22 @@ output each; other numbers are one output. Outputs are taken less their mean.
 
 The step size is one over λ_max of each network's kernel, unless --step-size says otherwise.
 
+With --checkpoint a run that was interrupted, killed or ran out of disk goes on where it was by \
+the same command, and comes to the same numbers; a finished one is read back, for other --steps \
+and another --step-size too. Each network has a folder of its own within DIR.
+
 [bold]Examples[/]
   fastgram train
   fastgram train table.csv --label kind -a relu -a tanh --plot curves.png
   fastgram train t10k-images-idx3-ubyte.gz --label label -a relu --steps 1000
   fastgram train table.csv --label price -a relu --depth 1 --depth 3 --steps 100000 --json -
+  fastgram train rows.npy --label -1 -a relu --checkpoint run
+  fastgram train rows.npy --label -1 -a relu --cluster local:2
 """.replace("\\\n", "")
 
 
 def train(
+    context: typer.Context,
     data: options.Data = None,
     activation: options.Activations = None,
     depth: options.Depths = None,
@@ -76,12 +86,16 @@ def train(
     seed: options.Seed = 0,
     dtype: options.Dtype = "float64",
     device: options.Device = "cpu",
+    cluster: options.Cluster = None,
+    cluster_config: options.ClusterConfig = None,
     memory: options.Memory = None,
+    checkpoint: options.TrainingCheckpoint = None,
     json_file: options.Json = None,
     csv_file: options.Csv = None,
     plot_file: options.Plot = None,
 ) -> int:
     """Check everything, then run."""
+    check_cluster(context, cluster, cluster_config)
     networks = networks_of(
         activation or options.ACTIVATIONS,
         depth or [1],
@@ -108,7 +122,23 @@ def train(
     samples = samples_of(data or [], columns, drop, label)
     outputs = [targets_of(sample) for sample in samples]
     cases = cases_of(networks, samples, rows, operators, request, outputs=outputs)
-    return run_sweep(_REPORT, cases, {}, texts, plot_file)
+    with computing(cluster, cluster_config, {}) as (told, client):
+        cases = [case.computed_by(told, client) for case in cases]
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoints(checkpoint, shlex.join(["fastgram", *context.obj]), _facts)
+            kept.check(cases)
+        return run_sweep(_REPORT, cases, {}, texts, plot_file, kept)
+
+
+def _facts(case: Case, matrix: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells the run of a case from others."""
+    from fastgram.regression.right_hand_sides import as_right_hand_sides
+    from fastgram.regression.stored_passes import training_facts
+
+    n = case.task.X.shape[0]
+    block = as_right_hand_sides(case.task.outputs, n).reshape(n, -1)
+    return training_facts(matrix, block, case.task.request["seed"])
 
 
 def _solve(case: Case, progress: bool) -> TrainingCurve:

@@ -265,7 +265,9 @@ def _check_same(path: Path, found: dict[str, Any], asked: dict[str, Any]) -> Non
     """Raise what tells the run in a folder from the one that is asked for."""
     if found == asked:
         return
-    if found.get("version") != asked["version"] or found.keys() != asked.keys():
+    if found.get("version") == asked["version"] and found.keys() != asked.keys():
+        told = "of another kind"
+    elif found.get("version") != asked["version"]:
         told = f"by fastgram {found.get('version')}, not {asked['version']}"
     elif found["matrix"] != asked["matrix"]:
         here, there = asked["matrix"], found["matrix"]

@@ -123,9 +123,7 @@ def _fitted(cosines: Array, entries: Array, used: npt.NDArray[np.bool_]) -> Arra
     return np.asarray(scipy.optimize.nnls(triangle, powers.T @ goal)[0])
 
 
-def _heaviest(
-    coefficients: Array, shares: Array
-) -> tuple[list[tuple[int, ...]], Array, Array]:
+def _heaviest(coefficients: Array, shares: Array) -> tuple[list[tuple[int, ...]], Array, Array]:
     """Return monomials, what each is multiplied by, and their weights, the heaviest first."""
     monomials: list[tuple[int, ...]] = []
     sizes, weights = [], []

@@ -12,7 +12,9 @@ and for powers of contractions ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ �
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,13 @@ from fastgram.eigenvalues.extreme import DENSE_LIMIT, default_block, extreme_eig
 from fastgram.eigenvalues.methods.lanczos import brackets_now
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.block_lanczos import BlockLanczos
+from fastgram.linalg.checkpoint import Checkpoint
+from fastgram.linalg.checkpoint_folder import CheckpointFolder, as_checkpoint, opened
 from fastgram.linalg.lanczos_bound import overlap_quantile
 from fastgram.linalg.systems.scalar_lanczos import ScalarLanczos
 from fastgram.regression.curve import Descent, TrainingCurve, as_steps
 from fastgram.regression.right_hand_sides import as_right_hand_sides
+from fastgram.regression.stored_passes import StoredPasses, training_facts
 from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.scaling import lower_end, upper_end
@@ -54,6 +59,7 @@ def training_curve(
     rtol: float = 1e-2,
     max_passes: int | None = None,
     seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> TrainingCurve:
     """Bound the loss of gradient descent on the squared loss, in the linear regime.
@@ -76,6 +82,10 @@ def training_curve(
         Products with A at most, those for λ_max left out; 200 if not given.
     seed : int
         Of the random start that λ_max is found from, where n is above 2048.
+    checkpoint : path, optional
+        A folder in which each pass is stored, n·k·8 bytes from y and n·b·8 for λ_max, and from
+        which the same call, or one of other steps, goes on after it was killed, to the same
+        numbers.
     progress : bool
         Show a progress bar on standard error (needs tqdm: ``pip install fastgram[cli]``).
 
@@ -86,7 +96,10 @@ def training_curve(
     Raises
     ------
     ValueError, TypeError
-        If A is not square, symmetric, real or finite, or zero, or an argument is out of range.
+        If A is not square, symmetric, real or finite, or zero, an argument is out of range, or the
+        checkpoint is of another run or damaged.
+    OSError
+        If the checkpoint cannot be written: what is stored stays as it is.
 
     Notes
     -----
@@ -111,39 +124,67 @@ def training_curve(
     if max_passes is not None:
         max_passes = as_integer("max_passes", max_passes, 1)
     seed, progress = as_integer("seed", seed, 0), as_flag("progress", progress)
+    checkpoint = as_checkpoint(checkpoint)
     problem = as_problem(A)
-    block = as_right_hand_sides(y, problem.n).reshape(problem.n, -1)
-    block = block[:, np.any(block, axis=0)]
+    given = as_right_hand_sides(y, problem.n).reshape(problem.n, -1)
+    block = given[:, np.any(given, axis=0)]
     if problem.rank_bound == 0:
         raise ValueError("the matrix is zero: nothing is learnt")
     if not block.size:
         raise ValueError("y is zero: there is nothing to learn")
-    with stage(progress, "extreme eigenvalues"):
-        smallest, largest, before = _ends(A, problem, seed)
-    eta = step_size if step_size is not None else 1.0 / _beyond(largest, problem)
-    run = ScalarLanczos(problem.multiply, block)
-    curve = _Curve(problem, run, block, eta, smallest, largest)
-    most = max_passes or MOST_PASSES
-    with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
-        descent = curve.iterate(asked, rtol, most, tick)
-    return _result(curve, descent, asked, rtol, before, start)
+    with opened(checkpoint) as folder:
+        if folder is not None:  # what is of another run is refused before any product
+            folder.begin(training_facts(problem.facts(), given, seed))
+        try:
+            with stage(progress, "extreme eigenvalues"):
+                ends = _ends(A, problem, seed, folder)
+            curve = _Curve(problem, block, step_size, ends, folder)
+            most = max_passes or MOST_PASSES
+            with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
+                descent = curve.iterate(asked, rtol, most, tick)
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(_reached(interrupt, folder)) from None
+    return _result(curve, descent, asked, rtol, start)
 
 
-def _ends(A: Any, problem: Problem, seed: int) -> tuple[Bracket, Bracket, int]:
-    """Return brackets of λ_min and λ_max, in the units given, and the passes that they took."""
-    if (problem.has_entries and problem.n <= DENSE_LIMIT) or problem.least == -np.inf:
-        answer = extreme_eigenvalues(A, seed=seed, confidence=1.0 - _CHANCE)
-        return answer.smallest, answer.largest, answer.passes
+def _reached(interrupt: KeyboardInterrupt, folder: CheckpointFolder | None) -> str:
+    """Return the message of an interrupted run."""
+    if folder is None:
+        return str(interrupt)
+    words = f"interrupted after {max(folder.count, 0)} passes"
+    return f"{words}; the same call goes on from checkpoint {folder.path}"
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Brackets of λ_min and λ_max, in the units given, and the passes that they took.
+
+    `stored` of them are the first in the folder of the checkpoint.
+    """
+
+    smallest: Bracket
+    largest: Bracket
+    passes: int
+    stored: int = 0
+
+
+def _ends(A: Any, problem: Problem, seed: int, folder: CheckpointFolder | None) -> _Ends:
+    dense = problem.has_entries and problem.n <= DENSE_LIMIT
+    if dense or problem.least == -np.inf:
+        kept = None if folder is None or dense else folder.path / "extremes"
+        found = extreme_eigenvalues(A, seed=seed, confidence=1.0 - _CHANCE, checkpoint=kept)
+        return _Ends(found.smallest, found.largest, found.passes)
     run = BlockLanczos(
         problem.multiply, problem.n, default_block(problem.n), seed, None, problem.device
     )
+    steps = run if folder is None else Checkpoint(folder, run, problem)
     quantile = overlap_quantile(_CHANCE, run.block, problem.n)
     while True:
-        run.advance()
-        found = brackets_now(run, problem, quantile)
-        if found[1].within(_LARGEST_RTOL) or run.exhausted:
-            low, high = (bracket_scaled(end, problem.exponent) for end in found)
-            return low, high, run.passes
+        steps.advance()
+        brackets = brackets_now(run, problem, quantile)
+        if brackets[1].within(_LARGEST_RTOL) or run.exhausted:
+            low, high = (bracket_scaled(end, problem.exponent) for end in brackets)
+            return _Ends(low, high, run.passes, run.passes)
 
 
 def _beyond(largest: Bracket, problem: Problem) -> float:
@@ -159,14 +200,16 @@ class _Curve:
     def __init__(
         self,
         problem: Problem,
-        run: ScalarLanczos,
         block: Array,
-        eta: float,
-        smallest: Bracket,
-        largest: Bracket,
+        step_size: float | None,
+        ends: _Ends,
+        folder: CheckpointFolder | None,
     ) -> None:
-        self.problem, self.run, self.eta = problem, run, eta
-        self.smallest, self.largest = smallest, largest
+        self.problem, self.before = problem, ends.passes
+        self.smallest, self.largest = ends.smallest, ends.largest
+        self.eta = step_size if step_size is not None else 1.0 / _beyond(ends.largest, problem)
+        self.run = ScalarLanczos(problem.multiply, block)
+        self._steps = StoredPasses(self.run, problem, folder, ends.stored)
         self.size = float(np.linalg.norm(block))
 
     def descent(self) -> Descent:
@@ -186,7 +229,7 @@ class _Curve:
     def iterate(self, asked: npt.NDArray[np.int64], rtol: float, most: int, tick: Any) -> Descent:
         """Go on until the rules are near enough to each other at every step."""
         while True:
-            self.run.advance()
+            self._steps.advance()
             if tick is not None:
                 tick(1)
             found = self.descent()
@@ -218,7 +261,6 @@ def _result(
     descent: Descent,
     asked: npt.NDArray[np.int64],
     rtol: float,
-    before: int,
     start: float,
 ) -> TrainingCurve:
     losses = [
@@ -226,7 +268,7 @@ def _result(
         for flow in (False, True)
     ]
     (low, middle, high), (flow_low, flow_middle, flow_high) = losses
-    parts = [f"{curve.run.passes} passes from y, after {before} for the extreme eigenvalues"]
+    parts = [f"{curve.run.passes} passes from y, after {curve.before} for the extreme eigenvalues"]
     known = np.isfinite(high)
     apart = np.subtract(high, low, out=np.full_like(high, np.inf), where=known)
     converged = bool(np.all(apart <= rtol * middle + np.finfo(np.float64).tiny) and np.all(known))
@@ -250,7 +292,7 @@ def _result(
         largest=curve.largest,
         guarantee=curve.guarantee(),
         converged=converged,
-        passes=before + curve.run.passes,
+        passes=curve.before + curve.run.passes,
         seconds=time.perf_counter() - start,
         message="; ".join(parts),
         descent=descent,

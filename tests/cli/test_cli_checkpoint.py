@@ -118,12 +118,13 @@ def test_a_folder_a_network(run, rows, folder, answers):
 def test_names_are_those_of_files(coefficients, tmp_path):
     activation = fg.get_activation("polynomial", coefficients=coefficients)
     task = Task(np.eye(2), "x.npy", "unit", {"kind": "gradient"}, {})
-    path = Checkpoints(str(tmp_path), "").of(Case(task, fg.Network(activation)))
+    kept = Checkpoints(str(tmp_path), "", lambda case, matrix: {})
+    path = kept.of(Case(task, fg.Network(activation)))
     assert path.parent == tmp_path
     assert len(path.name) < 100
     path.mkdir()
     other = fg.get_activation("polynomial", coefficients=[*coefficients, 1])
-    assert path != Checkpoints(str(tmp_path), "").of(Case(task, fg.Network(other)))
+    assert path != kept.of(Case(task, fg.Network(other)))
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pytest
 
 import fastgram as fg
+from fastgram.matrix.computed_matrix import ComputedMatrix
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -115,3 +117,65 @@ def test_labels_with_gaps_and_of_one_kind(tmp_path, refused):
     assert "line 3 has no label" in refused("train", path, "--label", "kind")
     path = table(tmp_path / "b.csv", ["yes"] * N)
     assert "all labels are alike" in refused("train", path, "--label", "kind")
+
+
+def told_numbers(path):
+    return [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in json.loads(path.read_text("utf-8"))
+    ]
+
+
+def test_an_interrupted_run_and_the_command_that_goes_on(words, run, tmp_path, monkeypatch):
+    multiply, done = ComputedMatrix.product_and_row_sums, []
+
+    def interrupted(matrix, V):
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        done.append(V.shape[1])
+        return multiply(matrix, V)
+
+    monkeypatch.setattr(ComputedMatrix, "product_and_row_sums", interrupted)
+    begin = ["train", words, "--label", "kind", "-a", "elu", "--json"]
+    there = tmp_path / "kept here"
+    status, out, err = run(*begin, tmp_path / "a.json", "--checkpoint", there)
+    assert (status, out) == (130, "")
+    command = shlex.join(map(str, ["fastgram", *begin, tmp_path / "a.json", "--checkpoint", there]))
+    folder = there / "elu-depth-1-infinite-ntk"
+    assert err == (
+        "fastgram: elu: interrupted after 4 passes; the same call goes on from checkpoint"
+        f" {folder}: {command}\n"
+    )
+    monkeypatch.undo()
+    assert run(*shlex.split(command)[1:])[0] == 0
+    assert run(*begin, tmp_path / "b.json")[0] == 0
+    assert told_numbers(tmp_path / "a.json") == told_numbers(tmp_path / "b.json")
+
+
+@pytest.fixture
+def begin(words, run, tmp_path):
+    words = ["train", words, "--label", "kind", "-a", "relu", "--checkpoint", tmp_path / "run"]
+    assert run(*words)[0] == 0
+    return words
+
+
+def test_the_checkpoint_of_others_is_refused(begin, words, refused, tmp_path):
+    assert "with seed = 0, not 1: give another folder" in refused(*begin, "--seed", 1)
+    table(words, np.where(X[:, 1] > 0.0, "yes", "no"))
+    assert "with y = sha256" in refused(*begin)
+    path = tmp_path / "run" / "relu-depth-1-infinite-ntk" / "run.json"
+    path.write_text("{", "utf-8")
+    assert "run.json is damaged" in refused(*begin)
+    assert "checkpoint must be a folder" in refused(*begin[:-1], words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--cluster", "here"], "tcp://host:8786, not 'here'"),
+        (["--cluster", "local:2", "--device", "gpu"], "--device does not apply with --cluster"),
+        (["--cluster-config", "x.yaml"], "--cluster-config does not apply without --cluster"),
+    ],
+)
+def test_a_cluster_that_cannot_be(arguments, told, words, refused):
+    assert told in refused("train", words, "--label", "kind", *arguments)

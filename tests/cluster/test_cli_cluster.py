@@ -143,3 +143,19 @@ def test_the_command_itself_is_killed_and_has_the_bits_of_a_client(rows, client,
     for end in ("smallest", "largest"):
         bracket = getattr(meant, end)
         assert (found[end]["lower"], found[end]["upper"]) == (bracket.lower, bracket.upper)
+
+
+@pytest.mark.slow
+def test_a_training_curve(run, rows, tmp_path):
+    np.save(rows, np.column_stack([np.load(rows), np.arange(500) % 3]))
+    words = ["train", rows, "--label", "-1", "-a", "relu", "--json", "-"]
+    with threads(2) as client:
+        cluster = ["--cluster", client.scheduler.address, "--checkpoint", tmp_path / "run"]
+        status, text, err = run(*words, *cluster)
+    assert (status, err) == (0, "")
+    (found,), (meant,) = json.loads(text), json.loads(run(*words)[1])
+    assert found["device"] == "cluster"
+    assert found["estimate"] == pytest.approx(meant["estimate"], rel=1e-6)
+    # the passes that a cluster has made are read back without one
+    (again,) = json.loads(run(*words, "--checkpoint", tmp_path / "run")[1])
+    assert again["estimate"] == pytest.approx(meant["estimate"], rel=1e-6)

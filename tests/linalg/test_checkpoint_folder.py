@@ -135,12 +135,15 @@ def test_an_identity_that_is_gone(folder, refuses):
         run(folder)
 
 
-@pytest.mark.parametrize("name", ["version", "matrix", "seed"])
-def test_an_identity_that_lacks_a_fact(folder, name, refuses):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("version", "by fastgram None"), ("matrix", "of another kind"), ("seed", "of another kind")],
+)
+def test_an_identity_that_lacks_a_fact(folder, name, told, refuses):
     found = json.loads((folder / "run.json").read_text())
     del found[name]
     (folder / "run.json").write_text(json.dumps(found))
-    with refuses(ValueError, f"checkpoint {folder} is of a run by fastgram"):
+    with refuses(ValueError, f"checkpoint {folder} is of a run {told}"):
         run(folder)
 
 

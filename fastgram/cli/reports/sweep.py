@@ -25,10 +25,13 @@ class Checkpoints:
     folder : str
     command : str
         That goes on.
+    facts : function of a case and the facts of its matrix
+        What tells its run from others.
     """
 
     folder: str
     command: str
+    facts: Callable[[Case, dict[str, Any]], dict[str, Any]]
 
     def of(self, case: Case) -> Path:
         """Return the folder of a case: the same whichever others are in the sweep.
@@ -43,9 +46,7 @@ class Checkpoints:
 
     def check(self, cases: Sequence[Case]) -> None:
         """Refuse what holds runs on other rows or another network, before anything is computed."""
-        from fastgram.eigenvalues.extreme import default_block
         from fastgram.eigenvalues.gram_problem import gram_facts
-        from fastgram.linalg.checkpoint import run_facts
         from fastgram.linalg.checkpoint_folder import check_run
         from fastgram.support.arrays import fingerprint
         from fastgram.support.validation import as_rows
@@ -56,11 +57,9 @@ class Checkpoints:
         marks = {key: fingerprint(as_rows(X)) for key, X in rows.items()}
         for case in cases:
             task = case.task
-            n, request = task.X.shape[0], task.request
-            block = min(request.get("block") or request.get("probes") or default_block(n), n)
             kind, dtype = task.operator["kind"], task.operator["dtype"]
             matrix = gram_facts(marks[id(task.X)], case.network, kind, dtype, ridge=0.0)
-            check_run(self.of(case), run_facts(matrix, n, block, request["seed"]))
+            check_run(self.of(case), self.facts(case, matrix))
 
 
 def _folder_words(case: Case) -> list[str]:

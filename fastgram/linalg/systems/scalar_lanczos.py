@@ -96,6 +96,30 @@ class ScalarLanczos:
         self._current = following
         self.passes += 1
 
+    def record(self) -> dict[str, Array]:
+        """Return all that the newest pass added."""
+        return {
+            "alpha": self._alphas[-1],
+            "beta": self._betas[-1],
+            "block": self._current,
+            "missed": self._missed,
+            "norm": np.array(self.norm),
+        }
+
+    def restore(self, record: dict[str, Array]) -> None:
+        """Add a pass, as `record` returned it."""
+        self._alphas.append(record["alpha"])
+        self._betas.append(record["beta"])
+        self._current, self._missed = record["block"], record["missed"]
+        self._basis.append(self._current)
+        self.norm = float(record["norm"])
+        self.passes += 1
+
+    def recognises(self, alpha: Array) -> bool:
+        """Whether the first diagonal entries of stored runs are this matrix's, by one product."""
+        found = np.einsum("ij,ij->j", self._current, self._matmat(self._current))
+        return bool(np.max(np.abs(found - alpha)) <= 1e-10 * np.max(np.abs(alpha), initial=1e-300))
+
     def gauss(self) -> list[Rule]:
         """Return the Gauss rule of each column."""
         return [self._rule(c, *self._jacobi(c)[:2]) for c in range(self._sizes.size)]
