@@ -44,8 +44,8 @@ class CosineFeatures:
     left : (m + 1,) array
         What so many features leave of the diagonal, in the mean, in the units of the matrix.
     flatness : float
-        From 0 to 1: the least eigenvalue of what the first 512 leave, between some rows, over its
-        mean. Where it is near 1 nothing is left that few columns could take.
+        From 0 to 1: the least eigenvalue of what the first 512 leave, as far as some columns of it
+        show, over its mean. Where it is near 1 nothing is left that few columns could take.
     scales : (n,) array
         Square roots of the diagonal.
     coordinates : (n, d) array
@@ -99,8 +99,9 @@ def fitted_features(
     rng = np.random.default_rng(np.random.SeedSequence([seed, _SAMPLE]))
     drawn = rng.permutation(n)[:_SAMPLE_ROWS]  # the first of them as columns too
     places = drawn[:_SAMPLE]
-    entries = columns_of(places)[drawn] / (scales[drawn, None] * scales[places])
-    coefficients = _fitted(unit[drawn] @ unit[places].T, entries, drawn[:, None] != places)
+    entries = columns_of(places) / (scales[:, None] * scales[places])
+    cosines = unit[drawn] @ unit[places].T
+    coefficients = _fitted(cosines, entries[drawn], drawn[:, None] != places)
     shares, axes = scipy.linalg.eigh(unit.T @ unit / n)
     shares, axes = np.maximum(shares[::-1], 0.0), axes[:, ::-1]
     monomials, sizes, weights = _heaviest(coefficients, shares)
@@ -108,10 +109,20 @@ def fitted_features(
     left = np.mean(diagonal) * np.maximum(1.0 - np.r_[0.0, np.cumsum(weights[: len(sizes)])], 0.0)
     following = np.maximum(np.r_[weights, 0.0][: left.size], _beyond(coefficients, shares))
     found = CosineFeatures(following, left, 0.0, scales, unit @ axes, monomials, sizes)
-    few = found.factor(min(len(sizes), _JUDGED), places) / scales[places, None]
-    rest = scipy.linalg.eigvalsh(entries[: places.size] - few @ few.T)
-    flatness = float(np.clip(rest[0] / max(float(np.mean(rest)), 1e-300), 0.0, 1.0))
-    return replace(found, flatness=flatness)
+    some = found.factor(min(len(sizes), _JUDGED)) / scales[:, None]
+    return replace(found, flatness=_flatness(entries - some @ some[places].T, places))
+
+
+def _flatness(rest: Array, places: Places) -> float:
+    """Return how even the eigenvalues of a matrix are of which some columns are known."""
+    square = rest[places]
+    mean = max(float(np.mean(np.diagonal(square))), 1e-300)
+    least = float(scipy.linalg.eigvalsh((square + square.T) / 2.0)[0])
+    # two rows that are nearly one leave an eigenvalue that a few rows drawn do not show
+    nearest = np.abs(rest)
+    nearest[places, np.arange(places.size)] = 0.0
+    least = min(least, mean - float(np.max(nearest)))
+    return float(np.clip(least / mean, 0.0, 1.0))
 
 
 def _fitted(cosines: Array, entries: Array, used: npt.NDArray[np.bool_]) -> Array:

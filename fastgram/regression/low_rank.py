@@ -158,6 +158,6 @@ def _inner(factor: Array) -> tuple[Array, float]:
     square = factor.T @ factor
     # what is subtracted may round to all of the block: this keeps the rest positive
     shift = 4.0 * max(factor.shape) * _EPS * float(np.trace(square))
-    largest = float(np.max(np.sum(np.abs(square), axis=0), initial=0.0))
+    largest = float(np.linalg.norm(square))
     square[np.diag_indices_from(square)] += 1.0 + shift
     return scipy.linalg.cholesky(square, check_finite=False), largest

@@ -61,7 +61,9 @@ class StoredPasses:
         if self._number < folder.count:
             record = folder.read(self._number)
             if "alpha" not in record:
-                raise ValueError(f"checkpoint {folder.path} has passes of another order")
+                raise ValueError(
+                    f"checkpoint {folder.path} is of a run on another matrix: give another folder"
+                )
             self._problem.recall(record["learned"])
             self._run.restore(record)
         else:
