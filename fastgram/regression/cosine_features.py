@@ -45,7 +45,10 @@ class CosineFeatures:
         What so many features leave of the diagonal, in the mean, in the units of the matrix.
     flatness : float
         From 0 to 1: the least eigenvalue of what the first 512 leave, as far as some columns of it
-        show, over its mean. Where it is near 1 nothing is left that few columns could take.
+        show, over its mean.
+    low : float
+        An eigenvalue of the matrix between some rows that a quarter of them are below, in its
+        units.
     scales : (n,) array
         Square roots of the diagonal.
     coordinates : (n, d) array
@@ -59,6 +62,7 @@ class CosineFeatures:
     next_weight: Array
     left: Array
     flatness: float
+    low: float
     scales: Array
     coordinates: Array
     monomials: list[tuple[int, ...]]
@@ -108,7 +112,9 @@ def fitted_features(
     monomials, sizes = monomials[:most], sizes[:most]
     left = np.mean(diagonal) * np.maximum(1.0 - np.r_[0.0, np.cumsum(weights[: len(sizes)])], 0.0)
     following = np.maximum(np.r_[weights, 0.0][: left.size], _beyond(coefficients, shares))
-    found = CosineFeatures(following, left, 0.0, scales, unit @ axes, monomials, sizes)
+    shown = entries[places] * (scales[places, None] * scales[places])
+    low = float(scipy.linalg.eigvalsh((shown + shown.T) / 2.0)[places.size // 4])
+    found = CosineFeatures(following, left, 0.0, low, scales, unit @ axes, monomials, sizes)
     some = found.factor(min(len(sizes), _JUDGED)) / scales[:, None]
     return replace(found, flatness=_flatness(entries - some @ some[places].T, places))
 

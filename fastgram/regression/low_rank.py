@@ -22,7 +22,7 @@ from fastgram.linalg.systems.ridge import Ridge
 from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.threads import one_blas_thread
 
-__all__ = ["LowRank", "from_columns", "from_products"]
+__all__ = ["LowRank", "from_columns", "from_features", "from_products"]
 
 Places = npt.NDArray[np.intp]
 
@@ -74,7 +74,6 @@ def from_columns(
     most: int,
     enough: Callable[[int, float], bool],
     seed: int,
-    begun: Array | None = None,
 ) -> LowRank:
     """Return the preconditioner of pivoted columns.
 
@@ -85,25 +84,19 @@ def from_columns(
     diagonal : (n,) array
         Of the same.
     ridge : Ridge
-        Its entries; the mean of what columns leave of the diagonal is added to them, which the
-        eigenvalues that they do not reach are about.
+        Its entries; half the mean of what columns leave of the diagonal is added to them, which
+        the eigenvalues that they do not reach are about.
     most : int
         Columns, at most.
     enough : callable
         From the columns taken and the mean of what they leave of the diagonal: whether to stop.
     seed : int
         Of the draw.
-    begun : (n, r) array, optional
-        Columns of F that are there already, of features of the rows.
     """
     rng = np.random.default_rng(seed)
     n, left = diagonal.size, np.maximum(diagonal, 0.0)
     least = 4.0 * n * _EPS * float(np.max(left))
     factor, rank = np.empty((n, most), order="F"), 0  # a column is read where it lies
-    if begun is not None:
-        rank = begun.shape[1]
-        factor[:, :rank] = begun
-        left = np.maximum(left - np.einsum("ij,ij->i", begun, begun), 0.0)
     while rank < most and not enough(rank, float(np.mean(left))):
         count = min(_BLOCK, most - rank, int(np.count_nonzero(left > least)))
         if count == 0:
@@ -120,7 +113,17 @@ def from_columns(
         rank += added.shape[1]
         left = np.maximum(left - np.einsum("ij,ij->i", added, added), 0.0)
         left[chosen] = 0.0
-    return _of_factor(factor[:, :rank], ridge, float(np.mean(left)))
+    # columns are in part what others leave, so that less than that is missing
+    return _of_factor(factor[:, :rank], ridge, 0.5 * float(np.mean(left)))
+
+
+def from_features(features: Array, ridge: Ridge, left: float) -> LowRank:
+    """Return the preconditioner of features (n, r) that leave so much of the diagonal, in the mean.
+
+    Columns of what features leave must not be added: that is not semidefinite, and where it is
+    below 0 columns make it as large above.
+    """
+    return _of_factor(features, ridge, left)
 
 
 def from_products(

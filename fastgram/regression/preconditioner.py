@@ -14,7 +14,7 @@ from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, NOMINAL, Costs
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.regression.cosine_features import CosineFeatures, fitted_features
-from fastgram.regression.low_rank import from_columns, from_products
+from fastgram.regression.low_rank import from_columns, from_features, from_products
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice
@@ -26,7 +26,6 @@ _MOST_COLUMNS, _MOST_BYTES = 4096, 2**31  # fixed, so that the same call gives t
 _LEAST_COLUMNS = 192  # before it is judged whether more of them pay
 _PASSES = 7.0  # of conjugate gradients to 1e-6, for a condition number of 1
 _OF_PRODUCTS = 256  # columns, where entries cannot be had
-_FLAT = 0.25  # least over mean eigenvalue of what features leave, above which no column pays
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class _Pays:
     def enough(self, rank: int, left: float) -> bool:
         """Whether the last columns have cost more than they saved, or nothing is left to save."""
         self._seen.append((rank, self.passes(left)))
-        if rank - self._seen[0][0] < _LEAST_COLUMNS or left < self._least / 4.0:
+        if rank < _LEAST_COLUMNS or left < self._least / 4.0:
             return rank > 0 and left < self._least / 4.0
         before, passes = self._seen[max(len(self._seen) - 3, 0)]
         saved = (passes - self._seen[-1][1]) * self.product
@@ -162,31 +161,19 @@ def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Precond
         return _of_products(problem, seed, min(n // 4, _OF_PRODUCTS, most))
     pays = _Pays(problem, least, columns)
     diagonal = problem.diagonal() - problem.ridge.given
-    begun, flat = _begun(problem, pays, diagonal, most, seed)
-    rank = begun.shape[1]
-    left = float(np.mean(diagonal - np.einsum("ij,ij->i", begun, begun)))
-    if flat or pays.passes(max(left, 0.0)) * pays.product <= pays.cost(_LEAST_COLUMNS):
-        most = rank
-    if most == 0:
-        return Preconditioner(np.copy, "nothing")
-    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed, begun)
-    drawn = f"Nyström of {made.rank - rank} columns" if made.rank > rank else ""
-    known = f"{rank} features of cosines" if rank else ""
-    return Preconditioner(made, " and ".join(filter(None, (known, drawn))) or "nothing")
-
-
-def _begun(
-    problem: Problem, pays: _Pays, diagonal: Array, most: int, seed: int
-) -> tuple[Array, bool]:
-    """Return what features of the rows bring before any column, and whether they leave nothing."""
-    rows = problem.rows()
-    found = None
-    if rows is not None and problem.n >= _LEAST_COLUMNS:
+    rows, found = problem.rows(), None
+    if rows is not None and n >= _LEAST_COLUMNS:
         with one_blas_thread():  # of small matrices
             found = fitted_features(problem.columns, rows, diagonal, most, seed)
-    if found is None:
-        return np.empty((problem.n, 0)), False
-    return found.factor(pays.features(found)), found.flatness > _FLAT
+    # few columns are all of a matrix of which those drawn have no more to show
+    if found is not None and found.low > least:
+        count = pays.features(found)
+        made = from_features(found.factor(count), problem.ridge, float(found.left[count]))
+        return Preconditioner(made, f"{count} features of cosines" if count else "nothing")
+    if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
+        return Preconditioner(np.copy, "nothing")
+    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)
+    return Preconditioner(made, f"Nyström of {made.rank} columns")
 
 
 def _of_products(problem: Problem, seed: int, rank: int) -> Preconditioner:

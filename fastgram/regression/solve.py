@@ -69,9 +69,9 @@ def solve(
     rtol : float
         Stop when every column's residual is at most rtol·‖y‖.
     preconditioner : {"auto", "nystrom"}, None, or operator
-        "nystrom": features of the rows' cosines, and columns of what these leave chosen by randomly
-        pivoted Cholesky, of either as many as pay, or, where entries cannot be had, a product with
-        a random block. None: plain conjugate gradients. An
+        "nystrom": features of the rows' cosines, or, where few columns are nearly all of A, columns
+        chosen by randomly pivoted Cholesky, of either as many as pay; where entries cannot be had,
+        a product with a random block. None: plain conjugate gradients. An
         operator: anything that multiplies an (n, b) block by a symmetric positive definite matrix
         near A⁻¹. "auto": up to n = 2048 a Cholesky factorisation of A itself, else "nystrom".
     max_passes : int, optional
