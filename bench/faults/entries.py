@@ -110,10 +110,10 @@ FAULTS = [
     *faults_in(
         "infinite_width/cosine_table",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
-        ("(max(residuals) + max(roundings)) + profile.error", "max(roundings) + profile.error"),
+        ("(max(residuals) + max(roundings))", "max(roundings)"),
         ("_DOUBLED * (max(residuals)", "_DOUBLED * (0.1 * max(residuals)"),
-        ("(max(residuals) + max(roundings)) + profile.error", "(max(residuals) + max(roundings))"),
-        ("(max(residuals) + max(roundings))", "(min(residuals) + max(roundings))"),
+        ("bound = missed + profile.error", "bound = missed"),
+        ("residuals.append(float(np.max(errors)))", "residuals.append(float(np.min(errors)))"),
         ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
         ("(max(residuals) + max(roundings))", "max(residuals)"),
     ),

@@ -11,21 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial import chebyshev
 
 from fastgram.infinite_width.piecewise import (
     POWERS,
     Interval,
-    Piece,
     Profile,
     basis_at,
     check_width,
     fit,
-    halve,
     largest,
     points_of,
-    sample_chords,
 )
+from fastgram.infinite_width.table_cells import PLACES, Cell, Cells, rounding_of, sample
 from fastgram.kernels.contract import (
     CELLS,
     MIDDLE_TERMS,
@@ -34,7 +31,7 @@ from fastgram.kernels.contract import (
     PieceVariable,
     Table,
 )
-from fastgram.support.arrays import Array, FloatArray
+from fastgram.support.arrays import Array
 from fastgram.support.validation import as_dtype
 
 __all__ = ["Profile", "build_middle", "build_table"]
@@ -49,12 +46,13 @@ _DEGREE = {np.dtype(np.float64): 19, np.dtype(np.float32): 9}
 _NODES = {np.dtype(np.float64): 28, np.dtype(np.float32): 14}
 # Of what was measured at some points: a fit's error at its nodes, the rounding of a cell at these.
 _DOUBLED = 2.0
-# Off each other by the golden ratio: numbers of few bits would be multiplied without rounding.
-_PLACES = np.append(np.mod(np.arange(1.0, 1024.0) * ((5.0**0.5 - 1.0) / 2.0), 1.0), [0.0, 1.0])
+# What is stated of fits and roundings at least: within less there is no middle as a rule.
+_LEAST_STATED = 12.0 * _EPS
 _FARTHEST = float(np.sqrt(0.5))  # s at ρ = 0
 _SIDES = (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
+_GRADING = 8.0  # from a piece to the next, toward s = 0: its cells are narrow at its low end
 # Of a middle polynomial: its radius, the first at which so many coefficients of either parity are
 # enough (with more it would cost what the table costs), and where it is fitted and looked at.
 _RADII = {NARROW_TERMS: (0.5, 0.4375, 0.375), MIDDLE_TERMS: (0.6875, 0.625, 0.5625)}
@@ -86,7 +84,8 @@ def build_table(
     Notes
     -----
     The error is that of the profile's own values, twice what the fit leaves at more nodes than it
-    has coefficients, and twice what the Horner scheme rounds at many points. (A bound of the latter
+    has coefficients, and twice what the Horner scheme rounds at many points (both at least 12
+    roundings, so that a middle polynomial may be as far off). (A bound of the latter
     by its coefficients, each tᵏ's with 2k + 1 roundings, is derived and up to a hundred times too
     large: powers of t cancel where a Chebyshev series does not.)
 
@@ -112,66 +111,80 @@ def build_table(
 
 
 @dataclass(frozen=True)
-class _PieceOfCells:
+class _Piece:
     """A piece of a table: the variable that its cells are counted in, its range, and the cells."""
 
     mode: PieceVariable
     low: float
     high: float
-    cells: list[Piece]
+    cells: Cells
 
     def fits(self, degree: int, tolerance: float) -> bool:
-        return all(cell.fit(degree)[1][0] <= tolerance for cell in self.cells)
+        return bool(np.all(self.cells.misses[:, degree] <= tolerance))
 
 
-def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_PieceOfCells]:
-    """One piece for all cosines where that is enough; else a middle one, and the ends halved."""
-
-    def piece_of(interval: Interval) -> _PieceOfCells | None:
-        return _sample_cells(profile, interval, tolerance, kind)
-
-    def parts_of(interval: Interval) -> list[Interval]:
-        mode, low, high = interval
-        if (mode, high) == (PieceVariable.FROM_NEARER, 1.0):
-            # most entries are in the middle, and kinks are felt near the ends
-            ends = [(m, 0.0, _END) for m in _SIDES]
-            return [*ends, (PieceVariable.FROM_NEARER, -_MIDDLE, _MIDDLE)]
-        if mode == PieceVariable.FROM_NEARER:
-            return [
-                (m, _END, _FARTHEST) for m in (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
-            ]
-        check_width(profile, low, high, relative_to=high)
-        middle = (low + high) / 2.0
-        return [(mode, middle, high), (mode, low, middle)]
-
-    pieces = halve([(PieceVariable.FROM_NEARER, -1.0, 1.0)], piece_of, parts_of)
+def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> list[_Piece]:
+    """One piece for all cosines where that is enough; else a middle one, and the ends graded."""
+    waiting: list[Interval] = [(PieceVariable.FROM_NEARER, -1.0, 1.0)]
+    pieces = []
+    while waiting:
+        found = _sample_pieces(profile, waiting, tolerance, kind)
+        pieces += [piece for piece in found if piece is not None]
+        refused = (at for at, piece in zip(waiting, found, strict=True) if piece is None)
+        waiting = [part for interval in refused for part in _parts_of(profile, interval)]
     return sorted(pieces, key=lambda piece: (piece.mode, piece.low))
 
 
-def _sample_cells(
-    profile: Profile, interval: Interval, tolerance: float, kind: np.dtype[np.floating]
-) -> _PieceOfCells | None:
-    """Return the piece of an interval, or None where its cells are too wide."""
+def _parts_of(profile: Profile, interval: Interval) -> list[Interval]:
     mode, low, high = interval
-    edges = np.linspace(low, high, CELLS[kind] + 1)
-    if mode != PieceVariable.FROM_NEARER:
-        cells = [(mode == PieceVariable.FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
-    else:
-        s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
-        cells = [
-            (high <= 0.0, min(a, b), max(a, b))
-            for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
-        ]
+    if (mode, high) == (PieceVariable.FROM_NEARER, 1.0):
+        # most entries are in the middle, and kinks are felt near the ends
+        ends = [(m, 0.0, _END) for m in _SIDES]
+        return [*ends, (PieceVariable.FROM_NEARER, -_MIDDLE, _MIDDLE)]
+    if mode == PieceVariable.FROM_NEARER:
+        return [(m, _END, _FARTHEST) for m in _SIDES]
+    check_width(profile, low, high, relative_to=high)
+    middle = float(np.sqrt(low * high)) if low else high / _GRADING
+    return [(mode, middle, high), (mode, low, middle)]
+
+
+def _sample_pieces(
+    profile: Profile, intervals: list[Interval], tolerance: float, kind: np.dtype[np.floating]
+) -> list[_Piece | None]:
+    """Return the pieces of intervals, or None where cells are too wide."""
+    cells = [_cells_of(interval, CELLS[kind]) for interval in intervals]
+
+    def fit(cells: Cells) -> bool:
+        return bool(np.all(cells.misses[:, _DEGREE[kind]] <= tolerance))
+
     # the outermost are the roughest as a rule: where they do not fit the others need no samples
-    outer = sample_chords(profile, [cells[0], cells[-1]], _NODES[kind])
-    if not _PieceOfCells(mode, low, high, outer).fits(_DEGREE[kind], tolerance):
-        return None
-    inner = sample_chords(profile, cells[1:-1], _NODES[kind])
-    piece = _PieceOfCells(mode, low, high, [outer[0], *inner, outer[1]])
-    return piece if piece.fits(_DEGREE[kind], tolerance) else None
+    ends = sample(profile, [cell for of in cells for cell in (of[0], of[-1])], _NODES[kind])
+    outer = ends.divided(len(cells))
+    hopeful = [k for k, of in enumerate(outer) if fit(of)]
+    if not hopeful:
+        return [None] * len(cells)
+    others = sample(profile, [cell for k in hopeful for cell in cells[k][1:-1]], _NODES[kind])
+    result: list[_Piece | None] = [None] * len(cells)
+    for k, inner in zip(hopeful, others.divided(len(hopeful)), strict=True):
+        if fit(inner):
+            result[k] = _Piece(*intervals[k], outer[k].around(inner))
+    return result
 
 
-def _squares(piece: _PieceOfCells) -> tuple[float, float]:
+def _cells_of(interval: Interval, count: int) -> list[Cell]:
+    """Return the cells of a piece, in the order of its variable."""
+    mode, low, high = interval
+    edges = np.linspace(low, high, count + 1)
+    if mode != PieceVariable.FROM_NEARER:
+        return [(mode == PieceVariable.FROM_MINUS_ONE, a, b) for a, b in itertools.pairwise(edges)]
+    s = np.sqrt((1.0 - np.abs(edges)) / 2.0)
+    return [
+        (high <= 0.0, min(a, b), max(a, b))
+        for high, (a, b) in zip(edges[1:], itertools.pairwise(s), strict=True)
+    ]
+
+
+def _squares(piece: _Piece) -> tuple[float, float]:
     """Return the range of s² that a piece holds for."""
     if piece.mode == PieceVariable.FROM_NEARER:
         return (0.0 if piece.high == 1.0 else _END**2), 1.0
@@ -180,28 +193,27 @@ def _squares(piece: _PieceOfCells) -> tuple[float, float]:
 
 
 def _assemble(
-    pieces: list[_PieceOfCells],
+    pieces: list[_Piece],
     degree: int,
     profile: Profile,
     scale: float,
     kind: np.dtype[np.floating],
 ) -> Table:
     cells = np.zeros((len(pieces), 2 + degree + 1, CELLS[kind]))
-    slopes, residuals, roundings = [], [], []
     # t is −1 and 1 at the ends of the widest cell, and keeps to that slope in the others
-    scales = np.array([2.0 / max(cell.high - cell.low for cell in s.cells) for s in pieces])
-    for p, piece in enumerate(pieces):
-        for c, cell in enumerate(piece.cells):
-            series, error = cell.fit(degree)
-            power = (POWERS[: degree + 1, : degree + 1] @ series)[:, 0]
-            ratio = 2.0 / (cell.high - cell.low) / scales[p]
-            cells[p, :2, c] = -(cell.high + cell.low) / 2.0 * scales[p], cell.bases[0]
-            cells[p, 2:, c] = (power * ratio ** np.arange(degree + 1))[::-1]
-            slopes.append(float(cell.slopes(series)[0]))
-            residuals.append(float(error[0]))
-            roundings.append(_rounding(cells[p, :, c].astype(kind), scales[p], cell, series[:, 0]))
-    bound = _DOUBLED * (max(residuals) + max(roundings)) + profile.error
-    bound += _beside_the_polynomial(scale, kind)
+    scales = np.array([2.0 / np.max(p.cells.highs - p.cells.lows) for p in pieces])
+    slopes, residuals, roundings = [], [], []
+    for piece, steepness, columns in zip(pieces, scales.tolist(), cells, strict=True):
+        of = piece.cells
+        series, errors = of.fit(degree)
+        ratios = 2.0 / (of.highs - of.lows) / steepness
+        columns[:2] = -(of.highs + of.lows) / 2.0 * steepness, of.bases
+        columns[2:] = (of.powers(series) * ratios[:, None] ** np.arange(degree + 1)).T[::-1]
+        slopes.append(of.slope(series))
+        residuals.append(float(np.max(errors)))
+        roundings.append(float(np.max(rounding_of(columns.astype(kind), steepness, of, series))))
+    missed = max(_DOUBLED * (max(residuals) + max(roundings)), _LEAST_STATED * scale)
+    bound = missed + profile.error + _beside_the_polynomial(scale, kind)
     steps = np.array([CELLS[kind] / (piece.high - piece.low) for piece in pieces])
     lows = np.array([piece.low for piece in pieces])
     ranges = np.array([_squares(piece) for piece in pieces])
@@ -226,32 +238,6 @@ def _beside_the_polynomial(scale: float, dtype: npt.DTypeLike) -> float:
     Two weights, rounded to the dtype, their products, and the result.
     """
     return 6.0 * float(np.finfo(np.dtype(dtype)).eps) / 2.0 * scale
-
-
-def _rounding(cell: FloatArray, scale: float, piece: Piece, series: Array) -> float:
-    """Measure what the Horner scheme of a cell rounds, the tiles' dtype as its arithmetic.
-
-    Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings
-    by no powers of 2; both are of the same s.
-
-    Parameters
-    ----------
-    cell : (2 + coefficients,) array
-        Offset, base, and coefficients descending, as in a table.
-    scale : float
-        Of t.
-    piece : Piece
-        What the cell was fitted to.
-    series : (degree + 1,) array
-    """
-    s = (piece.low + _PLACES * (piece.high - piece.low)).astype(cell.dtype)
-    t = cell.dtype.type(scale) * s + cell[0]
-    total = np.zeros_like(s)
-    for coefficient in cell[2:]:
-        total = total * t + coefficient
-    place = (2.0 * s - piece.low - piece.high) / (piece.high - piece.low)
-    exact = float(piece.bases[0]) - s * chebyshev.chebval(place, series)
-    return float(np.max(np.abs((cell[1] - s * total).astype(np.float64) - exact)))
 
 
 def build_middle(profile: Profile, table: Table, wide: bool = False) -> MiddlePolynomial | None:
@@ -299,7 +285,7 @@ class _MiddleSamples:
     def __init__(self, profile: Profile, radius: float) -> None:
         self.radius = radius
         nodes = points_of(-radius, radius, _MIDDLE_NODES)
-        self.places = np.append(nodes, radius * (2.0 * _PLACES[:_MIDDLE_CHECKED] - 1.0))
+        self.places = np.append(nodes, radius * (2.0 * PLACES[:_MIDDLE_CHECKED] - 1.0))
         self.values = profile.at_cosines(self.places)[:, 0]
 
     def shortest(self, allowed: float, most: int) -> tuple[int, int]:

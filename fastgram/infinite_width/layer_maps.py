@@ -97,22 +97,26 @@ class _Series:
 
     def __call__(self, s: Array) -> Array:
         result = np.zeros(np.broadcast_shapes(s.shape, self.coefficients[0].shape[1:]))
-        last = len(self.coefficients) - 1
-        for k, series in enumerate(self.coefficients):
+        pieces, alike = self._pieces_of(s), s.shape[-1] == 1
+        for k in np.unique(pieces).tolist():
+            here, series = pieces == k, self.coefficients[k]
+            # all pairs are in a piece together where they are at one s
+            at = s[here[..., 0]] if alike else s
             low, high = self.edges[k], self.edges[k + 1]
-            here = (s >= low) | (k == 0)
-            if k < last:
-                here &= s < high
-            if not np.any(here):
-                continue
-            t = np.clip((2.0 * s - low - high) / (high - low), -1.0, 1.0)
-            result = np.where(here, _clenshaw(t, series), result)
+            t = np.clip((2.0 * at - low - high) / (high - low), -1.0, 1.0)
+            if alike:
+                result[here[..., 0]] = _clenshaw(t, series)
+            else:
+                result = np.where(here, _clenshaw(t, series), result)
         return np.asarray(s**self.order * result)
+
+    def _pieces_of(self, s: Array) -> npt.NDArray[np.intp]:
+        places = np.searchsorted(self.edges, s, side="right") - 1
+        return np.clip(places, 0, len(self.coefficients) - 1)
 
     def error(self, s: Array) -> Array:
         """Return what the fits left of the distances at s, (k, pairs)."""
-        pieces = np.clip(np.searchsorted(self.edges, s, side="right") - 1, 0, len(self.missed) - 1)
-        return np.asarray(self.missed[pieces] * s[:, None] ** (self.order - 1))
+        return np.asarray(self.missed[self._pieces_of(s)] * s[:, None] ** (self.order - 1))
 
 
 def _clenshaw(t: Array, series: Array) -> Array:

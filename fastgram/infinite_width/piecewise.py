@@ -36,7 +36,6 @@ __all__ = [
     "horner",
     "largest",
     "points_of",
-    "sample_chords",
     "transform_of",
 ]
 
@@ -268,23 +267,6 @@ def check_width(profile: Profile, low: float, high: float, relative_to: float) -
         raise ValueError(
             f"this Gram entry is too rough a function of the cosine for a table: {remedy}"
         )
-
-
-def sample_chords(
-    profile: Profile, ranges: Sequence[tuple[bool, float, float]], nodes: int
-) -> list[Piece]:
-    """Sample pieces, each on the side of −1 or not and from one s to another."""
-    result: list[Piece | None] = [None] * len(ranges)
-    for far in (False, True):
-        here = [k for k, (side, _, _) in enumerate(ranges) if side == far]
-        if not here:
-            continue
-        s = [points_of(*ranges[k][1:], nodes) for k in here]
-        chords = profile.chords(far, 2.0 * np.arcsin(np.concatenate(s)))
-        mode = PieceVariable.FROM_MINUS_ONE if far else PieceVariable.FROM_ONE
-        for k, v, drop in zip(here, s, np.split(chords, len(here)), strict=True):
-            result[k] = Piece(mode, *ranges[k][1:], profile.end(far), drop / v[:, None], v)
-    return [piece for piece in result if piece is not None]
 
 
 def _sample(profile: Profile, mode: PieceVariable, low: float, high: float) -> Piece:

@@ -21,8 +21,9 @@ from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.pairs import norm_nodes
-from fastgram.infinite_width.piecewise import POWERS, Piece
-from fastgram.kernels.contract import CLOSE, PieceVariable
+from fastgram.infinite_width.piecewise import POWERS
+from fastgram.infinite_width.table_cells import Cells, rounding_of
+from fastgram.kernels.contract import CLOSE
 from fastgram.matrix.operator import matrix_of
 from fastgram.network import duals
 
@@ -193,9 +194,10 @@ def test_rounding_of_a_cell(degree):
     series = np.zeros(degree + 1)
     series[-1] = 1.0
     power = POWERS[: degree + 1, : degree + 1] @ series
-    piece = Piece(PieceVariable.FROM_ONE, 0.0, 1.0, np.array([0.3]), np.zeros((1, 1)), np.ones(1))
+    sides = (np.array([x]) for x in (0.0, 1.0, 0.3))
+    of = Cells(*sides, np.ones((1, 1)), np.zeros((1, 1)))
     cell = np.concatenate([[-1.0, 0.3], power[::-1]]).astype(np.float32)
-    measured = cosine_table._rounding(cell, 2.0, piece, series)
+    (measured,) = rounding_of(cell[:, None], 2.0, of, series[None])
     s = np.random.default_rng(0).uniform(0.0, 1.0, 4000).astype(np.float32)
     t = np.float32(2.0) * s + cell[0]
     total = np.zeros_like(s)
@@ -209,13 +211,11 @@ def test_rounding_of_a_cell(degree):
 
 def test_roundings_of_a_cell_are_stated_for_one_table(monkeypatch):
     """Those of the worst cell, twice, beside whatever else a table is off by."""
-    calls = []
 
-    def one_is_off(*cell):
-        calls.append(cell)
-        return 1e-3 * (len(calls) == 5)
+    def one_is_off(*cells):
+        return 1e-3 * (np.arange(8) == 5)
 
-    monkeypatch.setattr(cosine_table, "_rounding", one_is_off)
+    monkeypatch.setattr(cosine_table, "rounding_of", one_is_off)
     profile = profile_of_norm(fg.Network("relu"), "gradient", 1.0)
     assert cosine_table.build_table(profile, "float64").error >= 2e-3
 

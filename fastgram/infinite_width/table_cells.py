@@ -1,0 +1,181 @@
+"""The cells of a table's piece, all of them at a time: samples, fits, slopes and roundings.
+
+A table of a large norm has a hundred cells: each is a few thousand operations, and much more by
+itself in Python. What is fitted is (K(±1) − K)/s, by least squares in K itself: see
+`fastgram.infinite_width.piecewise.Piece`, which is the same for pieces of many functions.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastgram.infinite_width.piecewise import POWERS, Profile, basis_at, points_of
+from fastgram.support.arrays import Array, FloatArray
+
+__all__ = ["PLACES", "Cell", "Cells", "rounding_of", "sample"]
+
+Cell = tuple[bool, float, float]  # whether it is on the side of −1, and its range of s
+
+# Where slopes are looked at, and roundings: these are off each other by the golden ratio, for
+# numbers of few bits would be multiplied without rounding.
+_GRID = np.linspace(-1.0, 1.0, 129)
+PLACES = np.append(np.mod(np.arange(1.0, 1024.0) * ((5.0**0.5 - 1.0) / 2.0), 1.0), [0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of one function, each from one s to another, and samples of (K(±1) − K)/s there.
+
+    Attributes
+    ----------
+    lows, highs : (cells,) arrays
+        Ranges of s.
+    bases : (cells,) array
+        K(±1).
+    s, samples : (cells, nodes) arrays
+    """
+
+    lows: Array
+    highs: Array
+    bases: Array
+    s: Array
+    samples: Array
+
+    def around(self, inner: Cells) -> Cells:
+        """Return the first of these, others, and the rest of these."""
+        return Cells(
+            *(
+                np.concatenate([outer[:1], part, outer[1:]])
+                for outer, part in zip(self._arrays(), inner._arrays(), strict=True)
+            )
+        )
+
+    def divided(self, count: int) -> list[Cells]:
+        """Return so many equal shares, in order."""
+        shares = [np.split(array, count) for array in self._arrays()]
+        return [Cells(*arrays) for arrays in zip(*shares, strict=True)]
+
+    def _arrays(self) -> tuple[Array, ...]:
+        return self.lows, self.highs, self.bases, self.s, self.samples
+
+    @functools.cached_property
+    def _factors(self) -> tuple[Array, Array, Array]:
+        """Orthonormal columns, the triangles that make the basis of them, and K's parts.
+
+        Polynomials of lower degrees are fitted by the first of the same columns.
+        """
+        nodes = self.s.shape[1]
+        basis = basis_at(nodes, nodes * 6 // 7 - 1)
+        columns, triangles = np.linalg.qr(self.s[:, :, None] * basis)
+        values = (self.s * self.samples)[:, :, None]
+        return columns, triangles, np.matmul(columns.transpose(0, 2, 1), values)
+
+    @functools.cached_property
+    def misses(self) -> Array:
+        """K's largest errors at the nodes, by cell and degree."""
+        columns, _, parts = self._factors
+        rest = (self.s * self.samples)[:, :, None] - np.cumsum(
+            columns * parts.transpose(0, 2, 1), axis=2
+        )
+        return np.asarray(np.max(np.abs(rest), axis=1))
+
+    def fit(self, degree: int) -> tuple[Array, Array]:
+        """Return Chebyshev coefficients, (cells, degree + 1), and errors at the nodes, (cells,)."""
+        _, triangles, parts = self._factors
+        few = slice(degree + 1)
+        solved = np.linalg.solve(triangles[:, few, few], parts[:, few])
+        series = np.asarray(solved[:, :, 0], dtype=np.float64)
+        found = series @ basis_at(self.s.shape[1], degree).T
+        return series, np.asarray(np.max(np.abs(self.s * (found - self.samples)), axis=1))
+
+    def powers(self, series: Array) -> Array:
+        """Return coefficients of t**k, t from −1 to 1 on each cell, from Chebyshev ones."""
+        size = series.shape[1]
+        return np.asarray(series @ POWERS[:size, :size].T)
+
+    def slope(self, series: Array) -> float:
+        """Bound |dK/ds| by its largest value on a grid, with a margin."""
+        value, rate = _values_and_rates(series)
+        half = (self.highs - self.lows)[:, None] / 2.0
+        s = (self.highs + self.lows)[:, None] / 2.0 + half * _GRID
+        return 1.25 * float(np.max(np.abs(value + s * rate / half)))
+
+
+def sample(profile: Profile, cells: Sequence[Cell], nodes: int) -> Cells:
+    """Sample cells, each on the side of −1 or not and from one s to another."""
+    sides = np.array([far for far, _, _ in cells])
+    lows, highs = (np.array([cell[k] for cell in cells]) for k in (1, 2))
+    s = np.stack([points_of(low, high, nodes) for _, low, high in cells])
+    drops, bases = np.empty(s.shape), np.empty(sides.size)
+    for far in (False, True):
+        here = sides == far
+        if np.any(here):
+            drops[here] = profile.chords(far, 2.0 * np.arcsin(s[here].ravel())).reshape(-1, nodes)
+            bases[here] = profile.end(far)[0]
+    return Cells(lows, highs, bases, s, drops / s)
+
+
+def rounding_of(cells: FloatArray, scale: float, of: Cells, series: Array) -> Array:
+    """Measure what the Horner scheme of cells rounds, the tiles' dtype as its arithmetic.
+
+    Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings
+    by no powers of 2; both are of the same s.
+
+    Parameters
+    ----------
+    cells : (2 + coefficients, cells) array
+        Offsets, bases, and coefficients descending, as in a table.
+    scale : float
+        Of t.
+    of : Cells
+        That they were fitted to.
+    series : (cells, coefficients) array
+
+    Returns
+    -------
+    (cells,) array
+        The largest at many points.
+    """
+    kind, columns = cells.dtype, cells[:, :, None]
+    low, high = of.lows[:, None], of.highs[:, None]
+    s = (low + PLACES * (high - low)).astype(kind)
+    t = kind.type(scale) * s + columns[0]
+    total = np.zeros_like(s)
+    for coefficient in columns[2:]:
+        total *= t
+        total += coefficient
+    found = columns[1] - s * total
+    exact = of.bases[:, None] - s * _clenshaw((2.0 * s - low - high) / (high - low), series)
+    return np.asarray(np.max(np.abs(found.astype(np.float64) - exact), axis=1))
+
+
+def _clenshaw(t: Array, series: Array) -> Array:
+    """Return each cell's series at its own places, (cells, places)."""
+    double, after, later = 2.0 * t, np.zeros_like(t), np.zeros_like(t)
+    for k in range(series.shape[1] - 1, 0, -1):
+        after, later = double * after + (series[:, k : k + 1] - later), after
+    return np.asarray(t * after + (series[:, :1] - later))
+
+
+@functools.cache
+def _grid_basis() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the Chebyshev polynomials and their derivatives on the grid, (degrees, places)."""
+    theta = np.arccos(_GRID)
+    k = np.arange(len(POWERS))[:, None]
+    sine = np.sin(theta)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = k * np.sin(k * theta) / sine
+    ends = np.abs(_GRID) == 1.0
+    rates[:, ends] = k**2 * _GRID[ends] ** (k + 1)
+    return np.cos(k * theta), rates
+
+
+def _values_and_rates(series: Array) -> tuple[Array, Array]:
+    values, rates = _grid_basis()
+    size = series.shape[1]
+    return series @ values[:size], series @ rates[:size]
