@@ -75,7 +75,7 @@ FAULTS = [
     *faults_in(
         "infinite_width/layer_maps",
         f"{_CONDITIONING} -k 'degree'",
-        ("self.missed[pieces] * s[:, None]", "0.1 * self.missed[pieces] * s[:, None]"),
+        ("self.missed[self._pieces_of(s)]", "0.1 * self.missed[self._pieces_of(s)]"),
         (
             "miss = np.max(np.abs(weighted @ series - flat)",
             "miss = np.min(np.abs(weighted @ series - flat)",
@@ -108,7 +108,7 @@ FAULTS = [
         ("EntryErrors(2.0 * base, 2.0 * by_norm)", "EntryErrors(0.2 * base, 2.0 * by_norm)"),
     ),
     *faults_in(
-        "infinite_width/cosine_table",
+        "infinite_width/tables/cosine_table",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
         ("(max(residuals) + max(roundings))", "max(roundings)"),
         ("_DOUBLED * (max(residuals)", "_DOUBLED * (0.1 * max(residuals)"),
@@ -276,7 +276,7 @@ FAULTS = [
         ("worst = max(worst, own)", "worst = min(worst, own)"),
     ),
     *faults_in(
-        "infinite_width/cosine_table",
+        "infinite_width/tables/cosine_table",
         "infinite_width/test_middle.py -k 'high_degree or samples'",
         ("if samples.difference(even, odd) <= allowed / _DOUBLED:", "if True:"),
         ("allowed = table.error - profile.error - _beside", "allowed = table.error - _beside"),

@@ -35,11 +35,11 @@ import numpy.typing as npt
 
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.infinite_width.cosine_table import build_table
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.power_series import power_series
+from fastgram.infinite_width.tables.cosine_table import build_table
 from fastgram.kernels.contract import Table
 from fastgram.matrix.divided.on_workers import on_devices
 from fastgram.matrix.operator import GramOperator, matrix_of

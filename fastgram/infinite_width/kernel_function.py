@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.infinite_width.conditioning import errors_of_norm
-from fastgram.infinite_width.cosine_table import build_middle, build_table
 from fastgram.infinite_width.piecewise import Profile
 from fastgram.infinite_width.recursion import recursion_of
+from fastgram.infinite_width.tables.cosine_table import build_middle, build_table
 from fastgram.kernels.contract import MiddlePolynomial, Table
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.layers import LayerRecursion

@@ -20,8 +20,8 @@ from mpmath import mpf
 
 from fastgram import Activation, Network, get_activation
 from fastgram.devices.registry import as_devices
-from fastgram.infinite_width.cosine_table import Profile, build_table
 from fastgram.infinite_width.kernel_function import table_of_norm
+from fastgram.infinite_width.tables.cosine_table import Profile, build_table
 from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
 from fastgram.network.duals import careful_sum, dual_entries
 from fastgram.network.integrals.double_integral import common_level, terms_of

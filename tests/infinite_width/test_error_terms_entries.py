@@ -16,13 +16,14 @@ from mpmath import mp
 
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width import conditioning, cosine_table, entry_choice, separable_table
+from fastgram.infinite_width import conditioning, entry_choice, separable_table
 from fastgram.infinite_width.entries import TabledEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import profile_of_norm
 from fastgram.infinite_width.pairs import norm_nodes
 from fastgram.infinite_width.piecewise import POWERS
-from fastgram.infinite_width.table_cells import Cells, rounding_of
+from fastgram.infinite_width.tables import cosine_table
+from fastgram.infinite_width.tables.cells import Cells, rounding_of
 from fastgram.kernels.contract import CLOSE
 from fastgram.matrix.operator import matrix_of
 from fastgram.network import duals

@@ -12,9 +12,9 @@ from helpers.cases import KINDS, RECORDS
 from mpmath import mpf
 
 from fastgram import Network, get_activation
-from fastgram.infinite_width import cosine_table
-from fastgram.infinite_width.cosine_table import Profile, build_middle, build_table
 from fastgram.infinite_width.kernel_function import middle_of_norm, profile_of_norm, table_of_norm
+from fastgram.infinite_width.tables import cosine_table
+from fastgram.infinite_width.tables.cosine_table import Profile, build_middle, build_table
 from fastgram.kernels.contract import MIDDLE_TERMS, NARROW_TERMS
 from fastgram.network.duals import dual_entries
 

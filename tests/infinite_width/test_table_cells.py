@@ -10,7 +10,7 @@ from numpy.polynomial import chebyshev
 from fastgram import Network
 from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.infinite_width.piecewise import Profile
-from fastgram.infinite_width.table_cells import Cells, sample
+from fastgram.infinite_width.tables.cells import Cells, sample
 
 EDGES = [(False, 0.0, 0.2), (True, 0.1, 0.4), (False, 0.3, 0.31)]
 

@@ -22,7 +22,7 @@ from fastgram.infinite_width.piecewise import (
     largest,
     points_of,
 )
-from fastgram.infinite_width.table_cells import PLACES, Cell, Cells, rounding_of, sample
+from fastgram.infinite_width.tables.cells import PLACES, Cell, Cells, rounding_of, sample
 from fastgram.kernels.contract import (
     CELLS,
     MIDDLE_TERMS,
