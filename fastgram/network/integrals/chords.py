@@ -43,7 +43,9 @@ _VALUES = 2**17  # of functions at nodes, at a time: they fit a second-level cac
 _SHAPES = 20  # nodes of 1/c²: what they miss falls like 6**-k
 _SHAPE_NODES = chebyshev.chebpts1(_SHAPES)
 _HALVES = 2.0  # from a panel of δ to the next
+_MORE = 8  # nodes than coefficients, in a moment on a panel
 _TOP = math.sqrt(0.5)  # the largest σ
+_NOTHING = 2.0**-500
 
 
 def chords_of(
@@ -125,26 +127,42 @@ def _grid(lines: tuple[float, ...], sharpest: float, level: int) -> _Grid:
 @functools.lru_cache(maxsize=32)
 def _moments(grid: _Grid, order: int, theta: tuple[float, ...]) -> Array:
     """Return E[|δ|^p P_k] on each panel, P_k the Legendre polynomials there: (angles, …)."""
-    half = np.sin(np.asarray(theta) / 2.0)
-    outer = radial_cuts(1.0, grid.rule)
-    result = np.zeros((half.size, grid.edges.size - 1, grid.count))
-    for p, (low, high) in enumerate(itertools.pairwise(grid.edges.tolist())):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.nan_to_num(np.stack([low / half, high / half], axis=1), posinf=outer[-1])
-        here = np.flatnonzero(ends[:, 0] < outer[-1])
-        if not here.size:
-            continue
-        ends = np.minimum(ends[here], outer[-1])
-        cuts = np.clip(outer, ends[:, :1], ends[:, 1:])
-        cuts = np.concatenate([ends[:, :1], cuts[:, 1:], ends[:, 1:]], axis=1)
-        b, weight = panels(cuts, grid.rule)
-        weight = weight * (2.0 / math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * b * b)
-        delta = half[here, None] * b
-        place = np.clip((2.0 * delta - low - high) / (high - low), -1.0, 1.0)
-        weight = weight * delta**order
-        for k, polynomial in enumerate(_legendre(place, grid.count)):
-            result[here, p, k] = np.sum(weight * polynomial, axis=1)
+    half = np.maximum(np.sin(np.asarray(theta) / 2.0), _NOTHING)[:, None]
+    low, high = grid.edges[:-1], grid.edges[1:]
+    narrow = high <= _HALVES * (1.0 + 1e-9) * low
+    result = np.empty((half.size, low.size, grid.count))
+    result[:, narrow] = _narrow_moments(grid.count, order, half, low[narrow], high[narrow])
+    for p in np.flatnonzero(~narrow).tolist():
+        result[:, p] = _wide_moments(grid, order, half, float(low[p]), float(high[p]))
     return result.reshape(half.size, -1)
+
+
+def _narrow_moments(count: int, order: int, half: Array, low: Array, high: Array) -> Array:
+    """Return the moments on panels where a normal density is a polynomial, or next to nothing.
+
+    Their nodes are the same on all panels, whatever the angle, and the polynomials there.
+    """
+    nodes, weights = gauss_legendre(count + _MORE)
+    delta = (low + high)[:, None] / 2.0 + (high - low)[:, None] / 2.0 * nodes
+    weight = (high - low)[:, None] / math.sqrt(2.0 * math.pi) * weights * delta**order
+    b = delta / half[:, :, None]
+    density = np.exp(-0.5 * b * b) * (weight / half[:, :, None])
+    return np.asarray(density @ legendre.legvander(nodes, count - 1))
+
+
+def _wide_moments(grid: _Grid, order: int, half: Array, low: float, high: float) -> Array:
+    """Return the moments on the panel next to 0, or another as wide: (angles, count)."""
+    outer = radial_cuts(1.0, grid.rule)
+    ends = np.minimum(np.concatenate([low / half, high / half], axis=1), outer[-1])
+    cuts = np.clip(outer, ends[:, :1], ends[:, 1:])
+    cuts = np.concatenate([ends[:, :1], cuts[:, 1:], ends[:, 1:]], axis=1)
+    b, weight = panels(cuts, grid.rule)
+    weight = weight * (2.0 / math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * b * b)
+    delta = half * b
+    place = np.clip((2.0 * delta - low - high) / (high - low), -1.0, 1.0)
+    weight = weight * delta**order
+    polynomials = _legendre(place, grid.count)
+    return np.stack([np.sum(weight * polynomial, axis=1) for polynomial in polynomials], axis=1)
 
 
 def _legendre(x: Array, count: int) -> Iterator[Array]:
