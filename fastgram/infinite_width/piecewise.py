@@ -76,7 +76,11 @@ def fit(weighted_basis: Array, weighted_values: Array) -> Array:
     weighted_values : (nodes, functions) array
         The same weight times the functions there.
     """
-    series = np.linalg.lstsq(weighted_basis, weighted_values, rcond=None)[0]
+    columns, triangle = np.linalg.qr(weighted_basis)
+    series = np.linalg.solve(triangle, columns.T @ weighted_values)
+    # what that rounds is as large as the largest coefficients: a second solution takes it away
+    rest = weighted_values - weighted_basis @ series
+    series += np.linalg.solve(triangle, columns.T @ rest)
     return np.asarray(series, dtype=np.float64)
 
 

@@ -86,12 +86,19 @@ class Cells:
 
     def fit(self, degree: int) -> tuple[Array, Array]:
         """Return Chebyshev coefficients, (cells, degree + 1), and errors at the nodes, (cells,)."""
-        _, triangles, parts = self._factors
+        columns, triangles, parts = self._factors
         few = slice(degree + 1)
-        solved = np.linalg.solve(triangles[:, few, few], parts[:, few])
-        series = np.asarray(solved[:, :, 0], dtype=np.float64)
-        found = series @ basis_at(self.s.shape[1], degree).T
-        return series, np.asarray(np.max(np.abs(self.s * (found - self.samples)), axis=1))
+        basis = basis_at(self.s.shape[1], degree).T
+
+        def solve(parts: FloatArray) -> Array:
+            return np.asarray(np.linalg.solve(triangles[:, few, few], parts)[:, :, 0], np.float64)
+
+        series = solve(parts[:, few])
+        # as in `fastgram.infinite_width.piecewise.fit`
+        rest = self.s * (self.samples - series @ basis)
+        series += solve(np.matmul(columns[:, :, few].transpose(0, 2, 1), rest[:, :, None]))
+        missed = np.abs(self.s * (series @ basis - self.samples))
+        return series, np.asarray(np.max(missed, axis=1))
 
     def powers(self, series: Array) -> Array:
         """Return coefficients of t**k, t from −1 to 1 on each cell, from Chebyshev ones."""

@@ -14,7 +14,6 @@ then a product of matrices, for all pairs of standard deviations alike.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
