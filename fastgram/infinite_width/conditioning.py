@@ -77,6 +77,7 @@ _CHORDS = np.array([*_TINY_CHORDS, 0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6
 # Chords at which the quadratures of a layer are differentiated and judged.
 _MEASURED = np.array([0.02, 0.2, 0.5, np.sqrt(0.5)])
 _STEP = 2.0**-8  # of differences, in the logarithm of the variance
+_COARSER = 2  # levels, of the quadratures that such differences are taken of
 _MARGIN = 1.25  # of what such differences give
 _DOUBLED = 2.0  # of what was measured
 _NOTHING = float(np.finfo(np.float64).tiny)
@@ -196,26 +197,24 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
     at_one, at_minus_one = np.diagonal(between), np.diagonal(across)
     level = common_level(activation, derivative, near[1:2])
     angles = 2.0 * np.arcsin(_MEASURED)
-    found = np.array(
-        [
-            chords_at(activation, derivative, angles, near[k : k + 1], level)[..., 0].T
-            for k in range(3)
-        ]
-    )
+    found = chords_at(activation, derivative, angles, near[1:2], level)[..., 0]
+    # of these two a difference is taken, which needs few digits
+    beside = chords_at(activation, derivative, angles, near[::2], max(level - _COARSER, 0))
+    falls = np.stack([beside[..., 0], found, beside[..., 2]], axis=1)  # (2, 3, angles)
     size = max(float(at_one[1]), _NOTHING)
     values_missed = chords_missed = 0.0
     for k in range(_MEASURED.size):
         finer = careful_chords(activation, derivative, float(angles[k]), variance, level + 1)
-        values_missed = max(values_missed, float(np.max(np.abs(found[1, k] - finer))))
-        both = np.sqrt(np.maximum([found[1, k, 0], finer[0]], 0.0) / (2.0 * size))
+        values_missed = max(values_missed, float(np.max(np.abs(found[:, k] - finer))))
+        both = np.sqrt(np.maximum([found[0, k], finer[0]], 0.0) / (2.0 * size))
         chords_missed = max(chords_missed, abs(float(both[0] - both[1])))
     ends = np.array([at_one[1], at_minus_one[1]])
     parallel = parallel_duals(activation, derivative, near[1:2], LEVELS)[:, 0, 0]
     values_missed += float(np.max(np.abs(parallel - ends)))
     square = float(mean_squares(activation, derivative, near[1:2])[0])
     values_missed += abs(square - float(parallel[0]))
-    far = at_minus_one[:, None] - found[:, :, 1]
-    return _Response(at_one, between, found[:, :, 0], far, values_missed / size, chords_missed)
+    far = at_minus_one[:, None] - falls[1]
+    return _Response(at_one, between, falls[0], far, values_missed / size, chords_missed)
 
 
 # --- through the layers ---------------------------------------------------------------------------

@@ -7,8 +7,8 @@ y = m − δ, m ~ N(0, c²) and δ ~ N(0, σ²), c = cos θ/2 and σ = sin θ/2,
 
     κ(1) − κ(ρ) = E D(|δ|, c),   D(δ, c) = ½E_m[(f₁(m + δ) − f₁(m − δ))(f₂(m + δ) − f₂(m − δ))].
 
-D is made once, as a polynomial of δ on panels graded toward 0 and of 1/c² in [1, 2]. Each angle is
-then a product of matrices, for all pairs of standard deviations alike.
+D is made once, as a polynomial of δ on panels graded toward 0 and of log 1/c² in [0, log 2]. Each
+angle is then a product of matrices, for all pairs of standard deviations alike.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial import chebyshev, legendre
+from numpy.polynomial import legendre
 
 from fastgram.network.activations import Activation
 from fastgram.network.integrals.double_integral import cuts_of_y, meetings
@@ -28,6 +29,7 @@ from fastgram.network.integrals.quadrature import (
     both_signs,
     gauss_legendre,
     kink_distances,
+    nodes_on,
     panels,
     radial_cuts,
     rule_of,
@@ -39,8 +41,10 @@ from fastgram.support.arrays import Array
 __all__ = ["chords_of", "order_of"]
 
 _VALUES = 2**17  # of functions at nodes, at a time: they fit a second-level cache
-_SHAPES = 20  # nodes of 1/c²: what they miss falls like 6**-k
-_SHAPE_NODES = chebyshev.chebpts1(_SHAPES)
+# Nodes of log 1/c², from 0 to log 2: what they miss falls like 9**-k.
+_COUNT = 16
+_ANGLES = np.pi * (np.arange(_COUNT) + 0.5) / _COUNT
+_SHAPES = 2.0 ** (0.5 + 0.5 * np.cos(_ANGLES))
 _HALVES = 2.0  # from a panel of δ to the next
 _MORE = 8  # nodes than coefficients, in a moment on a panel
 _TOP = math.sqrt(0.5)  # the largest σ
@@ -85,25 +89,25 @@ def _prepared(
 # --- the nodes ------------------------------------------------------------------------------------
 
 
+class _Panel(NamedTuple):
+    """Nodes on a panel of δ, for each of these those of y, and what sums over them are weighted by.
+
+    Of shapes (δ,), (δ, k) and (δ, k, shapes), the last for each 1/c².
+    """
+
+    delta: Array
+    y: Array
+    density: Array
+
+
 @dataclass(frozen=True, eq=False)
 class _Grid:
-    """Where D is taken: the panels of δ and their nodes, and for each of these those of y.
-
-    Attributes
-    ----------
-    edges : (panels + 1,) array
-    delta : (δ,) array
-        `count` Gauss-Legendre nodes on each panel.
-    y, density : (δ, k) and (δ, k, shapes) arrays
-        Nodes, and what sums over them are weighted by for each 1/c².
-    """
+    """Where D is taken: the edges of panels of δ, and `count` Gauss-Legendre nodes on each."""
 
     rule: Rule
     count: int
     edges: Array
-    delta: Array
-    y: Array
-    density: Array
+    panels: list[_Panel]
 
 
 @functools.lru_cache(maxsize=4)
@@ -114,13 +118,23 @@ def _grid(lines: tuple[float, ...], sharpest: float, level: int) -> _Grid:
     meeting = meetings(np.asarray(lines))
     graded = top * _HALVES ** np.arange(-depth, 1.0)
     edges = np.unique(np.concatenate([[0.0], graded, meeting[meeting < top]]))
-    low, half = edges[:-1, None], np.diff(edges)[:, None] / 2.0
-    delta = (low + half * (1.0 + gauss_legendre(count)[0])).ravel()
-    y, weight = panels(cuts_of_y(np.asarray(lines), sharpest, delta, rule), rule)
-    mean, shapes = y + delta[:, None], 1.5 + 0.5 * _SHAPE_NODES
-    density = np.exp(-0.5 * np.multiply.outer(mean * mean, shapes)) * np.sqrt(shapes)
-    density *= (0.5 / math.sqrt(2.0 * math.pi)) * weight[..., None]
-    return _Grid(rule, count, edges, delta, y, density)
+    half = np.diff(edges)[:, None] / 2.0
+    deltas = edges[:-1, None] + half * (1.0 + gauss_legendre(count)[0])
+    return _Grid(rule, count, edges, [_panel(lines, sharpest, delta, rule) for delta in deltas])
+
+
+def _panel(lines: tuple[float, ...], sharpest: float, delta: Array, rule: Rule) -> _Panel:
+    cuts = cuts_of_y(np.asarray(lines), sharpest, delta, rule)
+    start, length = cuts[:, :-1], np.diff(cuts, axis=1)
+    # y from −δ on, so that many panels are empty, and m = y + δ where there is something
+    used = np.any((length > 0.0) & (start + delta[:, None] < radial_cuts(1.0, rule)[-1]), axis=0)
+    y, weight = nodes_on(start[:, used], length[:, used], rule)
+    mean = y + delta[:, None]
+    density = np.multiply.outer(-0.5 * mean * mean, _SHAPES)
+    np.exp(density, out=density)
+    density *= ((0.5 / math.sqrt(2.0 * math.pi)) * weight)[:, :, None]
+    density *= np.sqrt(_SHAPES)
+    return _Panel(delta, y, density)
 
 
 @functools.lru_cache(maxsize=32)
@@ -185,44 +199,59 @@ class _Chords:
         lines = tuple(kink_distances(activation, deviations).tolist())
         self._grid = _grid(lines, sharpness(float(np.max(deviations))), level)
         count = self._grid.count
-        values = _means(activation, derivative, deviations, self._grid)
-        values /= np.reshape(self._grid.delta**self._order, (-1, 1, 1))
-        values = values.reshape(2, -1, count, values.shape[2], _SHAPES)
-        # series of Legendre polynomials in δ, and of Chebyshev polynomials in 1/c²
+        values = np.array(
+            [_means(activation, derivative, deviations, p) for p in self._grid.panels]
+        )
+        delta = np.array([panel.delta for panel in self._grid.panels])
+        values /= (delta**self._order)[:, None, :, None, None]
+        # series of Legendre polynomials in δ, for each shape
         nodes, weights = gauss_legendre(count)
         by_panel = legendre.legvander(nodes, count - 1).T * weights
         by_panel *= np.arange(count)[:, None] + 0.5
-        by_shape = chebyshev.chebvander(_SHAPE_NODES, _SHAPES - 1).T * (2.0 / _SHAPES)
-        by_shape[0] /= 2.0
-        series = np.matmul(np.moveaxis(values, 3, 2), by_shape.T)  # (2, panels, pairs, count, t)
-        series = np.matmul(by_panel, series)
-        # as a matrix from moments to pairs and shapes
-        self._series = np.moveaxis(series, 3, 2).reshape(2, -1, values.shape[3] * _SHAPES)
+        series = np.matmul(by_panel, np.moveaxis(values, 3, 2))  # (…, pairs, count, shapes)
+        # as a matrix from moments to pairs and shapes, on either side
+        self._series = np.moveaxis(series, (1, 3), (0, 2)).reshape(2, -1, values.shape[3] * _COUNT)
 
     def __call__(self, theta: Array) -> Array:
-        shape = chebyshev.chebvander(2.0 / np.cos(theta / 2.0) ** 2 - 3.0, _SHAPES - 1)
         moments = _moments(self._grid, self._order, tuple(theta.tolist()))
-        sides = (moments @ self._series).reshape(2, theta.size, -1, _SHAPES)
-        return np.asarray((sides @ shape[:, :, None])[..., 0])
+        sides = (moments @ self._series).reshape(2, theta.size, -1, _COUNT)
+        return np.asarray((sides @ _interpolation(theta)[:, :, None])[..., 0])
 
 
-def _means(activation: Activation, derivative: bool, deviations: Array, grid: _Grid) -> Array:
-    """Return D(δ, c) at both ends, for all pairs: (2, δ, pairs, shapes)."""
+def _interpolation(theta: Array) -> Array:
+    """Return what makes values at these angles of those at the shapes: (angles, shapes).
+
+    Lagrange's polynomials, whose roundings are not those of coefficients: a sixth of these.
+    """
+    place = 2.0 * np.log2(1.0 / np.cos(theta / 2.0) ** 2) - 1.0
+    apart = place[:, None] - np.cos(_ANGLES)
+    met = apart == 0.0
+    terms = (-1.0) ** np.arange(_COUNT) * np.sin(_ANGLES) / np.where(met, 1.0, apart)
+    shares = terms / np.sum(terms, axis=1, keepdims=True)
+    return np.asarray(np.where(np.any(met, axis=1, keepdims=True), met, shares))
+
+
+def _means(activation: Activation, derivative: bool, deviations: Array, panel: _Panel) -> Array:
+    """Return D(δ, c) at both ends on a panel, for all pairs: (2, δ, pairs, shapes)."""
     first, second = np.triu_indices(deviations.size)
-    result = np.empty((2, grid.delta.size, first.size, _SHAPES))
-    size = max(_VALUES // (grid.y.shape[1] * max(deviations.size, 4)), 1)
-    for start in range(0, grid.delta.size, size):
+    result = np.empty((2, panel.delta.size, first.size, _COUNT))
+    size = max(_VALUES // (panel.y.shape[1] * max(deviations.size, 4)), 1)
+    parity = activation.parity * (-1 if derivative else 1)
+    for start in range(0, panel.delta.size, size):
         part = slice(start, start + size)
-        y = grid.y[part]
-        x = y + 2.0 * grid.delta[part, None]
+        y = panel.y[part]
+        x = y + 2.0 * panel.delta[part, None]
         at_x, at_y = (both_signs(activation, derivative, deviations, z.ravel()) for z in (x, y))
         plus, minus = (
             (a - b).reshape(deviations.size, *y.shape) for a, b in zip(at_x, at_y, strict=True)
         )
-        near = plus[first] * plus[second] + minus[first] * minus[second]
-        far = plus[first] * minus[second] + minus[first] * plus[second]
-        for side, products in enumerate((near, far)):
-            result[side, part] = np.moveaxis(products, 0, 1) @ grid.density[part]
+        sides = [plus[first] * plus[second] + minus[first] * minus[second]]
+        if not parity:
+            sides.append(plus[first] * minus[second] + minus[first] * plus[second])
+        for side, products in enumerate(sides):
+            result[side, part] = np.moveaxis(products, 0, 1) @ panel.density[part]
+    if parity:  # f₂(−·) is f₂, or its negative
+        result[1] = parity * result[0]
     return result
 
 

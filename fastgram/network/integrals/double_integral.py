@@ -23,6 +23,7 @@ from fastgram.network.integrals.quadrature import (
     between,
     both_signs,
     kink_distances,
+    nodes_on,
     outwards,
     panels,
     radial_cuts,
@@ -82,33 +83,77 @@ def nodes_of(
         meeting = meetings(lines) / half
         cuts = np.sort(np.append(cuts, meeting[meeting < cuts[-1]]))
     b, b_weight = panels(cuts, rule)
-    delta = half * b[:, None]
-    y, weight = panels(cuts_of_y(lines, deviation, delta[:, 0], rule), rule)
-    distance = ((y + delta) / cosine) ** 2 + (b * b)[:, None]
-    weight = weight * b_weight[:, None] * np.exp(-0.5 * distance) * (2.0 / (math.pi * cosine))
-    inside = (weight > 0.0) & (distance <= cuts[-1] ** 2)  # many panels are empty
+    delta = half * b
+    cuts_of_each = cuts_of_y(lines, deviation, delta, rule)
+    start, length = cuts_of_each[:, :-1], np.diff(cuts_of_each, axis=1)
+    # many panels are empty, or begin where the density is next to nothing
+    place = (start + delta[:, None]) / cosine
+    row, panel = np.nonzero((length > 0.0) & (place**2 <= cuts[-1] ** 2 - (b * b)[:, None]))
+    y, weight = nodes_on(start[row, panel][:, None], length[row, panel][:, None], rule)
+    b, b_weight, delta = (part[row, None] for part in (b, b_weight, delta))
+    distance = ((y + delta) / cosine) ** 2 + b * b
+    inside = distance <= cuts[-1] ** 2
+    weight = weight * b_weight * np.exp(-0.5 * distance) * (2.0 / (math.pi * cosine))
     return (y + 2.0 * delta)[inside], y[inside], weight[inside]
+
+
+_Both = tuple[Array, Array]  # at nodes, and at their negatives
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What the integrals of one angle are sums of, at ρ and at −ρ.
+    """What the integrals of one angle are sums of, at ρ and at −ρ: arrays over nodes (x, y).
 
     Attributes
     ----------
-    chords, values : (2, nodes) arrays
-        Of κ(1) − κ(ρ) and κ(−1) − κ(−ρ), and of κ(ρ) and κ(−ρ).
-    chord_sizes, value_sizes : (nodes,) arrays
-        At least their absolute values.
-    own_sizes : (2, nodes) array
-        The chords' of f₁ and of f₂ with themselves.
+    weight : (nodes,) array
+    first, second : pairs of pairs of (nodes,) arrays
+        f₁, and f₂, at x and −x, and at y and −y.
     """
 
-    chords: Array
-    values: Array
-    chord_sizes: Array
-    value_sizes: Array
-    own_sizes: Array
+    weight: Array
+    first: tuple[_Both, _Both]
+    second: tuple[_Both, _Both]
+
+    @property
+    def chords(self) -> Array:
+        """Terms of κ(1) − κ(ρ) and of κ(−1) − κ(−ρ), (2, nodes)."""
+        (a, b), (c, d) = self._differences
+        # a factor of one half for the exchange, and one for the difference
+        quarter = 0.25 * self.weight
+        return np.array([quarter * (a * c + b * d), quarter * (a * d + b * c)])
+
+    @property
+    def values(self) -> Array:
+        """Terms of κ(ρ) and of κ(−ρ), (2, nodes)."""
+        ((ax, bx), (ay, by)), ((cx, dx), (cy, dy)) = self.first, self.second
+        quarter = 0.25 * self.weight
+        near = (ax * cy + ay * cx) + (bx * dy + by * dx)
+        far = (ax * dy + ay * dx) + (bx * cy + by * cx)
+        return np.array([quarter * near, quarter * far])
+
+    @property
+    def value_sizes(self) -> Array:
+        """At least the absolute values of the terms of values, (nodes,)."""
+        fx, fy, gx, gy = (np.abs(u) + np.abs(v) for u, v in (*self.first, *self.second))
+        return np.asarray(0.25 * self.weight * (fx * gy + fy * gx))
+
+    def chord_sizes(self) -> tuple[Array, Array, Array]:
+        """At least the absolute values of the terms of chords, of f₁ and f₂, and of either alone.
+
+        Each is of shape (nodes,).
+        """
+        quarter = 0.25 * self.weight
+        first, second = (np.abs(u) + np.abs(v) for u, v in self._differences)
+        return quarter * first * second, quarter * first**2, quarter * second**2
+
+    @functools.cached_property
+    def _differences(self) -> tuple[_Both, _Both]:
+        def of(at: tuple[_Both, _Both]) -> _Both:
+            return at[0][0] - at[1][0], at[0][1] - at[1][1]
+
+        first = of(self.first)
+        return first, first if self.second is self.first else of(self.second)
 
 
 def terms_of(
@@ -129,22 +174,10 @@ def terms_of(
     if deviations[0] == deviations[-1]:  # f₁ and f₂ are one
         deviations = deviations[:1]
     x, y, weight = nodes_of(activation, theta, deviations, level)
-    at_x, at_y = (both_signs(activation, derivative, deviations, z) for z in (x, y))
-    # f₁ at x and at y, then f₂; the signs of x and y are the first index
-    f1x, f1y, f2x, f2y = (
-        np.array([side[k] for side in sides]) for k in (0, -1) for sides in (at_x, at_y)
-    )
-    # a factor of one half for the exchange, and one for the difference
-    first, second = f1x - f1y, f2x - f2y
-    chords = [0.25 * weight * np.sum(first * second[::sign], axis=0) for sign in (1, -1)]
-    values = [
-        0.25 * weight * np.sum(f1x * f2y[::sign] + f1y * f2x[::sign], axis=0) for sign in (1, -1)
-    ]
-    both = np.sum(np.abs([first, second]), axis=1)
-    value_sizes = np.sum(np.abs(f1x), axis=0) * np.sum(np.abs(f2y), axis=0)
-    value_sizes += np.sum(np.abs(f1y), axis=0) * np.sum(np.abs(f2x), axis=0)
-    sizes = (0.25 * weight * size for size in (both[0] * both[1], value_sizes, both**2))
-    return Terms(np.array(chords), np.array(values), *sizes)
+    plus_minus = [both_signs(activation, derivative, deviations, z) for z in (x, y)]
+    at_x, at_y = ([(p[k], m[k]) for k in range(deviations.size)] for p, m in plus_minus)
+    first = at_x[0], at_y[0]
+    return Terms(weight, first, first if deviations.size == 1 else (at_x[1], at_y[1]))
 
 
 # --- levels ---------------------------------------------------------------------------------------
@@ -161,6 +194,16 @@ def pair_level(activation: Activation, derivative: bool, q1: float, q2: float) -
     """Return a level that serves two variances."""
     least, most = sorted(outwards(activation, np.array([q]))[1] for q in (q1, q2))
     return _level(activation, derivative, least, most)
+
+
+def _judged(terms: Terms, roots: Array) -> tuple[Array, Array]:
+    """Return the chords and values of an angle, and the sizes that their agreement is judged by."""
+    both, own, others = (np.sum(part) for part in terms.chord_sizes())
+    # differences of either function carry the roundings of its values
+    chord = both + roots[0] * np.sqrt(others) / 4.0 + roots[1] * np.sqrt(own) / 4.0
+    value = np.sum(terms.value_sizes)
+    found = np.sum(np.concatenate([terms.chords, terms.values]), axis=1)
+    return found, np.array([chord, chord, value, value])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -182,13 +225,11 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
     previous = None
     with np.errstate(over="ignore", invalid="ignore"):
         for level in range(LEVELS):
-            terms = [terms_of(activation, derivative, t, deviations, level) for t in sorted(probes)]
-            found = np.array([np.sum(np.concatenate([t.chords, t.values]), axis=1) for t in terms])
-            # differences of either function carry the roundings of its values
-            rounding = [roots @ np.sqrt(np.sum(t.own_sizes, axis=1))[::-1] / 4.0 for t in terms]
-            chords = np.array([np.sum(t.chord_sizes) for t in terms]) + rounding
-            values = np.array([np.sum(t.value_sizes) for t in terms])
-            size = np.stack([chords, chords, values, values], axis=1)
+            judged = [
+                _judged(terms_of(activation, derivative, t, deviations, level), roots)
+                for t in sorted(probes)
+            ]
+            found, size = (np.array(part) for part in zip(*judged, strict=True))
             if not np.all(np.isfinite(found)):
                 refuse_infinity(activation, derivative, q1, q2)
             if previous is not None and agree(found, previous, size):

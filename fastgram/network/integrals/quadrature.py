@@ -28,6 +28,7 @@ __all__ = [
     "both_signs",
     "gauss_legendre",
     "kink_distances",
+    "nodes_on",
     "outwards",
     "panels",
     "radial_cuts",
@@ -90,8 +91,13 @@ def gauss_legendre(count: int) -> tuple[Array, Array]:
 
 def panels(cuts: Array, rule: Rule) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on the panels between `cuts` (along the last axis)."""
-    start, length = cuts[..., :-1, None], np.diff(cuts, axis=-1)[..., None]
-    shape = (*cuts.shape[:-1], -1)
+    return nodes_on(cuts[..., :-1], np.diff(cuts, axis=-1), rule)
+
+
+def nodes_on(start: Array, length: Array, rule: Rule) -> tuple[Array, Array]:
+    """Return Gauss-Legendre nodes and weights on panels, side by side along the last axis."""
+    shape = (*start.shape[:-1], -1)
+    start, length = start[..., None], length[..., None]
     return (start + length * rule.nodes).reshape(shape), (length * rule.weights).reshape(shape)
 
 
