@@ -199,8 +199,12 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
     angles = 2.0 * np.arcsin(_MEASURED)
     found = chords_at(activation, derivative, angles, near[1:2], level)[..., 0]
     # of these two a difference is taken, which needs few digits
-    beside = chords_at(activation, derivative, angles, near[::2], max(level - _COARSER, 0))
-    falls = np.stack([beside[..., 0], found, beside[..., 2]], axis=1)  # (2, 3, angles)
+    coarse = max(level - _COARSER, 0)
+    beside = [
+        np.array([careful_chords(activation, derivative, t, q, coarse) for t in angles.tolist()])
+        for q in near[::2].tolist()
+    ]
+    falls = np.stack([beside[0].T, found, beside[1].T], axis=1)  # (2, 3, angles)
     size = max(float(at_one[1]), _NOTHING)
     values_missed = chords_missed = 0.0
     for k in range(_MEASURED.size):
