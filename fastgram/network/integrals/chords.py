@@ -130,11 +130,12 @@ def _panel(lines: tuple[float, ...], sharpest: float, delta: Array, rule: Rule) 
     used = np.any((length > 0.0) & (start + delta[:, None] < radial_cuts(1.0, rule)[-1]), axis=0)
     y, weight = nodes_on(start[:, used], length[:, used], rule)
     mean = y + delta[:, None]
-    density = np.multiply.outer(-0.5 * mean * mean, _SHAPES)
+    # shapes first, so that loops are long, and last to those who multiply
+    density = np.multiply.outer(_SHAPES, -0.5 * mean * mean)
     np.exp(density, out=density)
-    density *= ((0.5 / math.sqrt(2.0 * math.pi)) * weight)[:, :, None]
-    density *= np.sqrt(_SHAPES)
-    return _Panel(delta, y, density)
+    density *= (0.5 / math.sqrt(2.0 * math.pi)) * weight
+    density *= np.sqrt(_SHAPES)[:, None, None]
+    return _Panel(delta, y, np.moveaxis(density, 0, 2))
 
 
 @functools.lru_cache(maxsize=32)

@@ -36,6 +36,7 @@ from fastgram.support.arrays import Array
 
 __all__ = ["Terms", "common_level", "cuts_of_y", "meetings", "pair_level", "terms_of"]
 
+_FIRST = 1  # at level 0 the tails of a normal density have too few nodes
 _PROBES = (0.4, np.pi / 2.0)  # the angles at which a level is judged
 _NEAREST = 0.02  # and the least but one of them, for variances up to 1
 
@@ -224,7 +225,7 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
     roots = np.sqrt(mean_squares(activation, derivative, deviations**2))
     previous = None
     with np.errstate(over="ignore", invalid="ignore"):
-        for level in range(LEVELS):
+        for level in range(_FIRST, LEVELS):
             judged = [
                 _judged(terms_of(activation, derivative, t, deviations, level), roots)
                 for t in sorted(probes)
