@@ -141,13 +141,15 @@ def _panel(lines: tuple[float, ...], sharpest: float, delta: Array, rule: Rule) 
 @functools.lru_cache(maxsize=32)
 def _moments(grid: _Grid, order: int, theta: tuple[float, ...]) -> Array:
     """Return E[|δ|^p P_k] on each panel, P_k the Legendre polynomials there: (angles, …)."""
-    half = np.maximum(np.sin(np.asarray(theta) / 2.0), _NOTHING)[:, None]
+    exact = np.sin(np.asarray(theta) / 2.0)
+    half = np.maximum(exact, _NOTHING)[:, None]
     low, high = grid.edges[:-1], grid.edges[1:]
     narrow = high <= _HALVES * (1.0 + 1e-9) * low
     result = np.empty((half.size, low.size, grid.count))
     result[:, narrow] = _narrow_moments(grid.count, order, half, low[narrow], high[narrow])
     for p in np.flatnonzero(~narrow).tolist():
         result[:, p] = _wide_moments(grid, order, half, float(low[p]), float(high[p]))
+    result[exact == 0.0] = 0.0
     return result.reshape(half.size, -1)
 
 
