@@ -19,6 +19,7 @@ from fastgram.network.activations import Activation
 from fastgram.network.duals import chords_at
 from fastgram.network.integrals.chords import order_of
 from fastgram.network.integrals.line_quadrature import parallel_duals
+from fastgram.network.integrals.waves import swings
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
@@ -33,6 +34,7 @@ _LEAVE = 16.0  # by how much more narrow intervals may miss
 _NOISE = 8.0  # roundings of f, in the mean square of its values
 _NARROWEST = 2.0**-14
 _GRADING = 3.0  # from an interval to the next, toward s = 0
+_OF_WAVES = 2.0
 _TOP = float(np.sqrt(0.5))  # s at a right angle
 
 
@@ -236,9 +238,10 @@ class _Fitter:
 
         Where f bends at |z| < 1, entries bend at chords of 1/√q.
         """
-        steps = np.log(_TOP / self._bend) / np.log(_GRADING)
-        depth = max(int(np.ceil(steps)), 0)
-        edges = [0.0, *(_TOP * _GRADING ** np.arange(-depth, 1.0)).tolist()]
+        # of sines they fall like a normal density, further than a kink's or a tail's bend
+        grading = _OF_WAVES if swings(self._activation, np.sqrt(self._variances)) else _GRADING
+        depth = max(int(np.ceil(np.log(_TOP / self._bend) / np.log(grading))), 0)
+        edges = [0.0, *(_TOP * grading ** np.arange(-depth, 1.0)).tolist()]
         return list(itertools.pairwise(edges))
 
     def piece_of(self, interval: tuple[float, float]) -> _FittedPiece | None:

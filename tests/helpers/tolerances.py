@@ -8,8 +8,8 @@ EPS32 = float(np.finfo(np.float32).eps)
 # fg.dual promises 2e-14 relative to max(1, |value|); a table as much of its scale.
 DUAL = 90 * EPS
 TABLE = 90 * EPS
-# What a table of one layer states of itself: it doubles what it measures.
-STATED = 2.5 * TABLE
+# What a table of one layer states of itself, all doubled that it measures.
+STATED = TABLE
 # K(1) − K(ρ) from a table, relative, for close pairs (before the entry is rounded).
 DROP = 1e-12
 # Entries between rows of many norms, relative to the largest: 1e-12.

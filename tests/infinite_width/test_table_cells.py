@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.tolerances import EPS
+from helpers.tolerances import EPS, STATED
 from numpy.polynomial import chebyshev
 
 from fastgram import Network
@@ -62,3 +62,11 @@ def test_pieces_at_a_large_norm_are_few(name, most):
     """Each costs a tile time: eight cells of one reach from an s to eight times that."""
     table = table_of_norm(Network(name), "gradient", 1e4, "float64")
     assert table.modes.size <= most
+
+
+@pytest.mark.parametrize("norm", [10.0, 1e3])
+@pytest.mark.parametrize("name", ["erf", "sin", "sigmoid"])
+def test_the_stated_error_at_large_norms(name, norm):
+    """What least squares rounded was 8e-15 of it, twice, before fits were refined."""
+    table = table_of_norm(Network(name), "gradient", norm, "float64")
+    assert table.error <= STATED * table.scale

@@ -77,7 +77,7 @@ def build_table(
     Returns
     -------
     Table
-        Its `error` is at most 5e-14 of its `scale` in float64 at depth 1, twice what was measured;
+        Its `error` is at most 2e-14 of its `scale` in float64 at depth 1, twice what was measured;
         what more a layer makes of it depends on the activation: see
         `fastgram.infinite_width.conditioning`.
 
