@@ -2,10 +2,11 @@
 
 Between rows of one norm an entry is a function of their cosine, and the large eigenvalues are those
 of its first powers: x ↦ products of up to three principal coordinates of x, in exact number, where
-columns of the matrix show them through the noise of all the rest. The powers' coefficients are
-fitted to some columns, at the cosines that the rows have, and nonnegative, so that what the
-features make is semidefinite. Of rows of several norms it is an approximation, as good as any here:
-a preconditioner need not be exact.
+columns of the matrix show them through the noise of all the rest. Where not all products of a
+degree are taken, what is left of them has a part of lower degree (a product with a square in it):
+so each degree's factor is fitted to some entries with the very products that are taken. Factors are
+nonnegative, so that what the features make is semidefinite. Of rows of several norms it is an
+approximation, as good as any here: a preconditioner need not be exact.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.optimize
 
+from fastgram.regression.sampled_spectrum import largest_of_block
 from fastgram.support.arrays import Array
 
-__all__ = ["CosineFeatures", "fitted_features"]
+__all__ = ["CosineFeatures", "FittedFeatures", "fitted_features"]
 
 Places = npt.NDArray[np.intp]
 
 _SAMPLE = 64  # columns that coefficients are fitted to
 _SAMPLE_ROWS = 1024  # of each
-_JUDGED = 512  # features, after which the rest is looked at
 _DEGREE = 3
 _DIRECTIONS = (1, 1024, 64, 24)  # principal coordinates that products of 0, 1, 2, 3 are made of
 
@@ -39,50 +40,76 @@ class CosineFeatures:
 
     Attributes
     ----------
-    next_weight : (m + 1,) array
-        The largest mean square of a feature after so many, over the mean of the diagonal.
-    left : (m + 1,) array
-        What so many features leave of the diagonal, in the mean, in the units of the matrix.
-    flatness : float
-        From 0 to 1: the least eigenvalue of what the first 512 leave, as far as some columns of it
-        show, over its mean.
-    low : float
-        An eigenvalue of the matrix between some rows that a quarter of them are below, in its
-        units.
     scales : (n,) array
-        Square roots of the diagonal.
+        Square roots of the diagonal of the matrix.
     coordinates : (n, d) array
         Of the unit rows, along principal axes.
     monomials : list of tuple of int
         The coordinates that each is the product of.
     sizes : (m,) array
-        What each is multiplied by.
+        What each is multiplied by: all of a degree have the power of the cosine for inner product.
     """
 
-    next_weight: Array
-    left: Array
-    flatness: float
-    low: float
     scales: Array
     coordinates: Array
     monomials: list[tuple[int, ...]]
     sizes: Array
 
-    def factor(self, count: int, rows: slice | Places = slice(None)) -> Array:
-        """Return the first so many features of rows, (n, count), in Fortran order."""
-        coordinates, scales = self.coordinates[rows], self.scales[rows]
-        found = np.empty((len(scales), count), order="F")
+    def of_rows(self, count: int, rows: slice | Places = slice(None)) -> Array:
+        """Return the first so many features of unit rows, (n, count), in Fortran order."""
+        coordinates = self.coordinates[rows]
+        found = np.empty((len(coordinates), count), order="F")
         for k, monomial in enumerate(self.monomials[:count]):
-            np.multiply(scales, self.sizes[k], out=found[:, k])
+            found[:, k] = self.sizes[k]
             for direction in monomial:
                 found[:, k] *= coordinates[:, direction]
         return found
 
+    @property
+    def degrees(self) -> npt.NDArray[np.intp]:
+        """How many coordinates each is the product of."""
+        return np.array([len(monomial) for monomial in self.monomials], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class FittedFeatures:
+    """The first of some features, fitted to a matrix, and what they leave of it.
+
+    Attributes
+    ----------
+    features : CosineFeatures
+    count : int
+        Of features.
+    roots : (4,) array
+        What those of each degree are multiplied by.
+    left, largest, least : float
+        Of what is left: the mean of its diagonal, its largest and its least eigenvalue, as far as
+        some of the rows show them, in the units of the matrix.
+    """
+
+    features: CosineFeatures
+    count: int
+    roots: Array
+    left: float
+    largest: float
+    least: float
+
+    def factor(self) -> Array:
+        """Return F, of which FFᵀ is near the matrix, (n, count) in Fortran order."""
+        found = self.features.of_rows(self.count)
+        found *= self.roots[self.features.degrees[: self.count]]
+        found *= self.features.scales[:, None]
+        return found
+
 
 def fitted_features(
-    columns_of: Callable[[Places], Array], rows: Array, diagonal: Array, most: int, seed: int
-) -> CosineFeatures | None:
-    """Return the features of a Gram matrix, None where a row or an entry of the diagonal is 0.
+    columns_of: Callable[[Places], Array],
+    rows: Array,
+    diagonal: Array,
+    most: int,
+    drawn: Places,
+) -> list[FittedFeatures]:
+    """Return more and more features, none where a row or an entry of the diagonal is 0.
 
     Parameters
     ----------
@@ -93,55 +120,76 @@ def fitted_features(
         Of the matrix.
     most : int
         Features, at most.
-    seed : int
-        Of the columns that are drawn.
+    drawn : (n,) array of indices
+        Of rows in an order that is drawn: the first are looked at.
     """
     norms = np.linalg.norm(rows, axis=1)
     if not (np.all(norms > 0.0) and np.all(diagonal > 0.0) and np.all(np.isfinite(norms))):
-        return None
+        return []
     unit, scales, n = rows / norms[:, None], np.sqrt(diagonal), len(rows)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, _SAMPLE]))
-    drawn = rng.permutation(n)[:_SAMPLE_ROWS]  # the first of them as columns too
-    places = drawn[:_SAMPLE]
+    drawn, places = drawn[:_SAMPLE_ROWS], drawn[:_SAMPLE]  # the first of them as columns too
     entries = columns_of(places) / (scales[:, None] * scales[places])
+    # two rows that are nearly one have an eigenvalue that a few rows drawn do not show
+    others = np.abs(entries)
+    others[places, np.arange(places.size)] = 0.0
+    nearest = np.argmax(others, axis=0)
     cosines = unit[drawn] @ unit[places].T
-    coefficients = _fitted(cosines, entries[drawn], drawn[:, None] != places)
+    coefficients = _fitted(
+        [cosines**k for k in range(_DEGREE + 1)], entries[drawn], drawn[:, None] != places
+    )
     shares, axes = scipy.linalg.eigh(unit.T @ unit / n)
     shares, axes = np.maximum(shares[::-1], 0.0), axes[:, ::-1]
-    monomials, sizes, weights = _heaviest(coefficients, shares)
-    monomials, sizes = monomials[:most], sizes[:most]
-    left = np.mean(diagonal) * np.maximum(1.0 - np.r_[0.0, np.cumsum(weights[: len(sizes)])], 0.0)
-    following = np.maximum(np.r_[weights, 0.0][: left.size], _beyond(coefficients, shares))
-    shown = entries[places] * (scales[places, None] * scales[places])
-    low = float(scipy.linalg.eigvalsh((shown + shown.T) / 2.0)[places.size // 4])
-    found = CosineFeatures(following, left, 0.0, low, scales, unit @ axes, monomials, sizes)
-    some = found.factor(min(len(sizes), _JUDGED)) / scales[:, None]
-    return replace(found, flatness=_flatness(entries - some @ some[places].T, places))
+    features = CosineFeatures(scales, unit @ axes, *_heaviest(coefficients, shares, most))
+    return _fits(features, entries, float(np.mean(diagonal)), drawn, nearest)
 
 
-def _flatness(rest: Array, places: Places) -> float:
-    """Return how even the eigenvalues of a matrix are of which some columns are known."""
-    square = rest[places]
-    mean = max(float(np.mean(np.diagonal(square))), 1e-300)
-    least = float(scipy.linalg.eigvalsh((square + square.T) / 2.0)[0])
-    # two rows that are nearly one leave an eigenvalue that a few rows drawn do not show
-    nearest = np.abs(rest)
-    nearest[places, np.arange(places.size)] = 0.0
-    least = min(least, mean - float(np.max(nearest)))
-    return float(np.clip(least / mean, 0.0, 1.0))
+def _fits(
+    features: CosineFeatures, entries: Array, mean: float, drawn: Places, nearest: Places
+) -> list[FittedFeatures]:
+    """Return fits of the first features to the columns of the first rows drawn."""
+    total, columns = len(features.sizes), entries.shape[1]
+    seen = np.concatenate([drawn, nearest])
+    used = drawn[:, None] != drawn[:columns]
+    known, degrees = features.of_rows(total, seen), features.degrees
+    powers = np.zeros((_DEGREE + 1, seen.size, columns))
+    found, before = [], 0
+    for count in _counts(degrees):
+        for degree in range(_DEGREE + 1):
+            some = known[:, before + np.flatnonzero(degrees[before:count] == degree)]
+            powers[degree] += some @ some[:columns].T
+        before = count
+        goal = entries[drawn]
+        coefficients = _fitted(list(powers[:, : drawn.size]), goal, used)
+        rest = entries[seen] - np.tensordot(coefficients, powers, 1)
+        square = rest[:columns]
+        left = max(float(np.mean(np.diagonal(square))), 0.0)
+        pairs = rest[drawn.size + np.arange(columns), np.arange(columns)]
+        least = min(
+            float(scipy.linalg.eigvalsh((square + square.T) / 2.0)[0]),
+            left - float(np.max(np.abs(pairs))),
+        )
+        largest = largest_of_block(rest[: drawn.size], len(entries))
+        ends = mean * left, mean * largest, mean * max(least, 0.0)
+        found.append(FittedFeatures(features, count, np.sqrt(coefficients), *ends))
+    return found
 
 
-def _fitted(cosines: Array, entries: Array, used: npt.NDArray[np.bool_]) -> Array:
-    """Return nonnegative coefficients of the powers 0 … 3 that come nearest to the entries."""
-    t, goal = cosines[used], entries[used]
-    powers, triangle = scipy.linalg.qr(
-        np.stack([t**k for k in range(_DEGREE + 1)], axis=1), mode="economic"
-    )
-    return np.asarray(scipy.optimize.nnls(triangle, powers.T @ goal)[0])
+def _counts(degrees: npt.NDArray[np.intp]) -> list[int]:
+    """Return the numbers of features that are tried: powers of 2, and where a degree begins."""
+    total = degrees.size
+    begins = [int(k) for k in np.flatnonzero(np.diff(degrees)) + 1][:8]
+    doubled = [2**k for k in range(4, 20) if 2**k < total]
+    return sorted({*begins, *doubled, total} - {0})
 
 
-def _heaviest(coefficients: Array, shares: Array) -> tuple[list[tuple[int, ...]], Array, Array]:
-    """Return monomials, what each is multiplied by, and their weights, the heaviest first."""
+def _fitted(powers: list[Array], entries: Array, used: npt.NDArray[np.bool_]) -> Array:
+    """Return nonnegative coefficients that bring a sum of powers nearest to the entries."""
+    columns = np.stack([power[used] for power in powers], axis=1)
+    return np.asarray(scipy.optimize.nnls(columns.T @ columns, columns.T @ entries[used])[0])
+
+
+def _heaviest(coefficients: Array, shares: Array, most: int) -> tuple[list[tuple[int, ...]], Array]:
+    """Return monomials and what each is multiplied by, of the greatest mean squares first."""
     monomials: list[tuple[int, ...]] = []
     sizes, weights = [], []
     for degree, coefficient in enumerate(coefficients):
@@ -151,19 +199,8 @@ def _heaviest(coefficients: Array, shares: Array) -> tuple[list[tuple[int, ...]]
             for direction in set(monomial):
                 orders //= math.factorial(monomial.count(direction))
             monomials.append(monomial)
-            sizes.append(math.sqrt(coefficient * orders))
+            sizes.append(math.sqrt(orders))
             weights.append(coefficient * orders * math.prod(shares[k] for k in monomial))
     order = np.argsort(-np.array(weights), kind="stable")
-    order = order[np.array(weights)[order] > 0.0]
-    chosen = [monomials[k] for k in order]
-    return chosen, np.array(sizes)[order], np.array(weights)[order]
-
-
-def _beyond(coefficients: Array, shares: Array) -> float:
-    """Return the largest weight of a monomial in a coordinate that is left out of its degree."""
-    found = [
-        coefficient * degree * shares[0] ** (degree - 1) * shares[most]
-        for degree, (coefficient, most) in enumerate(zip(coefficients, _DIRECTIONS, strict=True))
-        if degree and most < shares.size
-    ]
-    return float(max(found, default=0.0))
+    order = order[np.array(weights)[order] > 0.0][:most]
+    return [monomials[k] for k in order], np.array(sizes)[order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ import scipy.linalg
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, NOMINAL, Costs
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
-from fastgram.regression.cosine_features import CosineFeatures, fitted_features
+from fastgram.regression.cosine_features import FittedFeatures, fitted_features
 from fastgram.regression.low_rank import from_columns, from_features, from_products
+from fastgram.regression.sampled_spectrum import SampledSpectrum, sampled_spectrum
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 from fastgram.support.validation import as_choice
@@ -141,16 +142,29 @@ class _Pays:
         saved = (passes - self._seen[-1][1]) * self.product
         return self.cost(rank) - self.cost(before) > saved
 
-    def features(self, found: CosineFeatures) -> int:
-        """Return how many features are worth it: the fewest operations of all that follows."""
-        totals = []
-        mean = float(found.left[0])
-        for count, (left, heaviest) in enumerate(zip(found.left, found.next_weight, strict=True)):
-            least = self._least + found.flatness * left
-            passes = _PASSES * math.sqrt(1.0 + (self._n * heaviest * mean + left) / least)
-            made = (2.0 * self._n * count**2 + count**3 / 3.0) / NOMINAL.factorisation
-            totals.append(made + passes * (self.product + self.application(count)))
-        return int(np.argmin(totals))
+    def features(self, fits: Sequence[FittedFeatures]) -> tuple[float, FittedFeatures]:
+        """Return the least cost of all that follows by features, and which do it."""
+        costs = []
+        for fit in fits:
+            passes = _PASSES * math.sqrt(1.0 + (fit.largest + fit.left) / (self._least + fit.least))
+            made = (2.0 * self._n * fit.count**2 + fit.count**3 / 3.0) / NOMINAL.factorisation
+            costs.append(made + passes * (self.product + self.application(fit.count)))
+        return min(costs), fits[int(np.argmin(costs))]
+
+    def columns(self, spectrum: SampledSpectrum) -> float:
+        """Return the least cost of all that follows by columns, as far as a sample shows.
+
+        Columns come near to what half as many eigenvectors would do.
+        """
+        return min(
+            self.cost(2 * count)
+            + _PASSES
+            * math.sqrt(1.0 + (largest + left) / (self._least + spectrum.least))
+            * (self.product + self.application(2 * count))
+            for count, (largest, left) in enumerate(
+                zip(spectrum.values, spectrum.left, strict=True)
+            )
+        )
 
 
 def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Preconditioner:
@@ -161,15 +175,16 @@ def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Precond
         return _of_products(problem, seed, min(n // 4, _OF_PRODUCTS, most))
     pays = _Pays(problem, least, columns)
     diagonal = problem.diagonal() - problem.ridge.given
-    rows, found = problem.rows(), None
+    rows = problem.rows()
     if rows is not None and n >= _LEAST_COLUMNS:
+        drawn = np.random.default_rng(np.random.SeedSequence([seed, n])).permutation(n)
         with one_blas_thread():  # of small matrices
-            found = fitted_features(problem.columns, rows, diagonal, most, seed)
-    # few columns are all of a matrix of which those drawn have no more to show
-    if found is not None and found.low > least:
-        count = pays.features(found)
-        made = from_features(found.factor(count), problem.ridge, float(found.left[count]))
-        return Preconditioner(made, f"{count} features of cosines" if count else "nothing")
+            fits = fitted_features(problem.columns, rows, diagonal, most, drawn)
+        if fits:
+            cost, fit = pays.features(fits)
+            if cost <= pays.columns(sampled_spectrum(problem.columns, diagonal, drawn)):
+                made = from_features(fit.factor(), problem.ridge, fit.left)
+                return Preconditioner(made, f"{fit.count} features of cosines")
     if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
         return Preconditioner(np.copy, "nothing")
     made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)

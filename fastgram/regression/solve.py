@@ -69,11 +69,11 @@ def solve(
     rtol : float
         Stop when every column's residual is at most rtol·‖y‖.
     preconditioner : {"auto", "nystrom"}, None, or operator
-        "nystrom": features of the rows' cosines, or, where few columns are nearly all of A, columns
-        chosen by randomly pivoted Cholesky, of either as many as pay; where entries cannot be had,
-        a product with a random block. None: plain conjugate gradients. An
-        operator: anything that multiplies an (n, b) block by a symmetric positive definite matrix
-        near A⁻¹. "auto": up to n = 2048 a Cholesky factorisation of A itself, else "nystrom".
+        "nystrom": features of the rows' cosines, or columns of A chosen by randomly pivoted
+        Cholesky, whichever cost less, and as many as pay; where entries cannot be had, a product
+        with a random block. None: plain conjugate gradients. An operator: anything that multiplies
+        an (n, b) block by a symmetric positive definite matrix near A⁻¹. "auto": up to n = 2048 a
+        Cholesky factorisation of A itself, else "nystrom".
     max_passes : int, optional
         Products with A of the run, at most; 1000 if not given. What has been reached comes back.
     seed : int
