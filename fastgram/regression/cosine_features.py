@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +55,12 @@ class CosineFeatures:
     monomials: list[tuple[int, ...]]
     sizes: Array
 
-    def of_rows(self, count: int, rows: slice | Places = slice(None)) -> Array:
-        """Return the first so many features of unit rows, (n, count), in Fortran order."""
-        coordinates = self.coordinates[rows]
-        found = np.empty((len(coordinates), count), order="F")
-        for k, monomial in enumerate(self.monomials[:count]):
-            found[:, k] = self.sizes[k]
+    def of_rows(self, some: slice, rows: slice | Places = slice(None)) -> Array:
+        """Return some of the features of unit rows, (n, count), in Fortran order."""
+        coordinates, monomials = self.coordinates[rows], self.monomials[some]
+        found = np.empty((len(coordinates), len(monomials)), order="F")
+        found[:] = self.sizes[some]
+        for k, monomial in enumerate(monomials):
             for direction in monomial:
                 found[:, k] *= coordinates[:, direction]
         return found
@@ -96,7 +96,7 @@ class FittedFeatures:
 
     def factor(self) -> Array:
         """Return F, of which FFᵀ is near the matrix, (n, count) in Fortran order."""
-        found = self.features.of_rows(self.count)
+        found = self.features.of_rows(slice(self.count))
         found *= self.roots[self.features.degrees[: self.count]]
         found *= self.features.scales[:, None]
         return found
@@ -108,8 +108,8 @@ def fitted_features(
     diagonal: Array,
     most: int,
     drawn: Places,
-) -> list[FittedFeatures]:
-    """Return more and more features, none where a row or an entry of the diagonal is 0.
+) -> Iterator[FittedFeatures]:
+    """Yield more and more features, none where a row or an entry of the diagonal is 0.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def fitted_features(
     """
     norms = np.linalg.norm(rows, axis=1)
     if not (np.all(norms > 0.0) and np.all(diagonal > 0.0) and np.all(np.isfinite(norms))):
-        return []
+        return
     unit, scales, n = rows / norms[:, None], np.sqrt(diagonal), len(rows)
     drawn, places = drawn[:_SAMPLE_ROWS], drawn[:_SAMPLE]  # the first of them as columns too
     entries = columns_of(places) / (scales[:, None] * scales[places])
@@ -140,22 +140,22 @@ def fitted_features(
     shares, axes = scipy.linalg.eigh(unit.T @ unit / n)
     shares, axes = np.maximum(shares[::-1], 0.0), axes[:, ::-1]
     features = CosineFeatures(scales, unit @ axes, *_heaviest(coefficients, shares, most))
-    return _fits(features, entries, float(np.mean(diagonal)), drawn, nearest)
+    yield from _fits(features, entries, float(np.mean(diagonal)), drawn, nearest)
 
 
 def _fits(
     features: CosineFeatures, entries: Array, mean: float, drawn: Places, nearest: Places
-) -> list[FittedFeatures]:
-    """Return fits of the first features to the columns of the first rows drawn."""
-    total, columns = len(features.sizes), entries.shape[1]
+) -> Iterator[FittedFeatures]:
+    """Yield fits of the first features to the columns of the first rows drawn."""
+    columns, degrees = entries.shape[1], features.degrees
     seen = np.concatenate([drawn, nearest])
     used = drawn[:, None] != drawn[:columns]
-    known, degrees = features.of_rows(total, seen), features.degrees
     powers = np.zeros((_DEGREE + 1, seen.size, columns))
-    found, before = [], 0
+    before = 0
     for count in _counts(degrees):
+        known = features.of_rows(slice(before, count), seen)
         for degree in range(_DEGREE + 1):
-            some = known[:, before + np.flatnonzero(degrees[before:count] == degree)]
+            some = known[:, degrees[before:count] == degree]
             powers[degree] += some @ some[:columns].T
         before = count
         goal = entries[drawn]
@@ -170,8 +170,7 @@ def _fits(
         )
         largest = largest_of_block(rest[: drawn.size], len(entries))
         ends = mean * left, mean * largest, mean * max(least, 0.0)
-        found.append(FittedFeatures(features, count, np.sqrt(coefficients), *ends))
-    return found
+        yield FittedFeatures(features, count, np.sqrt(coefficients), *ends)
 
 
 def _counts(degrees: npt.NDArray[np.intp]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,14 +142,18 @@ class _Pays:
         saved = (passes - self._seen[-1][1]) * self.product
         return self.cost(rank) - self.cost(before) > saved
 
-    def features(self, fits: Sequence[FittedFeatures]) -> tuple[float, FittedFeatures]:
+    def features(self, fits: Iterable[FittedFeatures]) -> tuple[float, FittedFeatures | None]:
         """Return the least cost of all that follows by features, and which do it."""
-        costs = []
+        least, best = math.inf, None
         for fit in fits:
-            passes = _PASSES * math.sqrt(1.0 + (fit.largest + fit.left) / (self._least + fit.least))
             made = (2.0 * self._n * fit.count**2 + fit.count**3 / 3.0) / NOMINAL.factorisation
-            costs.append(made + passes * (self.product + self.application(fit.count)))
-        return min(costs), fits[int(np.argmin(costs))]
+            if made > least:
+                break  # more of them cost more before anything has followed
+            passes = _PASSES * math.sqrt(1.0 + (fit.largest + fit.left) / (self._least + fit.least))
+            cost = made + passes * (self.product + self.application(fit.count))
+            if cost < least:
+                least, best = cost, fit
+        return least, best
 
     def columns(self, spectrum: SampledSpectrum) -> float:
         """Return the least cost of all that follows by columns, as far as a sample shows.
@@ -180,11 +184,11 @@ def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Precond
         drawn = np.random.default_rng(np.random.SeedSequence([seed, n])).permutation(n)
         with one_blas_thread():  # of small matrices
             fits = fitted_features(problem.columns, rows, diagonal, most, drawn)
-        if fits:
             cost, fit = pays.features(fits)
-            if cost <= pays.columns(sampled_spectrum(problem.columns, diagonal, drawn)):
-                made = from_features(fit.factor(), problem.ridge, fit.left)
-                return Preconditioner(made, f"{fit.count} features of cosines")
+            spectrum = sampled_spectrum(problem.columns, diagonal, drawn)
+        if fit is not None and cost <= pays.columns(spectrum):
+            made = from_features(fit.factor(), problem.ridge, fit.left)
+            return Preconditioner(made, f"{fit.count} features of cosines")
     if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
         return Preconditioner(np.copy, "nothing")
     made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)

@@ -21,7 +21,7 @@ def fits_of(X, network=NETWORK, most=300, **options):
     problem = as_problem(op)
     drawn = np.random.default_rng(0).permutation(len(X))
     fits = fitted_features(problem.columns, problem.rows(), problem.diagonal(), most, drawn)
-    return fits, op.dense() * 2.0**-problem.exponent
+    return list(fits), op.dense() * 2.0**-problem.exponent
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf"])
