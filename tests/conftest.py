@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from helpers import cuda_host
 from helpers.cases import DEVICES, DTYPES, KINDS, RECORDS
+from helpers.nursery import nurseries
 from threadpoolctl import threadpool_limits
 
 import fastgram as fg
@@ -160,3 +161,19 @@ def refused(run, monkeypatch):
         return err
 
     return call
+
+
+@pytest.fixture(scope="module")
+def all_nurseries(request, tmp_path_factory):
+    """The module's SCRIPT as nurseries: see `nursery`."""
+    told = tmp_path_factory.mktemp("nurseries") / "told"
+    with nurseries(request.module.SCRIPT, told) as begin:
+        yield functools.cache(lambda number: begin()), told
+
+
+@pytest.fixture
+def nursery(all_nurseries):
+    """A function that returns the first nursery or the second, and another: what they have said."""
+    number, told = all_nurseries
+    told.write_text("")
+    return number, told.read_text

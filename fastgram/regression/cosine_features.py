@@ -22,7 +22,7 @@ import scipy.linalg
 import scipy.optimize
 
 from fastgram.regression.sampled_spectrum import largest_of_block
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, blocks
 
 __all__ = ["CosineFeatures", "FittedFeatures", "fitted_features"]
 
@@ -30,6 +30,7 @@ Places = npt.NDArray[np.intp]
 
 _SAMPLE = 64  # columns that coefficients are fitted to
 _SAMPLE_ROWS = 1024  # of each
+_ROWS = 4096  # that are turned at a time
 _DEGREE = 3
 _DIRECTIONS = (1, 1024, 64, 24)  # principal coordinates that products of 0, 1, 2, 3 are made of
 
@@ -126,20 +127,22 @@ def fitted_features(
     norms = np.linalg.norm(rows, axis=1)
     if not (np.all(norms > 0.0) and np.all(diagonal > 0.0) and np.all(np.isfinite(norms))):
         return
-    unit, scales, n = rows / norms[:, None], np.sqrt(diagonal), len(rows)
+    coordinates, scales, n = rows / norms[:, None], np.sqrt(diagonal), len(rows)
     drawn, places = drawn[:_SAMPLE_ROWS], drawn[:_SAMPLE]  # the first of them as columns too
     entries = columns_of(places) / (scales[:, None] * scales[places])
     # two rows that are nearly one have an eigenvalue that a few rows drawn do not show
     others = np.abs(entries)
     others[places, np.arange(places.size)] = 0.0
     nearest = np.argmax(others, axis=0)
-    cosines = unit[drawn] @ unit[places].T
+    cosines = coordinates[drawn] @ coordinates[places].T
     coefficients = _fitted(
         [cosines**k for k in range(_DEGREE + 1)], entries[drawn], drawn[:, None] != places
     )
-    shares, axes = scipy.linalg.eigh(unit.T @ unit / n)
+    shares, axes = scipy.linalg.eigh(coordinates.T @ coordinates / n)
     shares, axes = np.maximum(shares[::-1], 0.0), axes[:, ::-1]
-    features = CosineFeatures(scales, unit @ axes, *_heaviest(coefficients, shares, most))
+    for some in blocks(n, _ROWS):  # in place: there may be no memory for one copy more
+        coordinates[some] = coordinates[some] @ axes
+    features = CosineFeatures(scales, coordinates, *_heaviest(coefficients, shares, most))
     yield from _fits(features, entries, float(np.mean(diagonal)), drawn, nearest)
 
 

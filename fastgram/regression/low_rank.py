@@ -22,7 +22,7 @@ from fastgram.linalg.systems.ridge import Ridge
 from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.threads import one_blas_thread
 
-__all__ = ["LowRank", "from_columns", "from_features", "from_products"]
+__all__ = ["LowRank", "from_columns", "from_factor", "from_products"]
 
 Places = npt.NDArray[np.intp]
 
@@ -114,16 +114,7 @@ def from_columns(
         left = np.maximum(left - np.einsum("ij,ij->i", added, added), 0.0)
         left[chosen] = 0.0
     # columns are in part what others leave, so that less than that is missing
-    return _of_factor(factor[:, :rank], ridge, 0.5 * float(np.mean(left)))
-
-
-def from_features(features: Array, ridge: Ridge, left: float) -> LowRank:
-    """Return the preconditioner of features (n, r) that leave so much of the diagonal, in the mean.
-
-    Columns of what features leave must not be added: that is not semidefinite, and where it is
-    below 0 columns make it as large above.
-    """
-    return _of_factor(features, ridge, left)
+    return from_factor(factor[:, :rank], ridge, 0.5 * float(np.mean(left)))
 
 
 def from_products(
@@ -139,11 +130,11 @@ def from_products(
     good = values > max(shift, 0.0)
     factor = image @ (vectors[:, good] / np.sqrt(values[good]))
     sizes = np.linalg.norm(factor, axis=0)
-    return _of_factor(factor, ridge, float(np.min(sizes)) ** 2 if sizes.size else 0.0)
+    return from_factor(factor, ridge, float(np.min(sizes)) ** 2 if sizes.size else 0.0)
 
 
-def _of_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
-    """Return (D + FFᵀ)⁻¹."""
+def from_factor(factor: Array, ridge: Ridge, stand_in: float) -> LowRank:
+    """Return (D + FFᵀ)⁻¹ of F (n, r), D the ridge and what stands in for what F leaves."""
     given = stand_in + ridge.given
     if not np.all(given):
         given = given + _EPS * float(np.max(np.sum(factor * factor, axis=1), initial=1e-300))

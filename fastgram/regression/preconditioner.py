@@ -14,7 +14,7 @@ from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, NOMINAL, Costs
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.regression.cosine_features import FittedFeatures, fitted_features
-from fastgram.regression.low_rank import from_columns, from_features, from_products
+from fastgram.regression.low_rank import from_columns, from_factor, from_products
 from fastgram.regression.sampled_spectrum import SampledSpectrum, sampled_spectrum
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
@@ -121,7 +121,11 @@ class _Pays:
 
         What is left has eigenvalues of about that size: the large ones are taken first.
         """
-        return _PASSES * math.sqrt(1.0 + 2.0 * left / self._least)
+        return self._passes(2.0 * left, 0.0)
+
+    def _passes(self, largest: float, least: float) -> float:
+        """Return about how many passes are left between eigenvalues of what is left."""
+        return _PASSES * math.sqrt(1.0 + largest / (self._least + least))
 
     def cost(self, rank: int) -> float:
         """Return what so many columns cost: entries, products with those before, and a factor."""
@@ -149,7 +153,7 @@ class _Pays:
             made = (2.0 * self._n * fit.count**2 + fit.count**3 / 3.0) / NOMINAL.factorisation
             if made > least:
                 break  # more of them cost more before anything has followed
-            passes = _PASSES * math.sqrt(1.0 + (fit.largest + fit.left) / (self._least + fit.least))
+            passes = self._passes(fit.largest + fit.left, fit.least)
             cost = made + passes * (self.product + self.application(fit.count))
             if cost < least:
                 least, best = cost, fit
@@ -160,14 +164,12 @@ class _Pays:
 
         Columns come near to what half as many eigenvectors would do.
         """
+        ends = zip(spectrum.values, spectrum.left, strict=True)
         return min(
             self.cost(2 * count)
-            + _PASSES
-            * math.sqrt(1.0 + (largest + left) / (self._least + spectrum.least))
+            + self._passes(largest + left, spectrum.least)
             * (self.product + self.application(2 * count))
-            for count, (largest, left) in enumerate(
-                zip(spectrum.values, spectrum.left, strict=True)
-            )
+            for count, (largest, left) in enumerate(ends)
         )
 
 
@@ -179,20 +181,31 @@ def _nystrom(problem: Problem, least: float, columns: int, seed: int) -> Precond
         return _of_products(problem, seed, min(n // 4, _OF_PRODUCTS, most))
     pays = _Pays(problem, least, columns)
     diagonal = problem.diagonal() - problem.ridge.given
-    rows = problem.rows()
-    if rows is not None and n >= _LEAST_COLUMNS:
-        drawn = np.random.default_rng(np.random.SeedSequence([seed, n])).permutation(n)
-        with one_blas_thread():  # of small matrices
-            fits = fitted_features(problem.columns, rows, diagonal, most, drawn)
-            cost, fit = pays.features(fits)
-            spectrum = sampled_spectrum(problem.columns, diagonal, drawn)
-        if fit is not None and cost <= pays.columns(spectrum):
-            made = from_features(fit.factor(), problem.ridge, fit.left)
-            return Preconditioner(made, f"{fit.count} features of cosines")
+    made = _of_features(problem, diagonal, pays, most, seed)
+    if made is not None:
+        return made
     if pays.passes(float(np.mean(diagonal))) * pays.product <= pays.cost(_LEAST_COLUMNS):
         return Preconditioner(np.copy, "nothing")
-    made = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)
-    return Preconditioner(made, f"Nyström of {made.rank} columns")
+    chosen = from_columns(problem.columns, diagonal, problem.ridge, most, pays.enough, seed)
+    return Preconditioner(chosen, f"Nyström of {chosen.rank} columns")
+
+
+def _of_features(
+    problem: Problem, diagonal: Array, pays: _Pays, most: int, seed: int
+) -> Preconditioner | None:
+    """Return features of the rows, None where there are none or columns are worth more."""
+    rows, n = problem.rows(), problem.n
+    if rows is None or n < _LEAST_COLUMNS:
+        return None
+    drawn = np.random.default_rng(np.random.SeedSequence([seed, n])).permutation(n)
+    with one_blas_thread():  # of small matrices
+        fits = fitted_features(problem.columns, rows, diagonal, most, drawn)
+        cost, fit = pays.features(fits)
+        if fit is None or cost > pays.columns(sampled_spectrum(problem.columns, diagonal, drawn)):
+            return None
+    # without columns of what they leave, which is not semidefinite
+    made = from_factor(fit.factor(), problem.ridge, fit.left)
+    return Preconditioner(made, f"{fit.count} features of cosines")
 
 
 def _of_products(problem: Problem, seed: int, rank: int) -> Preconditioner:

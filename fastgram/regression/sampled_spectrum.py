@@ -60,13 +60,13 @@ def sampled_spectrum(
     n, drawn = diagonal.size, drawn[:_SAMPLE]
     starts = range(0, drawn.size, _AT_A_TIME)
     square = np.hstack([columns_of(drawn[k : k + _AT_A_TIME])[drawn] for k in starts])
-    values = scipy.linalg.eigvalsh((square + square.T) / 2.0)[::-1]
-    same = max(float(values[3 * drawn.size // 4]), 0.0)
+    found = scipy.linalg.eigvalsh((square + square.T) / 2.0)[::-1]
+    same = max(float(found[3 * drawn.size // 4]), 0.0)
     # the last ones of a sample say little of as many of all
-    values = np.maximum(values[: drawn.size // 2] - same, 0.0) * (n / drawn.size) + same
+    values = np.maximum(found[: drawn.size // 2] - same, 0.0) * (n / drawn.size) + same
     taken = np.r_[0.0, np.cumsum(values - same)[:-1]] / n
     left = np.maximum(float(np.mean(diagonal)) - taken, same)
-    return SampledSpectrum(values, left, max(float(scipy.linalg.eigvalsh(square)[0]), 0.0))
+    return SampledSpectrum(values, left, max(float(found[-1]), 0.0))
 
 
 def largest_of_block(block: Array, n: int) -> float:

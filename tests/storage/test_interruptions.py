@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers.nursery import ROOT, Child, nurseries, wait_for
+from helpers.nursery import ROOT, Child, wait_for
 from helpers.stored import ENDINGS
 
 import fastgram as fg
@@ -46,22 +45,6 @@ def work(path, log, pause):
     store.write_block = noted
     fg.store_gram(path, X, "elu")
 """
-
-
-@pytest.fixture(scope="module")
-def all_nurseries(tmp_path_factory):
-    """A function that returns the first nursery or the second, and the file of their errors."""
-    told = tmp_path_factory.mktemp("nurseries") / "told"
-    with nurseries(SCRIPT, told) as begin:
-        yield functools.cache(lambda number: begin()), told
-
-
-@pytest.fixture
-def nursery(all_nurseries):
-    """A function that returns a nursery of builds, and another that returns what they have said."""
-    number, told = all_nurseries
-    told.write_text("")
-    return number, told.read_text
 
 
 def done(path):
