@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from fastgram.support.arrays import Array
+from fastgram.support.arrays import Array, FloatArray
 from fastgram.support.threads import one_blas_thread, thread_count
 
 __all__ = ["PANEL", "LowerTriangle", "packed_bytes"]
@@ -29,10 +30,11 @@ PANEL = 384
 _CHUNK_COLUMNS = 4096
 
 
-def packed_bytes(n: int, panel: int = PANEL) -> int:
+def packed_bytes(n: int, panel: int = PANEL, dtype: npt.DTypeLike = np.float64) -> int:
     """Return the bytes that a `LowerTriangle` of order n takes."""
     whole, rest = divmod(n, panel)
-    return 8 * (panel * panel * whole * (whole + 1) // 2 + rest * n)
+    numbers = panel * panel * whole * (whole + 1) // 2 + rest * n
+    return int(np.dtype(dtype).itemsize * numbers)
 
 
 class LowerTriangle:
@@ -44,6 +46,8 @@ class LowerTriangle:
         The order; all entries are zero until they are written.
     panel : int
         Rows of a panel.
+    dtype : float32 or float64
+        Of the entries, and of all that is computed with them.
 
     Attributes
     ----------
@@ -51,10 +55,11 @@ class LowerTriangle:
         In Fortran order. What lies above the diagonal is not used.
     """
 
-    def __init__(self, n: int, panel: int = PANEL) -> None:
-        self.n = n
+    def __init__(self, n: int, panel: int = PANEL, dtype: npt.DTypeLike = np.float64) -> None:
+        self.n, self.dtype = n, np.dtype(dtype)
         self.rows = [slice(start, min(start + panel, n)) for start in range(0, n, panel)]
-        self.panels = [np.zeros((r.stop - r.start, r.stop), order="F") for r in self.rows]
+        shapes = [(r.stop - r.start, r.stop) for r in self.rows]
+        self.panels: list[FloatArray] = [np.zeros(s, dtype=dtype, order="F") for s in shapes]
 
     def write(self, rows: slice, columns: slice, block: npt.NDArray[np.floating]) -> None:
         """Write a block of entries; what lies right of a panel is left out."""
@@ -100,7 +105,7 @@ class LowerTriangle:
         """Return the sum of the squares of the factor's entries, once `clear_above` was called."""
         return float(sum(np.sum(panel * panel) for panel in self.panels))
 
-    def _both(self) -> list[tuple[slice, Array]]:
+    def _both(self) -> list[tuple[slice, FloatArray]]:
         return list(zip(self.rows, self.panels, strict=True))
 
     def factorise(self, threads: int | None = None) -> bool:
@@ -129,8 +134,8 @@ class LowerTriangle:
         return not work.stopped
 
     def solve(self, block: Array) -> Array:
-        """Return (LLᵀ)⁻¹ times an (n, b) block, once factorised."""
-        solution = np.array(block, dtype=np.float64, order="F")
+        """Return (LLᵀ)⁻¹ times an (n, b) block, in float64, once factorised."""
+        solution = np.array(block, dtype=self.dtype, order="F")
         with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
             for rows, panel in self._both():
                 chunks = _chunks(rows.start)
@@ -142,11 +147,11 @@ class LowerTriangle:
                 solved = self._triangle(rows, panel, solution[rows], transposed=True)
                 solution[rows] = solved
 
-                def subtract(chunk: slice, panel: Array = panel, solved: Array = solved) -> None:
-                    solution[chunk] -= panel[:, chunk].T @ solved
+                def subtract(chunk: slice, p: FloatArray = panel, s: FloatArray = solved) -> None:
+                    solution[chunk] -= p[:, chunk].T @ s
 
                 list(pool.map(subtract, _chunks(rows.start)))
-        return np.ascontiguousarray(solution)
+        return np.ascontiguousarray(solution, dtype=np.float64)
 
     def multiply(self, block: Array) -> Array:
         """Return LLᵀ times an (n, b) block, once factorised and `clear_above` was called."""
@@ -159,7 +164,9 @@ class LowerTriangle:
         return product
 
     @staticmethod
-    def _triangle(rows: slice, panel: Array, right: Array, *, transposed: bool) -> Array:
+    def _triangle(
+        rows: slice, panel: FloatArray, right: FloatArray, *, transposed: bool
+    ) -> FloatArray:
         triangle = panel[:, rows.start :]
         solved = scipy.linalg.solve_triangular(
             triangle, right, lower=True, trans=int(transposed), check_finite=False
@@ -181,8 +188,12 @@ class _Factorisation:
     _done: list[int] = field(init=False)  # columns of tiles that each row of tiles has finished
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _queue: Callable[[], tuple[int, int] | None] = field(init=False)
+    _potrf: Callable[..., Any] = field(init=False)
+    _trsm: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
+        (self._potrf,) = scipy.linalg.get_lapack_funcs(("potrf",), dtype=self.matrix.dtype)
+        (self._trsm,) = scipy.linalg.get_blas_funcs(("trsm",), dtype=self.matrix.dtype)
         count = len(self.matrix.panels)
         self._done = [0] * count
         tiles = ((i, k) for k in range(count) for i in range(k, count))
@@ -227,7 +238,7 @@ class _Factorisation:
         if k > 0:
             tile -= panels[i][:, before] @ panels[k][:, before].T
         if i == k:
-            _, failed = scipy.linalg.lapack.dpotrf(tile, lower=1, clean=0, overwrite_a=1)
+            _, failed = self._potrf(tile, lower=1, clean=0, overwrite_a=1)
             # OpenBLAS takes a pivot that is not a number for a positive one
             pivots = np.diagonal(tile)
             if failed or not np.all((pivots > 0.0) & np.isfinite(pivots)):
@@ -237,9 +248,7 @@ class _Factorisation:
             if not self._wait(k, k + 1):
                 return False
             # in place: a slice of columns of a panel in Fortran order
-            scipy.linalg.blas.dtrsm(
-                1.0, panels[k][:, columns], tile, side=1, lower=1, trans_a=1, overwrite_b=1
-            )
+            self._trsm(1.0, panels[k][:, columns], tile, side=1, lower=1, trans_a=1, overwrite_b=1)
         with self._changed:
             self._done[i] = k + 1
             self._changed.notify_all()

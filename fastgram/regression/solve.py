@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from fastgram.eigenvalues.extreme import DENSE_LIMIT, extreme_eigenvalues
 from fastgram.eigenvalues.problem import Problem
 from fastgram.linalg.checkpoint_folder import CheckpointFolder, as_checkpoint, opened
 from fastgram.linalg.systems.block_cg import BlockCg
-from fastgram.regression.preconditioner import Preconditioner, preconditioner_for
+from fastgram.regression.preconditioners.choice import Preconditioner, preconditioner_for
 from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.regression.solution import Solution
 from fastgram.support.arrays import Array, fingerprint
@@ -73,7 +73,9 @@ def solve(
         Cholesky, whichever cost less, and as many as pay; where entries cannot be had, a product
         with a random block. None: plain conjugate gradients. An operator: anything that multiplies
         an (n, b) block by a symmetric positive definite matrix near A⁻¹. "auto": up to n = 2048 a
-        Cholesky factorisation of A itself, else "nystrom".
+        Cholesky factorisation of A itself; else "nystrom", or a factorisation in float32 or
+        float64 (of n²/2 numbers, where they fit in memory, `GramOperator`'s or else 4 GiB) where
+        that seems to cost less, or passes have cost as much without an end.
     max_passes : int, optional
         Products with A of the run, at most; 1000 if not given. What has been reached comes back.
     seed : int
@@ -136,8 +138,9 @@ def solve(
         with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
             run.iterate(most, tick)
     found = _bounds(problem, run, block, smallest)
-    passes = before + made.passes + run.passes
-    parts = [f"{run.passes} passes of block conjugate gradients, preconditioned by {made.words}"]
+    passes = before + run.made_by + run.passes
+    words = ", then ".join(run.preconditioners)
+    parts = [f"{run.passes} passes of block conjugate gradients, preconditioned by {words}"]
     if not found.converged:
         parts.append(run.why_not())
     return Solution(
@@ -150,7 +153,7 @@ def solve(
         converged=found.converged,
         passes=passes,
         seconds=time.perf_counter() - start,
-        preconditioner=made.words,
+        preconditioner=words,
         message="; ".join(parts),
     )
 
@@ -200,6 +203,7 @@ class _Run:
     ) -> None:
         self._folder = folder
         self._problem, self._made, self._callback = problem, made, callback
+        self.preconditioners, self.made_by = [made.words], made.passes
         self._rtol = rtol
         self.Y, self.passes = Y, 0
         self.sizes = np.linalg.norm(Y, axis=0)
@@ -216,7 +220,7 @@ class _Run:
             cg = self._begun(start)
             # a little further than asked: the true residual is off by roundings
             while self._worst(cg.residual_norms) > 0.9 * self._rtol and not cg.exhausted:
-                if self.passes >= most - 1 or self._asked:
+                if self.passes >= most - 1 or self._asked or self._is_dear:
                     break
                 if not cg.advance():
                     self._indefinite = True
@@ -229,8 +233,26 @@ class _Run:
             self.residual = self._true_residual()
             self._count(tick)
             after = self._worst(np.linalg.norm(self.residual, axis=0))
-            if self._asked or self._indefinite or after > 0.5 * before:
+            if self._asked or after <= self._rtol or self.passes >= most:
                 return
+            if self._is_dear:
+                self._make_another()
+            elif self._indefinite or after > 0.5 * before:
+                return
+
+    @property
+    def _is_dear(self) -> bool:
+        """Whether passes with this preconditioner have cost more than another one would have."""
+        return self._made.worth is not None and self.passes >= self._made.worth
+
+    def _make_another(self) -> None:
+        other = self._made.instead()
+        if other is None:
+            self._made = replace(self._made, worth=None)
+        else:
+            self._made = other
+            self.preconditioners.append(other.words)
+            self.made_by += other.passes
 
     def _true_residual(self) -> Array:
         residual: Array = self.Y - self._problem.multiply(self.X)

@@ -14,9 +14,9 @@ def definite(n, seed=0):
     return X @ X.T / n + 0.1 * np.eye(n)
 
 
-def triangle_of(A, panel):
+def triangle_of(A, panel, dtype=np.float64):
     n = A.shape[0]
-    triangle = LowerTriangle(n, panel)
+    triangle = LowerTriangle(n, panel, dtype)
     for rows in triangle.rows:
         for columns in triangle.rows:  # blocks above the diagonal too: they are left out
             triangle.write(rows, columns, A[rows, columns])
@@ -46,6 +46,21 @@ def test_factor_and_solution_are_scipys(n, panel, threads):
     assert np.max(np.abs(triangle.solve(right) - expected)) <= 1e3 * n * EPS * np.max(
         np.abs(expected)
     )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_in_float32(threads):
+    A, single = definite(130), float(np.finfo(np.float32).eps)
+    triangle = triangle_of(A, 16, np.float32)
+    assert triangle.factorise(threads)
+    assert {panel.dtype for panel in triangle.panels} == {np.dtype(np.float32)}
+    L = whole(triangle)
+    assert EPS < np.linalg.norm(L @ L.T - A, 2) <= 8 * single * np.linalg.norm(A, 2)
+    right = np.random.default_rng(1).standard_normal((130, 3))
+    solution = triangle.solve(right)
+    assert solution.dtype == np.float64
+    assert np.linalg.norm(A @ solution - right) <= 64 * single * np.linalg.cond(A)
+    assert not triangle_of(-A, 16, np.float32).factorise(threads)
 
 
 def test_the_bits_do_not_depend_on_threads(monkeypatch):
@@ -78,15 +93,16 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
         raise RuntimeError("planted")
 
     triangle = triangle_of(definite(60), 16)
-    monkeypatch.setattr(packed_cholesky.scipy.linalg.blas, "dtrsm", fail)
+    monkeypatch.setattr(packed_cholesky.scipy.linalg, "get_blas_funcs", lambda *_, **__: (fail,))
     with pytest.raises(RuntimeError, match="planted"):
         triangle.factorise(3)
 
 
 @pytest.mark.parametrize("n", [1, 16, 17, 40])
 def test_memory_is_half_of_the_square(n):
-    taken = sum(panel.nbytes for panel in LowerTriangle(n, 16).panels)
-    assert packed_bytes(n, 16) == taken
+    for dtype in (np.float64, np.float32):
+        taken = sum(panel.nbytes for panel in LowerTriangle(n, 16, dtype).panels)
+        assert packed_bytes(n, 16, dtype) == taken
     assert taken <= 8 * (n * (n + 16) // 2 + 256)
 
 

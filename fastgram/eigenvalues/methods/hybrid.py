@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from fastgram.devices.device import Device
 from fastgram.eigenvalues.methods.costs import FACTOR_BYTES, Costs
 from fastgram.eigenvalues.methods.findings import telling_of
@@ -67,7 +70,7 @@ class FactorisationOption:
 
 
 def factorisation_option(
-    matrix: Costed, block: int, free: int | None = None
+    matrix: Costed, block: int, free: int | None = None, dtype: npt.DTypeLike = np.float64
 ) -> FactorisationOption:
     """Return whether half of the matrix fits where entries can be had, and the costs of all.
 
@@ -78,10 +81,12 @@ def factorisation_option(
         Vectors multiplied at a time.
     free : int, optional
         Bytes of memory; None asks how much is free.
+    dtype : float32 or float64
+        Of the factor.
     """
-    size = packed_bytes(matrix.n)
+    kept, size = packed_bytes(matrix.n), packed_bytes(matrix.n, dtype=dtype)
     budget = matrix.memory if matrix.memory is not None else FACTOR_BYTES
-    stored = min(1.0, budget / size) if matrix.device.keeps_tiles else 0.0
+    stored = min(1.0, budget / kept) if matrix.device.keeps_tiles else 0.0
     by_itself = matrix.product_flops(block)
     speed = matrix.device.speed
     costs = Costs(matrix.n, block, 1.0 - stored, matrix.entry_flops, by_itself, speed)

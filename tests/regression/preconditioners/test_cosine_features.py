@@ -9,8 +9,8 @@ import pytest
 
 import fastgram as fg
 from fastgram.eigenvalues.adapters import as_problem
-from fastgram.regression.cosine_features import fitted_features
-from fastgram.regression.preconditioner import preconditioner_for
+from fastgram.regression.preconditioners.choice import preconditioner_for
+from fastgram.regression.preconditioners.cosine_features import fitted_features
 
 N = 400
 NETWORK = fg.Network("relu", depth=3)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.optimize
 
-from fastgram.regression.sampled_spectrum import largest_of_block
+from fastgram.regression.preconditioners.sampled_spectrum import largest_of_block
 from fastgram.support.arrays import Array, blocks
 
 __all__ = ["CosineFeatures", "FittedFeatures", "fitted_features"]
