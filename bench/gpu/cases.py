@@ -13,6 +13,7 @@ import numpy as np
 import fastgram as fg
 from bench.gpu.checks import Problem
 from bench.gpu.runs import LEAST_ROUNDS, Runs, empty_pool, pool_bytes
+from fastgram.devices.fused_product import FusedProduct
 from fastgram.matrix.operator import matrix_of
 
 TABLE_FLOPS = 60.0  # about what a table takes, to foresee one pass from another
@@ -163,7 +164,7 @@ def time_other(
 
 
 def builds(runs: Runs, scale: Scale) -> None:
-    """Time dense builds, which end where the rows are, against a pass."""
+    """Time dense builds, which end where the rows are, against a pass, and their launch."""
     runs.attempt(f"builds n={scale.orders[0]} d={scale.d}", 0.0, time_builds, scale)
 
 
@@ -187,6 +188,21 @@ def time_builds(runs: Runs, case: str, scale: Scale) -> None:
         name = f"build n={n} d={problem.d} {where}"
         runs.add(name, "an entry", 1e9 * seconds / n**2, "ns")
         runs.add(name, "/ pass b=1", seconds / fused, "ratio")
+    time_launch(runs, f"build n={n} d={problem.d} the launch alone", problem)
+
+
+def time_launch(runs: Runs, case: str, problem: Problem) -> None:
+    """Time what writes the matrix, and nothing before it, against writing as many bytes."""
+    xp, device, n = runs.device.xp, runs.device, problem.n
+    product = matrix_of(problem.op).entries.plan(1, 0, runs.devices[:1])
+    assert isinstance(product, FusedProduct), "the matrix is not written by one launch"
+    out = xp.full((n, n), np.nan)
+    build = functools.partial(product.build, out)
+    build()
+    problem.check_rows(device.get(out[device.put(problem.chosen)]))
+    seconds, written = runs.in_turn(build, lambda: out.fill(1.0))
+    runs.add(case, "an entry", 1e9 * seconds / n**2, "ns")
+    runs.add(case, "/ writing the bytes", seconds / written, "ratio")
 
 
 def brackets(runs: Runs, scale: Scale) -> None:

@@ -14,6 +14,7 @@ from bench.gpu.cases import Scale
 from bench.gpu.runs import Foresight, Runs
 from bench.results import load
 from fastgram.devices import gpu as _gpu
+from fastgram.devices.fused_product import FusedProduct
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 TINY = Scale(
@@ -74,6 +75,8 @@ def test_all_of_it(measured):
     assert timed >= {*PASSES, "DGEMM 16³", "GEMM 16 x 3 x 16", "copy", "compilation"}
     assert timed >= {f"pass n=20 d=5 b=2 relu by {what}" for what in ("tiles", "float32 tiles")}
     assert timed >= {f"build n=20 d=5 on the {where}" for where in ("device", "host")}
+    launched = "build n=20 d=5 the launch alone"
+    assert {what for case, what in found if case == launched} == {"an entry", "/ writing the bytes"}
     assert timed >= {f"λ_min to 10% n={n} d=5 {what}" for n, what in TINY.brackets}
 
     for figure in found.values():
@@ -162,6 +165,28 @@ def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     timed = {case for case, _ in found}
     assert set(PASSES) <= timed
     assert not [case for case in timed if case.startswith("build")]
+
+
+@pytest.mark.slow
+def test_a_wrong_launch_is_not_timed(measured, monkeypatch):
+    right, time_launch = FusedProduct.build, cases.time_launch
+
+    def wrong(product, out):
+        right(product, out)
+        out[19] *= 1.0 + 1e-9
+
+    def with_wrong_launches(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(FusedProduct, "build", wrong)
+            time_launch(*arguments)
+
+    monkeypatch.setattr(cases, "time_launch", with_wrong_launches)
+    status, found, _, printed = measured("--only", "builds")
+    assert status == 1
+    assert "the matrix is wrong" in printed
+    timed = {case for case, _ in found if case.startswith("build")}
+    assert "build n=20 d=5 of an operator" in timed
+    assert "build n=20 d=5 the launch alone" not in timed
 
 
 @pytest.mark.slow
