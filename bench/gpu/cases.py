@@ -14,6 +14,7 @@ import fastgram as fg
 from bench.gpu.checks import Problem
 from bench.gpu.runs import LEAST_ROUNDS, Runs, empty_pool, pool_bytes
 from fastgram.devices.fused_product import FusedProduct
+from fastgram.kernels.cuda.fused.product import VARIANTS
 from fastgram.matrix.operator import matrix_of
 
 TABLE_FLOPS = 60.0  # about what a table takes, to foresee one pass from another
@@ -143,7 +144,10 @@ def time_pass(runs: Runs, case: str, problem: Problem, columns: int) -> None:
     """Time a fused pass against the floor."""
     n, d = problem.n, problem.d
     assert problem.op.multiplication(1) == "fused", "the product is not fused"
-    seconds, gemm = runs.in_turn(problem.pass_of(columns), runs.multiply_squares)
+    ways = [problem.pass_of(columns), runs.multiply_squares]
+    if columns in VARIANTS.get(runs.variant, ()):
+        ways.append(problem.pass_of(columns, variant=runs.variant))
+    seconds, gemm, *varied = runs.in_turn(*ways)
     runs.foresight.learn("pass", n, pass_work(n, d, columns), float(np.median(seconds)))
     runs.add(case, "", seconds, "s")
     rate = runs.square_flops / gemm
@@ -151,6 +155,10 @@ def time_pass(runs: Runs, case: str, problem: Problem, columns: int) -> None:
     if columns > 1:
         floor = n * n * (d + 2.0 * columns)
         runs.add(case, "/ floor with products", seconds * rate / floor, "ratio")
+    for own in varied:
+        runs.add(f"{case}, {runs.variant}", "", own, "s")
+        runs.add(f"{case}, {runs.variant}", "/ floor", own * rate / (n * n * d), "ratio")
+        runs.add(f"{case}, {runs.variant}", "/ the kernel that is used", own / seconds, "ratio")
 
 
 def time_other(

@@ -121,6 +121,51 @@ def test_a_case_goes_with_those_within_it(measured):
     assert timed == {f"pass n=40 d=3 b={b} relu" for b in (1, 2)}
 
 
+def launched(gpu, monkeypatch):
+    """Note the names of the kernels that are launched from now on."""
+    names, launch = [], gpu.kernels.launch
+
+    def note(name, *arguments):
+        names.append(name)
+        launch(name, *arguments)
+
+    monkeypatch.setattr(gpu.kernels, "launch", note)
+    return names
+
+
+@pytest.mark.slow
+def test_a_variant_is_timed_beside_the_kernel_in_use(measured, gpu, monkeypatch):
+    names = launched(gpu, monkeypatch)
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    assert status == 0, printed
+    timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
+    assert timed == {f"pass n=40 d=3 b={b}" for b in ("1 relu", "1 relu, one_vector", "2 relu")}
+    one, other = "pass n=40 d=3 b=1 relu, one_vector", "pass n=40 d=3 b=1 relu"
+    assert sorted(what for case, what in found if case == one) == [
+        *("", "/ floor", "/ the kernel that is used")
+    ]
+    assert found[one, ""].value > 0.0 < found[other, ""].value
+    # checked, begun, and timed in so many rounds as the other
+    assert sum("multiply_vector" in name for name in names) == 2 + runs.LEAST_ROUNDS
+    assert not gpu.kernels.variants
+
+
+@pytest.mark.slow
+def test_a_wrong_variant_is_not_timed(measured, gpu, monkeypatch):
+    launch = gpu.kernels.launch
+
+    def wrong(name, grid, block, shared, arguments):
+        launch(name, grid, block, shared, arguments)
+        if "multiply_vector" in name:
+            arguments[-1][0, 0, 7, 0] = 2**52  # of the sums
+
+    monkeypatch.setattr(gpu.kernels, "launch", wrong)
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    assert status == 1
+    assert "the product is wrong" in printed
+    assert not [case for case, _ in found if "one_vector" in case]
+
+
 @pytest.mark.slow
 def test_a_wrong_product_is_not_timed(measured, monkeypatch):
     right = ComputedMatrix.multiply
