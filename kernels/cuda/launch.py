@@ -69,8 +69,7 @@ _SHAPES = [*_BOTH, *((1, terms) for terms, _ in _BOTH), *((terms, 1) for terms, 
 
 
 def _instance(macro: str, name: str, shape: tuple[int, int] | None) -> str:
-    # with one vector the product takes signs off
-    table = f"room.by_table({'0' if name.startswith('multiply_vector') else 'absolute'})"
+    table = "room.by_table(absolute)"
     if shape is None:
         return f"{macro}({name}, , {table})"
     middle = f"ByMiddle<{shape[0]}, {shape[1]}>{{{table}, middle}}"

@@ -19,7 +19,6 @@ struct OneVector {
     const Pair *vectors;  // of `make_fragments`: lanes 0 to 3 have the one column
     const Sums &sums;
     const Room &room;
-    bool absolute;
 
     static const int numbers = 8 * PANEL_ROWS;  // of the lanes' sums: 4 each
 
@@ -31,11 +30,8 @@ struct OneVector {
     }
 
     // The panel's own square is whole: both triangles.
-    __device__ __forceinline__ void take(const Tile &tile, bool square, Fragments &entries) const
+    __device__ __forceinline__ void take(const Tile &tile, bool square, const Fragments &entries) const
     {
-        if (__builtin_expect(absolute, false)) {
-            finish(true, entries);
-        }
         add_to_rows(tile, entries);
         if (!square) {
             add_to_columns(tile, entries);
@@ -139,7 +135,7 @@ struct OneVector {
     {                                                                                              \
         const Room room(packed, pieces, length, 1);                                                \
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
-        const OneVector use = {reinterpret_cast<const Pair *>(vectors), sums, room, absolute != 0};               \
+        const OneVector use = {reinterpret_cast<const Pair *>(vectors), sums, room};               \
         use.begin();                                                                               \
         each_tile(PackedRows(unit, height, slabs), __VA_ARGS__,                                    \
                   Walk(first_panel, step, count, height, run, band, tickets, room), room, use);    \
