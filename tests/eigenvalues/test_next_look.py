@@ -63,7 +63,7 @@ def test_a_line_is_followed_for_a_part_of_the_way():
         (2**18, 32, 90, 2),
         (2**17, 32, 28, 3),
         (2**14, 16, 60, 5),
-        (2**20, 1, 300, 1),
+        (2**20, 1, 300, 9),
     ],
 )
 def test_where_a_pass_takes_much_longer_than_a_look_there_are_more(n, block, passes, step):

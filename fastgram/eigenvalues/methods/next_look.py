@@ -33,7 +33,9 @@ def furthest_look(passes: int, n: int, block: int) -> int:
     """Return the last pass at which the next look may be, after one at so many passes."""
     most = max(_FEW, int(_MANY * passes))
     worth = int(_LOOKS * passes * (block + 8.0) ** 2 / float(n) ** 2)
-    return passes + max(1, min(int(_FURTHEST * passes), most, worth))
+    # of very many passes a part, whatever n: a plan goes through those that fill any space
+    least = max(1, int(_MANY / 2.0 * passes))
+    return passes + max(least, min(int(_FURTHEST * passes), most, worth))
 
 
 class NextLook:
