@@ -1,14 +1,18 @@
 """Passes of block Lanczos to a bracket: by block size, and with directions appended.
 
 ``python -m bench.passes [N]`` prints the tables; passes and columns are counted, nothing is timed.
+``python -m bench.passes large`` counts passes to 10 % at n = 262 144, on a diagonal matrix with
+about the spectrum of relu on the sphere in 100 dimensions (minutes, and 3 GB).
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 import fastgram as fg
 from fastgram.linalg.block_lanczos import BlockLanczos
@@ -57,6 +61,44 @@ def close_pairs(X: Any, count: int) -> Any:
     return vectors / np.sqrt(2.0)
 
 
+def marchenko_pastur(ratio: float, count: int) -> Any:
+    """Return quantiles of the law of the eigenvalues of XXᵀ/N, X (n, N) normal, n/N = ratio < 1."""
+    low, high = (1.0 - np.sqrt(ratio)) ** 2, (1.0 + np.sqrt(ratio)) ** 2
+    x = (low + high - (high - low) * np.cos(np.linspace(0.0, np.pi, 20_001))) / 2.0
+    density = np.sqrt(np.maximum((high - x) * (x - low), 0.0)) / x
+    law = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) * np.diff(x))])
+    return np.interp((np.arange(count) + 0.5) / count, law / law[-1], x)
+
+
+def large_spectrum(n: int, d: int) -> Any:
+    """Return about the eigenvalues of relu's gradient matrix of n rows of the sphere, n > d²/2.
+
+    K(ρ) = ρ/4 + (ρ² + ρ⁴/6 + …)/2π. Harmonics of degree 0 and 1 are large, those of degree 2 fewer
+    than the rows, those of degree 4 more, and the rest is the identity.
+    """
+    two, four = d * (d + 1) // 2 - 1, math.comb(d + 3, 4) - math.comb(d + 1, 2)
+    of_two, of_four = 1.0 / (2.0 * np.pi), 1.0 / (12.0 * np.pi)
+    rest = 0.25 - of_two - of_four
+    first = n / d * np.concatenate([[of_two], 0.25 * marchenko_pastur(d / n, d)])
+    second = n * of_two / two * (1.0 - 1.0 / d) * marchenko_pastur(two / n, two) + rest + of_four
+    others = rest + of_four * marchenko_pastur(n / four, n - d - 1 - two)
+    return np.concatenate([first, second, others])
+
+
+def report_large(n: int, d: int, blocks: tuple[int, ...] = (8, 16, 24, 32)) -> None:
+    """Print the passes that `extreme_eigenvalues` takes to 10 %, by block size."""
+    values = large_spectrum(n, d)
+    diagonal = LinearOperator(
+        values.shape * 2,
+        matmat=lambda V: values[:, None] * V,
+        matvec=lambda v: values * v,
+        dtype=float,
+    )
+    for block in blocks:
+        answer = fg.extreme_eigenvalues(diagonal, rtol=0.1, method="lanczos", block=block)
+        print(f"n={n} d={d} b={block}: {answer.passes} passes, {answer.smallest}", flush=True)
+
+
 def count_passes(A: Any, block: int, appended: Any = None, most: int = 400) -> tuple[int, int]:
     """Return the passes and the columns multiplied until both brackets are RTOL wide."""
     n = A.shape[0]
@@ -95,6 +137,9 @@ def report(name: str, n: int, blocks: tuple[int, ...] = BLOCKS, appended: bool =
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["large"]:
+        report_large(262_144, 100)
+        sys.exit()
     order = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     for which in ("sphere 100", "sphere 10", "sphere 3", "digits", "patches"):
         report(which, order)

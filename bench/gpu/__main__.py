@@ -1,6 +1,6 @@
 """Builds, checks and times several sizes on a GPU within eight minutes; a short table comes last.
 
-    python -m bench.gpu [--minutes 7.3] [--only n=1000000]
+    python -m bench.gpu [--minutes 7.3] [--only n=1000000] [--variant one_vector]
 
 The parts, in order: entries against the CPU's; the rates of cuBLAS and of memory; passes; dense
 builds; brackets of λ_min, up to a million rows. What is wrong is not timed, and what would end too
@@ -9,6 +9,8 @@ triangle, at the rate of a large DGEMM on one GPU that is timed in turn with it.
 seconds the table says how many went by in products, in what precedes them (close pairs and facts of
 rank) and in the rest, which is mostly the host's. `--only` takes the cases whose name has these
 letters, "passes", "builds" or "n=1000000" say, and no other: after the entries they come first.
+`--variant` times passes, where it is for as many columns, with a kernel that is not in use as well:
+right first, and in turn with the one that is.
 The program takes all GPUs that CUDA_VISIBLE_DEVICES shows.
 """
 
@@ -24,6 +26,7 @@ from bench.gpu.checks import check_entries
 from bench.gpu.runs import Runs, facts
 from bench.results import RESULTS, Figure, save
 from fastgram.devices.registry import gpus
+from fastgram.kernels.cuda.fused.product import VARIANTS
 
 MINUTES = 440.0 / 60.0
 # Each part, and the share of the time that it may end at: the largest brackets need the rest.
@@ -68,6 +71,7 @@ def main(
     )
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for everything")
     parser.add_argument("--only", default="", help="letters in the names of the cases to run")
+    parser.add_argument("--variant", default="", choices=("", *VARIANTS), help="a kernel to try")
     given = parser.parse_args(arguments)
     devices, reason = gpus()
     if not devices:
@@ -77,6 +81,7 @@ def main(
     about = facts(devices)
     with devices[0].context():
         runs = Runs(devices, 60.0 * given.minutes, scale.square, scale.short)
+    runs.variant = given.variant
     try:
         measure(runs, scale, given.only)
     finally:  # of a borrowed GPU nothing is lost

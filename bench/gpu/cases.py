@@ -13,6 +13,8 @@ import numpy as np
 import fastgram as fg
 from bench.gpu.checks import Problem
 from bench.gpu.runs import LEAST_ROUNDS, Runs, empty_pool, pool_bytes
+from fastgram.devices.fused_product import FusedProduct
+from fastgram.kernels.cuda.fused.product import VARIANTS
 from fastgram.matrix.operator import matrix_of
 
 TABLE_FLOPS = 60.0  # about what a table takes, to foresee one pass from another
@@ -142,7 +144,10 @@ def time_pass(runs: Runs, case: str, problem: Problem, columns: int) -> None:
     """Time a fused pass against the floor."""
     n, d = problem.n, problem.d
     assert problem.op.multiplication(1) == "fused", "the product is not fused"
-    seconds, gemm = runs.in_turn(problem.pass_of(columns), runs.multiply_squares)
+    ways = [problem.pass_of(columns), runs.multiply_squares]
+    if columns in VARIANTS.get(runs.variant, ()):
+        ways.append(problem.pass_of(columns, variant=runs.variant))
+    seconds, gemm, *varied = runs.in_turn(*ways)
     runs.foresight.learn("pass", n, pass_work(n, d, columns), float(np.median(seconds)))
     runs.add(case, "", seconds, "s")
     rate = runs.square_flops / gemm
@@ -150,6 +155,10 @@ def time_pass(runs: Runs, case: str, problem: Problem, columns: int) -> None:
     if columns > 1:
         floor = n * n * (d + 2.0 * columns)
         runs.add(case, "/ floor with products", seconds * rate / floor, "ratio")
+    for own in varied:
+        runs.add(f"{case}, {runs.variant}", "", own, "s")
+        runs.add(f"{case}, {runs.variant}", "/ floor", own * rate / (n * n * d), "ratio")
+        runs.add(f"{case}, {runs.variant}", "/ the kernel that is used", own / seconds, "ratio")
 
 
 def time_other(
@@ -163,7 +172,7 @@ def time_other(
 
 
 def builds(runs: Runs, scale: Scale) -> None:
-    """Time dense builds, which end where the rows are, against a pass."""
+    """Time dense builds, which end where the rows are, against a pass, and their launch."""
     runs.attempt(f"builds n={scale.orders[0]} d={scale.d}", 0.0, time_builds, scale)
 
 
@@ -187,6 +196,21 @@ def time_builds(runs: Runs, case: str, scale: Scale) -> None:
         name = f"build n={n} d={problem.d} {where}"
         runs.add(name, "an entry", 1e9 * seconds / n**2, "ns")
         runs.add(name, "/ pass b=1", seconds / fused, "ratio")
+    time_launch(runs, f"build n={n} d={problem.d} the launch alone", problem)
+
+
+def time_launch(runs: Runs, case: str, problem: Problem) -> None:
+    """Time what writes the matrix, and nothing before it, against writing as many bytes."""
+    xp, device, n = runs.device.xp, runs.device, problem.n
+    product = matrix_of(problem.op).entries.plan(1, 0, runs.devices[:1])
+    assert isinstance(product, FusedProduct), "the matrix is not written by one launch"
+    out = xp.full((n, n), np.nan)
+    build = functools.partial(product.build, out)
+    build()
+    problem.check_rows(device.get(out[device.put(problem.chosen)]))
+    seconds, written = runs.in_turn(build, lambda: out.fill(1.0))
+    runs.add(case, "an entry", 1e9 * seconds / n**2, "ns")
+    runs.add(case, "/ writing the bytes", seconds / written, "ratio")
 
 
 def brackets(runs: Runs, scale: Scale) -> None:

@@ -50,17 +50,24 @@ class Problem:
         """Return the name of a pass over so many columns."""
         return f"pass n={self.n} d={self.d} b={columns} {self.activation}"
 
-    def pass_of(self, columns: int, op: fg.GramOperator | None = None) -> Callable[[], Any]:
+    def pass_of(
+        self, columns: int, op: fg.GramOperator | None = None, variant: str = ""
+    ) -> Callable[[], Any]:
         """Return a product with a block on the device, once its chosen rows have been checked."""
         matrix, device = op or self.op, self._runs.device
         V = np.random.default_rng(0).standard_normal((self.n, columns))
         block = device.put(V)
-        product = device.get(matrix.matmat(block))[self.chosen]
+
+        def multiply() -> Any:
+            with self._runs.kernels_of(variant):
+                return matrix.matmat(block)
+
+        product = device.get(multiply())[self.chosen]
         scales, error = self._scales_and_error(matrix)
         # both sides are as exact as their entries, and add n terms
         allowed = np.outer(scales[self.chosen], (error + self.n * EPS) * (scales @ np.abs(V)))
         refuse(np.abs(product - self.expected @ V) / allowed, "product")
-        return lambda: matrix.matmat(block)
+        return multiply
 
     def check_rows(self, rows: Array) -> None:
         """Refuse what are not the chosen rows of the matrix."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from bench.results import Figure
 from fastgram.devices.device import Device
+from fastgram.devices.gpu import Gpu
 
 Array = npt.NDArray[np.float64]
 
@@ -54,6 +56,8 @@ class Runs:
         Seconds that short cases are repeated for.
     only : str
         Letters in the name of every case that is run; a case within another goes with it.
+    variant : str
+        Of `VARIANTS`: the kernel that passes are timed with too.
     """
 
     devices: tuple[Device, ...]
@@ -61,6 +65,7 @@ class Runs:
     square: int
     short: float = 2.0
     only: str = ""
+    variant: str = ""
     figures: list[Figure] = field(default_factory=list)
     failed: bool = False
     share: float = 1.0  # of the seconds, that the present part may end at
@@ -138,6 +143,19 @@ class Runs:
         """Wait until all devices are idle."""
         for device in self.devices:
             device.finish()
+
+    @contextmanager
+    def kernels_of(self, variant: str) -> Iterator[None]:
+        """Let a variant take the place of the kernel that it varies; "" changes nothing."""
+        kernels = [device.kernels for device in self.devices if isinstance(device, Gpu)]
+        names = {variant} - {""}
+        for each in kernels:
+            each.variants |= names
+        try:
+            yield
+        finally:
+            for each in kernels:
+                each.variants -= names
 
     def multiply_squares(self) -> None:
         """Run a large DGEMM."""

@@ -28,10 +28,10 @@ def assumed_passes(smooth: bool, rtol: float) -> tuple[int, int]:
     return max(math.ceil(least * part), 1), max(math.ceil(most * part), 1)
 
 
-def blocks_looked_through(passes: int) -> int:
+def blocks_looked_through(passes: int, n: int, block: int) -> int:
     """Return how many blocks of T all looks at the brackets of a run go through, at both ends."""
     total, look = _PROOF_LOOKS * passes, 1
     while look <= passes:
         total += look
-        look = furthest_look(look)
+        look = furthest_look(look, n, block)
     return total

@@ -166,7 +166,8 @@ class Case:
     ) -> Range:
         """Return the seconds of so many passes with so many columns, and of their brackets."""
         least, most = (
-            costs_of(columns).passes(count) + blocks_looked_through(count) / self.rates.looks
+            costs_of(columns).passes(count)
+            + blocks_looked_through(count, self.matrix.n, columns) / self.rates.looks
             for count, columns in zip(passes, self.columns, strict=True)
         )
         return first + least, first + most
@@ -346,7 +347,7 @@ def _cluster(case: Case) -> Way:
         steps = count * (out + back) + basis.steps
         at_client = costs.passes(count) - count * costs.product
         at_client *= 1.0 - basis.dealt_part * (1.0 - 1.0 / workers)
-        at_client += blocks_looked_through(count) / case.rates.looks
+        at_client += blocks_looked_through(count, n, columns) / case.rates.looks
         crossing = (out * rows + steps * 8 * n * columns) / second
         dealing = (2 * tasks - 1) * _CLIENT_TASK + 2 * TASKS_A_WORKER * _WORKER_TASK
         ends.append(at_client + count * (costs.product / workers + dealing) + crossing)

@@ -19,6 +19,7 @@ __all__ = [
     "STAGE_NUMBERS",
     "THREADS",
     "TILE_COLUMNS",
+    "WARP_SCRATCH",
     "text",
 ]
 
@@ -38,6 +39,7 @@ CHUNK = 2  # slabs that come together: while the threads are at some, the next a
 STAGE_NUMBERS = CHUNK * (PANEL_ROWS + TILE_COLUMNS) * SLAB
 FUSED_BLOCKS_PER_SM = 2  # at a time: one is at the polynomials while the other multiplies
 SCRATCH_NUMBERS = PANEL_ROWS // 32 * TILE_COLUMNS * SLAB  # products of a tile's columns
+WARP_SCRATCH = SCRATCH_NUMBERS * LANES // THREADS  # a warp's own part of that memory
 GATHERED = 192  # entries outside the middle that a warp looks up at a time, in the same memory
 
 

@@ -59,6 +59,7 @@ FUSED = (
     "fused/exact_sums.cuh",
     "fused/products.cuh",
     "fused/triangle.cuh",
+    "fused/one_vector.cuh",
 )
 
 # The fused kernels: by the table, and with a middle of so many coefficients of either parity. What
@@ -76,10 +77,15 @@ def _instance(macro: str, name: str, shape: tuple[int, int] | None) -> str:
 
 
 FUSED_KERNELS = {
-    name: _instance(name.upper(), name, None) for name in ("multiply_triangle", "build_triangle")
+    name: _instance(name.upper(), name, None)
+    for name in ("multiply_triangle", "multiply_vector", "build_triangle")
 } | {
     f"{name}_{even}_{odd}": _instance(name.upper(), f"{name}_{even}_{odd}", (even, odd))
-    for name, shapes in (("multiply_triangle", _SHAPES), ("build_triangle", _BOTH))
+    for name, shapes in (
+        ("multiply_triangle", _SHAPES),
+        ("multiply_vector", _SHAPES),
+        ("build_triangle", _BOTH),
+    )
     for even, odd in shapes
 }
 
@@ -132,6 +138,11 @@ class Kernels:
         Of shared memory that a block may have.
     tensor_cores : bool
         Whether it has them in double precision: without, there are no fused products.
+
+    Attributes
+    ----------
+    variants : set of str
+        Of `fused.product.VARIANTS`, those that take the place of the kernels that they vary.
     """
 
     def __init__(
@@ -147,6 +158,7 @@ class Kernels:
         self.multiprocessors = multiprocessors
         self.shared_bytes = shared_bytes
         self.tensor_cores = tensor_cores
+        self.variants: set[str] = set()
         # what is packed goes with its table, which is never written to
         self._tables: WeakKeyDictionary[Table, Array] = WeakKeyDictionary()
         self._guard = threading.Lock()

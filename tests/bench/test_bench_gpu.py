@@ -14,6 +14,7 @@ from bench.gpu.cases import Scale
 from bench.gpu.runs import Foresight, Runs
 from bench.results import load
 from fastgram.devices import gpu as _gpu
+from fastgram.devices.fused_product import FusedProduct
 from fastgram.matrix.computed_matrix import ComputedMatrix
 
 TINY = Scale(
@@ -74,6 +75,8 @@ def test_all_of_it(measured):
     assert timed >= {*PASSES, "DGEMM 16³", "GEMM 16 x 3 x 16", "copy", "compilation"}
     assert timed >= {f"pass n=20 d=5 b=2 relu by {what}" for what in ("tiles", "float32 tiles")}
     assert timed >= {f"build n=20 d=5 on the {where}" for where in ("device", "host")}
+    launched = "build n=20 d=5 the launch alone"
+    assert {what for case, what in found if case == launched} == {"an entry", "/ writing the bytes"}
     assert timed >= {f"λ_min to 10% n={n} d=5 {what}" for n, what in TINY.brackets}
 
     for figure in found.values():
@@ -116,6 +119,51 @@ def test_a_case_goes_with_those_within_it(measured):
     _, found, _, _ = measured("--only", "passes n=40 d=3")
     timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
     assert timed == {f"pass n=40 d=3 b={b} relu" for b in (1, 2)}
+
+
+def launched(gpu, monkeypatch):
+    """Note the names of the kernels that are launched from now on."""
+    names, launch = [], gpu.kernels.launch
+
+    def note(name, *arguments):
+        names.append(name)
+        launch(name, *arguments)
+
+    monkeypatch.setattr(gpu.kernels, "launch", note)
+    return names
+
+
+@pytest.mark.slow
+def test_a_variant_is_timed_beside_the_kernel_in_use(measured, gpu, monkeypatch):
+    names = launched(gpu, monkeypatch)
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    assert status == 0, printed
+    timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
+    assert timed == {f"pass n=40 d=3 b={b}" for b in ("1 relu", "1 relu, one_vector", "2 relu")}
+    one, other = "pass n=40 d=3 b=1 relu, one_vector", "pass n=40 d=3 b=1 relu"
+    assert sorted(what for case, what in found if case == one) == [
+        *("", "/ floor", "/ the kernel that is used")
+    ]
+    assert found[one, ""].value > 0.0 < found[other, ""].value
+    # checked, begun, and timed in so many rounds as the other
+    assert sum("multiply_vector" in name for name in names) == 2 + runs.LEAST_ROUNDS
+    assert not gpu.kernels.variants
+
+
+@pytest.mark.slow
+def test_a_wrong_variant_is_not_timed(measured, gpu, monkeypatch):
+    launch = gpu.kernels.launch
+
+    def wrong(name, grid, block, shared, arguments):
+        launch(name, grid, block, shared, arguments)
+        if "multiply_vector" in name:
+            arguments[-1][0, 0, 7, 0] = 2**52  # of the sums
+
+    monkeypatch.setattr(gpu.kernels, "launch", wrong)
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    assert status == 1
+    assert "the product is wrong" in printed
+    assert not [case for case, _ in found if "one_vector" in case]
 
 
 @pytest.mark.slow
@@ -162,6 +210,28 @@ def test_a_wrong_build_is_not_timed(measured, monkeypatch):
     timed = {case for case, _ in found}
     assert set(PASSES) <= timed
     assert not [case for case in timed if case.startswith("build")]
+
+
+@pytest.mark.slow
+def test_a_wrong_launch_is_not_timed(measured, monkeypatch):
+    right, time_launch = FusedProduct.build, cases.time_launch
+
+    def wrong(product, out):
+        right(product, out)
+        out[19] *= 1.0 + 1e-9
+
+    def with_wrong_launches(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(FusedProduct, "build", wrong)
+            time_launch(*arguments)
+
+    monkeypatch.setattr(cases, "time_launch", with_wrong_launches)
+    status, found, _, printed = measured("--only", "builds")
+    assert status == 1
+    assert "the matrix is wrong" in printed
+    timed = {case for case, _ in found if case.startswith("build")}
+    assert "build n=20 d=5 of an operator" in timed
+    assert "build n=20 d=5 the launch alone" not in timed
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ SOME = [
     ("multiply_triangle", "sm_80"),
     ("multiply_triangle_12_1", "sm_80"),
     ("multiply_triangle_16_16", "sm_90"),
+    ("multiply_vector_12_1", "sm_80"),
 ]
 
 

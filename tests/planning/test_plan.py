@@ -149,7 +149,7 @@ def test_hours_are_operations_over_rates(measured, monkeypatch):
     entries = n * n / 2 * (d + 60) / ENTRIES["entries"]
     product = max(4 * n * n / ENTRIES["memory"], 2 * n * n * b / ENTRIES["tiles"])
     orthogonal = 4 * n * b * b * p * (p + 1) / VECTORS["orthogonal"]
-    looks = blocks_looked_through(p) / VECTORS["looks"]
+    looks = blocks_looked_through(p, n, b) / VECTORS["looks"]
     first = 2 * max(4 * n * n / ENTRIES["memory"], 2 * n * n / ENTRIES["tiles"])
     run = p * product + orthogonal + looks
     hours = {
@@ -260,9 +260,10 @@ def test_looks_are_those_of_a_run(monkeypatch):
     answer = fg.extreme_eigenvalues(matrix, method="lanczos", block=2, rtol=1e-9, max_passes=60)
     assert answer.passes == looked[-1] == 60
     assert len(looked) < 50
-    proof = blocks_looked_through(1) - 1  # at the end of a run
+    proof = blocks_looked_through(1, 400, 2) - 1  # at the end of a run
     last = looked.pop()
-    assert sum(looked) <= blocks_looked_through(60) - proof * 60 <= sum(looked) + last
+    expected = blocks_looked_through(60, 400, 2) - proof * 60
+    assert sum(looked) <= expected <= sum(looked) + last
 
 
 @pytest.mark.slow

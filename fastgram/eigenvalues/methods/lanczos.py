@@ -131,7 +131,8 @@ class _Passes:
             self._steps = Checkpoint(request.checkpoint, self._run, problem)
         self._quantile = overlap_quantile(request.chance, self._run.block, problem.n)
         budget = request.pass_budget
-        self._next_look = NextLook(() if budget is None else budget.marks)
+        marks = () if budget is None else budget.marks
+        self._next_look = NextLook(problem.n, self._run.width, marks)
         self._next_told = 1  # of the callback, which changes nothing in when the run looks
         self._ahead = WorkingAhead(problem.multiplies_by_itself(self._run.width))
 

@@ -17,7 +17,8 @@ from fastgram.linalg.block_lanczos import BlockLanczos
 
 __all__ = ["WorkingAhead"]
 
-# How much longer than a look a pass may take: a run has some 20 looks, and throws away half a pass.
+# How much longer than a look a pass may take: a run has some 16 looks, and throws away a pass in
+# one run of seven. Below what that allows, for no card has timed it.
 _MOST_LOOKS = 16.0
 
 

@@ -182,8 +182,8 @@ __device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const
                                                    const Position &position, double *scratch,
                                                    Fragments &entries)
 {
-    static_assert(sizeof(Gathered) * (THREADS / LANES) <= SCRATCH_NUMBERS * sizeof(double),
-                  "what the warps bring together is in the scratch memory");
+    static_assert(sizeof(Gathered) <= WARP_SCRATCH * sizeof(double),
+                  "what a warp brings together is in its part of the scratch memory");
     const int least = __double2hiint(middle.radius);
     int largest = 0;
 #pragma unroll
@@ -191,7 +191,8 @@ __device__ __forceinline__ void evaluate_by_middle(const PackedRows &unit, const
         largest = max(largest, magnitude(entries[k / 16][k / 4 % 4][k % 4]));
     }
     const bool some = __any_sync(0xffffffffu, largest >= least);
-    Gathered &gathered = reinterpret_cast<Gathered *>(scratch)[position.thread / LANES];
+    Gathered &gathered =
+        *reinterpret_cast<Gathered *>(scratch + position.thread / LANES * WARP_SCRATCH);
     unsigned int outside = 0;
     Count count = {0, 0};
     if (some) {

@@ -25,9 +25,22 @@ from fastgram.kernels.cuda.constants import (
 )
 from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
 
-__all__ = ["MAX_VECTORS", "SUMMANDS", "Factors", "build", "fits", "multiply", "panel_count"]
+__all__ = [
+    "MAX_VECTORS",
+    "SUMMANDS",
+    "VARIANTS",
+    "Factors",
+    "build",
+    "fits",
+    "multiply",
+    "panel_count",
+]
 
 MAX_VECTORS = 32  # columns of V at a time: the sums of two blocks, and more, fit shared memory
+
+# Kernels that no GPU has timed yet, and the columns of V that each is for: `python -m bench.gpu
+# --variant` puts their names into `Kernels.variants`, and nothing else does.
+VARIANTS = {"one_vector": (1,)}
 
 _SQUARE = PANEL_ROWS // TILE_COLUMNS  # tiles of a panel's own square
 _LONGEST_RUN = 8  # tiles: with more the last items end one by one
@@ -143,8 +156,10 @@ def _multiply_group(
     kernels.launch("make_fragments", grid, THREADS, 0, prepared)
     sums = xp.zeros((2, *fragments.shape), dtype=np.uint64)
     given = [fragments, sizes[1], sums]
-    shape, places = _shape_of(matrix.middle), max(groups, _PLACES)
-    _launch(kernels, "multiply_triangle", shape, places, matrix, panels, absolute, given)
+    name, places = "multiply_triangle", max(groups, _PLACES)
+    if "one_vector" in kernels.variants and columns in VARIANTS["one_vector"]:
+        name, places = "multiply_vector", 1
+    _launch(kernels, name, _shape_of(matrix.middle), places, matrix, panels, absolute, given)
     product = xp.empty((n, columns), dtype=np.float64)
     grid = kernels.grid(-(-product.size // THREADS))
     done = [sums, *sizes, *scaled, np.int64(n), np.int64(columns), product]
