@@ -174,8 +174,9 @@ def _ends(A: Any, problem: Problem, seed: int, folder: CheckpointFolder | None) 
         kept = None if folder is None or dense else folder.path / "extremes"
         found = extreme_eigenvalues(A, seed=seed, confidence=1.0 - _CHANCE, checkpoint=kept)
         return _Ends(found.smallest, found.largest, found.passes)
+    n, device = problem.n, problem.device
     run = BlockLanczos(
-        problem.multiply, problem.n, default_block(problem.n), seed, None, problem.device
+        problem.multiply, n, default_block(n), seed, None, device, noise=problem.noise_floor
     )
     steps = run if folder is None else Checkpoint(folder, run, problem)
     quantile = overlap_quantile(_CHANCE, run.block, problem.n)
