@@ -211,9 +211,10 @@ class _Curve:
         if step_size is None and not ends.largest.upper > 0.0:
             raise ValueError("the matrix has no positive eigenvalue: give a step_size")
         self.eta = step_size if step_size is not None else 1.0 / _beyond(ends.largest, problem)
-        # of y, whose squares may over- and underflow
+        # of y, whose squares may over- and underflow; a column that does adds nothing to the others
         self.exponent = exponent_of(float(np.max(np.abs(block))))
-        self.block = scaled(block, -self.exponent)
+        block = scaled(block, -self.exponent)
+        self.block = block[:, np.any(block, axis=0)]
         self.run = ScalarLanczos(problem.multiply, self.block)
         self._steps = StoredPasses(self.run, problem, folder, ends.stored)
 

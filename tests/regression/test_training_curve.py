@@ -138,9 +138,11 @@ def test_labels_of_any_size():
         assert curve.upper[0] == curve.initial_loss == np.inf
         assert np.all(np.isfinite(curve.lower))
         assert curve.time_to(0.1) == plain.time_to(0.1)
-    mixed = np.stack([y[:, 0], np.ldexp(y[:, 1], -700)], axis=1)
-    alone = fg.training_curve(A, y[:, 0], STEPS)
-    assert fg.training_curve(A, mixed, STEPS).estimate == pytest.approx(alone.estimate, rel=1e-2)
+    alone = fg.training_curve(A, np.ldexp(y[:, 0], 400), STEPS)
+    for other in (-300, -1000, -1060):
+        mixed = np.stack([np.ldexp(y[:, 0], 400), np.ldexp(y[:, 1], other)], axis=1)
+        found = fg.training_curve(A, mixed, STEPS)
+        assert found.estimate == pytest.approx(alone.estimate, rel=1e-2)
 
 
 def test_the_first_loss_is_a_rounded_sum():
