@@ -401,6 +401,12 @@ def test_other_runs_are_refused(tmp_path, refuses):
     ):
         with refuses(ValueError, "checkpoint", *words):
             fg.solve(op, y, preconditioner=None, checkpoint=folder)
+    for options, words in (
+        ({"preconditioner": "nystrom"}, ["preconditioner", "none"]),
+        ({"preconditioner": None, "seed": 1}, ["seed = 0, not 1"]),
+    ):
+        with refuses(ValueError, "checkpoint", *words):
+            fg.solve(operator(), Y, checkpoint=folder, **options)
     with refuses(TypeError, "checkpoint"):
         fg.solve(operator(), Y, checkpoint=3)
     A = operator().dense()
