@@ -195,8 +195,30 @@ class TrainingCurve(ComparedByParts):
         Brackets
             Of the shape of `steps`.
         """
+        return self._brackets(self.descent.losses, steps, flow)
+
+    def relative_loss(self, steps: Any, *, flow: bool = False) -> Brackets:
+        """Return brackets of the loss after any numbers of steps, over the first loss.
+
+        Parameters
+        ----------
+        steps : int or array_like of int
+            At least 0.
+        flow : bool
+            Of gradient flow, in units of the step size, and not of descent.
+
+        Returns
+        -------
+        Brackets
+            Of the shape of `steps`, also of labels whose squares float64 does not hold.
+        """
+        return self._brackets(self.descent.relative, steps, flow)
+
+    def _brackets(
+        self, bounds: Callable[[float, bool], tuple[float, float, float]], steps: Any, flow: bool
+    ) -> Brackets:
         asked = as_steps(steps)
-        found = np.array([self.descent.losses(float(t), flow) for t in asked.ravel()])
+        found = np.array([bounds(float(t), flow) for t in asked.ravel()])
         low, middle, high = found.T.reshape(3, *asked.shape)
         return Brackets(low, high, middle, self.guarantee)
 
@@ -243,7 +265,7 @@ class TrainingCurve(ComparedByParts):
         }
         fractions = () if self._why_not_falling(flow=False) else FRACTIONS
         times = [{"p": p, **self.time_to(p).to_dict()} for p in fractions]
-        return facts | {"initial_loss": self.initial_loss, "steps_to": times}
+        return facts | {"initial_loss": plain(self.initial_loss), "steps_to": times}
 
     def plot(self, path: str | Path | None = None, ax: Axes | None = None) -> Axes:
         """Draw the loss relative to the first against the steps, with its bounds.

@@ -133,10 +133,12 @@ def test_labels_of_any_size():
             assert getattr(curve, name) == pytest.approx(expected, rel=1e-12, abs=1e-320)
         assert np.all(curve.upper > 0.0)
         assert curve.time_to(0.1) == plain.time_to(0.1)
+        assert curve.relative_loss(STEPS).upper == pytest.approx(plain.upper / plain.initial_loss)
     for exponent in (600, 1000):  # squares that float64 does not hold
         curve = fg.training_curve(A, np.ldexp(y, exponent), STEPS)
         assert curve.upper[0] == curve.initial_loss == np.inf
         assert np.all(np.isfinite(curve.lower))
+        assert curve.relative_loss(3).lower == plain.relative_loss(3).lower
         assert curve.time_to(0.1) == plain.time_to(0.1)
     alone = fg.training_curve(A, np.ldexp(y[:, 0], 400), STEPS)
     for other in (-300, -1000, -1060):
