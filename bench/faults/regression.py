@@ -91,7 +91,6 @@ FAULTS = [
         ('"y": fingerprint(block), ', ""),
         ('not run.recognises(folder.read(number)["alpha"])', "False"),
         ('"alpha" not in record', "False"),
-        ("self._problem.recall(record", "(lambda learned: None)(record"),
         ("            folder.check_writable()\n", ""),
         ('"learned": self._problem.learned()', '"learned": np.empty(0)'),
         room="regression",

@@ -92,13 +92,16 @@ def test_products_are_of_principal_coordinates():
     assert first.left < 0.25 * fits_of(plain, fg.Network("erf"), most=1)[0][-1].left
 
 
-def test_coefficients_are_not_negative():
-    """relu's has no third power: what is nearest to its entries has a little less than none."""
-    for seed in range(4):
-        X = fg.datasets.sphere(N, 3, seed=seed)
-        for fit in fits_of(X, fg.Network("relu"))[0]:
-            assert np.all(fit.roots >= 0.0)
-            assert np.all(np.isfinite(fit.factor()))
+@pytest.mark.parametrize("activation", ["relu", "abs"])
+def test_coefficients_are_not_negative(activation):
+    """Where a power is missing what is nearest to the entries has less than none of it."""
+    op = fg.GramOperator(fg.datasets.sphere(N, 3, seed=0), activation, kind="gradient")
+    problem = as_problem(op)
+    drawn = np.random.default_rng(0).permutation(N)
+    fits = fitted_features(problem.columns, problem.rows(), problem.diagonal(), 300, drawn)
+    for fit in fits:
+        assert np.all(fit.roots >= 0.0)
+        assert np.all(np.isfinite(fit.factor()))
 
 
 @pytest.mark.parametrize("dimension", [3, 20])
@@ -111,7 +114,7 @@ def test_a_sample_shows_the_spectrum(dimension):
     few = np.array([0, 1, 2, 5, 10, 20])
     assert found.values[few] == pytest.approx(values[few], rel=0.4)
     left = (np.trace(op.dense()) - np.r_[0.0, np.cumsum(values)]) / 1000
-    assert found.left[few] == pytest.approx(left[few], rel=0.15)
+    assert found.left[few] == pytest.approx(left[few], rel=0.06)
     assert found.least <= 2.0 * values[500]
 
 

@@ -161,7 +161,7 @@ def test_flow_along_a_negative_eigenvalue(monkeypatch):
         lambda A: stated(as_problem(A), noise_floor=lambda largest, columns=1: OFF, least=-0.31),
     )
     y = basis @ np.r_[1e-3, np.ones(20)]
-    curve = fg.training_curve(A, y, [1], step_size=0.5)
+    curve = fg.training_curve(A, y, [200], step_size=0.5, rtol=1e-9)
     for t in (1, 10, 50, 200):
         for off in (-0.999 * OFF, 0.999 * OFF):
             exact = 0.5 * np.sum(np.exp(-2.0 * t * 0.5 * (values + off)) * (basis.T @ y) ** 2)
@@ -214,8 +214,8 @@ def test_losses_beyond_float64_are_bounded_by_its_largest_number(exponent):
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_variances_of_columns_that_are_off(monkeypatch, sign):
     """Entries between new rows and those seen are off by a stated part, where it counts most."""
-    X, new = fg.datasets.sphere(40, 4, seed=0), fg.datasets.sphere(5, 4, seed=1)
-    op = fg.GramOperator(X, "relu", kind="nngp", ridge=1e-3)
+    X, new = fg.datasets.sphere(40, 4, seed=0), 10.0 * fg.datasets.sphere(5, 4, seed=1)
+    op = fg.GramOperator(X, "relu", kind="nngp", ridge=0.05)
     true = fg.posterior_variance(op, new, rtol=1e-12)
     rows = fg.GramOperator.rows
 
@@ -235,4 +235,4 @@ def test_variances_of_columns_that_are_off(monkeypatch, sign):
     )
     found = fg.posterior_variance(op, new, rtol=1e-12)
     assert np.all((found.lower <= true.lower) & (true.upper <= found.upper))
-    assert np.all((found.lower > 0.0) | (true.lower < 0.02))
+    assert np.all(found.upper - found.lower <= 1.0)
