@@ -114,7 +114,7 @@ def test_a_sample_shows_the_spectrum(dimension):
     few = np.array([0, 1, 2, 5, 10, 20])
     assert found.values[few] == pytest.approx(values[few], rel=0.4)
     left = (np.trace(op.dense()) - np.r_[0.0, np.cumsum(values)]) / 1000
-    assert found.left[few] == pytest.approx(left[few], rel=0.06)
+    assert found.left[few] == pytest.approx(left[few], rel=0.08)
     assert found.least <= 2.0 * values[500]
 
 
