@@ -7,7 +7,7 @@ of `fastgram.linalg.systems.scalar_lanczos` bound it, without a random start. So
 of gradient flow.
 
 Products and recurrence are off by e in all: the rules are those of some A + E with ‖E‖ ≤ e exactly,
-and for powers of contractions ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ ≤ tηe.
+and ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ ≤ tηe·gᵗ, g the largest |1 − ηλ| of either, or 1.
 """
 
 from __future__ import annotations
