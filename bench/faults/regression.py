@@ -106,7 +106,6 @@ FAULTS = [
         ("coordinates[some] = coordinates[some] @ axes", "pass"),
         ("rest = entries[seen] - np.tensordot(coefficients, powers, 1)", "rest = entries[seen]"),
         ("left - float(np.max(np.abs(pairs))),", "left,"),
-        ("scipy.optimize.nnls(columns.T @ columns,", "np.linalg.lstsq(columns.T @ columns,"),
         ("sizes.append(math.sqrt(orders))", "sizes.append(1.0)"),
         ("np.argsort(-np.array(weights)", "np.argsort(np.array(weights)"),
         ("others[places, np.arange(places.size)] = 0.0", "pass"),

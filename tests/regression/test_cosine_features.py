@@ -92,29 +92,17 @@ def test_products_are_of_principal_coordinates():
     assert first.left < 0.25 * fits_of(plain, fg.Network("erf"), most=1)[0][-1].left
 
 
-@pytest.mark.parametrize("activation", ["relu", "abs"])
-def test_coefficients_are_not_negative(activation):
-    """Where a power is missing what is nearest to the entries has less than none of it."""
-    op = fg.GramOperator(fg.datasets.sphere(N, 3, seed=0), activation, kind="gradient")
-    problem = as_problem(op)
-    drawn = np.random.default_rng(0).permutation(N)
-    fits = fitted_features(problem.columns, problem.rows(), problem.diagonal(), 300, drawn)
-    for fit in fits:
-        assert np.all(fit.roots >= 0.0)
-        assert np.all(np.isfinite(fit.factor()))
-
-
-@pytest.mark.parametrize("dimension", [3, 20])
-def test_a_sample_shows_the_spectrum(dimension):
+@pytest.mark.parametrize(("dimension", "off"), [(3, 0.1), (20, 0.15)])
+def test_a_sample_shows_the_spectrum(dimension, off):
     op = fg.GramOperator(fg.datasets.sphere(1000, dimension, seed=0), "relu", kind="ntk")
     problem = as_problem(op)
     drawn = np.random.default_rng(0).permutation(1000)
     found = sampled_spectrum(problem.columns, problem.diagonal(), drawn)
     values = np.linalg.eigvalsh(op.dense())[::-1]
-    few = np.array([0, 1, 2, 5, 10, 20])
+    few = np.array([0, 1, 2, 5, 10, 20, 60])
     assert found.values[few] == pytest.approx(values[few], rel=0.4)
     left = (np.trace(op.dense()) - np.r_[0.0, np.cumsum(values)]) / 1000
-    assert found.left[few] == pytest.approx(left[few], rel=0.08)
+    assert found.left[few] == pytest.approx(left[few], rel=off)
     assert found.least <= 2.0 * values[500]
 
 
