@@ -83,7 +83,7 @@ FAULTS = [
     ),
     *faults_in(
         "infinite_width/conditioning",
-        f"{_CONDITIONING} -k 'rounded or variance_that or two_norms or tell_rows or norms_that'",
+        f"{_CONDITIONING} -k 'ripple or variance_that or two_norms or tell_rows or norms_that'",
         ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.0 * FUNCTION_ERROR + "),
         ("np.full(s.size, FUNCTION_ERROR + ", "np.full(s.size, 0.1 * FUNCTION_ERROR + "),
         ("response.stretch(gain, bias) * self._variance * s_after / 2.0", "0.0"),

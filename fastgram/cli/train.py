@@ -178,8 +178,8 @@ def _show(cases: Sequence[Case], results: Sequence[TrainingCurve | Failure]) -> 
 def _cells(result: TrainingCurve) -> list[str]:
     from fastgram.regression.curve import FRACTIONS
 
-    first, found = result.initial_loss, result.loss(result.steps)
-    columns = (found.lower / first, found.upper / first, found.estimate / first)
+    found = result.relative_loss(result.steps)
+    columns = (found.lower, found.upper, found.estimate)
     relative = [bracket_around(*ends, found.guarantee) for ends in zip(*columns, strict=True)]
     falls = result.step_size * result.largest.upper <= 2.0
     times = [short_bracket_text(result.time_to(part)) if falls else "-" for part in FRACTIONS]

@@ -163,7 +163,8 @@ class _Probing:
         if not problem.least_count:  # as `extreme_eigenvalues` does, so that one run serves both
             count = block // 2
             extra = start_vectors(checkpoint, block, lambda: problem.extra_start_vectors(count))
-        self.run = BlockLanczos(problem.multiply, n, block, seed, extra, problem.device)
+        multiply, device = problem.multiply, problem.device
+        self.run = BlockLanczos(multiply, n, block, seed, extra, device, noise=problem.noise_floor)
         self.law = rank_law(n, self.run.block, _ORDER * chance)
         self.quantile = overlap_quantile(_ENDS * chance / 2.0, self.run.block, n)
         self._checkpoint = checkpoint

@@ -58,12 +58,25 @@ class ForeignProblem(Problem):
         if not self._size_is_known:
             # one column, so that a checkpoint, which is recognised by one, says the same
             size = float(np.max(np.abs(product[:, 0]), initial=0.0))
-            self.exponent, self._size_is_known = exponent_of(size), size > 0.0
+            if size > 0.0:
+                self._choose(exponent_of(size))
             if self.exponent:  # what is near the ends of the range has lost digits
-                if self._gram_parts:
-                    self.entry_error = self._of_parts(_entry_error)
                 return self._scaled_product(V)
         return product
+
+    def _choose(self, exponent: int) -> None:
+        self.exponent, self._size_is_known = exponent, True
+        if exponent and self._gram_parts:
+            self.entry_error = self._of_parts(_entry_error)
+
+    def learned(self) -> Array:
+        """Return the exponent, once the first product has chosen it."""
+        return np.array([self.exponent] if self._size_is_known else [])
+
+    def recall(self, learned: Array) -> None:
+        """Speak of the matrix times the same power of two as an earlier process."""
+        if learned.size and not self._size_is_known:
+            self._choose(int(learned[0]))
 
     def _scaled_product(self, V: Array) -> Array:
         # half of the power is taken by V, so that A's own products are mid-range

@@ -68,6 +68,9 @@ class BlockLanczos:
     basis_bytes : int, optional
         What the basis may take on a device other than the CPU before the rest of it goes to host
         memory; half of what is free there, if not given.
+    noise : callable, optional
+        From `norm` and columns to what so many products are off by, where that is more than
+        rounding to the size of the matrix: of a difference of large ones.
 
     Attributes
     ----------
@@ -101,10 +104,11 @@ class BlockLanczos:
         extra_start_vectors: Array | None = None,
         device: Device = CPU,
         basis_bytes: int | None = None,
+        noise: Callable[[float, int], float] = lambda norm, columns: 0.0,
     ) -> None:
         self.n = n
         self.block = min(block, n)
-        self._matmat = matmat
+        self._matmat, self._noise = matmat, noise
         self._device = device
         self._basis_bytes = device.basis_bytes(basis_bytes)
         self.passes = 0
@@ -225,7 +229,8 @@ class BlockLanczos:
         if not np.all(np.isfinite(projection)):
             raise ValueError("the operator returned values that are not finite")
         self.norm = max(self.norm, float(np.linalg.norm(projection, 2)))
-        if np.max(np.abs(projection - projection.T)) > 1e-6 * self.norm:
+        gap = float(np.max(np.abs(projection - projection.T)))
+        if gap > 1e-6 * self.norm and gap > 2.0 * self._noise(self.norm, len(projection)):
             raise ValueError(
                 "the operator is not symmetric: its products do not satisfy uᵀAv = vᵀAu"
             )
@@ -389,10 +394,7 @@ class BlockLanczos:
     def ritz_pairs(
         self, count: int, largest: bool, vectors: bool
     ) -> tuple[Array, Array, Array | None]:
-        """Return values, residual norms and vectors of the `count` Ritz pairs at one end.
-
-        All are NumPy arrays, on any device.
-        """
+        """Return values, residual norms and vectors of Ritz pairs at one end, NumPy's."""
         values, small = self._eigenpairs(count, largest)
         residuals = np.linalg.norm(self.leaving(small), axis=0)
         return values, residuals, self._basis.combine(small) if vectors else None

@@ -29,12 +29,8 @@ class HasLosses(Protocol):
     def steps(self) -> Any:
         """Numbers of steps that were asked for."""
 
-    @property
-    def initial_loss(self) -> float:
-        """Before the first step."""
-
-    def loss(self, steps: Any, *, flow: bool = False) -> Brackets:
-        """Return brackets of the loss."""
+    def relative_loss(self, steps: Any, *, flow: bool = False) -> Brackets:
+        """Return brackets of the loss over that before the first step."""
 
 
 def plot_curves(
@@ -93,8 +89,8 @@ def plot_curves(
 def _draw(
     axes: Axes, curve: HasLosses, steps: np.ndarray[Any, np.dtype[np.int64]], style: Any
 ) -> None:
-    found, first = curve.loss(steps), curve.initial_loss
-    low = np.maximum(found.lower / first, _LOWEST / 10.0)
-    high = np.minimum(found.upper / first, 1e12)
+    found = curve.relative_loss(steps)
+    low = np.maximum(found.lower, _LOWEST / 10.0)
+    high = np.minimum(found.upper, 1e12)
     axes.fill_between(steps, low, high, color=style["color"], alpha=0.2, linewidth=0.0)
-    axes.plot(steps, np.clip(found.estimate / first, low, high), linewidth=1.6, **style)
+    axes.plot(steps, np.clip(found.estimate, low, high), linewidth=1.6, **style)

@@ -15,6 +15,8 @@ from fastgram.bracket import Bracket, Brackets, Guarantee, bracket_around, brack
 from fastgram.linalg.systems.scalar_lanczos import Rule
 from fastgram.support.arrays import Array
 from fastgram.support.equality import ComparedByParts
+from fastgram.support.rounding import gamma
+from fastgram.support.scaling import lower_end, upper_end
 from fastgram.support.validation import as_number
 
 if TYPE_CHECKING:
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FRACTIONS", "Descent", "TrainingCurve", "as_steps"]
 
-# Relative, of a sum of powers and of exponentials: these are computed from logarithms of 700 at
-# most, where they are not nothing.
-_SUM_ERROR = 2.0**-40
+# Relative, of a power or an exponential: these are computed from logarithms of 700 at most, where
+# they are not nothing.
+_POWER_ERROR = 2.0**-40
+_LARGEST = float(np.finfo(np.float64).max)
 _LONGEST = 2.0**52  # steps
 FRACTIONS = (0.1, 0.01, 0.001)  # of the first loss, that are told in steps
 
@@ -38,33 +41,75 @@ class Descent:
     gauss, upper : list of Rule
         One a column: below, and above.
     step_size : float
+    ends : (float, float)
+        All eigenvalues of the matrix are between them, and of the one that the rules are of.
     error : float
         Bound on the norm of (matrix that the rules are of − the one that is spoken of).
     size : float
-        ‖y‖, in the Frobenius norm.
+        ‖y‖, in the Frobenius norm, over a power of two that brings it to a size of about 1.
+    exponent : int
+        Of that power.
+    entries : int
+        Of y, whose squares are added up.
     """
 
     gauss: list[Rule]
     upper: list[Rule]
     step_size: float
+    ends: tuple[float, float]
     error: float
     size: float
+    exponent: int
+    entries: int
+
+    @property
+    def initial_loss(self) -> float:
+        """½‖y‖²; infinite where float64 does not hold it."""
+        return upper_end(0.5 * self.size**2, 2 * self.exponent)
 
     def losses(self, t: float, flow: bool) -> tuple[float, float, float]:
         """Return a lower bound, an estimate and an upper bound of the loss after t steps."""
-        low, high = (
-            sum(self._of(rule, t, flow) for rule in rules) for rules in (self.gauss, self.upper)
-        )
-        # of norms, which a matrix that is off by e moves by no more than tηe‖y‖
-        moved = t * self.step_size * self.error
-        moved = math.inf if moved > 1.0 else moved * math.exp(moved) * self.size
-        below = max(math.sqrt(low * (1.0 - _SUM_ERROR)) - moved, 0.0)
-        above = math.sqrt(max(low, high) * (1.0 + _SUM_ERROR)) + moved
-        if t == 0:  # known but for the rounding of a sum
-            below = above = self.size
-        return 0.5 * below**2, 0.25 * (low + max(low, high)), 0.5 * above**2
+        below, middle, above = self.relative(t, flow)
+        first, twice = 0.5 * self.size**2, 2 * self.exponent
+        low = lower_end(min(first * below, _LARGEST), twice)
+        middle = min(upper_end(first * middle, twice), _LARGEST)
+        return low, middle, upper_end(first * above, twice)
 
-    def _of(self, rule: Rule, t: float, flow: bool) -> float:
+    def relative(self, t: float, flow: bool) -> tuple[float, float, float]:
+        """Return the same of the loss over the first: no y is too large or small for that."""
+        with np.errstate(over="ignore"):
+            parts = [
+                np.concatenate([self._of(rule, t, flow) for rule in rules]) / self.size**2
+                for rules in (self.gauss, self.upper)
+            ]
+            low, high = float(np.nansum(parts[0])), float(np.sum(parts[1]))
+        high = math.inf if math.isnan(high) else max(low, high)  # of 0 times what overflows
+        moved = self._moved(t, flow)
+        rounding = _POWER_ERROR + 2.0 * gamma(self.entries + 8)
+        above = math.sqrt(high * (1.0 + rounding)) + moved
+        below = 0.0
+        if math.isfinite(moved):
+            below = max(math.sqrt(min(low, _LARGEST) * (1.0 - rounding)) - moved, 0.0)
+        return below**2, 0.5 * low + 0.5 * high, above**2 if above < 1e154 else math.inf
+
+    def _moved(self, t: float, flow: bool) -> float:
+        """Bound what the error of the matrix moves the residual after t steps, over ‖y‖.
+
+        Powers of A and of A + E differ by t of one less with a factor E, and so do exponentials.
+        """
+        moved = t * self.step_size * self.error
+        if moved > 1.0:
+            return math.inf
+        low, high = (self.step_size * end for end in self.ends)
+        growth = -min(low, 0.0) if flow else math.log(max(abs(1.0 - low), abs(1.0 - high), 1.0))
+        return moved * math.exp(t * growth) if t * growth < 700.0 else math.inf
+
+    @property
+    def is_indefinite(self) -> bool:
+        """Whether the matrix is known to have a negative eigenvalue."""
+        return bool(min(np.min(rule.nodes) for rule in self.gauss) < -2.0 * self.error)
+
+    def _of(self, rule: Rule, t: float, flow: bool) -> Array:
         scaled = self.step_size * rule.nodes
         with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
             logarithm = -scaled if flow else np.log(np.abs(1.0 - scaled))
@@ -72,7 +117,7 @@ class Descent:
             if not flow:
                 logarithm = np.where(near, np.log1p(-np.where(near, scaled, 0.0)), logarithm)
             values = np.exp(2.0 * t * logarithm) if t else np.ones_like(scaled)
-            return float(np.sum(rule.weights * values))
+            return np.asarray(rule.weights * values)
 
 
 def as_steps(steps: Any) -> npt.NDArray[np.int64]:
@@ -132,8 +177,8 @@ class TrainingCurve(ComparedByParts):
 
     @property
     def initial_loss(self) -> float:
-        """½‖y‖²."""
-        return 0.5 * self.descent.size**2
+        """½‖y‖²; infinite where float64 does not hold it."""
+        return self.descent.initial_loss
 
     def loss(self, steps: Any, *, flow: bool = False) -> Brackets:
         """Return brackets of the loss after any numbers of steps.
@@ -150,8 +195,30 @@ class TrainingCurve(ComparedByParts):
         Brackets
             Of the shape of `steps`.
         """
+        return self._brackets(self.descent.losses, steps, flow)
+
+    def relative_loss(self, steps: Any, *, flow: bool = False) -> Brackets:
+        """Return brackets of the loss after any numbers of steps, over the first loss.
+
+        Parameters
+        ----------
+        steps : int or array_like of int
+            At least 0.
+        flow : bool
+            Of gradient flow, in units of the step size, and not of descent.
+
+        Returns
+        -------
+        Brackets
+            Of the shape of `steps`, also of labels whose squares float64 does not hold.
+        """
+        return self._brackets(self.descent.relative, steps, flow)
+
+    def _brackets(
+        self, bounds: Callable[[float, bool], tuple[float, float, float]], steps: Any, flow: bool
+    ) -> Brackets:
         asked = as_steps(steps)
-        found = np.array([self.descent.losses(float(t), flow) for t in asked.ravel()])
+        found = np.array([bounds(float(t), flow) for t in asked.ravel()])
         low, middle, high = found.T.reshape(3, *asked.shape)
         return Brackets(low, high, middle, self.guarantee)
 
@@ -174,16 +241,14 @@ class TrainingCurve(ComparedByParts):
         Raises
         ------
         ValueError, TypeError
-            If the fraction is not between 0 and 1, or the step size does not let the loss fall.
+            If the fraction is not between 0 and 1, or the step size does not let the loss fall, or
+            a negative eigenvalue.
         """
         fraction = as_number("fraction", fraction, above=0.0, below=1.0)
-        if not flow and self.step_size * self.largest.upper > 2.0:
-            raise ValueError(
-                f"the step size {self.step_size:.3g} is above 2/λ_max: the loss need not fall"
-            )
-        goal = fraction * self.initial_loss
+        if why_not := self._why_not_falling(flow):
+            raise ValueError(f"{why_not}: the loss need not fall")
         ends = [
-            _first(lambda t, k=k: self.descent.losses(t, flow)[k] <= goal)  # type: ignore[misc]
+            _first(lambda t, k=k: self.descent.relative(t, flow)[k] <= fraction)  # type: ignore[misc]
             for k in range(3)
         ]
         return bracket_around(ends[0], max(ends[0], ends[2]), ends[1], self.guarantee)
@@ -198,9 +263,9 @@ class TrainingCurve(ComparedByParts):
             for field in fields(self)
             if field.name != "descent"
         }
-        grows = self.step_size * self.largest.upper > 2.0
-        times = [{"p": p, **self.time_to(p).to_dict()} for p in (() if grows else FRACTIONS)]
-        return facts | {"initial_loss": self.initial_loss, "steps_to": times}
+        fractions = () if self._why_not_falling(flow=False) else FRACTIONS
+        times = [{"p": p, **self.time_to(p).to_dict()} for p in fractions]
+        return facts | {"initial_loss": plain(self.initial_loss), "steps_to": times}
 
     def plot(self, path: str | Path | None = None, ax: Axes | None = None) -> Axes:
         """Draw the loss relative to the first against the steps, with its bounds.
@@ -231,10 +296,18 @@ class TrainingCurve(ComparedByParts):
 
         return plot_curves({"": self}, path, ax)
 
+    def _why_not_falling(self, flow: bool) -> str:
+        """Return why the loss need not fall from step to step; empty where it does."""
+        if self.descent.is_indefinite:
+            return "the matrix has a negative eigenvalue"
+        if not flow and self.step_size * self.largest.upper > 2.0:
+            return f"the step size {self.step_size:.3g} is above 2/λ_max"
+        return ""
+
     def _repr_html_(self) -> str:
         losses = zip(self.steps.flat, self._each(), strict=True)
         rows: dict[str, Bracket | None] = {f"loss after {t}": loss for t, loss in losses}
-        if self.step_size * self.largest.upper <= 2.0:
+        if not self._why_not_falling(flow=False):
             rows |= {f"steps to {part:g}": self.time_to(part) for part in FRACTIONS}
         return bracket_table("Training curve", rows, self.message)
 

@@ -28,7 +28,7 @@ from fastgram.regression.solution import Solution
 from fastgram.support.arrays import Array, fingerprint
 from fastgram.support.progress import progress_bar, stage
 from fastgram.support.rounding import gamma
-from fastgram.support.scaling import lower_end, scaled, upper_end
+from fastgram.support.scaling import exponent_of, lower_end, upper_end
 from fastgram.support.threads import one_blas_thread, within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 
@@ -131,20 +131,20 @@ def solve(
     with opened(checkpoint) as folder:
         if folder is not None:  # what is of another run is refused before any product
             folder.begin(_facts(problem, block, seed, chosen.name))
-        smallest, before = _smallest(A, problem, seed, progress)
+        smallest, norm, before = _smallest(A, problem, seed, progress)
         with stage(progress, "preconditioner"):
             made = chosen.make(lower_end(smallest.lower, -problem.exponent))
-        run = _Run(problem, scaled(block, -problem.exponent), rtol, made, callback, folder)
+        run = _Run(problem, block, rtol, made, callback, folder)
         with one_blas_thread(), progress_bar(progress, most, "passes", "pass") as tick:
             run.iterate(most, tick)
-    found = _bounds(problem, run, block, smallest)
+    found = _bounds(problem, run, smallest, norm)
     passes = before + run.made_by + run.passes
     words = ", then ".join(run.preconditioners)
     parts = [f"{run.passes} passes of block conjugate gradients, preconditioned by {words}"]
     if not found.converged:
         parts.append(run.why_not())
     return Solution(
-        x=run.X.reshape(right.shape),
+        x=run.solution().reshape(right.shape),
         residual_norms=found.residuals,
         error_bounds=found.errors,
         energy=found.energy if right.ndim == 2 else found.energy[0],
@@ -164,8 +164,10 @@ def _facts(problem: Problem, block: Array, seed: int, preconditioner: str) -> di
     return {**told, "y": fingerprint(block), "matrix": problem.facts()}
 
 
-def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Bracket, int]:
-    """Return a bracket of λ_min, its lower end above 0, and the products that it took.
+def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Bracket, float, int]:
+    """Return a bracket of λ_min, its lower end above 0, a bound of λ_max, and the products taken.
+
+    Where λ_min is known beforehand there is no bound: entries tell what products round.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Brac
     """
     if problem.least > 0.0:
         least = lower_end(problem.least, problem.exponent)
-        return Bracket(least, float("inf"), least, "certified"), 0
+        return Bracket(least, float("inf"), least, "certified"), float("inf"), 0
     if problem.rank_bound < problem.n:
         raise ValueError(
             f"the matrix is singular, {problem.least_reason}: add a ridge, op.with_ridge(s)"
@@ -186,16 +188,20 @@ def _smallest(A: Any, problem: Problem, seed: int, progress: bool) -> tuple[Brac
             f"the matrix is singular, or not told from that: λ_min is {answer.smallest}; a ridge of"
             f" {1e3 * floor:.1g} or more on the diagonal would do (op.with_ridge)"
         )
-    return answer.smallest, answer.passes
+    return answer.smallest, answer.largest.upper, answer.passes
 
 
 class _Run:
-    """Conjugate gradients from 0, started again where the true residual is not what was thought."""
+    """Conjugate gradients from 0, started again where the true residual is not what was thought.
+
+    Columns are those of y over powers of two of their own, so that squares neither over- nor
+    underflow, and the matrix is the problem's: X and the residual are of these.
+    """
 
     def __init__(
         self,
         problem: Problem,
-        Y: Array,
+        block: Array,
         rtol: float,
         made: Preconditioner,
         callback: Callable[[int, Array], object] | None,
@@ -205,10 +211,11 @@ class _Run:
         self._problem, self._made, self._callback = problem, made, callback
         self.preconditioners, self.made_by = [made.words], made.passes
         self._rtol = rtol
-        self.Y, self.passes = Y, 0
-        self.sizes = np.linalg.norm(Y, axis=0)
-        self.X = np.zeros_like(Y)
-        self.residual = Y.copy()
+        self.exponents = np.array([exponent_of(size) for size in np.max(np.abs(block), axis=0)])
+        self.Y, self.passes = np.ldexp(block, -self.exponents), 0
+        self.sizes = np.linalg.norm(self.Y, axis=0)
+        self.X = np.zeros_like(self.Y)
+        self.residual = self.Y.copy()
         self._asked = self._indefinite = False
 
     def iterate(self, most: int, tick: Callable[[int], None] | None) -> None:
@@ -227,9 +234,10 @@ class _Run:
                     break
                 self._count(tick)
                 self._keep(start, cg)
-                norms = scaled(cg.residual_norms, self._problem.exponent)
+                norms = np.ldexp(cg.residual_norms, self.exponents)
                 if self._callback is not None and self._callback(self.passes, norms) is True:
                     self._asked = True
+            self.X = np.ldexp(self.solution(), self._problem.exponent - self.exponents)
             self.residual = self._true_residual()
             self._count(tick)
             after = self._worst(np.linalg.norm(self.residual, axis=0))
@@ -253,6 +261,20 @@ class _Run:
             self._made = other
             self.preconditioners.append(other.words)
             self.made_by += other.passes
+
+    def solution(self) -> Array:
+        """Return X in the units that were given, rounded where float64 has no smaller numbers.
+
+        Raises
+        ------
+        ValueError
+            If float64 has none as large.
+        """
+        with np.errstate(over="ignore"):
+            found: Array = np.ldexp(self.X, self.exponents - self._problem.exponent)
+        if not np.all(np.isfinite(found)):
+            raise ValueError("x overflows float64: scale y, or the matrix")
+        return found
 
     def _true_residual(self) -> Array:
         residual: Array = self.Y - self._problem.multiply(self.X)
@@ -311,27 +333,35 @@ class _Bounds:
     converged: bool
 
 
-def _bounds(problem: Problem, run: _Run, block: Array, smallest: Bracket) -> _Bounds:
+def _bounds(problem: Problem, run: _Run, smallest: Bracket, norm: float) -> _Bounds:
     """Return bounds of the residuals, errors and energies, in the units that were given."""
-    exponent, n = problem.exponent, problem.n
-    least = smallest.lower
-    lengths = np.linalg.norm(run.X, axis=0) * (1.0 + gamma(n))
-    largest = float(np.max(np.abs(run.residual), initial=1.0))
-    floor = upper_end(problem.noise_floor(largest), exponent)
-    sizes = np.linalg.norm(block, axis=0) * (1.0 + gamma(n))
-    computed = scaled(np.linalg.norm(run.residual, axis=0) * (1.0 + gamma(n)), exponent)
+    n, exponent = problem.n, problem.exponent
+    least = lower_end(smallest.lower, -exponent)
+    floor = problem.noise_floor(upper_end(norm, -exponent))
+    lengths, sizes, computed = (
+        np.linalg.norm(part, axis=0) * (1.0 + gamma(n)) for part in (run.X, run.Y, run.residual)
+    )
     off = floor * lengths + _EPS * (sizes + computed)
     residuals = computed + off
     errors = residuals / least * (1.0 + 4.0 * _EPS)
     # of inner products of n terms, each rounded
-    size = np.sum(np.abs(run.X) * np.abs(block), axis=0)
-    size += np.sum(np.abs(run.X) * np.abs(scaled(run.residual, exponent)), axis=0)
-    middle = np.einsum("ij,ij->j", run.X, block)
-    middle += np.einsum("ij,ij->j", run.X, scaled(run.residual, exponent))
+    size = np.sum(np.abs(run.X) * (np.abs(run.Y) + np.abs(run.residual)), axis=0)
+    middle = np.einsum("ij,ij->j", run.X, run.Y) + np.einsum("ij,ij->j", run.X, run.residual)
     rounding = gamma(n + 8) * size * (1.0 + 4.0 * _EPS) + lengths * off
     low = np.maximum(middle - rounding, 0.0)
     high = middle + rounding + residuals**2 / least * (1.0 + 8.0 * _EPS)
-    guarantee: Any = "certified" if smallest.guarantee == "exact" else smallest.guarantee
-    energy = Brackets(low, high, np.clip(middle, low, high), guarantee)
     scale = np.divide(computed, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
-    return _Bounds(residuals, errors, energy, bool(np.all(scale <= run._rtol)))
+    of_x, of_energy = run.exponents - exponent, 2 * run.exponents - exponent
+    low, high = _each(lower_end, low, of_energy), _each(upper_end, high, of_energy)
+    guarantee: Any = "certified" if smallest.guarantee == "exact" else smallest.guarantee
+    return _Bounds(
+        _each(upper_end, residuals, run.exponents),
+        _each(upper_end, errors, of_x),
+        Brackets(low, high, np.clip(_each(lower_end, middle, of_energy), low, high), guarantee),
+        bool(np.all(scale <= run._rtol)),
+    )
+
+
+def _each(end: Callable[[float, int], float], values: Array, exponents: Any) -> Array:
+    """Return values of columns, each times its power of two, rounded outward."""
+    return np.array([end(float(value), int(k)) for value, k in zip(values, exponents, strict=True)])

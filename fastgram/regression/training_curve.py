@@ -7,14 +7,14 @@ of `fastgram.linalg.systems.scalar_lanczos` bound it, without a random start. So
 of gradient flow.
 
 Products and recurrence are off by e in all: the rules are those of some A + E with ‖E‖ ≤ e exactly,
-and for powers of contractions ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ ≤ tηe.
+and ‖(I − ηA)ᵗ − (I − ηA − ηE)ᵗ‖ ≤ tηe·gᵗ, g the largest |1 − ηλ| of either, or 1.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from fastgram.regression.right_hand_sides import as_right_hand_sides
 from fastgram.regression.stored_passes import StoredPasses, training_facts
 from fastgram.support.arrays import Array
 from fastgram.support.progress import progress_bar, stage
-from fastgram.support.scaling import lower_end, upper_end
+from fastgram.support.scaling import exponent_of, lower_end, scaled, upper_end
 from fastgram.support.threads import one_blas_thread, within_threads
 from fastgram.support.validation import as_flag, as_integer, as_number
 
@@ -174,8 +174,9 @@ def _ends(A: Any, problem: Problem, seed: int, folder: CheckpointFolder | None) 
         kept = None if folder is None or dense else folder.path / "extremes"
         found = extreme_eigenvalues(A, seed=seed, confidence=1.0 - _CHANCE, checkpoint=kept)
         return _Ends(found.smallest, found.largest, found.passes)
+    n, device = problem.n, problem.device
     run = BlockLanczos(
-        problem.multiply, problem.n, default_block(problem.n), seed, None, problem.device
+        problem.multiply, n, default_block(n), seed, None, device, noise=problem.noise_floor
     )
     steps = run if folder is None else Checkpoint(folder, run, problem)
     quantile = overlap_quantile(_CHANCE, run.block, problem.n)
@@ -207,24 +208,32 @@ class _Curve:
     ) -> None:
         self.problem, self.before = problem, ends.passes
         self.smallest, self.largest = ends.smallest, ends.largest
+        if step_size is None and not ends.largest.upper > 0.0:
+            raise ValueError("the matrix has no positive eigenvalue: give a step_size")
         self.eta = step_size if step_size is not None else 1.0 / _beyond(ends.largest, problem)
-        self.run = ScalarLanczos(problem.multiply, block)
+        # of y, whose squares may over- and underflow; a column that does adds nothing to the others
+        self.exponent = exponent_of(float(np.max(np.abs(block))))
+        block = scaled(block, -self.exponent)
+        self.block = block[:, np.any(block, axis=0)]
+        self.run = ScalarLanczos(problem.multiply, self.block)
         self._steps = StoredPasses(self.run, problem, folder, ends.stored)
-        self.size = float(np.linalg.norm(block))
 
     def descent(self) -> Descent:
         """Return what bounds are made of, in units in which the matrix is of size 1."""
         problem, run = self.problem, self.run
         exponent = problem.exponent
-        error = run.defect + problem.noise_floor(run.norm, run.passes)
-        low = problem.least
-        if self.smallest.guarantee in ("exact", "certified") or low == -np.inf:
+        low, high = problem.least, upper_end(self.largest.upper, -exponent)
+        if self._knows_least or low == -np.inf:
             low = max(low, lower_end(self.smallest.lower, -exponent))
-        low -= 2.0 * error
-        high = upper_end(self.largest.upper, -exponent) + 2.0 * error
+        # y may have no part in what the matrix is large for, and products round as much
+        size = max(run.norm, abs(low), abs(high))
+        error = run.defect + problem.noise_floor(size, run.passes)
+        low, high = low - 2.0 * error, high + 2.0 * error
         step = float(np.ldexp(self.eta, exponent))
         upper = run.radau(low) if step * high <= 1.0 else run.lobatto(low, high)
-        return Descent(run.gauss(), upper, step, error, self.size)
+        size = float(np.linalg.norm(self.block))
+        rules = run.gauss(), upper
+        return Descent(*rules, step, (low, high), error, size, self.exponent, self.block.size)
 
     def iterate(self, asked: npt.NDArray[np.int64], rtol: float, most: int, tick: Any) -> Descent:
         """Go on until the rules are near enough to each other at every step."""
@@ -236,8 +245,14 @@ class _Curve:
             if self.run.passes >= most or self.run.exhausted or _near(found, asked, rtol):
                 return found
 
+    @property
+    def _knows_least(self) -> bool:
+        return self.smallest.guarantee in ("exact", "certified")
+
     def guarantee(self) -> Guarantee:
-        """Return that of the bounds: the step is below 1/λ_max by a proof, or but for chance."""
+        """Return that of the bounds: the ends of the spectrum are proven, or but for chance."""
+        if not self._knows_least and self.problem.least == -np.inf:
+            return "probabilistic"
         if self.largest.guarantee in ("exact", "certified"):
             return "certified"
         row_sum = self.problem.absolute_row_sum() if self.problem.has_entries else np.inf
@@ -247,10 +262,10 @@ class _Curve:
 
 def _near(descent: Descent, asked: npt.NDArray[np.int64], rtol: float) -> bool:
     """Whether the rules are near each other, rounding left aside."""
-    exact = Descent(descent.gauss, descent.upper, descent.step_size, 0.0, descent.size)
+    exact = replace(descent, error=0.0)
     for flow in (False, True):
         for t in asked.ravel():
-            low, middle, high = exact.losses(float(t), flow)
+            low, middle, high = exact.relative(float(t), flow)
             if high - low > rtol * middle and high > np.finfo(np.float64).tiny:
                 return False
     return True

@@ -52,6 +52,22 @@ def test_classes_in_words(words, run):
     assert [part["p"] for part in first["steps_to"]] == [0.1, 0.01, 0.001]
 
 
+def test_labels_whose_squares_overflow(tmp_path, run):
+    """The losses are beyond float64, and the table is of what is left of the first."""
+    plain, huge = (
+        table(tmp_path / f"{size}.csv", (X @ [1.0, 2.0, 0.0, 0.5]) * 2.0**size) for size in (0, 660)
+    )
+    tables = []
+    for path in (plain, huge):
+        status, out, err = run("train", path, "--label", "kind", "-a", "relu", "--steps", 5)
+        assert (status, err) == (0, "")
+        tables.append([word for word in out.split() if "." in word and "csv" not in word][:3])
+    assert tables[0] == tables[1]
+    status, out, _ = run("train", huge, "--label", "kind", "-a", "relu", "--json", "-")
+    assert status == 0
+    assert json.loads(out)[0]["initial_loss"] is None
+
+
 @pytest.mark.slow
 def test_numbers_are_one_output(tmp_path, run):
     path = table(tmp_path / "table.csv", X @ [1.0, 2.0, 0.0, 0.5])

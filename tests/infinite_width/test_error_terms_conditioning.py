@@ -7,6 +7,7 @@ coarse: the entries' error is then theirs, grown by the layers, and truth is a c
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -136,12 +137,18 @@ def test_fits_of_too_low_a_degree(coarse_fits, far):
     assert error_over_bound(network, "nngp", 1.0, wave(1.5, 0.0), far=far) <= 1.0
 
 
+def test_a_last_layer_fitted_with_too_low_a_degree(coarse_fits):
+    """Slopes with a jump are harder to fit than the angles that come into them."""
+    network = fg.Network(activation(1.0, 0.5), 2)
+    assert error_over_bound(network, "gradient", 1.0, wave(1.0, 0.5)) <= 1.0
+
+
 @pytest.mark.parametrize("kind", ["gradient", "nngp"])
 @pytest.mark.parametrize("far", [False, True])
 def test_quadratures_that_have_not_converged(monkeypatch, kind, far):
     at_level(monkeypatch, 0)
-    network = fg.Network(activation(3.0, 0.0))
-    assert error_over_bound(network, kind, 1.5, wave(3.0, 0.0), far=far) <= 1.0
+    network = fg.Network(activation(5.0, 0.0))
+    assert error_over_bound(network, kind, 1.5, wave(5.0, 0.0), far=far) <= 1.0
 
 
 def test_norms_that_are_off():
@@ -222,6 +229,34 @@ def test_chords_by_quadratures_that_have_not_converged(monkeypatch, far):
     assert chords_over_bound(fg.Network(activation(3.0, 0.0), 2), wave(3.0, 0.0), far=far) <= 1.0
 
 
+def test_chords_by_double_integrals_that_have_not_converged(monkeypatch):
+    """Where those of a line, and so the ends, are as good as ever."""
+    for module in (duals, conditioning):
+        monkeypatch.setattr(module, "common_level", lambda *_: 0)
+    assert chords_over_bound(fg.Network(activation(4.0, 0.0), 2), wave(4.0, 0.0)) <= 1.0
+
+
+def test_chords_of_a_ripple_that_is_off(functions_off):
+    """Of close rows it is all that is told apart, and no finer quadrature shows that it is off."""
+    height, size = 0.02, 0.02 + 0.9 * OFF
+
+    def ripple(derivative, rho, q1, q2):
+        parts = [(mpf(1), mpf(0.3)), (mpf(height), mpf(5))]
+        total = mpf(0)
+        for (a, b), (c, d) in itertools.product(parts, parts):
+            damped = a * c * mp.exp(-(b * b * q1 + d * d * q2) / 2)
+            r = b * d * rho * mp.sqrt(q1 * q2)
+            total += damped * (b * d * mp.cosh(r) if derivative else mp.sinh(r))
+        return total
+
+    rippled = fg.Activation(
+        "ripple",
+        lambda z: np.sin(0.3 * z) + size * np.sin(5.0 * z),
+        lambda z: 0.3 * np.cos(0.3 * z) + 5.0 * size * np.cos(5.0 * z),
+    )
+    assert chords_over_bound(fg.Network(rippled, 2), ripple) <= 1.0
+
+
 @pytest.mark.slow
 def test_chords_by_fits_of_too_low_a_degree(coarse_fits):
     network = fg.Network(activation(1.5, 0.0), 3)
@@ -229,7 +264,7 @@ def test_chords_by_fits_of_too_low_a_degree(coarse_fits):
 
 
 def test_chords_after_a_variance_that_is_off(monkeypatch):
-    network = fg.Network(activation(2.0, 0.0), 3, weight_variance=1.3, normalize=True)
+    network = fg.Network(activation(2.0, 0.0), 4, weight_variance=1.3, normalize=True)
     factor_off(monkeypatch, network)
     assert chords_over_bound(network, wave(2.0, 0.0)) <= 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.oracles.deep_entries import entry, wave
 from helpers.tolerances import EPS
 from mpmath import mp, mpf
 
@@ -65,6 +66,35 @@ def test_entries_are_within_what_is_stated(norm, omega, sine, kind):
     assert max(off) <= entries.error
     # what the rounding of norms makes of a wave, and not much more
     assert max(off) <= 8.0 * EPS * norm
+
+
+def cosine(derivative, rho, q1, q2):
+    """The duals of cos z."""
+    product, damping = mp.sqrt(q1 * q2) * rho, mp.exp(-(q1 + q2) / 2)
+    return damping * (mp.sinh(product) if derivative else mp.cosh(product))
+
+
+@pytest.mark.parametrize(("name", "dual"), [("sin", wave(1.0, 0.0)), ("cos", cosine)])
+@pytest.mark.parametrize("kind", ["nngp", "ntk"])
+@pytest.mark.parametrize("norm", [15.0, 200.0])
+def test_deep_networks(norm, kind, name, dual):
+    """Where a first layer swings, what comes out of it goes into layers that do not."""
+    X = rows_of(norm)[[0, 1, 4, 5, 6, 0]]
+    network = fg.Network(name, depth=3, bias_variance=0.1)
+    G = fg.gram(X, network=network.replace(bias_variance=0.0), kind=kind)
+    assert np.all(np.isfinite(fg.gram(X, network=network, kind=kind)))
+    with mp.workdps(40):
+        for i in range(6):
+            for j in range(i + 1):
+                x, y = ([mpf(float(v)) for v in row] for row in (X[i], X[j]))
+                q1, q2, c = (
+                    mp.fsum(a * b for a, b in zip(*two, strict=True))
+                    for two in ((x, x), (y, y), (x, y))
+                )
+                theta = mp.acos(min(c / mp.sqrt(q1 * q2), mpf(1)))
+                plain = network.replace(bias_variance=0.0)
+                wanted = entry(dual, plain, kind, theta, (mp.sqrt(q1), mp.sqrt(q2)))
+                assert float(abs(wanted - mpf(float(G[i, j])))) <= 100.0 * EPS * norm**2
 
 
 def test_a_frequency_that_is_none_is_refused(refuses):

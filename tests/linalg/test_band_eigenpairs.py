@@ -52,6 +52,19 @@ def test_one_pair_and_several(name, largest):
         assert np.all(residuals <= 200 * EPS * size)
 
 
+def test_of_nearly_a_multiple_of_the_identity():
+    """Of some such LAPACK's drivers for a few eigenvalues return none."""
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 14))
+        basis = np.linalg.qr(rng.standard_normal((n, n)))[0]
+        A = (basis * 3.0) @ basis.T
+        for count, largest in itertools.product((1, 2), (False, True)):
+            values, vectors = eigenpairs_at_end(banded((A + A.T) / 2.0, n - 1), count, largest)
+            np.testing.assert_allclose(values, np.full(count, 3.0), rtol=100 * EPS)
+            assert vectors.shape == (n, count)
+
+
 def clustered(n=200, width=6):
     """A band matrix whose least eigenvalues lie close together: a flat edge, as T has."""
     A = random_band(n, width, 3)

@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from helpers.matrices import matrix_with
 from helpers.tolerances import EPS
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import fastgram as fg
 from fastgram.regression import solve
@@ -93,6 +94,63 @@ def test_at_any_size(scale):
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("of_array", [True, False], ids=["array", "operator"])
+@pytest.mark.parametrize("size", [1e-150, 1.0, 1e200])
+def test_columns_and_matrices_of_any_size(size, of_array, way):
+    """Powers of two round nothing: bounds are as many times as large, column by column."""
+    n, powers, of_matrix = 30, np.array([-700, 0, 60, 660]), round(np.log2(size))
+    A = matrix_with(np.geomspace(1e-3, 1.0, n))
+    y = np.random.default_rng(5).standard_normal((n, powers.size))
+    seen = np.abs(powers - of_matrix) < 960  # of x float64 holds no more
+    y, powers = y[:, seen], powers[seen]
+    matrix = np.ldexp(A, of_matrix)
+    options = {"preconditioner": way, "rtol": 1e-9}
+    answer = fg.solve(
+        matrix if of_array else aslinearoperator(matrix), np.ldexp(y, powers), **options
+    )
+    assert answer.converged
+    errors = np.ldexp(answer.error_bounds, of_matrix - powers)
+    assert np.all(
+        np.linalg.norm(np.ldexp(answer.x, of_matrix - powers) - np.linalg.solve(A, y), axis=0)
+        <= errors + 1e-11
+    )
+    assert np.all((errors > 0.0) & (errors < 1e-4))
+    residuals = np.ldexp(answer.residual_norms, -powers)
+    assert np.all((residuals > 0.0) & (residuals < 1e-8 * np.linalg.norm(y, axis=0)))
+    energies = np.sum(y * np.linalg.solve(A, y), axis=0)
+    good = np.abs(2 * powers - of_matrix) < 1000
+    for end, sign in ((answer.energy.lower, 1.0), (answer.energy.upper, -1.0)):
+        found = np.ldexp(end, of_matrix - 2 * powers)[good]
+        assert np.all(sign * found <= sign * energies[good] * (1.0 + sign * 1e-11))
+        assert found == pytest.approx(energies[good], rel=1e-6)
+
+
+def test_a_solution_that_float64_does_not_hold(refuses):
+    with refuses(ValueError, "x overflows", "scale y"):
+        fg.solve(1e-200 * np.eye(3), [1e200, 1.0, 1.0])
+    # and one that it holds in denormal numbers: what is lost there is part of the residual
+    values = 1e200 * np.arange(1.0, 8.0)
+    for way in WAYS:
+        tiny = fg.solve(np.diag(values), np.full(7, 1e-120), preconditioner=way)
+        left = np.linalg.norm((1e-120 - values * tiny.x) * 1e120)
+        assert 1e-4 < left <= 1e120 * tiny.residual_norms[0] <= 1.001 * left
+        assert not tiny.converged
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e12])
+def test_what_products_of_somebody_elses_operator_round(scale):
+    """As much as its size says: that of its largest eigenvalue, and not of what y meets."""
+    values = scale * np.geomspace(1.0, 1e6, 60)
+    rounding = 60 * EPS * values[-1]
+    op = LinearOperator(
+        (60, 60), matvec=lambda v: (values - rounding) * v.ravel(), dtype=np.float64
+    )
+    answer = fg.solve(op, scale * np.eye(60)[0], rtol=1e-12)
+    assert answer.converged
+    assert answer.error_bounds[0] >= abs(answer.x[0] - 1.0) > 1e-9
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_arrays_and_foreign_operators(way):
     values = np.geomspace(0.1, 100.0, N)
     basis = np.linalg.qr(RNG.standard_normal((N, N)))[0]
@@ -128,6 +186,47 @@ def test_an_operator_as_preconditioner():
     assert answer.passes <= 4
     assert "given" in answer.preconditioner
     held(answer, op.dense(), Y, 1e-6)
+
+
+class Preconditioner:
+    """Whatever a function makes of a block."""
+
+    shape = (N, N)
+
+    def __init__(self, function):
+        self._function = function
+
+    def __matmul__(self, block):
+        return self._function(block)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "words"),
+    [
+        (lambda block: block[:3], ValueError, ["preconditioner's product", f"({N}, 3)", "(3, 3)"]),
+        (lambda block: block * 1j, TypeError, ["preconditioner's product", "complex"]),
+        (lambda block: "x", TypeError, ["preconditioner's product"]),
+        (lambda block: None, TypeError, ["preconditioner's product"]),
+    ],
+)
+def test_what_a_preconditioner_must_return(function, error, words, refuses):
+    with refuses(error, *words):
+        fg.solve(operator(), Y, preconditioner=Preconditioner(function))
+
+
+def test_a_preconditioner_may_work_in_place():
+    op = operator()
+    plain = fg.solve(op, Y, preconditioner=Preconditioner(lambda block: 2.0 * block))
+    in_place = fg.solve(op, Y, preconditioner=Preconditioner(lambda block: block.__imul__(2.0)))
+    assert np.array_equal(in_place.x, plain.x)
+
+
+@pytest.mark.parametrize("given", [np.full((N, N), np.nan), np.zeros((N, N))], ids=["nan", "zero"])
+def test_a_preconditioner_that_leaves_nothing(given):
+    op = operator()
+    answer = fg.solve(op, Y, preconditioner=given)
+    assert not answer.converged
+    held(answer, op.dense(), Y, np.inf)
 
 
 def test_columns_that_depend_on_each_other_and_zeros():
@@ -266,6 +365,17 @@ def test_a_killed_run_goes_on_to_the_same_bits(way, killed_at, tmp_path):
     assert answer.passes == whole.passes
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e100])
+def test_a_killed_run_on_somebody_elses_operator_goes_on(scale, tmp_path):
+    """In the units that its first product chose, which the first one of another run may not."""
+    A = aslinearoperator(scale * operator().dense())
+    options = {"rtol": 1e-8, "preconditioner": None}
+    whole = fg.solve(A, Y, **options)
+    fg.solve(A, Y, **options, max_passes=5, checkpoint=tmp_path / "c")
+    answer = fg.solve(A, Y, **options, checkpoint=tmp_path / "c")
+    assert np.array_equal(answer.x, whole.x)
+
+
 def test_a_finished_run_is_tightened(tmp_path):
     folder = tmp_path / "c"
     fg.solve(operator(), Y, rtol=1e-3, preconditioner=None, checkpoint=folder)
@@ -291,6 +401,12 @@ def test_other_runs_are_refused(tmp_path, refuses):
     ):
         with refuses(ValueError, "checkpoint", *words):
             fg.solve(op, y, preconditioner=None, checkpoint=folder)
+    for options, words in (
+        ({"preconditioner": "nystrom"}, ["preconditioner", "none"]),
+        ({"preconditioner": None, "seed": 1}, ["seed = 0, not 1"]),
+    ):
+        with refuses(ValueError, "checkpoint", *words):
+            fg.solve(operator(), Y, checkpoint=folder, **options)
     with refuses(TypeError, "checkpoint"):
         fg.solve(operator(), Y, checkpoint=3)
     A = operator().dense()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
+from fastgram.eigenvalues.adapters import as_problem
+from fastgram.linalg.checkpoint_folder import CheckpointFolder, opened
+from fastgram.linalg.systems.scalar_lanczos import ScalarLanczos
 from fastgram.matrix.computed_matrix import ComputedMatrix
+from fastgram.regression.stored_passes import StoredPasses
 
 STEPS = [1, 100, 10_000]
 SMALL, LARGE = 200, 2100  # λ_max by a decomposition; by passes of its own
@@ -88,6 +94,44 @@ def test_somebody_elses_operator_goes_on_and_another_is_refused(tmp_path, refuse
     assert same(answer, whole)
     with refuses(ValueError, "on another matrix", "give another folder"):
         fg.training_curve(aslinearoperator(1.5 * A), y, STEPS, checkpoint=tmp_path)
+
+
+def test_passes_from_y_are_told_from_those_of_another_matrix(tmp_path, refuses):
+    """Where what is stored of λ_max does not tell: it may have been deleted."""
+    A = np.diag(np.geomspace(1e-2, 1.0, 60))
+    fg.training_curve(aslinearoperator(A), np.ones(60), STEPS, max_passes=3, checkpoint=tmp_path)
+    shutil.rmtree(tmp_path / "extremes")
+    with refuses(ValueError, "on another matrix", "give another folder"):
+        fg.training_curve(aslinearoperator(1.5 * A), np.ones(60), STEPS, checkpoint=tmp_path)
+
+
+def test_a_pass_of_another_kind_is_no_pass_from_y(tmp_path, refuses):
+    problem = as_problem(operator(SMALL))
+    with opened(tmp_path / "c") as folder:
+        folder.begin({"n": SMALL})
+        folder.append({"diagonal": np.eye(2)})
+        passes = StoredPasses(ScalarLanczos(problem.multiply, labels(SMALL)), problem, folder, 0)
+        with refuses(ValueError, "on another matrix"):
+            passes.advance()
+
+
+def test_where_nothing_can_be_written_no_pass_is_done_and_lost(stored, products, monkeypatch):
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CheckpointFolder, "check_writable", full)
+    with pytest.raises(OSError, match="No space"):
+        fg.training_curve(operator(SMALL), labels(SMALL), STEPS, checkpoint=stored)
+    assert products == []
+
+
+def test_an_interrupted_run_says_how_it_goes_on(products, tmp_path, monkeypatch):
+    products.ends = 2
+    monkeypatch.setitem(globals(), "Killed", KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt) as told:
+        fg.training_curve(operator(SMALL), labels(SMALL), STEPS, checkpoint=tmp_path / "c")
+    assert "interrupted after 2 passes" in str(told.value)
+    assert f"goes on from checkpoint {tmp_path / 'c'}" in str(told.value)
 
 
 @pytest.fixture

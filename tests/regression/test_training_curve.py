@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
+from helpers.matrices import matrix_and_vectors, matrix_with
+from helpers.tolerances import EPS
+from scipy.sparse.linalg import aslinearoperator
 
 import fastgram as fg
+from fastgram.eigenvalues.extreme import DENSE_LIMIT
 
 RNG = np.random.default_rng(0)
 STEPS = np.array([0, 1, 2, 5, 17, 100, 3000, 100_000])
@@ -115,6 +121,104 @@ def test_at_any_size():
         curve = fg.training_curve(A * scale, y, STEPS)
         assert curve.estimate == pytest.approx(plain.estimate, rel=1e-6)
         assert curve.step_size * scale == pytest.approx(plain.step_size, rel=1e-6)
+
+
+def test_labels_of_any_size():
+    A, y = matrix_of(np.geomspace(1e-2, 1.0, 30)), RNG.standard_normal((30, 2))
+    plain = fg.training_curve(A, y, STEPS)
+    for exponent in (-700, -400, 400):
+        curve = fg.training_curve(A, np.ldexp(y, exponent), STEPS)
+        for name in ("lower", "upper", "estimate"):
+            expected = np.ldexp(getattr(plain, name), 2 * exponent)
+            assert getattr(curve, name) == pytest.approx(expected, rel=1e-12, abs=1e-320)
+        assert np.all(curve.upper > 0.0)
+        assert curve.time_to(0.1) == plain.time_to(0.1)
+        assert curve.relative_loss(STEPS).upper == pytest.approx(plain.upper / plain.initial_loss)
+    for exponent in (600, 1000):  # squares that float64 does not hold
+        curve = fg.training_curve(A, np.ldexp(y, exponent), STEPS)
+        assert curve.upper[0] == curve.initial_loss == np.inf
+        assert np.all(np.isfinite(curve.lower))
+        assert curve.relative_loss(3).lower == plain.relative_loss(3).lower
+        assert curve.time_to(0.1) == plain.time_to(0.1)
+    alone = fg.training_curve(A, np.ldexp(y[:, 0], 400), STEPS)
+    for other in (-300, -1000, -1060):
+        mixed = np.stack([np.ldexp(y[:, 0], 400), np.ldexp(y[:, 1], other)], axis=1)
+        found = fg.training_curve(A, mixed, STEPS)
+        assert found.estimate == pytest.approx(alone.estimate, rel=1e-2)
+
+
+def test_the_first_loss_is_a_rounded_sum():
+    """½‖y‖² of random numbers is none of float64's."""
+    for seed in range(20):
+        y = np.random.default_rng(seed).standard_normal(7)
+        curve = fg.training_curve(matrix_of(np.linspace(0.5, 1.0, 7)), y, [0])
+        exact = sum((Fraction(value) ** 2 for value in y.tolist()), Fraction(0)) / 2
+        assert Fraction(curve.lower[0]) <= exact <= Fraction(curve.upper[0])
+        assert curve.upper[0] - curve.lower[0] <= 1e-11 * curve.estimate[0]
+
+
+@pytest.mark.parametrize("eta", [2.001, 2.5])
+def test_what_rounding_does_to_a_loss_that_grows(eta):
+    """(1 − ηλ)²ᵗ of a diagonal matrix, known to the bit; the run's nodes are off by roundings."""
+    basis, trials = np.linalg.qr(np.random.default_rng(3).standard_normal((8, 8)))[0], 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        A = matrix_with(np.r_[np.exp(rng.uniform(-20.0, -1.0, 7)), 1.0], seed)
+        y = rng.standard_normal(8) @ basis
+        steps = int(600.0 / (2.0 * np.log(eta - 1.0)))
+        curve = fg.training_curve(A, y, [steps], step_size=eta)
+        exact = _powers(A, y, curve.step_size, steps)
+        assert mpmath.mpf(float(curve.lower[0])) <= exact <= mpmath.mpf(float(curve.upper[0]))
+        trials += np.isfinite(curve.upper[0])
+    assert trials > 6
+
+
+def _powers(A, y, eta, steps):
+    """½‖(I − ηA)ᵗy‖² by mpmath, squaring."""
+    with mpmath.workdps(60):
+        power = mpmath.eye(len(A)) - mpmath.mpf(float(eta)) * mpmath.matrix(A.tolist())
+        found = mpmath.matrix(y.tolist())
+        while steps:
+            if steps & 1:
+                found = power * found
+            power, steps = power * power, steps >> 1
+        return sum(value**2 for value in found) / 2
+
+
+def test_a_matrix_with_negative_eigenvalues(refuses):
+    """Descent and flow leave along them: bounds hold, and there is no time to a fraction."""
+    A = matrix_of(np.r_[-0.2, np.linspace(0.1, 1.0, 7)])
+    for matrix in (A, aslinearoperator(A)):
+        curve = fg.training_curve(matrix, np.ones(8), [0, 1, 5, 17, 100])
+        held(curve, *modes(A, np.ones(8)))
+        assert np.all(np.isfinite(curve.loss([10**5, 10**8]).lower))
+        for flow in (False, True):
+            with refuses(ValueError, "negative eigenvalue", "need not fall"):
+                curve.time_to(0.5, flow=flow)
+        assert curve.to_dict()["steps_to"] == []
+        assert "steps to" not in curve._repr_html_()
+    for matrix in (-A, aslinearoperator(-np.eye(8))):
+        fg.training_curve(matrix, np.ones(8), [1], step_size=0.1)
+    with refuses(ValueError, "no positive eigenvalue", "step_size"):
+        fg.training_curve(-np.eye(8), np.ones(8), [1])
+
+
+def test_labels_that_a_large_matrix_hardly_sees():
+    """What products of somebody else's operator round is of its size, and not of what y meets."""
+    A, basis = matrix_and_vectors(np.r_[1e-9, np.linspace(0.5, 1.0, 20)])
+    y = basis[:, 0]
+    curve = fg.training_curve(aslinearoperator(A), y, [10**6], max_passes=1)
+    assert curve.descent.error >= 21 * EPS
+
+
+@pytest.mark.slow
+def test_what_is_certified_of_an_array_too_large_to_be_factorised():
+    """λ_min is known by chance alone, and the upper rule has a node there."""
+    n = DENSE_LIMIT + 2
+    A = np.diag(np.r_[-1e-3, np.linspace(0.5, 1.0, n - 1)])
+    curve = fg.training_curve(A, np.ones(n), [3], step_size=0.4)
+    expected = "certified" if curve.smallest.guarantee == "certified" else "probabilistic"
+    assert curve.guarantee == expected
 
 
 def test_what_is_certified():

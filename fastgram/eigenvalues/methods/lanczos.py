@@ -125,6 +125,7 @@ class _Passes:
             request.seed,
             extra_start_vectors,
             problem.device,
+            noise=problem.noise_floor,
         )
         self._steps: BlockLanczos | Checkpoint = self._run
         if request.checkpoint is not None:

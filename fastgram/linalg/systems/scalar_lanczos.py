@@ -54,8 +54,12 @@ class ScalarLanczos:
 
     def __init__(self, matmat: Callable[[Array], Array], start: Array) -> None:
         self._matmat = matmat
-        self._sizes = np.linalg.norm(start, axis=0)
-        self._current = start / self._sizes
+        # a column that is far smaller than the others may have squares that underflow
+        exponents = np.frexp(np.max(np.abs(start), axis=0))[1]
+        start = np.ldexp(start, -exponents)
+        sizes = np.linalg.norm(start, axis=0)
+        self._sizes = np.ldexp(sizes, exponents)
+        self._current = start / sizes
         self._basis = [self._current]
         self._alphas: list[Array] = []
         self._betas: list[Array] = []

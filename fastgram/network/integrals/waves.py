@@ -110,7 +110,7 @@ def distances_of_waves(
     squares = squares_of_waves(activation, False, np.asarray(q))
     near, far = _ends(omega, s[:1], s[1:])
     turned = _turned(omega, acute, s[:1], s[1:])
-    minus, plus = float(near - turned), float(far + turned)
+    minus, plus = (near - turned).item(), (far + turned).item()
     if theta > math.pi / 2.0:
         minus, plus = plus, minus
     parts = sorted([(minus, mean), (plus, half)])
@@ -126,5 +126,6 @@ def distances_of_waves(
             less = math.sqrt(squares[0] * squares[1]) - sign * kappa
         roots = np.sqrt(squares) / np.asarray(size)
         apart = 0.5 * float(roots[0] - roots[1]) ** 2
-        result.append(apart + less / (size[0] * size[1]))
+        # of one row with itself exponents that are gone may be all that is left, of either sign
+        result.append(apart + max(less, 0.0) / (size[0] * size[1]))
     return result[0], result[1]

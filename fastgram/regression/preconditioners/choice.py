@@ -19,7 +19,7 @@ from fastgram.regression.preconditioners.low_rank import from_columns, from_fact
 from fastgram.regression.preconditioners.sampled_spectrum import sampled_spectrum
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
-from fastgram.support.validation import as_choice
+from fastgram.support.validation import as_choice, as_real_array
 
 __all__ = ["Preconditioner", "PreconditionerChoice", "preconditioner_for"]
 
@@ -95,9 +95,16 @@ def _of_operator(given: Any, problem: Problem) -> Callable[[float], Precondition
             f"preconditioner must be one of {', '.join(_NAMES)}, None, or an operator of shape"
             f" ({problem.n}, {problem.n}), not {found}"
         )
-    return lambda _: Preconditioner(
-        lambda block: np.asarray(given @ block, dtype=np.float64), "the operator that was given"
-    )
+
+    def apply(block: Array) -> Array:
+        product = as_real_array(given @ block.copy(), "the preconditioner's product")
+        if product.shape != block.shape:
+            raise ValueError(
+                f"the preconditioner's product must be of shape {block.shape}, not {product.shape}"
+            )
+        return product.astype(np.float64)
+
+    return lambda _: Preconditioner(apply, "the operator that was given")
 
 
 def _cholesky(problem: Problem) -> Preconditioner:

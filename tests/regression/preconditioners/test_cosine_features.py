@@ -9,8 +9,11 @@ import pytest
 
 import fastgram as fg
 from fastgram.eigenvalues.adapters import as_problem
+from fastgram.linalg.systems.ridge import Ridge
 from fastgram.regression.preconditioners.choice import preconditioner_for
 from fastgram.regression.preconditioners.cosine_features import fitted_features
+from fastgram.regression.preconditioners.low_rank import from_factor
+from fastgram.regression.preconditioners.sampled_spectrum import sampled_spectrum
 
 N = 400
 NETWORK = fg.Network("relu", depth=3)
@@ -66,10 +69,48 @@ def test_rows_that_are_nearly_one_are_seen():
     assert even.least > 0.1 * even.left
 
 
-def test_rows_and_matrices_without_any():
+def test_a_row_whose_like_is_not_among_those_drawn_is_seen():
+    """One of two rows that are nearly one is enough: the other is its nearest."""
+    X = fg.datasets.sphere(N, 8, seed=0)
+    drawn = np.random.default_rng(0).permutation(N)
+    X[drawn[-1]] = X[drawn[0]]
+    fit = fits_of(X)[0][-1]
+    assert fit.least < 0.01 * fit.left
+
+
+def test_products_are_of_principal_coordinates():
+    """Of rows that are long in few directions, whichever these are, a few products do."""
+    rng = np.random.default_rng(0)
+    plain = rng.standard_normal((N, 8)) * np.r_[1.0, 1.0, np.full(6, 0.1)]
+    plain /= np.linalg.norm(plain, axis=1, keepdims=True)
+    turned = plain @ np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    first, second, third = (
+        fits_of(X, fg.Network("erf"), most=10)[0][-1] for X in (plain, plain[:, ::-1], turned)
+    )
+    assert second.left == pytest.approx(first.left, rel=1e-6)
+    assert third.left == pytest.approx(first.left, rel=1e-6)
+    assert first.left < 0.25 * fits_of(plain, fg.Network("erf"), most=1)[0][-1].left
+
+
+@pytest.mark.parametrize(("dimension", "off"), [(3, 0.1), (20, 0.15)])
+def test_a_sample_shows_the_spectrum(dimension, off):
+    op = fg.GramOperator(fg.datasets.sphere(1000, dimension, seed=0), "relu", kind="ntk")
+    problem = as_problem(op)
+    drawn = np.random.default_rng(0).permutation(1000)
+    found = sampled_spectrum(problem.columns, problem.diagonal(), drawn)
+    values = np.linalg.eigvalsh(op.dense())[::-1]
+    few = np.array([0, 1, 2, 5, 10, 20, 60])
+    assert found.values[few] == pytest.approx(values[few], rel=0.4)
+    left = (np.trace(op.dense()) - np.r_[0.0, np.cumsum(values)]) / 1000
+    assert found.left[few] == pytest.approx(left[few], rel=off)
+    assert found.least <= 2.0 * values[500]
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1])
+def test_rows_and_matrices_without_any(bias):
     X = fg.datasets.sphere(N, 8, seed=0)
     X[3] = 0.0
-    assert fits_of(X)[0] == []
+    assert fits_of(X, fg.Network("relu", bias_variance=bias))[0] == []
     problem = as_problem(np.eye(N))
     assert problem.rows() is None
 
@@ -98,6 +139,15 @@ def test_the_preconditioner_is_symmetric_and_positive(ridge):
     after = np.linalg.eigvalsh(root.T @ problem.dense() @ root)
     before = np.linalg.eigvalsh(problem.dense())
     assert after[-1] / after[0] < 0.05 * before[-1] / before[0]
+
+
+def test_columns_that_are_the_same_to_rounding():
+    """I is nothing beside FᵀF, which is singular."""
+    made = from_factor(np.ones((50, 5)), Ridge(1e-16), 0.0)
+    y = np.random.default_rng(0).standard_normal((50, 1))
+    assert np.all(np.isfinite(made(y)))
+    assert float((y.T @ made(y))[0, 0]) > 0.0
+    assert np.array_equal(made(4.0 * y), 4.0 * made(y))
 
 
 def test_where_float32_does_not_tell_the_ridge_it_is_not_taken():
