@@ -110,7 +110,7 @@ def distances_of_waves(
     squares = squares_of_waves(activation, False, np.asarray(q))
     near, far = _ends(omega, s[:1], s[1:])
     turned = _turned(omega, acute, s[:1], s[1:])
-    minus, plus = float(near - turned), float(far + turned)
+    minus, plus = (near - turned).item(), (far + turned).item()
     if theta > math.pi / 2.0:
         minus, plus = plus, minus
     parts = sorted([(minus, mean), (plus, half)])
