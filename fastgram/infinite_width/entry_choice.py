@@ -49,7 +49,7 @@ _NEAR_NORMS = 16.0
 # So many units of the norm's coordinate (a factor of 50, from norm 1 on) take many nodes, and so
 # few entries are integrals of one variable, ten microseconds each, sooner than a table is made.
 _WIDE = 4.0
-_FEW_SMOOTHED = 2**19
+_FEW_SMOOTHED = 2**21
 # And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
 _FEW_LINES = 2**20
 
