@@ -132,7 +132,7 @@ FAULTS = [
         ("slope=1.5 * slope", "slope=0.1 * slope"),
     ),
     *faults_in(
-        "infinite_width/pairs/smoothed_pairs",
+        "infinite_width/pairs/smoothed/smoothed_pairs",
         "infinite_width/test_smoothed_pairs.py -k measured",
         ("(1.0 + _DOUBLED * missed / _ALLOWED / 2.0)", "1.0"),
     ),

@@ -171,7 +171,7 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     if few:
         return DirectPairs(*sides)
     from fastgram.infinite_width.pairs.norm_pairs import NormPairs
-    from fastgram.infinite_width.pairs.smoothed_pairs import SmoothedPairs
+    from fastgram.infinite_width.pairs.smoothed.smoothed_pairs import SmoothedPairs
 
     both = np.concatenate([rows.norms, columns.norms])
     ways: list[Callable[[Network, str, Array, Array], PairEntries]] = [SmoothedPairs]

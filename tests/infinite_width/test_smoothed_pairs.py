@@ -12,9 +12,9 @@ import fastgram as fg
 from fastgram.infinite_width import entry_choice
 from fastgram.infinite_width.integrated_entries import IntegratedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries, direct_entries
-from fastgram.infinite_width.pairs import smoothed_function, smoothed_pairs
 from fastgram.infinite_width.pairs.protocol import TooRough
-from fastgram.infinite_width.pairs.smoothed_pairs import SmoothedPairs
+from fastgram.infinite_width.pairs.smoothed import smoothed_function, smoothed_pairs
+from fastgram.infinite_width.pairs.smoothed.smoothed_pairs import SmoothedPairs
 from fastgram.matrix.operator import matrix_of
 
 WIDE = np.geomspace(1e-8, 1e8, 9)

@@ -14,7 +14,7 @@ import numpy as np
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
 from fastgram.infinite_width.pairs.protocol import Mask, Places, TooRough, steepest
-from fastgram.infinite_width.pairs.smoothed_function import smoothed_function
+from fastgram.infinite_width.pairs.smoothed.smoothed_function import smoothed_function
 from fastgram.kernels.cpu.pairs.smoothed import SmoothedFunction, integrals_of_pairs
 from fastgram.network.activations import Activation
 from fastgram.network.duals import dual_entries, pair_distances
