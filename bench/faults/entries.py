@@ -132,6 +132,11 @@ FAULTS = [
         ("slope=1.5 * slope", "slope=0.1 * slope"),
     ),
     *faults_in(
+        "infinite_width/pairs/smoothed/smoothed_pairs",
+        "infinite_width/test_smoothed_pairs.py -k measured",
+        ("(1.0 + _DOUBLED * missed / _ALLOWED / 2.0)", "1.0"),
+    ),
+    *faults_in(
         "infinite_width/entries",
         f"{_ENTRIES} -k 'rows_that_are_off or norms_that or functions or products'",
         ("self.table.error + self.table.slope * self.chord_error()", "self.table.error"),

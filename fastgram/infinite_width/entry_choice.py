@@ -8,9 +8,10 @@
 What none of these holds is computed pair by pair, and so are very few entries. An activation with
 kinks away from 0 on rows of several norms has no table near ρ = ±1 (where entries depend on the
 larger of the two norms), and none at all if it is no lines; one with a kink at 0, in a deeper
-layer, has none near ρ = 1; sines have none at large norms. Pairs go by normal integrals where the
-activation is lines between kinks or steps, by a closed form where it is a sine, else by
-quadratures.
+layer, has none near ρ = 1; sines have none at large norms; and norms far apart have none. Pairs go
+by normal integrals where the activation is lines between kinks or steps, by a closed form where it
+is a sine, else by integrals over one variable of what is smoothed of it; a sine in deeper layers
+at large norms, and a handful of pairs, by quadratures.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import contextlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from fastgram.infinite_width.entries import Entries, TabledEntries, ZeroEntries
 from fastgram.infinite_width.integrated_entries import IntegratedEntries, SeparatedEntries
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
+from fastgram.infinite_width.pairs.norm_nodes import coordinate_of
 from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
 from fastgram.infinite_width.pairs.wave_pairs import LEAST, WavePairs
 from fastgram.infinite_width.separable_table import separate
@@ -41,6 +44,12 @@ __all__ = ["entries_between"]
 _ONE_NORM = 32 * float(np.finfo(np.float64).eps)
 # So few entries are integrated sooner than a table for any two norms is made.
 _FEW = 1024
+# Norms no further apart than this have layers that few nodes of the norm are enough for.
+_NEAR_NORMS = 16.0
+# So many units of the norm's coordinate (a factor of 50, from norm 1 on) take many nodes, and so
+# few entries are integrals of one variable, ten microseconds each, sooner than a table is made.
+_WIDE = 4.0
+_FEW_SMOOTHED = 2**21
 # And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
 _FEW_LINES = 2**20
 
@@ -117,6 +126,11 @@ def _of_many_norms(
     if _is_wave(network, float(norms[0])) and swings(network.activation, norms):
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
+    most_pairs = _FEW_SMOOTHED if lines is None else _FEW_LINES
+    if _are_wide(least, float(norms[-1])) and rows.norms.size * columns.norms.size <= most_pairs:
+        pairs = _pairs_of(network, kind, rows, columns)
+        if not isinstance(pairs, DirectPairs):
+            return IntegratedEntries(*sides, pairs)
     separated = separate(network, kind, least, float(norms[-1]), dtype)
     if separated is None:
         pairs = _pairs_of(network, kind, rows, columns)
@@ -154,12 +168,25 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
         from fastgram.infinite_width.pairs.line_pairs import LinePairs
 
         return LinePairs(network, kind, lines, rows.norms, columns.norms)
-    if not few and not any(network.activation.kinks) and all(map(np.all, sides[2:])):
-        from fastgram.infinite_width.pairs.norm_pairs import NormPairs
+    if few:
+        return DirectPairs(*sides)
+    from fastgram.infinite_width.pairs.norm_pairs import NormPairs
+    from fastgram.infinite_width.pairs.smoothed.smoothed_pairs import SmoothedPairs
 
+    both = np.concatenate([rows.norms, columns.norms])
+    ways: list[Callable[[Network, str, Array, Array], PairEntries]] = [SmoothedPairs]
+    if not any(network.activation.kinks) and both.max() <= _NEAR_NORMS * both.min():
+        ways.insert(0, NormPairs)
+    for way in ways:
         with contextlib.suppress(TooRough):
-            return NormPairs(*sides)
+            return way(*sides)
     return DirectPairs(*sides)
+
+
+def _are_wide(least: float, most: float) -> bool:
+    """Whether tables between these norms would need many nodes, or none would be enough."""
+    low, high = coordinate_of(np.array([least, most])).tolist()
+    return bool(high - low > _WIDE)
 
 
 def _is_wave(network: Network, least: float) -> bool:

@@ -401,12 +401,11 @@ def test_free_norms(name, kind, spread, device):
 
 
 @pytest.mark.slow
-def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, monkeypatch):
+def test_free_norms_too_far_apart_for_tables(device, monkeypatch):
     monkeypatch.setattr(entry_choice, "_FEW", 0)
     monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
     X = separated(4, 3) * np.array([0.0, 1e-2, 1.0, 1e2])[:, None]  # a row of norm 0 has no layers
-    with pytest.warns(RuntimeWarning, match="elu on rows with norms so far apart.* one by one"):
-        G = fg.gram(X, network="elu", device=device)
+    G = fg.gram(X, network="elu", device=device)
     exact = by_duals(X[1:], "elu", "gradient")
     spans = np.linalg.norm(X[1:], axis=1)
     assert np.max(np.abs(G[1:, 1:] - exact) / np.outer(spans, spans)) <= FREE_NORMS
@@ -415,7 +414,7 @@ def test_free_norms_too_far_apart_for_tables_are_integrated_and_said(device, mon
 
 
 @pytest.mark.slow
-def test_kinks_away_from_zero_that_are_no_lines_are_integrated_and_said(device, monkeypatch):
+def test_kinks_away_from_zero_that_are_no_lines(device, monkeypatch):
     monkeypatch.setattr(entry_choice, "_FEW", 0)
     bent = fg.Activation(
         "bent",
@@ -424,11 +423,22 @@ def test_kinks_away_from_zero_that_are_no_lines_are_integrated_and_said(device, 
         kinks=(1.0,),
     )
     X = separated(2, 2) * np.array([0.7, 1.0])[:, None]
-    with pytest.warns(RuntimeWarning, match="bent has kinks away from 0.* one by one") as told:
-        G = fg.gram(X, network=bent, device=device)
-    assert told[0].filename == __file__
+    G = fg.gram(X, network=bent, device=device)
     exact = by_duals(X, bent, "gradient")
     assert np.max(np.abs(G - exact)) <= FREE_NORMS * np.max(np.abs(exact))
+
+
+@pytest.mark.slow
+def test_what_no_polynomials_follow_is_integrated_and_said(device, monkeypatch):
+    """A sine of two layers, of rows at which it swings often."""
+    monkeypatch.setattr(entry_choice, "_FEW", 0)
+    monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
+    X = separated(3, 3) * np.array([0.5, 1.0, 10.0])[:, None]
+    network = fg.Network("sin", depth=2)
+    with pytest.warns(RuntimeWarning, match="sin on rows.* integrated one by one") as told:
+        G = fg.gram(X, network=network, device=device)
+    assert told[0].filename == __file__
+    assert np.array_equal(G, G.T)
 
 
 def test_free_norms_with_zero_rows(kind, device):

@@ -3,5 +3,6 @@
 `protocol` says what `integrated_entries` asks for. `direct_pairs` integrates any activation, one
 pair after another; `line_pairs` (through `line_layers` and the quadrature of `corner_rule`) takes
 lines between kinks and steps, `wave_pairs` sines, `norm_pairs` (through `norm_layers`) those with
-no kink but at 0; `pair_recursion` takes the lines and the last of these from layer to layer.
+no kink but at 0 where norms are close, `smoothed` all others;
+`pair_recursion` takes all but the first and the third from layer to layer.
 """
