@@ -32,7 +32,7 @@ def way_of(plan, name):
 
 
 def rows_bytes(n, d):
-    """As given, of norm 1, and once more where registers are wide, as loops of our own read them."""
+    """As given, of norm 1, and once more where registers are wide, for loops of our own."""
     return n * d * 8 * (3 if has_avx512() else 2)
 
 
