@@ -60,7 +60,7 @@ FAULTS = [
             "FUNCTION_ERROR + _DOUBLED * response.chords_missed",
             "FUNCTION_ERROR + 0.1 * _DOUBLED * response.chords_missed",
         ),
-        ("float(angles[k]), variance, level + 1)", "float(angles[k]), variance, level)"),
+        ("angles, variance, level + 1)", "angles, variance, level)"),
         ("local += _DOUBLED * response.values_missed", "local += 0.0 * response.values_missed"),
         ("values_missed += abs(square - float(parallel[0]))", "pass"),
     ),
@@ -199,7 +199,7 @@ FAULTS = [
     *faults_in(
         "network/duals",
         f"{_ENTRIES} -k 'careful'",
-        ("return math.fsum(terms.tolist())", "return float(sum(terms.tolist()))"),
+        ("return math.fsum(itertools", "return sum(itertools"),
     ),
     *faults_in(
         "eigenvalues/one_pass_bound",

@@ -58,7 +58,7 @@ from fastgram.network.duals import (
     careful_chords,
     chords_at,
 )
-from fastgram.network.integrals.double_integral import common_level
+from fastgram.network.integrals.levels import common_level
 from fastgram.network.integrals.line_quadrature import mean_squares, parallel_duals
 from fastgram.network.integrals.quadrature import LEVELS
 from fastgram.network.network import Network
@@ -77,7 +77,8 @@ _CHORDS = np.array([*_TINY_CHORDS, 0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6
 # Chords at which the quadratures of a layer are differentiated and judged.
 _MEASURED = np.array([0.02, 0.2, 0.5, np.sqrt(0.5)])
 _STEP = 2.0**-8  # of differences, in the logarithm of the variance
-_COARSER = 2  # levels, of the quadratures that such differences are taken of
+_COARSER = 3  # levels, of the quadratures that such differences are taken of,
+_COARSEST = -1  # but not below this one: panels have 8 nodes there
 _MARGIN = 1.25  # of what such differences give
 _DOUBLED = 2.0  # of what was measured
 _NOTHING = float(np.finfo(np.float64).tiny)
@@ -199,19 +200,14 @@ def _response_at(activation: Activation, derivative: bool, variance: float) -> _
     angles = 2.0 * np.arcsin(_MEASURED)
     found = chords_at(activation, derivative, angles, near[1:2], level)[..., 0]
     # of these two a difference is taken, which needs few digits
-    coarse = max(level - _COARSER, 0)
-    beside = [
-        np.array([careful_chords(activation, derivative, t, q, coarse) for t in angles.tolist()])
-        for q in near[::2].tolist()
-    ]
-    falls = np.stack([beside[0].T, found, beside[1].T], axis=1)  # (2, 3, angles)
+    coarse = max(level - _COARSER, _COARSEST)
+    beside = [careful_chords(activation, derivative, angles, q, coarse) for q in near[::2].tolist()]
+    falls = np.stack([beside[0], found, beside[1]], axis=1)  # (2, 3, angles)
     size = max(float(at_one[1]), _NOTHING)
-    values_missed = chords_missed = 0.0
-    for k in range(_MEASURED.size):
-        finer = careful_chords(activation, derivative, float(angles[k]), variance, level + 1)
-        values_missed = max(values_missed, float(np.max(np.abs(found[:, k] - finer))))
-        both = np.sqrt(np.maximum([found[0, k], finer[0]], 0.0) / (2.0 * size))
-        chords_missed = max(chords_missed, abs(float(both[0] - both[1])))
+    finer = careful_chords(activation, derivative, angles, variance, level + 1)
+    values_missed = float(np.max(np.abs(found - finer)))
+    both = np.sqrt(np.maximum([found[0], finer[0]], 0.0) / (2.0 * size))
+    chords_missed = float(np.max(np.abs(both[0] - both[1])))
     ends = np.array([at_one[1], at_minus_one[1]])
     parallel = parallel_duals(activation, derivative, near[1:2], LEVELS)[:, 0, 0]
     values_missed += float(np.max(np.abs(parallel - ends)))

@@ -94,23 +94,32 @@ class _Series:
 
     order: int
     edges: Array
-    coefficients: list[Array]  # (degree + 1, pairs), one a piece
+    coefficients: Array  # (pieces, degree + 1, pairs)
     missed: Array  # (pieces, pairs): what the fits left of the distance over s**(order − 1)
 
     def __call__(self, s: Array) -> Array:
-        result = np.zeros(np.broadcast_shapes(s.shape, self.coefficients[0].shape[1:]))
-        pieces, alike = self._pieces_of(s), s.shape[-1] == 1
-        for k in np.unique(pieces).tolist():
-            here, series = pieces == k, self.coefficients[k]
-            # all pairs are in a piece together where they are at one s
-            at = s[here[..., 0]] if alike else s
-            low, high = self.edges[k], self.edges[k + 1]
-            t = np.clip((2.0 * at - low - high) / (high - low), -1.0, 1.0)
-            if alike:
-                result[here[..., 0]] = _clenshaw(t, series)
-            else:
-                result = np.where(here, _clenshaw(t, series), result)
+        pieces = self._pieces_of(s)
+        low, high = self.edges[pieces], self.edges[pieces + 1]
+        t = np.clip((2.0 * s - low - high) / (high - low), -1.0, 1.0)
+        if s.shape[-1] > 1:
+            result = self._of_each(t, pieces)
+        else:  # all pairs are in a piece together where they are at one s
+            result = np.empty((*s.shape[:-1], self.coefficients.shape[2]))
+            polynomials = _polynomials(t[..., 0])
+            for k in np.unique(pieces).tolist():
+                here = pieces[..., 0] == k
+                result[here] = polynomials[:, here].T @ self.coefficients[k]
         return np.asarray(s**self.order * result)
+
+    def _of_each(self, t: Array, pieces: npt.NDArray[np.intp]) -> Array:
+        """Return the series of each pair at its own t, by Clenshaw's scheme."""
+        pairs = np.arange(self.coefficients.shape[2])  # or one for all of them
+        pieces = found if (found := np.unique(pieces)).size == 1 else pieces
+        after = later = np.zeros(t.shape)
+        for k in range(self.coefficients.shape[1] - 1, 0, -1):
+            coefficient = self.coefficients[pieces, k, pairs]
+            after, later = coefficient + 2.0 * t * after - later, after
+        return np.asarray(self.coefficients[pieces, 0, pairs] + t * after - later)
 
     def _pieces_of(self, s: Array) -> npt.NDArray[np.intp]:
         places = np.searchsorted(self.edges, s, side="right") - 1
@@ -121,11 +130,18 @@ class _Series:
         return np.asarray(self.missed[self._pieces_of(s)] * s[:, None] ** (self.order - 1))
 
 
-def _clenshaw(t: Array, series: Array) -> Array:
-    after = later = np.zeros(np.broadcast_shapes(t.shape, series.shape[1:]))
-    for coefficient in series[:0:-1]:
-        after, later = coefficient + 2.0 * t * after - later, after
-    return np.asarray(series[0] + t * after - later)
+def _polynomials(t: Array) -> Array:
+    """Return the Chebyshev polynomials at t, (degree + 1, …)."""
+    result = np.empty((_DEGREE + 1, *t.shape))
+    result[0], result[1] = 1.0, t
+    known = 1
+    while known < _DEGREE:  # T_(m+k) = 2T_m T_k − T_(m−k)
+        more = min(known, _DEGREE - known)
+        following = result[known + 1 : known + more + 1]
+        np.multiply(2.0 * result[known], result[1 : more + 1], out=following)
+        following -= result[known - more : known][::-1]
+        known += more
+    return result
 
 
 class Layer:
@@ -168,6 +184,10 @@ class Layer:
         values = self._scale * series(np.minimum(np.sin(offsets[:, None] / 2.0), _TOP))
         return Distances(self.at_one, self.at_minus_one, np.asarray(far), values)
 
+    def at_end(self, far: bool) -> Distances:
+        """Return the distance at an end from itself, π if `far`, the same for all pairs."""
+        return Distances(self.at_one, self.at_minus_one, np.asarray(far), np.zeros((1, 1)))
+
     def fit_error(self, s: Array) -> Array:
         """Return the error by fits of distances at half chords s, relative to κ(1): (k,)."""
         missed = np.maximum(*(side.error(s) for side in self._fit))
@@ -204,7 +224,7 @@ def _series(
         _Series(
             fitter.order,
             edges,
-            [piece.series[:, side] for piece in pieces],
+            np.array([piece.series[:, side] for piece in pieces]),
             np.array([piece.missed[side] for piece in pieces]),
         )
         for side in (0, 1)

@@ -167,10 +167,7 @@ class Recursion:
     ) -> tuple[Callable[[Layer], Distances], Callable[[Layer], Distances]]:
         """Return what takes a layer's distances at the end, and at the angles off it."""
         if layer == 1:  # there all pairs of norms have one angle
-            return (
-                lambda of: of.at_offsets(far, np.zeros(1)),
-                lambda of: of.at_offsets(far, offsets),
-            )
+            return lambda of: of.at_end(far), lambda of: of.at_offsets(far, offsets)
         return (lambda of: of.at_angles(base), lambda of: of.at_angles(angles))
 
     def _ends_after(self, layer: int) -> tuple[Array, Array, Array, Array]:

@@ -5,7 +5,9 @@ They are what is missing from their value at ρ = 1 or −1: no difference is ta
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable
 from typing import overload
 
 import numpy as np
@@ -13,7 +15,8 @@ import numpy.typing as npt
 
 from fastgram.network.activations import Activation, get_activation
 from fastgram.network.integrals.chords import chords_of
-from fastgram.network.integrals.double_integral import common_level, pair_level, terms_of
+from fastgram.network.integrals.double_integral import terms_of
+from fastgram.network.integrals.levels import common_level, pair_level
 from fastgram.network.integrals.line_quadrature import parallel_distances
 from fastgram.network.integrals.waves import chords_of_waves, duals_of_waves, swings
 from fastgram.support.arrays import Array
@@ -62,23 +65,39 @@ def chords_at(
 
 
 def careful_chords(
-    activation: Activation, derivative: bool, theta: float, variance: float, level: int
+    activation: Activation, derivative: bool, theta: Array, variance: float, level: int
 ) -> Array:
-    """Return what `chords_at` does of one angle, as a double integral rounded five times."""
+    """Return what `chords_at` does of one variance, as double integrals rounded five times.
+
+    Of shape (2, k) for angles (k,) above 0.
+    """
     s = np.sqrt([variance])
     if swings(activation, s):  # nothing is summed
-        return np.ravel(chords_of_waves(activation, derivative, theta, s))
-    terms = terms_of(activation, derivative, theta, s, level)
-    return np.array([careful_sum(side) for side in terms.chords])
+        waves = [chords_of_waves(activation, derivative, t, s) for t in theta.tolist()]
+        return np.array(waves)[..., 0, 0].T
+    parts = [
+        [terms.chords for terms in of_angles]
+        for of_angles in terms_of(activation, derivative, theta, s, level)
+    ]
+    return np.array(
+        [
+            [careful_sum([part[k][side] for part in parts]) for k in range(theta.size)]
+            for side in (0, 1)
+        ]
+    )
 
 
-def careful_sum(terms: Array) -> float:
-    """Return the sum of an array (n,): four roundings of its parts, and one of the whole."""
+def careful_sum(parts: Iterable[Array]) -> float:
+    """Return the sum of arrays (n,): four roundings of their parts, and one of the whole."""
+    return math.fsum(itertools.chain.from_iterable(_folded(part).tolist() for part in parts))
+
+
+def _folded(terms: Array) -> Array:
     for _ in range(4):
         half = terms.size // 2
         rest = terms[2 * half :]
         terms = np.concatenate([terms[:half] + terms[half : 2 * half], rest])
-    return math.fsum(terms.tolist())
+    return terms
 
 
 def _chord(
@@ -90,7 +109,8 @@ def _chord(
         near, far = chords_of_waves(activation, derivative, theta, deviations)
         return float(near[0, 1]), float(far[0, 1])
     level = pair_level(activation, derivative, q1, q2)
-    near, far = np.sum(terms_of(activation, derivative, theta, deviations, level).chords, axis=1)
+    parts = terms_of(activation, derivative, np.array([theta]), deviations, level)
+    near, far = np.sum([np.sum(terms.chords, axis=1) for (terms,) in parts], axis=0)
     return float(near), float(far)
 
 
@@ -135,8 +155,8 @@ def _dual(
         pair = duals_of_waves(activation, derivative, acute, deviations[:1], deviations[1:])
         return float(pair[int(far)][0, 0])
     level = pair_level(activation, derivative, q1, q2)
-    terms = terms_of(activation, derivative, acute, deviations, level)
-    return careful_sum(terms.values[int(far)])
+    parts = terms_of(activation, derivative, np.array([acute]), deviations, level)
+    return careful_sum(terms.values[int(far)] for (terms,) in parts)
 
 
 @overload

@@ -24,7 +24,8 @@ from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.infinite_width.tables.cosine_table import Profile, build_table
 from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
 from fastgram.network.duals import careful_sum, dual_entries
-from fastgram.network.integrals.double_integral import common_level, terms_of
+from fastgram.network.integrals.double_integral import terms_of
+from fastgram.network.integrals.levels import common_level
 from fastgram.network.integrals.waves import duals_of_waves, swings
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
@@ -82,8 +83,10 @@ def ideal_at_both_ends(activation, kind, offsets, q):
         ]
     else:
         level = common_level(activation, derivative, np.array([q]))
-        terms = (terms_of(activation, derivative, t, deviation, level) for t in offsets.tolist())
-        pairs = [[careful_sum(side) for side in of_angle.values] for of_angle in terms]
+        pairs = []
+        for t in offsets[:, None]:
+            parts = [terms for (terms,) in terms_of(activation, derivative, t, deviation, level)]
+            pairs.append([careful_sum([terms.values[k] for terms in parts]) for k in (0, 1)])
     near, far = np.transpose(pairs)
     return (near * np.cos(offsets), -far * np.cos(offsets)) if derivative else (near, far)
 

@@ -225,7 +225,7 @@ def test_careful_sums_keep_what_plain_ones_lose():
     parts = np.array([1e16, 1.0, -1e16, 1.0])
     terms = np.zeros(64)
     terms[:4] = parts
-    assert duals.careful_sum(terms) == 2.0
+    assert duals.careful_sum([terms]) == 2.0
 
 
 def test_closed_forms_are_here():

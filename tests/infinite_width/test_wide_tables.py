@@ -17,7 +17,8 @@ from fastgram import Network, get_activation
 from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.network.duals import careful_sum
 from fastgram.network.integrals.chords import order_of
-from fastgram.network.integrals.double_integral import common_level, terms_of
+from fastgram.network.integrals.double_integral import terms_of
+from fastgram.network.integrals.levels import common_level
 
 NORMS = (1e-3, 10.0, 100.0, 1e4)
 # Half chords: close pairs, the layer of width 1/norm where entries bend, and the middle.
@@ -81,8 +82,9 @@ def by_integrals(name, kind, norm):
     level = common_level(activation, derivative, deviation**2)
 
     def sums(theta):
-        terms = terms_of(activation, derivative, theta, deviation, level)
-        return [[careful_sum(side) for side in part] for part in (terms.chords, terms.values)]
+        parts = list(terms_of(activation, derivative, np.array([theta]), deviation, level))
+        both = [[terms.chords for (terms,) in parts], [terms.values for (terms,) in parts]]
+        return [[careful_sum([part[k] for part in of]) for k in (0, 1)] for of in both]
 
     ends, falls = sums(0.0)[1], []
     for theta in ANGLES.tolist():

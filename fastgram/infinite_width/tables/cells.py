@@ -47,13 +47,15 @@ class Cells:
     samples: Array
 
     def around(self, inner: Cells) -> Cells:
-        """Return the first of these, others, and the rest of these."""
-        return Cells(
-            *(
-                np.concatenate([outer[:1], part, outer[1:]])
-                for outer, part in zip(self._arrays(), inner._arrays(), strict=True)
-            )
-        )
+        """Return the first of these, others, and the rest of these, with what is known of them."""
+
+        def joined(ours: tuple[Array, ...], others: tuple[Array, ...]) -> list[Array]:
+            pairs = zip(ours, others, strict=True)
+            return [np.concatenate([outer[:1], part, outer[1:]]) for outer, part in pairs]
+
+        result = Cells(*joined(self._arrays(), inner._arrays()))
+        vars(result)["_factors"] = tuple(joined(self._factors, inner._factors))
+        return result
 
     def divided(self, count: int) -> list[Cells]:
         """Return so many equal shares, in order."""
@@ -69,9 +71,10 @@ class Cells:
 
         Polynomials of lower degrees are fitted by the first of the same columns.
         """
-        nodes = self.s.shape[1]
-        basis = basis_at(nodes, nodes * 6 // 7 - 1)
-        columns, triangles = np.linalg.qr(self.s[:, :, None] * basis)
+        nodes, ratios = self.s.shape[1], (self.lows / self.highs).tolist()
+        found = [_factors_of(ratio, nodes) for ratio in ratios]
+        columns, triangles = (np.array(parts) for parts in zip(*found, strict=True))
+        triangles *= self.highs[:, None, None]
         values = (self.s * self.samples)[:, :, None]
         return columns, triangles, np.matmul(columns.transpose(0, 2, 1), values)
 
@@ -111,6 +114,14 @@ class Cells:
         half = (self.highs - self.lows)[:, None] / 2.0
         s = (self.highs + self.lows)[:, None] / 2.0 + half * _GRID
         return 1.25 * float(np.max(np.abs(value + s * rate / half)))
+
+
+@functools.lru_cache(maxsize=256)
+def _factors_of(ratio: float, nodes: int) -> tuple[Array, Array]:
+    """Return the factors of s times polynomials on [ratio, 1]: pieces that are graded are alike."""
+    basis = basis_at(nodes, nodes * 6 // 7 - 1)
+    columns, triangle = np.linalg.qr(points_of(ratio, 1.0, nodes)[:, None] * basis)
+    return columns, triangle
 
 
 def sample(profile: Profile, cells: Sequence[Cell], nodes: int) -> Cells:

@@ -15,22 +15,23 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numpy.polynomial import legendre
 
 from fastgram.network.activations import Activation
-from fastgram.network.integrals.double_integral import cuts_of_y, meetings
+from fastgram.network.integrals.bends import common_bend
+from fastgram.network.integrals.double_integral import cuts_of_y, distinct_panels, meetings
 from fastgram.network.integrals.quadrature import (
     Rule,
     both_signs,
     gauss_legendre,
     kink_distances,
     nodes_on,
-    panels,
+    outer_cuts,
     radial_cuts,
     rule_of,
     sharpness,
@@ -45,7 +46,8 @@ _VALUES = 2**17  # of functions at nodes, at a time: they fit a second-level cac
 _COUNT = 16
 _ANGLES = np.pi * (np.arange(_COUNT) + 0.5) / _COUNT
 _SHAPES = 2.0 ** (0.5 + 0.5 * np.cos(_ANGLES))
-_HALVES = 2.0  # from a panel of δ to the next
+_GRADING = 3.0  # from a panel of δ to the next
+_NARROW = 4.0  # standard deviations in which a normal density is a polynomial, wherever they are
 _MORE = 8  # nodes than coefficients, in a moment on a panel
 _TOP = math.sqrt(0.5)  # the largest σ
 _NOTHING = 2.0**-500
@@ -92,11 +94,13 @@ def _prepared(
 class _Panel(NamedTuple):
     """Nodes on a panel of δ, for each of these those of y, and what sums over them are weighted by.
 
-    Of shapes (δ,), (δ, k) and (δ, k, shapes), the last for each 1/c².
+    Of shapes (δ,), (distinct panels, count), (δ, panels) and (δ, panels · count, shapes), the last
+    for each 1/c².
     """
 
     delta: Array
     y: Array
+    places: npt.NDArray[np.intp]
     density: Array
 
 
@@ -111,40 +115,51 @@ class _Grid:
 
 
 @functools.lru_cache(maxsize=4)
-def _grid(lines: tuple[float, ...], sharpest: float, level: int) -> _Grid:
+def _grid(lines: tuple[float, ...], sharpest: float, bend: float, level: int) -> _Grid:
     rule, count = rule_of(level), 20 + 2 * level
-    top = radial_cuts(1.0, rule)[-1] * _TOP
-    depth = math.ceil(math.log(top * max(sharpest, 1.0), _HALVES)) + rule.deeper
+    top = outer_cuts(rule)[-1] * _TOP
+    depth = math.ceil(math.log(top * max(sharpest, 1.0), _GRADING)) + rule.deeper
     meeting = meetings(np.asarray(lines))
-    graded = top * _HALVES ** np.arange(-depth, 1.0)
+    graded = top * _GRADING ** np.arange(-depth, 1.0)
     edges = np.unique(np.concatenate([[0.0], graded, meeting[meeting < top]]))
     half = np.diff(edges)[:, None] / 2.0
     deltas = edges[:-1, None] + half * (1.0 + gauss_legendre(count)[0])
-    return _Grid(rule, count, edges, [_panel(lines, sharpest, delta, rule) for delta in deltas])
+    steps = radial_cuts(sharpest, rule, bend)
+    return _Grid(rule, count, edges, [_panel(lines, steps, delta, rule) for delta in deltas])
 
 
-def _panel(lines: tuple[float, ...], sharpest: float, delta: Array, rule: Rule) -> _Panel:
-    cuts = cuts_of_y(np.asarray(lines), sharpest, delta, rule)
+def _panel(lines: tuple[float, ...], steps: Array, delta: Array, rule: Rule) -> _Panel:
+    cuts = cuts_of_y(np.asarray(lines), steps, delta)
     start, length = cuts[:, :-1], np.diff(cuts, axis=1)
     # y from −δ on, so that many panels are empty, and m = y + δ where there is something
-    used = np.any((length > 0.0) & (start + delta[:, None] < radial_cuts(1.0, rule)[-1]), axis=0)
-    y, weight = nodes_on(start[:, used], length[:, used], rule)
-    mean = y + delta[:, None]
+    used = np.any((length > 0.0) & (start + delta[:, None] < outer_cuts(rule)[-1]), axis=0)
+    start, length = start[:, used], length[:, used]
+    row, panel = (part.ravel() for part in np.indices(start.shape))
+    distinct = distinct_panels(start, length, row, panel)
+    y, weight = nodes_on(distinct.start[:, None], distinct.length[:, None], rule)
+    places = distinct.places.reshape(start.shape)
+    weight = weight[places].reshape(delta.size, -1)
+    mean = y[places].reshape(delta.size, -1) + delta[:, None]
     # shapes first, so that loops are long, and last to those who multiply
     density = np.multiply.outer(_SHAPES, -0.5 * mean * mean)
     np.exp(density, out=density)
     density *= (0.5 / math.sqrt(2.0 * math.pi)) * weight
     density *= np.sqrt(_SHAPES)[:, None, None]
-    return _Panel(delta, y, np.moveaxis(density, 0, 2))
+    return _Panel(delta, y, places, np.moveaxis(density, 0, 2))
 
 
 @functools.lru_cache(maxsize=32)
 def _moments(grid: _Grid, order: int, theta: tuple[float, ...]) -> Array:
-    """Return E[|δ|^p P_k] on each panel, P_k the Legendre polynomials there: (angles, …)."""
+    """Return E[|δ|^p P_k] on the first panels, P_k the Legendre polynomials there: (angles, …).
+
+    On all others it is next to nothing.
+    """
     exact = np.sin(np.asarray(theta) / 2.0)
     half = np.maximum(exact, _NOTHING)[:, None]
-    low, high = grid.edges[:-1], grid.edges[1:]
-    narrow = high <= _HALVES * (1.0 + 1e-9) * low
+    farthest = float(np.max(half)) * outer_cuts(grid.rule)[-1]
+    used = int(np.searchsorted(grid.edges[:-1], farthest))
+    low, high = grid.edges[:used], grid.edges[1 : used + 1]
+    narrow = (high <= _GRADING * (1.0 + 1e-9) * low) | (high <= _NARROW * np.min(half))
     result = np.empty((half.size, low.size, grid.count))
     result[:, narrow] = _narrow_moments(grid.count, order, half, low[narrow], high[narrow])
     for p in np.flatnonzero(~narrow).tolist():
@@ -163,30 +178,30 @@ def _narrow_moments(count: int, order: int, half: Array, low: Array, high: Array
     weight = (high - low)[:, None] / math.sqrt(2.0 * math.pi) * weights * delta**order
     b = delta / half[:, :, None]
     density = np.exp(-0.5 * b * b) * (weight / half[:, :, None])
-    return np.asarray(density @ legendre.legvander(nodes, count - 1))
+    return np.asarray(density @ _legendre(count + _MORE, count))
+
+
+@functools.cache
+def _legendre(nodes: int, count: int) -> Array:
+    """Return so many Legendre polynomials at so many nodes of Gauss, (nodes, count)."""
+    return np.asarray(legendre.legvander(gauss_legendre(nodes)[0], count - 1))
 
 
 def _wide_moments(grid: _Grid, order: int, half: Array, low: float, high: float) -> Array:
     """Return the moments on the panel next to 0, or another as wide: (angles, count)."""
-    outer = radial_cuts(1.0, grid.rule)
+    outer = np.append(0.0, outer_cuts(grid.rule))
     ends = np.minimum(np.concatenate([low / half, high / half], axis=1), outer[-1])
     cuts = np.clip(outer, ends[:, :1], ends[:, 1:])
     cuts = np.concatenate([ends[:, :1], cuts[:, 1:], ends[:, 1:]], axis=1)
-    b, weight = panels(cuts, grid.rule)
+    start, length = cuts[:, :-1], np.diff(cuts, axis=1)
+    used = np.any(length > 0.0, axis=0)
+    b, weight = nodes_on(start[:, used], length[:, used], grid.rule)
     weight = weight * (2.0 / math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * b * b)
     delta = half * b
     place = np.clip((2.0 * delta - low - high) / (high - low), -1.0, 1.0)
     weight = weight * delta**order
-    polynomials = _legendre(place, grid.count)
-    return np.stack([np.sum(weight * polynomial, axis=1) for polynomial in polynomials], axis=1)
-
-
-def _legendre(x: Array, count: int) -> Iterator[Array]:
-    before, current = np.ones_like(x), x
-    yield before
-    for k in range(1, count):
-        yield current
-        before, current = current, ((2 * k + 1) * x * current - k * before) / (k + 1)
+    polynomials = legendre.legvander(place, grid.count - 1)
+    return np.asarray((weight[:, None] @ polynomials)[:, 0])
 
 
 # --- all angles -----------------------------------------------------------------------------------
@@ -200,7 +215,8 @@ class _Chords:
     ) -> None:
         self._order = order_of(activation, derivative)
         lines = tuple(kink_distances(activation, deviations).tolist())
-        self._grid = _grid(lines, sharpness(float(np.max(deviations))), level)
+        sharpest, bend = sharpness(float(np.max(deviations))), common_bend(activation, deviations)
+        self._grid = _grid(lines, sharpest, bend, level)
         count = self._grid.count
         values = np.array(
             [_means(activation, derivative, deviations, p) for p in self._grid.panels]
@@ -208,8 +224,7 @@ class _Chords:
         delta = np.array([panel.delta for panel in self._grid.panels])
         values /= (delta**self._order)[:, None, :, None, None]
         # series of Legendre polynomials in δ, for each shape
-        nodes, weights = gauss_legendre(count)
-        by_panel = legendre.legvander(nodes, count - 1).T * weights
+        by_panel = _legendre(count, count).T * gauss_legendre(count)[1]
         by_panel *= np.arange(count)[:, None] + 0.5
         series = np.matmul(by_panel, np.moveaxis(values, 3, 2))  # (…, pairs, count, shapes)
         # as a matrix from moments to pairs and shapes, on either side
@@ -217,7 +232,8 @@ class _Chords:
 
     def __call__(self, theta: Array) -> Array:
         moments = _moments(self._grid, self._order, tuple(theta.tolist()))
-        sides = (moments @ self._series).reshape(2, theta.size, -1, _COUNT)
+        series = self._series[:, : moments.shape[1]]
+        sides = (moments @ series).reshape(2, theta.size, -1, _COUNT)
         return np.asarray((sides @ _interpolation(theta)[:, :, None])[..., 0])
 
 
@@ -238,15 +254,17 @@ def _means(activation: Activation, derivative: bool, deviations: Array, panel: _
     """Return D(δ, c) at both ends on a panel, for all pairs: (2, δ, pairs, shapes)."""
     first, second = np.triu_indices(deviations.size)
     result = np.empty((2, panel.delta.size, first.size, _COUNT))
-    size = max(_VALUES // (panel.y.shape[1] * max(deviations.size, 4)), 1)
+    size = max(_VALUES // (panel.density.shape[1] * max(deviations.size, 4)), 1)
     parity = activation.parity * (-1 if derivative else 1)
+    at_distinct = both_signs(activation, derivative, deviations, panel.y)
     for start in range(0, panel.delta.size, size):
         part = slice(start, start + size)
-        y = panel.y[part]
-        x = y + 2.0 * panel.delta[part, None]
-        at_x, at_y = (both_signs(activation, derivative, deviations, z.ravel()) for z in (x, y))
+        places = panel.places[part]
+        x = panel.y[places] + 2.0 * panel.delta[part, None, None]
+        at_x = both_signs(activation, derivative, deviations, x)
         plus, minus = (
-            (a - b).reshape(deviations.size, *y.shape) for a, b in zip(at_x, at_y, strict=True)
+            (a - b[:, places]).reshape(deviations.size, len(places), -1)
+            for a, b in zip(at_x, at_distinct, strict=True)
         )
         sides = [plus[first] * plus[second] + minus[first] * minus[second]]
         if not parity:

@@ -29,6 +29,7 @@ __all__ = [
     "gauss_legendre",
     "kink_distances",
     "nodes_on",
+    "outer_cuts",
     "outwards",
     "panels",
     "radial_cuts",
@@ -47,11 +48,12 @@ _LEAST = 2.0**-200  # variance at which a level is judged
 _GRADING = 3.0  # the factor from a panel to the next
 _PANELS = 3.0  # how far a function bends, in units of 1/√q, where no more panels are needed
 _OUTER = np.array([1.0, 4.0, 7.0, 10.0])  # cuts of the outermost panels
+_OUTER_OF_POLYNOMIALS = np.array([3.0, 6.2, 10.0])  # where nothing but a density is to be resolved
 _COARSER = -8.0  # binary logarithm of the variance below which little changes
 _DEEPER = 3  # the level from which on panels are graded further
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One level of a quadrature.
 
@@ -67,10 +69,15 @@ class Rule:
     nodes: Array
     weights: Array
 
+    @property
+    def widest(self) -> float:
+        """The panel next to 0, in units of 1/√q, or less."""
+        return float(_PANELS / _GRADING**self.deeper)
+
 
 @functools.cache
 def rule_of(level: int) -> Rule:
-    """Return the rule of a level, 0 to LEVELS − 1, or one more."""
+    """Return the rule of a level, 0 to LEVELS − 1, or one more, or less."""
     nodes, weights = gauss_legendre(12 + 4 * level)
     return Rule(2 * max(level - _DEEPER, 0), (nodes + 1.0) / 2.0, weights / 2.0)
 
@@ -101,11 +108,28 @@ def nodes_on(start: Array, length: Array, rule: Rule) -> tuple[Array, Array]:
     return (start + length * rule.nodes).reshape(shape), (length * rule.weights).reshape(shape)
 
 
-def radial_cuts(deviation: float, rule: Rule) -> Array:
-    """Return cuts of the half line, graded toward 0 as far as a standard deviation asks for."""
-    depth = max(math.ceil(math.log(sharpness(deviation) / _PANELS, _GRADING)), 0) + rule.deeper
-    outer = np.append(_OUTER, _OUTER[-1] + 1.5 * np.arange(1.0, rule.deeper / 2.0 + 1.0))
-    return np.concatenate([[0.0], _GRADING ** np.arange(-depth, 0.0), outer])
+def radial_cuts(deviation: float, rule: Rule, bend: float = math.inf) -> Array:
+    """Return cuts of the half line, graded toward 0 as far as a standard deviation asks for.
+
+    From `bend` on functions are polynomials, and cuts are graded from there; from the innermost of
+    the outer cuts else.
+    """
+    known = bend < 1.0 / _GRADING
+    outer = outer_cuts(rule, known)
+    if bend == 0.0:
+        return np.append(0.0, outer)
+    start = bend if known else outer[0]
+    widest = max(sharpness(deviation) * start / _PANELS, 1.0)
+    depth = math.ceil(math.log(widest, _GRADING)) + rule.deeper
+    graded = start * _GRADING ** np.arange(-depth, 1.0)
+    return np.concatenate([[0.0], graded, outer[outer > start]])
+
+
+@functools.cache
+def outer_cuts(rule: Rule, of_polynomials: bool = False) -> Array:
+    """Return the outermost cuts of the half line: fewer where functions are polynomials."""
+    outer = _OUTER_OF_POLYNOMIALS if of_polynomials else _OUTER
+    return np.append(outer, outer[-1] + 1.5 * np.arange(1.0, rule.deeper / 2.0 + 1.0))
 
 
 def sharpness(deviation: float) -> float:
@@ -122,9 +146,9 @@ def kink_distances(activation: Activation, deviations: Array) -> Array:
 def both_signs(
     activation: Activation, derivative: bool, deviations: Array, points: Array
 ) -> tuple[Array, Array]:
-    """f(s·points) and f(−s·points), or of f', one row for each standard deviation s."""
+    """f(s·points) and f(−s·points), or of f', (deviations, …) for each standard deviation s."""
     function = activation.df if derivative else activation.f
-    arguments = deviations[:, None] * points
+    arguments = np.multiply.outer(deviations, points)
     plus = np.broadcast_to(np.asarray(function(arguments), dtype=np.float64), arguments.shape)
     if activation.parity:  # it is declared, exactly
         return plus, plus * (-activation.parity if derivative else activation.parity)
