@@ -27,7 +27,7 @@ from fastgram.support.arrays import Array, symmetric
 __all__ = ["NormGroups", "samples_of_lines"]
 
 _MOST = 12  # groups: more make terms few no longer, and as many tables as pairs of them
-_FEW, _NODES = 32, 14  # rows that are not divided further; nodes that a group may need
+_FEW, _NODES = 32, 20  # rows that are not divided further; nodes that a group may need
 _MEASURED = 6  # groups whose tables are held against integrals
 _PLACE = 0.3  # of a norm in its group, off the nodes
 _ENDS = (0.99, 0.97, 0.94, 0.9, 0.8, 0.65, 0.4)  # where tables of lines may end

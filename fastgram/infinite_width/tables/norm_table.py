@@ -40,7 +40,7 @@ _DROPPED = (1e-14, 6e-15, 3e-15)
 _WANTED = 3.5e-14
 _SIDE = CELLS[np.dtype(np.float64)] // 2  # cells on a side
 _TOP = float(np.sqrt(0.5))
-_ROUGH = 2e-14  # what samples of a side may be off its polynomials
+_ROUGH = 1e-14  # what samples of a side may be off its polynomials
 _SHORTER = 1.0 - 2.0**-50  # so that s at ρ = 0 is on its own side
 _TRIES = 2
 _BEND, _STEEP = 0.45, 2  # of narrower cells near the end; coefficients more that ask for it
@@ -79,7 +79,7 @@ class NormRange:
             found = NormRange(low, high, count)
             nodes, transform = found.nodes, transform_of(count)
             values = [sampled.at_chords(far, _SAMPLED, nodes, nodes) for far in (False, True)]
-            if np.max(np.abs(transform[-2:] @ np.concatenate(values))) <= ALLOWED / 4.0:
+            if np.max(np.abs(transform[-2:] @ np.concatenate(values))) <= _ROUGH / 2.0:
                 break
         return found
 
@@ -327,7 +327,7 @@ def _fit_sides(
         right = transform_of(of_columns.count).T
         fine = np.max(rough_columns[part]) <= _ROUGH
         side = _Side(start, bend, left @ ends[:, part] @ right, by_row[..., part] @ right)
-        result.append(side if fine and side.truncation <= ALLOWED else None)
+        result.append(side if fine and side.truncation <= 3.0 * _ROUGH else None)
     return result
 
 
