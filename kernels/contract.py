@@ -14,7 +14,9 @@ table does.
 
 Where rows have different norms and these do not factor out, K is a sum of a few terms, each with
 polynomials of the row's own and a weight of the column: a `SeparablePiece` takes the place of the
-table, one call a piece, and only entries whose cosine is on the piece are written.
+table, one call a piece, and only entries whose cosine is on the piece are written. Where the norms
+of the rows of a tile, and those of its columns, are near each other, a `NormTable` has all of it in
+one call, on the CPU.
 
 Every device exports ``evaluate(cosines, rows, columns, row_scale, column_scale, table, out)``:
 cosines (m, n) and the unit rows (m, d) and (n, d) it came from, of one dtype, float32 or float64;
@@ -38,6 +40,7 @@ __all__ = [
     "MIN_HORNER_LENGTH",
     "NARROW_TERMS",
     "MiddlePolynomial",
+    "NormTable",
     "PieceVariable",
     "SeparablePiece",
     "Table",
@@ -170,3 +173,42 @@ class SeparablePiece:
     coefficients: npt.NDArray[np.floating]
     bases: npt.NDArray[np.floating]
     weights: npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class NormTable:
+    """A function of the cosine and of two norms, each in a narrow range, for a part of a tile.
+
+    With x and y the places of the row's norm and of the column's in their ranges, −1 to 1, it is
+    the sum over terms q of y^q·(base − s·P(t)), s half the chord to the nearer end, the highest q
+    first. An entry is on the cell shift + scale·s + bend·s², rounded to a whole number in range,
+    with the `cell_map` of its side: ρ ≥ 0, then ρ < 0. On its cell t = slope·s + offset, small. A
+    term is `lengths[q]` rows of cells: the bases, and the coefficients of P, descending. Each row
+    is a polynomial in x of `powers` coefficients, descending, which lie one after the other.
+
+    Attributes
+    ----------
+    cell_map : (2, 3) array
+        Shift, scale and bend.
+    slopes, offsets : (cells,) arrays
+    lengths : (terms,) int64 array
+        2 at least.
+    powers : (sum(lengths),) int64 array
+        1 at least.
+    coefficients : (sum(powers), cells) array
+    first_row, first_column : int
+        Of the tile, that it holds for: entries elsewhere are left as they are.
+    row_places, column_places : arrays
+        Of as many rows and columns from there on.
+    """
+
+    cell_map: npt.NDArray[np.floating]
+    slopes: npt.NDArray[np.floating]
+    offsets: npt.NDArray[np.floating]
+    lengths: npt.NDArray[np.int64]
+    powers: npt.NDArray[np.int64]
+    coefficients: npt.NDArray[np.floating]
+    first_row: int
+    first_column: int
+    row_places: npt.NDArray[np.floating]
+    column_places: npt.NDArray[np.floating]

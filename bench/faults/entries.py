@@ -8,6 +8,7 @@ __all__ = ["FAULTS"]
 
 
 _CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
+_GROUPS = "infinite_width/test_norm_groups.py -k made_of"
 _ENTRIES = "infinite_width/test_error_terms_entries.py"
 _FINITE = "finite_width/test_error_terms_finite.py"
 _DIVIDED = "matrix/test_divided.py"
@@ -116,6 +117,21 @@ FAULTS = [
         ("residuals.append(float(np.max(errors)))", "residuals.append(float(np.min(errors)))"),
         ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
         ("(max(residuals) + max(roundings))", "max(residuals)"),
+    ),
+    *faults_in(
+        "infinite_width/integrated_entries",
+        _GROUPS,
+        ("_MARGIN * max(miss - self.separated.miss, 0.0)", "0.0"),
+    ),
+    *faults_in(
+        "matrix/computed_matrix",
+        _GROUPS,
+        ("for entries in (self.entries, *ordered)", "for entries in (self.entries,)"),
+    ),
+    *faults_in(
+        "infinite_width/tables/norm_groups",
+        _GROUPS,
+        ("worst = max(worst, float(np.max(missed, initial=0.0)))", "worst = 0.0"),
     ),
     *faults_in(
         "infinite_width/separable_table",

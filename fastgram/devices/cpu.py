@@ -46,6 +46,7 @@ class Cpu:
     row_block = _ROW_BLOCK
     speed = 1.0
     keeps_tiles = True
+    takes_norm_tables = True
     pool: Any = None
     argument: Any = "cpu"
 

@@ -52,6 +52,8 @@ class Device(Protocol):
         constant, so that the choice is one.
     keeps_tiles : bool
         Whether tiles may be kept between products.
+    takes_norm_tables : bool
+        Whether `evaluate` takes a `NormTable`.
     pool : Pool or None
         Of processes that compute for the device, on a cluster; None where this one does.
     argument : str or Device
@@ -65,6 +67,7 @@ class Device(Protocol):
     row_block: int
     speed: float
     keeps_tiles: bool
+    takes_norm_tables: bool
     pool: Any
     argument: Any
 

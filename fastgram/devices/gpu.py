@@ -77,6 +77,7 @@ class Gpu:
     row_block = _ROW_BLOCK
     speed = _SPEED
     keeps_tiles = True
+    takes_norm_tables = False
     pool: Any = None
     argument: Any = "gpu"
 

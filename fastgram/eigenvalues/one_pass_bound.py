@@ -301,6 +301,9 @@ class _RemainderEntries:
 
         return FusedProduct(self.entries.rows, np.ones(self.shape[0]), self.table, devices)
 
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> None:
+        """Return None: of one norm."""
+
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Whether products go by tiles."""
         return not all(device.uses_fused_product(self.table) for device in devices)

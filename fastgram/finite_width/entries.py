@@ -327,6 +327,9 @@ class FiniteEntries:
         fits = self.tile_feature_bytes(n) <= _MOST_FEATURE_BYTES
         return None if fits and flops > self._tile_flops(n, columns, memory) else flops
 
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> None:
+        """Return None: any order of the rows is as good."""
+
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Return True: where products go by tiles, these can be kept."""
         return True

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
@@ -32,9 +33,10 @@ from fastgram.support.arrays import Array
 if TYPE_CHECKING:
     from fastgram.devices.fused_product import FusedProduct
 
-__all__ = ["Entries", "TabledEntries", "ZeroEntries"]
+__all__ = ["Entries", "InOrder", "TabledEntries", "ZeroEntries"]
 
 Tile = Any  # of a device, or a host's array
+Places = npt.NDArray[np.intp]
 
 _EPS = float(np.finfo(np.float64).eps)
 # What a product of two numbers of rows takes, and evaluating a table, in operations of a matrix
@@ -45,6 +47,13 @@ _PRODUCT_FLOPS, _TABLE_FLOPS = 1.0, 60.0
 _MANY_DIMENSIONS = 50
 # What numbers that underflow on the way to an entry may add up to, thousands of them.
 _UNDERFLOW = {np.dtype(np.float64): 2.0**-1000, np.dtype(np.float32): 2.0**-130}
+
+
+class InOrder(NamedTuple):
+    """Entries of rows that are sorted by their norms: `order` has the places of these rows."""
+
+    order: Places
+    entries: Entries
 
 
 class Entries:
@@ -140,6 +149,10 @@ class Entries:
     @property
     def of_one_table(self) -> TabledEntries | None:
         """None: they are no function of the cosine alone."""
+        return None
+
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> InOrder | None:
+        """Return the same of sorted rows where their tiles are cheaper, else None."""
         return None
 
     @property

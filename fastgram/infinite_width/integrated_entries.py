@@ -5,6 +5,7 @@ Scales are the roots of the diagonal, so that the diagonal is known without a ta
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 from fastgram.devices.device import Device
 from fastgram.devices.scratch import RowFactors
 from fastgram.devices.unit_rows import UnitRows
-from fastgram.infinite_width.entries import Entries
+from fastgram.infinite_width.entries import Entries, InOrder
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
-from fastgram.infinite_width.pairs.protocol import PairEntries, Places
+from fastgram.infinite_width.pairs.protocol import PairEntries, Places, Reordered
 from fastgram.infinite_width.separable_table import Separated
+from fastgram.infinite_width.tables.norm_groups import NormGroups, samples_of_lines
+from fastgram.infinite_width.tables.norm_table import Sampled
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -25,6 +28,9 @@ from fastgram.support.arrays import Array
 __all__ = ["IntegratedEntries", "SeparatedEntries"]
 
 Tile = Any  # of a device, or a host's array
+
+_FEW_TILES = 2  # of as many rows as are not worth to be sorted
+_MARGIN = 4.0  # of a bound over what was measured
 
 
 class _RootScaledEntries(Entries):
@@ -34,6 +40,7 @@ class _RootScaledEntries(Entries):
     """
 
     pairs: PairEntries | None
+    groups: NormGroups | None = None  # of rows in the order of their norms
 
     def _scales(self, norms: Array) -> Array:
         return np.sqrt(diagonal_entries(self.network, self.kind, norms))
@@ -48,7 +55,8 @@ class _RootScaledEntries(Entries):
         is_diagonal_tile = self.symmetric and i == j
         if is_diagonal_tile:  # the diagonal is known, and alone on its piece as a rule
             _diagonal_of(scratch)[:] = 0.0
-        outside = self._fill(i, j, device, scratch, out)
+        fill = self._fill if self.groups is None else self._fill_by_groups
+        outside = fill(i, j, device, scratch, out)
         if outside is not None:
             if is_diagonal_tile:
                 outside = device.xp.triu(outside, 1)
@@ -65,6 +73,70 @@ class _RootScaledEntries(Entries):
     def _fill(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> Tile | None:
         """Fill `out` from the cosines in `scratch`; return which of them are left."""
         raise NotImplementedError
+
+    def _fill_by_groups(
+        self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile
+    ) -> Tile | None:
+        """Do the same by the tables of groups of norms."""
+        assert self.groups is not None
+        parts = self.groups.parts(i, j)
+        outside = None
+        if any(table is None for _, _, table in parts):
+            outside = self._fill(i, j, device, scratch, out)
+        for rows, columns, table in parts:
+            if table is None:
+                continue
+            first = rows.start - i.start, columns.start - j.start
+            norms = self.rows.norms[rows], self.columns.norms[columns]
+            piece = table.of_tile(first[0], norms[0], first[1], norms[1])
+            self._evaluate(i, j, device, scratch, piece, out)
+            if any(table.starts) and outside is None:
+                outside = device.xp.zeros(scratch.shape, dtype=bool)
+            if outside is not None:
+                here = (
+                    slice(first[0], first[0] + norms[0].size),
+                    slice(first[1], first[1] + norms[1].size),
+                )
+                cosines = scratch[here]
+                outside[here] = (cosines >= table.top) | (cosines < table.bottom)
+        return outside
+
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> InOrder | None:
+        """Return the same of sorted rows, whose tiles have short tables; None where too few."""
+        sampled, tile = self._sampled(), devices[0].tile
+        few = self.shape[0] <= _FEW_TILES * tile
+        takes = self.symmetric and self.dtype == np.float64 and devices[0].takes_norm_tables
+        if few or not takes or sampled is None:
+            return None
+        kept: dict[int, InOrder] = self.__dict__.setdefault("_in_order", {})
+        if tile not in kept:
+            order = np.argsort(self.rows.norms, kind="stable")
+            kept[tile] = InOrder(order, self._sorted(order, sampled, tile))
+        return kept[tile]
+
+    def _sampled(self) -> Sampled | None:
+        """Return what tables of groups of norms are made of, None where there can be none."""
+        raise NotImplementedError
+
+    def _sorted(self, order: Places, sampled: Sampled, tile: int) -> _RootScaledEntries:
+        """Return the entries of rows in another order, with tables of groups of norms."""
+        entries, rows = copy.copy(self), self.rows
+        entries.rows = entries.columns = UnitRows(
+            np.ascontiguousarray(rows.unit[order]), rows.norms[order], rows.given_columns
+        )
+        entries.row_scales = entries.column_scales = self.row_scales[order]
+        entries.weights = entries._column_weights = self.weights[order]
+        entries.pairs = None if self.pairs is None else Reordered(self.pairs, order)
+        groups = NormGroups.of(self.network, self.kind, sampled, entries.rows.norms, tile)
+        entries.groups, entries.error = groups, self._error_with(groups.miss)
+        return entries
+
+    def _error_with(self, miss: float) -> float:
+        """Return the error where tables of groups miss so much."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_in_order"}
 
     def _integrate(self, i: slice, j: slice, cosines: Array, a: Places, b: Places) -> Array:
         """Return the entries at rows a and columns b of a block, pair by pair."""
@@ -114,6 +186,12 @@ class IntegratedEntries(_RootScaledEntries):
     def _fill(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> Tile:
         return device.xp.ones(scratch.shape, dtype=bool)
 
+    def _sampled(self) -> Sampled | None:
+        return samples_of_lines(self.network, self.kind)
+
+    def _error_with(self, miss: float) -> float:
+        return self.error + _MARGIN * miss
+
 
 class SeparatedEntries(_RootScaledEntries):
     """Entries of separated tables; those whose cosine has none are computed pair by pair.
@@ -158,7 +236,7 @@ class SeparatedEntries(_RootScaledEntries):
         return flops
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_local"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _local=threading.local())
@@ -184,6 +262,19 @@ class SeparatedEntries(_RootScaledEntries):
         for piece in pieces:
             self._evaluate(i, j, device, scratch, piece, out)
         return outside
+
+    def _sampled(self) -> Sampled:
+        return samples_of_lines(self.network, self.kind) or self.separated
+
+    def _sorted(self, order: Places, sampled: Sampled, tile: int) -> _RootScaledEntries:
+        entries = super()._sorted(order, sampled, tile)
+        assert isinstance(entries, SeparatedEntries)
+        entries._row_norms = entries._column_norms = self._row_norms[order]
+        entries._local = threading.local()
+        return entries
+
+    def _error_with(self, miss: float) -> float:
+        return self.error + _MARGIN * max(miss - self.separated.miss, 0.0)
 
     def _kept_of(self, i: slice) -> RowFactors:
         """Return this thread's place for what depends on rows i alone; it holds one set of rows."""

@@ -61,6 +61,18 @@ class _Part:
     bases: Array  # (nodes, rank)
     weights: Array  # (nodes, rank)
 
+    @functools.cached_property
+    def powers(self) -> Array:
+        """Coefficients of the terms by powers of t, (powers, nodes, rank)."""
+        lengths = self.horner_lengths
+        result = np.zeros((2 * int(lengths.max()), len(self.coefficients), len(lengths)))
+        start = 0
+        for r, odd in np.ndindex(lengths.shape):
+            length = int(lengths[r, odd])
+            part = self.coefficients[:, start : (start := start + length)]
+            result[odd : 2 * length : 2, :, r] = part.T[::-1]
+        return result
+
 
 @dataclass(frozen=True)
 class Separated:
@@ -74,6 +86,8 @@ class Separated:
     error, slope, by_norm : float
         Bound on |separated − ideal|, on the derivative in s, and on what a relative error of the
         norms adds, times that.
+    miss : float
+        The largest error that was found.
     """
 
     parts: list[_Part]
@@ -85,6 +99,7 @@ class Separated:
     error: float
     slope: float
     by_norm: float = 0.0
+    miss: float = 0.0
 
     @property
     def holds_everywhere(self) -> bool:
@@ -127,6 +142,31 @@ class Separated:
                 term = bases[:, r] + factor[:, None] * series
                 result[here] += term[:, :, None] * weights[:, r]
         return np.asarray(result, dtype=np.float64)
+
+    def starts(self, far: bool) -> tuple[float]:
+        """Return the least half chord from an end, in a tuple."""
+        end = -self.bottom if far else self.top
+        # within the range, whatever is rounded
+        return (float(np.sqrt((1.0 - end) / 2.0)) * (1.0 + 2.0**-40) if end < 2.0 else 0.0,)
+
+    def at_chords(self, far: bool, s: Array, rows: Array, columns: Array) -> Array:
+        """Return the values for all pairs of norms at half chords s from an end: (k, m, n)."""
+        cosines = (2.0 * s * s - 1.0) if far else 1.0 - 2.0 * s * s
+        by_row, by_column = self.chebyshev_rows(rows), self.chebyshev_rows(columns)
+        result = np.empty((s.size, rows.size, columns.size))
+        for part in self.parts:
+            here = (cosines >= part.edges[0]) & (cosines < part.edges[1])
+            if not np.any(here):
+                continue
+            in_cosine = part.mode == PieceVariable.IN_COSINE
+            v = cosines[here] if in_cosine else s[here]
+            t = (2.0 * v - part.low - part.high) / (part.high - part.low)
+            series = by_row @ part.powers  # (powers, m, rank)
+            terms = np.vander(t, len(series), increasing=True) @ series.reshape(len(series), -1)
+            terms = terms.reshape(t.size, rows.size, -1)
+            terms = terms if in_cosine else by_row @ part.bases - v[:, None, None] * terms
+            result[here] = terms @ (by_column @ part.weights).T
+        return result
 
     def pieces_for(
         self,
@@ -217,7 +257,7 @@ def _separate(
     error = _MARGIN * (miss + tolerance) + 3.0 * base
     error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
     slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
-    return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm)
+    return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm, miss=miss)
 
 
 def _first_intervals(

@@ -17,7 +17,7 @@ from fastgram.devices.device import Device
 from fastgram.linalg.systems.ridge import Ridge
 from fastgram.matrix.computed_rectangle import rows_of
 from fastgram.matrix.consumers import Store, VisitTiles
-from fastgram.matrix.entries import NetworkBlocks
+from fastgram.matrix.entries import Blocks, NetworkBlocks
 from fastgram.matrix.products import Product, plan
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile, store
@@ -169,7 +169,9 @@ class ComputedMatrix:
     @property
     def norm_error(self) -> float:
         """Bound on the spectral norm of the error of the whole matrix as it is stored."""
-        return self.entries.norm_error + self.ridge.rounding(self.diagonal())
+        ordered = self._in_order
+        error = max(entries.norm_error for entries in (self.entries, *ordered))
+        return error + self.ridge.rounding(self.diagonal())
 
     def dense_on_host(self) -> npt.NDArray[np.floating]:
         """Return the matrix as a NumPy array, wherever the rows were."""
@@ -184,7 +186,7 @@ class ComputedMatrix:
         """Write the matrix into an array of the first device or of the host, and return it."""
         dtype = self.entries.dtype
         # tiles are kept in float64: of float32 tiles the last bit would depend on what is kept
-        cache = self.cache.read_only() if dtype == np.float64 else None
+        cache = self._kept if dtype == np.float64 else None
         consumer = Store(out, symmetric=True, dtype=dtype, home=self._home)
         store(self.entries, consumer, self.devices, cache=cache)
         if self.ridge:
@@ -204,7 +206,7 @@ class ComputedMatrix:
 
     def visit_tiles(self, visitor: Callable[[Device, slice, slice, Any], None]) -> None:
         """Hand the lower triangle to a function of the device, rows, columns and its block."""
-        cache, ridge = self.cache.read_only(), self.ridge
+        cache, ridge = self._kept, self.ridge
 
         def with_ridge(device: Device, i: slice, j: slice, block: Any) -> None:
             visitor(device, i, j, ridge.added_to_diagonal(block, i, device) if i == j else block)
@@ -215,6 +217,17 @@ class ComputedMatrix:
             self.devices,
             cache=cache,
         )
+
+    @property
+    def _in_order(self) -> list[Blocks]:
+        """The entries of sorted rows, where products are with these."""
+        ordered = self.entries.in_order_of_norms(self.devices)
+        return [] if ordered is None else [ordered.entries]
+
+    @property
+    def _kept(self) -> Cache | None:
+        """The tiles that are kept, to be read; None where they are of rows in another order."""
+        return None if self._in_order else self.cache.read_only()
 
     def forget(self) -> None:
         """Give back the tiles that are kept, and the scratch of traversals."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fastgram.devices.device import Device
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.finite_width.entries import FiniteEntries
-from fastgram.infinite_width.entries import TabledEntries
+from fastgram.infinite_width.entries import InOrder, TabledEntries
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -71,6 +71,9 @@ class Blocks(Tiles, Protocol):
 
         `memory` is what was asked for to keep tiles in.
         """
+
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> InOrder | None:
+        """Return the same of sorted rows, where products by tiles are cheaper with these."""
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Whether products may keep tiles."""

@@ -115,7 +115,7 @@ class GramOperator(CheckedOperator):
     linearly from that of computing all tiles to that of reading them as `memory` grows to
     `tile_bytes`. Beside them a product takes its blocks of vectors and about 3 MB a thread, and the
     operator a copy of the rows as given, one scaled to norm 1 and, on processors with AVX-512, one
-    more in the order in which tiles are multiplied.
+    more in the order in which tiles are multiplied; of rows of many norms a sorted copy too.
 
     Operators are pickled and copied as rows, network and options: tables, tiles and what else has
     been computed stay behind, and are made again where they are wanted. The transpose and the

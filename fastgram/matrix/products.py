@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from fastgram.devices.band import Band
 from fastgram.devices.device import Device
 from fastgram.matrix.consumers import Fanout, Multiply
@@ -16,7 +19,7 @@ from fastgram.matrix.entries import Blocks
 from fastgram.matrix.tile_cache import Cache
 from fastgram.matrix.traversal import each_tile
 
-__all__ = ["Product", "TileProduct", "plan"]
+__all__ = ["Product", "SortedProduct", "TileProduct", "plan"]
 
 Array = Any  # of float64, on the first of the devices
 
@@ -71,7 +74,12 @@ def plan(
         Of tiles, for a product by tiles.
     """
     without_tiles: Product | None = entries.plan(columns, memory, devices)
-    return without_tiles or TileProduct(entries, devices, cache)
+    if without_tiles is not None:
+        return without_tiles
+    ordered = entries.in_order_of_norms(devices)
+    if ordered is None:
+        return TileProduct(entries, devices, cache)
+    return SortedProduct(TileProduct(ordered.entries, devices, cache), ordered.order)
 
 
 @dataclass(frozen=True)
@@ -114,3 +122,39 @@ class TileProduct:
         """How many additions an entry goes through: in a tile, over the tiles, and weights."""
         n, tile = self.entries.shape[0], self.devices[0].tile
         return tile + -(-n // tile) + 8
+
+
+@dataclass(frozen=True)
+class SortedProduct:
+    """Products by tiles of rows that are in another order: vectors go there, and come back."""
+
+    product: TileProduct
+    order: npt.NDArray[np.intp]
+    name: Literal["tiles"] = "tiles"
+    flops: None = None
+
+    def multiply(self, V: Array, absolute: bool = False) -> Array:
+        """Return A @ V, or |A| @ V."""
+        return self._back(self.product.multiply(V[self.order], absolute))
+
+    def with_row_sums(self, V: Array) -> tuple[Array, Array]:
+        """Return A @ V and |A| @ 1, (n, 1), by one traversal."""
+        out, sums = self.product.with_row_sums(V[self.order])
+        return self._back(out), self._back(sums)
+
+    def band(self, V: Array, band: Band, absolute: bool, row_sums: bool) -> tuple[int, Array]:
+        """Return what the rows of a band, and their transpose, contribute: to any of the rows."""
+        start, part = self.product.band(V[self.order], band, absolute, row_sums)
+        out = self.product.devices[0].xp.zeros((V.shape[0], part.shape[1]))
+        out[self.order[start:]] = part
+        return 0, out
+
+    @property
+    def summands(self) -> int:
+        """How many additions an entry goes through."""
+        return self.product.summands
+
+    def _back(self, block: Array) -> Array:
+        out = self.product.devices[0].xp.empty_like(block)
+        out[self.order] = block
+        return out

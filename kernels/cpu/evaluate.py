@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastgram.kernels.contract import CLOSE, PieceVariable, SeparablePiece, Table
+from fastgram.kernels.contract import CLOSE, NormTable, PieceVariable, SeparablePiece, Table
 from fastgram.kernels.cpu.jit import jit
 from fastgram.kernels.cpu.llvm_vectors import borrowed_slice
+from fastgram.kernels.cpu.norms.two_norms import evaluate_two_norms
 from fastgram.kernels.cpu.separable import evaluate_separable, quarter_distance
 from fastgram.kernels.cpu.table_lookup import (
     all_bits,
@@ -110,7 +111,7 @@ def evaluate(
     columns: npt.NDArray[np.floating],
     row_scale: npt.NDArray[np.floating],
     column_scale: npt.NDArray[np.floating],
-    table: Table | SeparablePiece,
+    table: Table | SeparablePiece | NormTable,
     out: npt.NDArray[np.floating],
 ) -> None:
     """Turn a tile of cosines into Gram entries: the contract of `fastgram.kernels.contract`."""
@@ -122,6 +123,13 @@ def evaluate(
             kind(table.top), kind(table.bottom), int(table.mode), kind(table.slope),
             kind(table.offset),
             table.horner_lengths, table.coefficients, table.bases, table.weights, out,
+        )  # fmt: skip
+        return
+    if isinstance(table, NormTable):
+        evaluate_two_norms(
+            cosines, rows, columns, row_scale, column_scale, close, table.cell_map, table.slopes,
+            table.offsets, table.lengths, table.powers, table.coefficients, table.first_row,
+            table.first_column, table.row_places, table.column_places, out,
         )  # fmt: skip
         return
     _evaluate(

@@ -31,6 +31,8 @@ from fastgram.kernels.cpu.llvm_vectors import (
 )
 
 __all__ = [
+    "ROUND_TO_INT",
+    "UNROLL_WIDTH",
     "all_bits",
     "chords",
     "look_up",
@@ -41,16 +43,16 @@ __all__ = [
 ]
 
 _VECTORS = 4  # at a time: fewer wait for each other, more were no faster
-_UNROLL_WIDTH = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # entries at a time
+UNROLL_WIDTH = {dtype: _VECTORS * cells for dtype, cells in CELLS.items()}  # entries at a time
 
 # A float with its last digits worth 1: adding it rounds to whole numbers, which its bits then show.
-_ROUND_TO_INT = {np.dtype(np.float64): 1.5 * 2.0**52, np.dtype(np.float32): 1.5 * 2.0**23}
+ROUND_TO_INT = {np.dtype(np.float64): 1.5 * 2.0**52, np.dtype(np.float32): 1.5 * 2.0**23}
 
 
 @intrinsic
 def unroll_width(typing, array):
     """Return how many entries `look_up` takes at a time: known when a loop is compiled."""
-    count = _UNROLL_WIDTH[np.dtype(array.dtype.name)]
+    count = UNROLL_WIDTH[np.dtype(array.dtype.name)]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.get_constant(types.intp, count)
@@ -90,7 +92,7 @@ def chords(typing, cosines, squares, j, close):
         operands = operands_of(_Chords, context, builder, signature, arguments)
         limit = lanes.splat(operands.close)
         bits = ir.Constant(INT64, 0)
-        for v in range(_UNROLL_WIDTH[dtype] // lanes.count):
+        for v in range(UNROLL_WIDTH[dtype] // lanes.count):
             start = builder.add(operands.j, ir.Constant(INT64, v * lanes.count))
             rho = lanes.load(builder.gep(operands.cosines, [start]))
             half = lanes.constant(0.5)
@@ -146,7 +148,7 @@ def members(typing, cosines, squares, j, variable, low, high):
             for value in (PieceVariable.FROM_NEARER, PieceVariable.FROM_MINUS_ONE)
         )
         bits = ir.Constant(INT64, 0)
-        for v in range(_UNROLL_WIDTH[dtype] // lanes.count):
+        for v in range(UNROLL_WIDTH[dtype] // lanes.count):
             start = b.add(operands.j, ir.Constant(INT64, v * lanes.count))
             rho = lanes.load(b.gep(operands.cosines, [start]))
             square = lanes.load(b.gep(operands.squares, [start]))
@@ -186,7 +188,7 @@ def merge(typing, cosines, bits, part, out, j):
         b, (lanes, _) = builder, lanes_of(context, builder, dtype)
         others = Lanes(b, kind, lanes.count)
         operands = operands_of(_Merge, context, b, signature, arguments)
-        for v in range(_UNROLL_WIDTH[dtype] // lanes.count):
+        for v in range(UNROLL_WIDTH[dtype] // lanes.count):
             shift = ir.Constant(INT64, v * lanes.count)
             mask = b.trunc(b.lshr(operands.bits, shift), ir.IntType(lanes.count))
             mask = b.bitcast(mask, ir.VectorType(ir.IntType(1), lanes.count))
@@ -201,7 +203,7 @@ def merge(typing, cosines, bits, part, out, j):
 @intrinsic
 def all_bits(typing, array):
     """Return a uint64 with a bit for each entry that `look_up` takes at a time."""
-    bits = (1 << _UNROLL_WIDTH[np.dtype(array.dtype.name)]) - 1
+    bits = (1 << UNROLL_WIDTH[np.dtype(array.dtype.name)]) - 1
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return ir.Constant(INT64, bits)
@@ -296,7 +298,7 @@ def _generate(
     offsets, bases, leading = (row(ir.Constant(INT64, r)) for r in range(3))
     starts = [
         b.add(operands.j, ir.Constant(INT64, v * lanes.count))
-        for v in range(_UNROLL_WIDTH[lanes.dtype] // lanes.count)
+        for v in range(UNROLL_WIDTH[lanes.dtype] // lanes.count)
     ]
     entries = _find_cells(lanes, lookup, operands, starts, offsets, leading)
     values = _horner(lanes, entries, rows, row)
@@ -323,7 +325,7 @@ def _find_cells(
         s = lanes.math("sqrt", lanes.load(b.gep(operands.squares, [start])))
         v = b.select(operands.by_chord, s, lanes.load(b.gep(operands.cosines, [start])))
         number = lanes.clip(lanes.math("fma", v, scale, shift), float(top))
-        rounded = b.fadd(number, lanes.constant(_ROUND_TO_INT[lanes.dtype]))
+        rounded = b.fadd(number, lanes.constant(ROUND_TO_INT[lanes.dtype]))
         # the clip has seen to it already, but for the bits of the constant
         within = b.and_(b.bitcast(rounded, lanes.integers), lanes.constant(top, lanes.integers))
         cell = lookup(lanes, within)

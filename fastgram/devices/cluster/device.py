@@ -34,6 +34,7 @@ class Cluster(Cpu):
     name = "cluster"
     tile = _TILE
     keeps_tiles = False
+    takes_norm_tables = False
 
     def __init__(self, client: Any) -> None:
         super().__init__()

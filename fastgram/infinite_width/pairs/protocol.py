@@ -12,7 +12,7 @@ from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
-__all__ = ["Mask", "PairEntries", "Places", "TooRough", "steepest"]
+__all__ = ["Mask", "PairEntries", "Places", "Reordered", "TooRough", "steepest"]
 
 Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -54,6 +54,31 @@ class PairEntries(Protocol):
         far : (pairs,) bool array
             Whether that end is ρ = −1.
         """
+
+
+class Reordered:
+    """The entries of pairs of rows that are in another order: `PairEntries`.
+
+    Parameters
+    ----------
+    pairs : PairEntries
+        Whose rows are the columns.
+    order : (n,) array
+        The places of the rows there.
+    """
+
+    def __init__(self, pairs: PairEntries, order: Places) -> None:
+        self._pairs, self._order = pairs, order
+        self.flops, self.error, self.by_norm = pairs.flops, pairs.error, pairs.by_norm
+
+    @property
+    def slope(self) -> float:
+        """That of the pairs."""
+        return self._pairs.slope
+
+    def values(self, first: Places, second: Places, squares: Array, far: Mask) -> Array:
+        """Return the entries of pairs."""
+        return self._pairs.values(self._order[first], self._order[second], squares, far)
 
 
 def steepest(

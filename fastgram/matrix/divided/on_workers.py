@@ -14,7 +14,7 @@ import numpy as np
 from fastgram.devices.band import Band
 from fastgram.devices.cpu import CPU
 from fastgram.devices.device import Device
-from fastgram.infinite_width.entries import TabledEntries
+from fastgram.infinite_width.entries import InOrder, TabledEntries
 from fastgram.matrix.divided import tasks
 from fastgram.matrix.divided.bands import bands_of_rectangle, bands_of_triangle, merge_levels
 from fastgram.matrix.entries import Blocks
@@ -68,6 +68,11 @@ class OnWorkers:
         local = plan(self._entries, columns, 0, (CPU,))
         summands = local.summands + merge_levels(self.task_count)
         return DividedProduct(self, local.name, local.flops, summands)
+
+    def in_order_of_norms(self, devices: tuple[Device, ...]) -> InOrder | None:
+        """Return the same of sorted rows, as workers without a GPU multiply with them."""
+        ordered: InOrder | None = self._entries.in_order_of_norms((CPU,))
+        return ordered
 
     def keeps_tiles(self, memory: int | None, devices: tuple[Device, ...]) -> bool:
         """Return False: every product computes all tiles."""

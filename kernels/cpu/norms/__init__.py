@@ -1,0 +1,1 @@
+"""Parts of tiles whose rows, and whose columns, have norms in a narrow range."""
