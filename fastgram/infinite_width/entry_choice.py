@@ -31,7 +31,7 @@ from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
 from fastgram.infinite_width.pairs.norm_nodes import coordinate_of
 from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
-from fastgram.infinite_width.pairs.wave_pairs import LEAST, WavePairs
+from fastgram.infinite_width.pairs.wave_pairs import WavePairs
 from fastgram.infinite_width.separable_table import separate
 from fastgram.network.integrals.waves import swings
 from fastgram.network.lines import lines_of
@@ -123,7 +123,7 @@ def _of_many_norms(
         pairs = _pairs_of(network, kind, rows, columns)
         _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
         return IntegratedEntries(*sides, pairs)
-    if _is_wave(network, float(norms[0])) and swings(network.activation, norms):
+    if _is_wave(network) and swings(network.activation, norms):
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     most_pairs = _FEW_SMOOTHED if lines is None else _FEW_LINES
@@ -161,7 +161,7 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     sides = network, kind, rows.norms, columns.norms
     lines = lines_of(network.activation)
     few = rows.norms.size * columns.norms.size <= _FEW
-    if _is_wave(network, min(rows.norms.min(), columns.norms.min())):
+    if _is_wave(network):
         return WavePairs(*sides)
     # compiled code is loaded when needed
     if lines is not None:
@@ -189,10 +189,9 @@ def _are_wide(least: float, most: float) -> bool:
     return bool(high - low > _WIDE)
 
 
-def _is_wave(network: Network, least: float) -> bool:
-    """Whether entries between rows of at least this norm have a closed form."""
-    frequency = network.activation.frequency
-    return network.depth == 1 and frequency is not None and frequency * least >= LEAST
+def _is_wave(network: Network) -> bool:
+    """Whether entries have a closed form."""
+    return network.depth == 1 and network.activation.frequency is not None
 
 
 def _refuse_overflow(

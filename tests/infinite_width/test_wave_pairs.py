@@ -68,6 +68,34 @@ def test_entries_are_within_what_is_stated(norm, omega, sine, kind):
     assert max(off) <= 8.0 * EPS * norm
 
 
+@pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
+@pytest.mark.parametrize("phase", [0.0, 1e-7, 0.7, np.pi / 2])
+def test_norms_however_far_apart(phase, kind):
+    """Small ones too, whose entries are small beside those of others, and a row of zeros."""
+    sine, cosine_of_phase = float(np.sin(phase)), float(np.cos(phase))
+    activation = fg.Activation(
+        "wave",
+        lambda z: sine * np.cos(z) + cosine_of_phase * np.sin(z),
+        lambda z: cosine_of_phase * np.cos(z) - sine * np.sin(z),
+        frequency=1.0,
+    )
+    X = rows_of(1.0) * np.geomspace(1e-9, 1e6, 40)[:, None]
+    X[[4, 20]], X[5], X[6], X[7] = X[[20, 4]], 0.0, -X[4], X[38] * (1.0 + 1e-9)
+    rows = UnitRows.of(X.copy(), np.dtype(np.float64))
+    entries = entries_between(fg.Network(activation), kind, rows, rows, np.dtype(np.float64))
+    assert isinstance(entries.pairs, WavePairs)
+    G = fg.gram(X, network=activation, kind=kind)
+    with mp.workdps(60):
+        a, b = mpf(sine) ** 2, mpf(cosine_of_phase) ** 2
+        for i in range(10):
+            for j in range(i, 10):
+                sides = (X[i], X[j])
+                of_sine, of_cosine = (exact(*sides, kind, 1, which) for which in (True, False))
+                wanted = b * of_sine + a * of_cosine
+                allowed = entries.error * entries.row_scales[i] * entries.row_scales[j]
+                assert abs(wanted - mpf(float(G[i, j]))) <= allowed, (i, j)
+
+
 def cosine(derivative, rho, q1, q2):
     """The duals of cos z."""
     product, damping = mp.sqrt(q1 * q2) * rho, mp.exp(-(q1 + q2) / 2)

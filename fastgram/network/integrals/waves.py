@@ -2,7 +2,7 @@
 
 With C∓ = E cos ω(u ∓ v) = exp(−½ω²(q₁ + q₂ ∓ 2ρ√(q₁q₂))) it is
 
-    E f(u)f(v) = ½(a² + b²)C₋ + ½(a² − b²)C₊,
+    E f(u)f(v) = ½(a² + b²)C₋ + ½(a² − b²)C₊ = a²·½(C₋ + C₊) + b²·½(C₋ − C₊),
 
 and f' = bω cos ωz − aω sin ωz is another such function. Differences from ρ = ±1 are taken of the
 exponents.
@@ -18,10 +18,12 @@ from fastgram.network.activations import Activation
 from fastgram.support.arrays import Array
 
 __all__ = [
+    "amplitudes_of_wave",
     "chords_of_waves",
     "distances_of_waves",
     "duals_of_waves",
     "parallel_duals_of_waves",
+    "parts_of_waves",
     "squares_of_waves",
     "swings",
     "weights_of_wave",
@@ -38,13 +40,17 @@ def swings(activation: Activation, deviations: Array) -> bool:
     return frequency is not None and frequency * float(np.max(deviations)) > _SWINGS
 
 
-def weights_of_wave(activation: Activation, derivative: bool) -> tuple[float, float, float]:
-    """Return ½(a² + b²), ½(a² − b²) and ω, of f or f'."""
+def amplitudes_of_wave(activation: Activation, derivative: bool) -> tuple[float, float, float]:
+    """Return a, b and ω, of f or f'."""
     assert activation.frequency is not None
     omega, zero = activation.frequency, np.zeros(1)
     a, b = float(activation.f(zero)[0]), float(activation.df(zero)[0]) / omega
-    if derivative:
-        a, b = b * omega, -a * omega
+    return (b * omega, -a * omega, omega) if derivative else (a, b, omega)
+
+
+def weights_of_wave(activation: Activation, derivative: bool) -> tuple[float, float, float]:
+    """Return ½(a² + b²), ½(a² − b²) and ω, of f or f'."""
+    a, b, omega = amplitudes_of_wave(activation, derivative)
     return (a * a + b * b) / 2.0, (a * a - b * b) / 2.0, omega
 
 
@@ -54,15 +60,23 @@ def _ends(omega: float, s1: Array, s2: Array) -> tuple[Array, Array]:
     return -0.5 * (first - second) ** 2, -0.5 * (first + second) ** 2
 
 
+def parts_of_waves(x: Array, y: Array, squares: Array | float) -> tuple[Array, Array]:
+    """Return ½(C₋ + C₊) and ½(C₋ − C₊) at ρ = 1 − 2·squares ≥ 0, of deviations over 1/ω.
+
+    At −ρ the second is its negative. All digits of both are kept, however small x and y are.
+    """
+    near = np.exp(-0.5 * (x - y) ** 2 - 2.0 * x * y * squares)
+    fallen = np.expm1(-2.0 * x * y * (1.0 - 2.0 * squares))  # C₊/C₋ − 1
+    return near * (1.0 + 0.5 * fallen), -0.5 * near * fallen
+
+
 def duals_of_waves(
     activation: Activation, derivative: bool, theta: float, s1: Array, s2: Array
 ) -> tuple[Array, Array]:
     """E f(u)f(v) at ρ = cos θ and at −ρ, for standard deviations s1 × s2, θ in [0, π/2]."""
-    mean, half, omega = weights_of_wave(activation, derivative)
-    near, far = _ends(omega, s1, s2)
-    turned = _turned(omega, theta, s1, s2)
-    minus, plus = np.exp(near - turned), np.exp(far + turned)
-    return mean * minus + half * plus, mean * plus + half * minus
+    a, b, omega = amplitudes_of_wave(activation, derivative)
+    both, apart = parts_of_waves(omega * s1[:, None], omega * s2, math.sin(theta / 2.0) ** 2)
+    return a * a * both + b * b * apart, a * a * both - b * b * apart
 
 
 def _turned(omega: float, theta: float, s1: Array, s2: Array) -> Array:
@@ -86,8 +100,9 @@ def chords_of_waves(
 
 def squares_of_waves(activation: Activation, derivative: bool, variances: Array) -> Array:
     """E f(√q z)² (or of f') for each variance q."""
-    mean, half, omega = weights_of_wave(activation, derivative)
-    return np.asarray(mean + half + half * np.expm1(-2.0 * omega * omega * variances))
+    a, b, omega = amplitudes_of_wave(activation, derivative)
+    fallen = np.expm1(-2.0 * omega * omega * variances)
+    return np.asarray(a * a * (1.0 + 0.5 * fallen) - 0.5 * b * b * fallen)
 
 
 def parallel_duals_of_waves(activation: Activation, derivative: bool, variances: Array) -> Array:
