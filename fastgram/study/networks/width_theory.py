@@ -92,4 +92,5 @@ def moments_of_one_neuron(X: Array, activation: str, gram: Array) -> OneNeuron:
         squares += np.sum(np.square(images @ vectors[:, 1:]), axis=0)
     mean = first / _SAMPLED
     descent = float(np.sum(squares / _SAMPLED / (eigenvalues[1:] - eigenvalues[0])))
-    return OneNeuron(descent, float(np.sqrt(second / _SAMPLED - mean**2)))
+    variance = max(second / _SAMPLED - mean**2, 0.0)  # may round to less
+    return OneNeuron(descent, float(np.sqrt(variance)))
