@@ -46,10 +46,10 @@ _ONE_NORM = 32 * float(np.finfo(np.float64).eps)
 _FEW = 1024
 # Norms no further apart than this have layers that few nodes of the norm are enough for.
 _NEAR_NORMS = 16.0
-# So many units of the norm's coordinate (a factor of 50, from norm 1 on) take many nodes, and so
-# few entries are integrals of one variable, ten microseconds each, sooner than a table is made.
-_WIDE = 4.0
-_FEW_SMOOTHED = 2**21
+# From so many units of the norm's coordinate on (a factor of 50, from norm 1 on) tables take many
+# nodes and 5 to 20 s, and from the second on (1e-2 to 1e3, say) seldom hold all pairs. So few
+# entries are integrals of one variable, 10 to 70 microseconds each, sooner.
+_WIDE, _FEW_SMOOTHED = (4.0, 8.0), (2**18, 2**21)
 # And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
 _FEW_LINES = 2**20
 
@@ -126,8 +126,8 @@ def _of_many_norms(
     if _is_wave(network) and swings(network.activation, norms):
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
-    most_pairs = _FEW_SMOOTHED if lines is None else _FEW_LINES
-    if _are_wide(least, float(norms[-1])) and rows.norms.size * columns.norms.size <= most_pairs:
+    most_pairs = _most_pairs(least, float(norms[-1]), lines is not None)
+    if rows.norms.size * columns.norms.size <= most_pairs:
         pairs = _pairs_of(network, kind, rows, columns)
         if not isinstance(pairs, DirectPairs):
             return IntegratedEntries(*sides, pairs)
@@ -183,10 +183,14 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     return DirectPairs(*sides)
 
 
-def _are_wide(least: float, most: float) -> bool:
-    """Whether tables between these norms would need many nodes, or none would be enough."""
+def _most_pairs(least: float, most: float, are_lines: bool) -> int:
+    """Return how many entries between these norms are computed pair by pair at once."""
     low, high = coordinate_of(np.array([least, most])).tolist()
-    return bool(high - low > _WIDE)
+    few = 0
+    for wide, count in zip(_WIDE, _FEW_SMOOTHED, strict=True):
+        if high - low > wide:
+            few = count
+    return min(few, _FEW_LINES) if are_lines else few
 
 
 def _is_wave(network: Network) -> bool:
