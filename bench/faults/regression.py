@@ -30,7 +30,7 @@ FAULTS = [
         ("2 * run.exponents - exponent\n", "run.exponents - exponent\n"),
         ("np.ldexp(self.solution(), self._problem.exponent - self.exponents)", "self.X"),
         ("if not np.all(np.isfinite(found))", "if False"),
-        ("elif self._indefinite or after > 0.5 * before:", "else:"),
+        ("stuck = self._indefinite or after > 0.5 * before", "stuck = True"),
         ("self._worst(off) > _SAME", "False"),
         ("self._problem.recall(stored", "(lambda learned: None)(stored"),
         ("bool(np.all(scale <= run._rtol)),", "True,"),

@@ -224,6 +224,8 @@ class _Run:
             before = self._worst(np.linalg.norm(self.residual, axis=0))
             if before <= self._rtol or self.passes >= most:
                 return
+            if self._is_dear:
+                self._make_another()
             cg = self._begun(start)
             # a little further than asked: the true residual is off by roundings
             while self._worst(cg.residual_norms) > 0.9 * self._rtol and not cg.exhausted:
@@ -241,11 +243,8 @@ class _Run:
             self.residual = self._true_residual()
             self._count(tick)
             after = self._worst(np.linalg.norm(self.residual, axis=0))
-            if self._asked or after <= self._rtol or self.passes >= most:
-                return
-            if self._is_dear:
-                self._make_another()
-            elif self._indefinite or after > 0.5 * before:
+            stuck = self._indefinite or after > 0.5 * before
+            if self._asked or (stuck and not self._is_dear):
                 return
 
     @property

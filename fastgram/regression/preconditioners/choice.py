@@ -145,7 +145,8 @@ def _cheapest(problem: Problem, least: float, columns: int, seed: int) -> Precon
 
 def _factorised(problem: Problem, precision: Precision) -> Preconditioner | None:
     diagonal, passes = problem.diagonal(), 0
-    if problem.entry_flops:  # a product keeps entries where there is memory, and a visit reads them
+    # a product keeps entries where there is memory, and a visit or the passes that follow read them
+    if problem.entry_flops and problem.device.keeps_tiles:
         problem.multiply(diagonal[:, None])
         passes = 1
     found = factorised(problem.visit, diagonal, precision)
