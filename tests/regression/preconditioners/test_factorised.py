@@ -82,6 +82,13 @@ def test_the_precision_is_as_the_ridge_asks():
     assert estimated(1e-10, memory=25_000_000)[1] is np.float32
 
 
+def test_a_ridge_of_each_row_is_seen_beside_its_entry():
+    sizes = np.geomspace(1e-3, 1e3, 3000)
+    X = rows_in_clusters(3000) * sizes[:, None]
+    problem = as_problem(fg.GramOperator(X, NETWORK, kind="ntk", ridge=1e-3 * sizes**2))
+    assert PassCosts(problem, problem.least, 1).factorisation()[1] is np.float32
+
+
 def test_auto_takes_it_where_columns_leave_much(monkeypatch):
     monkeypatch.setattr(solve, "DENSE_LIMIT", N)
     n = 1500
