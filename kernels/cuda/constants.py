@@ -10,7 +10,6 @@ __all__ = [
     "DIGIT_COLUMNS",
     "EIGHT_BIT_LAST",
     "EIGHT_BIT_SLICES",
-    "EIGHT_BIT_STAGE_NUMBERS",
     "ENTRIES",
     "FUSED_BLOCKS_PER_SM",
     "GATHERED",
@@ -50,8 +49,6 @@ GATHERED = 192  # entries outside the middle that a warp looks up at a time, in 
 EIGHT_BIT_SLICES = 7  # of a unit row: 7 and 9 are float64's digits, 6 and 8 or 7 fewer
 EIGHT_BIT_LAST = 9  # slices i and j are multiplied where i + j is no more
 DIGIT_COLUMNS = 32  # that the 8-bit tensor cores take at a time
-# a stage of the panel's rows, which go to registers, and two of the tile's columns
-EIGHT_BIT_STAGE_NUMBERS = (PANEL_ROWS + 2 * TILE_COLUMNS) * DIGIT_COLUMNS * EIGHT_BIT_SLICES // 8
 
 
 def text() -> str:

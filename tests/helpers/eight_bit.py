@@ -10,7 +10,16 @@ from fastgram.kernels.cuda import constants
 from fastgram.kernels.cuda import launch as gpu
 from fastgram.kernels.cuda.constants import DIGIT_COLUMNS, PANEL_ROWS, TILE_COLUMNS
 
-__all__ = ["SCHEMES", "SOURCE", "cosines_of", "digits_of", "packed", "placed", "sums_of", "unpacked"]
+__all__ = [
+    "SCHEMES",
+    "SOURCE",
+    "cosines_of",
+    "digits_of",
+    "packed",
+    "placed",
+    "sums_of",
+    "unpacked",
+]
 
 # Slices of a row, and the largest i + j of slices that are multiplied: 34, 28, 26 and 21 products.
 SCHEMES = [(7, 9), (7, 8), (6, 8), (6, 7)]
@@ -75,7 +84,7 @@ SOURCE = _source()
 
 
 def digits_of(rows, slices):
-    """Return the balanced digits of numbers, the most significant slice first, by Python's integers."""
+    """Return the balanced digits of numbers by Python's integers, the most significant first."""
     result = np.empty((slices, *rows.shape), dtype=np.int8)
     for place, number in np.ndenumerate(rows):
         mantissa, power = float(number).as_integer_ratio()
@@ -102,7 +111,7 @@ def placed(side, rows, columns, slices, chunks):
 
 
 def packed(digits):
-    """Return digits, (slices, n, d), as `DigitRows` has them, and the rows and chunks that they are."""
+    """Return digits, (slices, n, d), as `DigitRows` has them, and how many rows and chunks."""
     slices, n, d = digits.shape
     height, chunks = -(-n // PANEL_ROWS) * PANEL_ROWS, -(-d // DIGIT_COLUMNS)
     sides = np.zeros((2, height * chunks * DIGIT_COLUMNS * slices), dtype=np.int8)
@@ -125,7 +134,9 @@ def sums_of(left, right, last):
     slices, n, d = left.shape
     totals = np.zeros((n, right.shape[1]), dtype=np.int64)
     for first in range(0, d, DIGIT_COLUMNS):
-        x, y = (digits[:, :, first : first + DIGIT_COLUMNS].astype(np.int64) for digits in (left, right))
+        x, y = (
+            digits[:, :, first : first + DIGIT_COLUMNS].astype(np.int64) for digits in (left, right)
+        )
         below = 0
         for t in range(last, 1, -1):
             pairs = [(i, t - i) for i in range(1, slices + 1) if 1 <= t - i <= slices]

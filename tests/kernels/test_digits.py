@@ -37,7 +37,7 @@ def made(launch, scheme, digits, width=None):
     out = np.full((height, width), np.nan)
     given = [sides, np.int64(height), np.int64(chunks), np.int64(width), out]
     slices, last = scheme
-    shared = 256 * 32 * slices  # bytes: 128 rows, and twice 64 columns
+    shared = (128 + 64) * 32 * slices  # bytes of a chunk: rows and columns
     launch(f"cosines_{slices}_{last}", height // 128, 256, shared, given)
     n = digits.shape[1]
     return out[:n, : min(n, width)]

@@ -10,9 +10,7 @@ from helpers.cuda_host import launcher, needs_compiler, whole_source
 from helpers.fused import assert_close, product, sphere, vectors
 
 import fastgram as fg
-from fastgram.kernels.cuda.fused import product as fused_product
 from fastgram.kernels.cuda.launch import Kernels
-from fastgram.matrix.operator import matrix_of
 
 pytestmark = needs_compiler
 
@@ -160,25 +158,15 @@ def test_the_same_bits_whatever_runs_first_and_at_once():
     np.testing.assert_array_equal(product(kernels_of(2, at_once=4), X, V), alone)
 
 
-def test_one_block_a_multiprocessor_within_its_shared_memory():
-    """Fewer columns of V at a time where it is short, and the kernel in use where it is shorter."""
-    X, V = sphere(140, 6), vectors(140, 30)
-    table = matrix_of(fg.GramOperator(X, "relu")).entries.table
-    for room, taken in (
-        (227, [("eight_bit", 4)]),
-        (99, [("eight_bit", 3), ("eight_bit", 2)]),  # 24 columns, and 6 with sums for 16
-        (91, [("eight_bit", 2)] * 2),
-        (88, [("triangle", 2)] * 2),
-    ):
-        kernels = kernels_of()
-        kernels.shared_bytes = room * 1024
-        assert fused_product.fits(kernels, table)
-        launches = launches_of(kernels)
-        assert_close(product(kernels, X, V), fg.gram(X), V)
-        fused = [given for given in launches if given[0].startswith("multiply")]
-        assert len(fused) == len(taken)
-        for (name, grid, shared), (form, places) in zip(fused, taken, strict=True):
-            assert name.startswith(f"multiply_{form}")
-            assert grid == (3 if form == "eight_bit" else 6)
-            assert shared <= kernels.shared_bytes
-            assert shared > (places - 1) * 8 * 128 * 8
+def test_one_block_a_multiprocessor_in_as_much_shared_memory():
+    X, V, launches = sphere(140, 6), vectors(140, 20), {}
+    for variants in ((), ("eight_bit",)):
+        kernels = kernels_of(variants=variants)
+        launches[variants] = launches_of(kernels)
+        product(kernels, X, V)
+    (one,), (other,) = (
+        [given for name, *given in noted if name.startswith("multiply")]
+        for noted in launches.values()
+    )
+    assert one == [6, other[1]]
+    assert other[0] == 3

@@ -49,15 +49,13 @@ def sliced_rows(kernels: Kernels, unit: Array) -> Array:
     return digits
 
 
-def cosine_error(
-    columns: int, slices: int = EIGHT_BIT_SLICES, last: int = EIGHT_BIT_LAST
-) -> float:
+def cosine_error(columns: int, slices: int = EIGHT_BIT_SLICES, last: int = EIGHT_BIT_LAST) -> float:
     """Bound the error of a cosine below 1 of two unit rows, by digits.
 
-    A row is x = Σ Aᵢ with |Aᵢ| ≤ 2^(9 − 8i) in each column, to 2^(1 − 8·slices); what is left of it
-    after slice i is at most 2.008·2^(−8i). Of x·y are left out each Aᵢ times what is left of y after
-    slice last − i: nothing unless slice last − i is one of them and not the last. Each chunk of columns
-    is rounded down to whole units, and the sum once.
+    A row is x = Σ Aᵢ with |Aᵢ| ≤ 2^(9 − 8i) in each column, to 2^(1 − 8·slices); what is left of
+    it after slice i is at most 2.008·2^(−8i). Of x·y are left out each Aᵢ times what is left of y
+    after slice last − i, for 2·slices − last of them. Of each chunk of columns the part below the
+    units of the sum is rounded down, and the sum is rounded once.
 
     Parameters
     ----------

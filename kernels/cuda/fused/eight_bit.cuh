@@ -4,23 +4,42 @@
 // are their sums over DIGIT_COLUMNS columns and over all slices i and j of one i + j, in 32 bits;
 // those of all i + j and of all columns are added up in units of 2⁻⁶⁰, in 64 bits. So a cosine is the
 // same bits on every card, and off by what a row's last digit is, by products with i + j above LAST
-// that are left out, and by one rounding: `cosine_error` of kernels/cuda/fused/slices.py.
+// that are left out, and by one rounding: `cosine_error` of kernels/cuda/fused/digits.py.
 //
-// A lane has the digits of its rows in registers while those of columns pass by, read once for each
-// product of two slices.
+// All digits of a chunk go to a lane's registers, from where each is multiplied with up to SLICES
+// others; so the next chunk comes to the shared memory that they were read from.
 
 #ifdef TENSOR_CORES
 
-#define UNITS 8                         // i + j of products that are whole units of the sums
-#define UNIT 8.673617379884035472e-19  // 2⁻⁶⁰
+#define UNITS 8  // i + j of products that are whole units of the sums, 2⁻⁶⁰
 
-// A lane's share of sums of 32 × 32 numbers: as `Fragments` has them.
-typedef int Products32[2][4][4];
-
-// Add the products of the slices i and j with i + j = t to sums.
+// A lane's digits of a chunk: left factors of 16 rows each and right factors of 8.
 template <int SLICES>
-__device__ __forceinline__ void add_products(int t, const unsigned int (&rows)[SLICES][2][4],
-                                             const Words *columns, Products32 &sums)
+struct Digits {
+    unsigned int rows[SLICES][2][4], columns[SLICES][4][2];
+
+    __device__ __forceinline__ Digits(const Words *of_rows, const Words *of_columns)
+    {
+#pragma unroll
+        for (int slice = 0; slice < SLICES; ++slice) {
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                const int at = slice * DigitRows<SLICES>::block + i * LANES;
+                const Words left = of_rows[at], right = of_columns[at];
+#pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    rows[slice][i][k] = left.word[k];
+                    columns[slice][2 * i + k / 2][k % 2] = right.word[k];
+                }
+            }
+        }
+    }
+};
+
+// Add the products of the slices i and j with i + j = t to sums, in the places of `Fragments`.
+template <int SLICES>
+__device__ __forceinline__ void add_products(int t, const Digits<SLICES> &digits,
+                                             int (&sums)[2][4][4])
 {
 #pragma unroll
     for (int i = 1; i <= SLICES; ++i) {
@@ -28,36 +47,29 @@ __device__ __forceinline__ void add_products(int t, const unsigned int (&rows)[S
         if (j < 1 || j > SLICES) {
             continue;
         }
-        const Words *slice = columns + (j - 1) * DigitRows<SLICES>::block;
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair) {
-            const Words words = slice[pair * LANES];
-#pragma unroll
-            for (int k = 0; k < 2; ++k) {
-                const unsigned int right[2] = {words.word[2 * k], words.word[2 * k + 1]};
-                multiply_add(sums[0][2 * pair + k], rows[i - 1][0], right);
-                multiply_add(sums[1][2 * pair + k], rows[i - 1][1], right);
-            }
+        for (int k = 0; k < 8; ++k) {
+            multiply_add(sums[k / 4][k % 4], digits.rows[i - 1][k / 4], digits.columns[j - 1][k % 4]);
         }
     }
 }
 
-// Add a chunk's share to the cosines, in units of 2⁻⁶⁰. Below them what a chunk has is rounded down.
-template <int SLICES, int LAST>
-__device__ __forceinline__ void add_digits(const unsigned int (&rows)[SLICES][2][4],
-                                           const Words *columns, long long (&totals)[32])
+// Add what slices i and j of a chunk with i + j from `first` down to `last` make of the cosines, in
+// units of 2⁻⁶⁰. Below them it is rounded down.
+template <int SLICES>
+__device__ __forceinline__ void add_digits(int first, int last, const Digits<SLICES> &digits,
+                                           long long (&totals)[32])
 {
-    static_assert(LAST <= UNITS + 1 && LAST <= 2 * SLICES, "one digit at most is below the units");
-    static_assert(SLICES * DIGIT_COLUMNS * 128 * 128 < 1 << 30, "sums of bytes' products fit");
-    Products32 sums;
+    static_assert(SLICES * DIGIT_COLUMNS * 128 * 128 < 1 << 30, "sums of products fit 32 bits");
+    int sums[2][4][4];
 #pragma unroll
-    for (int t = LAST; t >= 2; --t) {
+    for (int t = first; t >= last; --t) {
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
             int &sum = sums[k / 16][k / 4 % 4][k % 4];
-            sum = t == UNITS && LAST > UNITS ? sum >> 8 : 0;
+            sum = t == UNITS && first > UNITS ? sum >> 8 : 0;
         }
-        add_products<SLICES>(t, rows, columns, sums);
+        add_products(t, digits, sums);
         if (t <= UNITS) {
 #pragma unroll
             for (int k = 0; k < 32; ++k) {
@@ -68,6 +80,14 @@ __device__ __forceinline__ void add_digits(const unsigned int (&rows)[SLICES][2]
     }
 }
 
+// So many units as a number. By integers: some cards have few operations on numbers.
+__device__ __forceinline__ double of_units(long long total)
+{
+    const double number = static_cast<double>(total);
+    const int upper = __double2hiint(number), power = (8 * UNITS - 4) << 20;
+    return __hiloint2double(total != 0 ? upper - power : upper, __double2loint(number));
+}
+
 // What sets the cosines of tiles, in the place of `BySlabs`.
 template <int SLICES, int LAST>
 struct ByDigits {
@@ -75,23 +95,23 @@ struct ByDigits {
 
     Rows unit;
 
-    // Copy a chunk of a tile's digits, those of its rows to the first stage and those of its columns
-    // to the one of `turn`, without waiting for them.
-    __device__ __forceinline__ void load(const Tile &tile, int chunk, int turn, double *stages) const
+    // Copy a chunk of a tile's digits, those of its rows and then of its columns, without waiting for
+    // them.
+    __device__ __forceinline__ void load(const Tile &tile, int chunk, double *stages) const
     {
-        static_assert(Rows::chunk * 3 % (THREADS / 2) == 0, "half of the threads may have one more");
+        static_assert(3 * Rows::chunk * sizeof(Words) <= 2 * STAGE_NUMBERS * sizeof(double),
+                      "a chunk is in the memory of stages");
         Words *to = reinterpret_cast<Words *>(stages);
         const Words *rows = unit.left + unit.place(tile.row, chunk);
         const Words *more_rows = unit.left + unit.place(tile.row + TILE_COLUMNS, chunk);
         const Words *columns = unit.right + unit.place(tile.column, chunk);
-        const int thread = thread_number();
 #pragma unroll
         for (int k = 0; k < (Rows::chunk + THREADS - 1) / THREADS; ++k) {
-            const int at = k * THREADS + thread;
+            const int at = k * THREADS + thread_number();
             if (at < Rows::chunk) {
                 copy(to + at, rows + at);
                 copy(to + Rows::chunk + at, more_rows + at);
-                copy(to + (2 + turn) * Rows::chunk + at, columns + at);
+                copy(to + 2 * Rows::chunk + at, columns + at);
             }
         }
     }
@@ -103,51 +123,43 @@ struct ByDigits {
 
     __device__ __forceinline__ void begin(const Tile &tile, double *stages) const
     {
-        load(tile, 0, 0, stages);
+        load(tile, 0, stages);
     }
 
-    // As `BySlabs` has it.
+    // As `BySlabs` has it, without turns.
     template <class Next>
     __device__ __forceinline__ int operator()(const Tile &tile, const Next &next, int turn,
                                               double *stages, const Position &position,
                                               Fragments &cosines) const
     {
+        static_assert(LAST <= UNITS + 1 && LAST <= 2 * SLICES, "one digit at most is below the units");
+        const int half = UNITS - 1;  // of the products, about
         long long totals[32];
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
             totals[k] = 0;
         }
         const Words *words = reinterpret_cast<const Words *>(stages) + position.lane;
-        const Words *from = words + position.row / 64 * Rows::chunk + position.row % 64 / 16 * LANES;
+        const Words *rows = words + position.row / TILE_COLUMNS * Rows::chunk +
+                            position.row % TILE_COLUMNS / 16 * LANES;
+        const Words *columns = words + 2 * Rows::chunk + position.column / 16 * LANES;
 #pragma unroll 1
         for (int chunk = 0; chunk < unit.chunks; ++chunk) {
             wait_for_copies();
-            __syncthreads();  // this chunk is there, and the last one's columns were read by all
-            unsigned int rows[SLICES][2][4];
-#pragma unroll
-            for (int slice = 0; slice < SLICES; ++slice) {
-#pragma unroll
-                for (int i = 0; i < 2; ++i) {
-                    const Words own = from[slice * Rows::block + i * LANES];
-#pragma unroll
-                    for (int k = 0; k < 4; ++k) {
-                        rows[slice][i][k] = own.word[k];
-                    }
-                }
-            }
-            __syncthreads();  // all have taken their rows
+            __syncthreads();  // this chunk is there
+            const Digits<SLICES> digits(rows, columns);
+            add_digits(LAST, half, digits, totals);
+            __syncthreads();  // and was read by all
             const bool last = chunk + 1 == unit.chunks;
             const Tile following = last ? next() : tile;
             if (following.row >= 0) {
-                load(following, last ? 0 : chunk + 1, turn ^ 1, stages);
+                load(following, last ? 0 : chunk + 1, stages);
             }
-            const Words *columns = words + (2 + turn) * Rows::chunk + position.column / 16 * LANES;
-            add_digits<SLICES, LAST>(rows, columns, totals);
-            turn ^= 1;
+            add_digits(half - 1, 2, digits, totals);
         }
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
-            cosines[k / 16][k / 4 % 4][k % 4] = static_cast<double>(totals[k]) * UNIT;
+            cosines[k / 16][k / 4 % 4][k % 4] = of_units(totals[k]);
         }
         return turn;
     }
@@ -161,8 +173,7 @@ struct ByDigits {
              unsigned long long *tickets, const unsigned long long *digits, long long chunks,      \
              const double *vectors, long long groups, unsigned long long *totals)                  \
     {                                                                                              \
-        const Room room(packed, pieces, length, EIGHT_BIT_STAGE_NUMBERS,                           \
-                        max(static_cast<int>(groups), 2));                                         \
+        const Room room(packed, pieces, length, max(static_cast<int>(groups), 2));                 \
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
         const Products use = {reinterpret_cast<const Pair *>(vectors), sums, room};                \
         const ByDigits<EIGHT_BIT_SLICES, EIGHT_BIT_LAST> cosines = {{digits, height, chunks}};     \

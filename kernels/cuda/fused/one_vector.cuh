@@ -133,7 +133,7 @@ struct OneVector {
              unsigned long long *tickets, const double *vectors, long long groups,                 \
              unsigned long long *totals)                                                           \
     {                                                                                              \
-        const Room room(packed, pieces, length, 2 * STAGE_NUMBERS, 1);                             \
+        const Room room(packed, pieces, length, 1);                                                \
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
         const OneVector use = {reinterpret_cast<const Pair *>(vectors), sums, room};               \
         use.begin();                                                                               \

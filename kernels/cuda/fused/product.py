@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from fastgram.kernels.contract import MIDDLE_TERMS, NARROW_TERMS, MiddlePolynomial, Table
 from fastgram.kernels.cuda.constants import (
-    EIGHT_BIT_STAGE_NUMBERS,
     FUSED_BLOCKS_PER_SM,
     PANEL_ROWS,
     SCRATCH_NUMBERS,
@@ -48,22 +47,8 @@ _SQUARE = PANEL_ROWS // TILE_COLUMNS  # tiles of a panel's own square
 _LONGEST_RUN = 8  # tiles: with more the last items end one by one
 _ITEMS_A_BLOCK = 8  # at least, where runs are longer than the shortest
 _ITEM_BYTES = 32  # of shared memory: what a block works on, and will work on
-
-
-@dataclass(frozen=True)
-class _Form:
-    """A kernel, and what it takes of a multiprocessor."""
-
-    name: str
-    places: int  # sums of rows are there for so many times 8 columns of V at least
-    stages: int = 2 * STAGE_NUMBERS  # numbers of a block's shared memory that rows come to
-    blocks: int = FUSED_BLOCKS_PER_SM  # at a time
-
-
-_TRIANGLE = _Form("multiply_triangle", places=2)
-_VECTOR = _Form("multiply_vector", places=1)
-_EIGHT_BIT = _Form("multiply_eight_bit", places=2, stages=EIGHT_BIT_STAGE_NUMBERS, blocks=1)
-_BUILD = _Form("build_triangle", places=0)
+_RESIDENT = {"multiply_eight_bit": 1}  # blocks a multiprocessor: a thread's digits are in registers
+_PLACES = 2  # sums of rows are there for two times 8 columns of V at least
 
 # How many additions an entry of the product goes through, at most: those of a run of tiles in the
 # panel, more than the 32 rows of a warp and three other warps for a column; what is added up
@@ -84,18 +69,18 @@ def fits(kernels: Kernels, table: Table) -> bool:
     """Whether a device has such products, by a table that is in float64 and leaves them memory."""
     if not kernels.tensor_cores or table.cells.dtype != np.float64:
         return False
-    return _max_columns(kernels, _TRIANGLE, table) > 0
+    return _max_columns(kernels, table) > 0
 
 
-def _max_columns(kernels: Kernels, form: _Form, table: Table) -> int:
+def _max_columns(kernels: Kernels, table: Table) -> int:
     """Return how many columns of V shared memory has sums for, beside all else."""
-    free = (kernels.shared_bytes - _shared_bytes(form, table, 0)) // (8 * PANEL_ROWS) // SLAB * SLAB
-    return min(MAX_VECTORS, free) if free >= form.places * SLAB else 0
+    free = (kernels.shared_bytes - _shared_bytes(table, 0)) // (8 * PANEL_ROWS) // SLAB * SLAB
+    return min(MAX_VECTORS, free) if free >= _PLACES * SLAB else 0
 
 
-def _shared_bytes(form: _Form, table: Table, columns: int) -> int:
+def _shared_bytes(table: Table, columns: int) -> int:
     """Return the bytes of a block's shared memory: `Room` of triangle.cuh."""
-    numbers = form.stages + SCRATCH_NUMBERS + PANEL_ROWS * columns + packed_numbers(table)
+    numbers = 2 * STAGE_NUMBERS + SCRATCH_NUMBERS + PANEL_ROWS * columns + packed_numbers(table)
     return 8 * numbers + _ITEM_BYTES
 
 
@@ -149,10 +134,9 @@ def multiply(
     xp, columns = kernels.xp, V.shape[1]
     if absolute:
         matrix = replace(matrix, weights=xp.abs(matrix.weights))
-    form = _TRIANGLE
-    if "eight_bit" in kernels.variants and _max_columns(kernels, _EIGHT_BIT, matrix.table):
-        form, matrix = _EIGHT_BIT, replace(matrix, digits=sliced_rows(kernels, matrix.unit))
-    most = _max_columns(kernels, form, matrix.table)
+    if "eight_bit" in kernels.variants:
+        matrix = replace(matrix, digits=sliced_rows(kernels, matrix.unit))
+    most = _max_columns(kernels, matrix.table)
     if columns <= most:
         return _multiply_group(kernels, matrix, V, panels, absolute)
     product = xp.empty(V.shape, dtype=np.float64)
@@ -178,13 +162,14 @@ def _multiply_group(
     prepared = [V, np.int64(n), np.int64(columns), *scaled, *sizes, fragments]
     kernels.launch("make_fragments", grid, THREADS, 0, prepared)
     sums = xp.zeros((2, *fragments.shape), dtype=np.uint64)
-    form, given = _TRIANGLE, [fragments, sizes[1], sums]
+    given = [fragments, sizes[1], sums]
+    name, places = "multiply_triangle", max(groups, _PLACES)
     if "one_vector" in kernels.variants and columns in VARIANTS["one_vector"]:
-        form = _VECTOR
+        name, places = "multiply_vector", 1
     elif matrix.digits is not None:
-        form, given = _EIGHT_BIT, [matrix.digits, np.int64(matrix.digits.shape[2]), *given]
-    places = max(groups, form.places)
-    _launch(kernels, form, _shape_of(matrix.middle), places, matrix, panels, absolute, given)
+        name = "multiply_eight_bit"
+        given = [matrix.digits, np.int64(matrix.digits.shape[2]), *given]
+    _launch(kernels, name, _shape_of(matrix.middle), places, matrix, panels, absolute, given)
     product = xp.empty((n, columns), dtype=np.float64)
     grid = kernels.grid(-(-product.size // THREADS))
     done = [sums, *sizes, *scaled, np.int64(n), np.int64(columns), product]
@@ -206,12 +191,12 @@ def build(kernels: Kernels, matrix: Factors, out: Array) -> None:
     if shape is not None:
         shape = max(shape), max(shape)
     given = [matrix.weights, np.int64(n), out]
-    _launch(kernels, _BUILD, shape, 0, matrix, range(panel_count(n)), False, given)
+    _launch(kernels, "build_triangle", shape, 0, matrix, range(panel_count(n)), False, given)
 
 
 def _launch(
     kernels: Kernels,
-    form: _Form,
+    name: str,
     shape: tuple[int, int] | None,
     places: int,
     matrix: Factors,
@@ -221,18 +206,17 @@ def _launch(
 ) -> None:
     """Launch a kernel of triangle.cuh, with sums for so many times 8 columns of V."""
     _, blocks, slabs, _ = matrix.unit.shape
-    name, (numbers, pieces, rows) = form.name, kernels.packed(matrix.table)
+    grid = kernels.multiprocessors * _RESIDENT.get(name, FUSED_BLOCKS_PER_SM)
+    numbers, pieces, rows = kernels.packed(matrix.table)
     arguments: list[Any] = [matrix.unit, np.int64(blocks * TILE_COLUMNS), np.int64(slabs)]
     arguments += [numbers, np.int64(pieces), np.int64(rows)]
     if shape is not None and matrix.middle is not None:
         name += f"_{shape[0]}_{shape[1]}"
         arguments.append(_record_of(matrix.middle))
-    grid = form.blocks * kernels.multiprocessors
     run = _run_of(blocks // _SQUARE, grid)
     order = [absolute, panels.start, panels.step, len(panels), run, run // _SQUARE]
     arguments += [*map(np.int64, order), kernels.xp.zeros(1, dtype=np.uint64), *given]
-    shared = _shared_bytes(form, matrix.table, places * SLAB)
-    kernels.launch(name, grid, THREADS, shared, arguments)
+    kernels.launch(name, grid, THREADS, _shared_bytes(matrix.table, places * SLAB), arguments)
 
 
 def _shape_of(middle: MiddlePolynomial | None) -> tuple[int, int] | None:

@@ -43,8 +43,8 @@ struct Room {
 
     // Load the table, too.
     __device__ __forceinline__ Room(const double *packed, long long of_pieces, long long of_length,
-                                    int of_stages, int places)
-        : stages(shared_memory<double>()), scratch(stages + of_stages),
+                                    int places)
+        : stages(shared_memory<double>()), scratch(stages + 2 * STAGE_NUMBERS),
           sums(scratch + SCRATCH_NUMBERS),
           table(sums + places * 8 * PANEL_ROWS),
           pieces(static_cast<int>(of_pieces)), length(static_cast<int>(of_length))
@@ -267,8 +267,7 @@ struct Storage {
              unsigned long long *tickets, const double *vectors, long long groups,                 \
              unsigned long long *totals)                                                           \
     {                                                                                              \
-        const Room room(packed, pieces, length, 2 * STAGE_NUMBERS,                                 \
-                        max(static_cast<int>(groups), 2));                                         \
+        const Room room(packed, pieces, length, max(static_cast<int>(groups), 2));                 \
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
         const Products use = {reinterpret_cast<const Pair *>(vectors), sums, room};                \
         use.begin();                                                                               \
@@ -284,7 +283,7 @@ struct Storage {
              long long step, long long count, long long run, long long band,                       \
              unsigned long long *tickets, const double *weights, long long n, double *out)         \
     {                                                                                              \
-        const Room room(packed, pieces, length, 2 * STAGE_NUMBERS, 0);                             \
+        const Room room(packed, pieces, length, 0);                                                \
         const Storage use = {weights, static_cast<int>(n), out};                                   \
         const PackedRows rows(unit, height, slabs);                                                \
         each_tile(rows, BySlabs{rows}, __VA_ARGS__,                                                \
