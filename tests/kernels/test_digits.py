@@ -26,8 +26,14 @@ of_schemes = pytest.mark.parametrize("scheme", SCHEMES, ids=str)
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
-def launch(request):
+def either(request):
+    """Threads in ascending or in descending order."""
     return launcher(SOURCE, request.param)
+
+
+@pytest.fixture
+def launch():
+    return launcher(SOURCE)
 
 
 def made(launch, scheme, digits, width=None):
@@ -72,9 +78,9 @@ def test_rows_are_sliced_to_the_bit(scheme, d, launch):
 
 @of_schemes
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (5, 3), (129, 10), (70, 100)])
-def test_cosines_are_the_integers_to_the_bit(scheme, n, d, launch):
+def test_cosines_are_the_integers_to_the_bit(scheme, n, d, either):
     digits = digits_of(sphere(n, d), scheme[0])
-    found = made(launch, scheme, digits)
+    found = made(either, scheme, digits)
     np.testing.assert_array_equal(found, cosines_of(sums_of(digits, digits, scheme[1])))
 
 
@@ -97,12 +103,12 @@ def test_cosines_of_long_rows(launch):
 
 
 @pytest.mark.slow
-def test_more_columns_than_one_sum_of_32_bits_holds():
+def test_more_columns_than_one_sum_of_32_bits_holds(launch):
     d = 19_000  # 7·d·128² > 2³¹
     digits = np.full((7, 3, d), -128, dtype=np.int8)
     digits[0] = [[0], [0], [1]]
     digits[:, 1] = 127 * np.random.default_rng(0).choice([-1, 1], (7, d))
-    found = made(launcher(SOURCE), (7, 9), digits, width=64)
+    found = made(launch, (7, 9), digits, width=64)
     np.testing.assert_array_equal(found, cosines_of(sums_of(digits, digits, 9)))
 
 

@@ -110,11 +110,12 @@ def test_close_pairs_take_the_chord_from_the_rows():
     X[40], X[100], X[101], X[149] = X[2], -X[2], X[77], -X[77]
     X[3], X[130] = X[2] + 1e-9 * X[5], X[2] - 3e-7 * X[6]
     X /= np.linalg.norm(X, axis=1, keepdims=True)
-    A = fg.gram(X)
+    chosen = [2, 3, 40, 77, 100, 101, 130, 149]
+    A, V = fg.gram(X), np.eye(150)[:, chosen]
     for by_middle in (False, True):
-        found = product(kernels_of(), X, np.eye(150), by_middle=by_middle)
-        np.testing.assert_allclose(found, A, rtol=0.0, atol=64.0 * EPS * np.max(np.abs(A)))
-        np.testing.assert_array_equal(found[2, 2], found[2, 40])
+        found = product(kernels_of(), X, V, by_middle=by_middle)
+        np.testing.assert_allclose(found, A[:, chosen], rtol=0.0, atol=64.0 * EPS * np.max(A))
+        np.testing.assert_array_equal(found[2, 0], found[2, 2])
 
 
 def test_rows_of_several_norms_are_weighed(kernels):
@@ -127,7 +128,8 @@ def test_rows_of_several_norms_are_weighed(kernels):
 
 
 def test_both_triangles_are_one_number():
-    found = product(kernels_of(), sphere(200, 7), np.eye(200), "tanh")
+    chosen = [0, 37, 64, 70, 127, 128, 140, 169]
+    found = product(kernels_of(), sphere(170, 7), np.eye(170)[:, chosen], "tanh")[chosen]
     np.testing.assert_array_equal(found, found.T)
 
 

@@ -55,10 +55,10 @@ __device__ __forceinline__ void add_products(int t, const Digits<SLICES> &digits
 }
 
 // Add what slices i and j of a chunk with i + j from `first` down to `last` make of the cosines, in
-// units of 2⁻⁶⁰. Below them it is rounded down.
+// units of 2⁻⁶⁰ and modulo 2⁶⁴. Below the units it is rounded down.
 template <int SLICES>
 __device__ __forceinline__ void add_digits(int first, int last, const Digits<SLICES> &digits,
-                                           long long (&totals)[32])
+                                           unsigned long long (&totals)[32])
 {
     static_assert(SLICES * DIGIT_COLUMNS * 128 * 128 < 1 << 30, "sums of products fit 32 bits");
     int sums[2][4][4];
@@ -74,7 +74,7 @@ __device__ __forceinline__ void add_digits(int first, int last, const Digits<SLI
 #pragma unroll
             for (int k = 0; k < 32; ++k) {
                 const long long sum = sums[k / 16][k / 4 % 4][k % 4];
-                totals[k] += sum * (1ll << 8 * (UNITS - t));
+                totals[k] += static_cast<unsigned long long>(sum) << 8 * (UNITS - t);
             }
         }
     }
@@ -134,7 +134,7 @@ struct ByDigits {
     {
         static_assert(LAST <= UNITS + 1 && LAST <= 2 * SLICES, "one digit at most is below the units");
         const int half = UNITS - 1;  // of the products, about
-        long long totals[32];
+        unsigned long long totals[32];
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
             totals[k] = 0;
@@ -159,7 +159,7 @@ struct ByDigits {
         }
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
-            cosines[k / 16][k / 4 % 4][k % 4] = of_units(totals[k]);
+            cosines[k / 16][k / 4 % 4][k % 4] = of_units(static_cast<long long>(totals[k]));
         }
         return turn;
     }
