@@ -10,6 +10,7 @@ __all__ = [
     "DIGIT_COLUMNS",
     "EIGHT_BIT_LAST",
     "EIGHT_BIT_SLICES",
+    "EIGHT_BIT_UNITS",
     "ENTRIES",
     "FUSED_BLOCKS_PER_SM",
     "GATHERED",
@@ -48,6 +49,7 @@ GATHERED = 192  # entries outside the middle that a warp looks up at a time, in 
 # packed_rows.cuh and eight_bit.cuh
 EIGHT_BIT_SLICES = 7  # of a unit row: 7 and 9 are float64's digits, 6 and 8 or 7 fewer
 EIGHT_BIT_LAST = 9  # slices i and j are multiplied where i + j is no more
+EIGHT_BIT_UNITS = 8  # i + j of the products that are whole units of the sums, 2^(4 - 8(i + j))
 DIGIT_COLUMNS = 32  # that the 8-bit tensor cores take at a time
 
 

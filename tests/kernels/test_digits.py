@@ -16,8 +16,7 @@ from helpers.eight_bit import (
 )
 from helpers.fused import sphere
 
-from fastgram.kernels.cuda.fused.digits import chunk_count, cosine_error
-from fastgram.kernels.cuda.fused.unit_rows import packed_rows
+from fastgram.kernels.cuda.fused.unit_rows import chunk_count, cosine_error, packed_rows
 
 pytestmark = needs_compiler
 

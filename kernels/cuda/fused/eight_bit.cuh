@@ -4,14 +4,12 @@
 // are their sums over DIGIT_COLUMNS columns and over all slices i and j of one i + j, in 32 bits;
 // those of all i + j and of all columns are added up in units of 2⁻⁶⁰, in 64 bits. So a cosine is the
 // same bits on every card, and off by what a row's last digit is, by products with i + j above LAST
-// that are left out, and by one rounding: `cosine_error` of kernels/cuda/fused/digits.py.
+// that are left out, and by one rounding: `cosine_error` of kernels/cuda/fused/unit_rows.py.
 //
 // All digits of a chunk go to a lane's registers, from where each is multiplied with up to SLICES
 // others; so the next chunk comes to the shared memory that they were read from.
 
 #ifdef TENSOR_CORES
-
-#define UNITS 8  // i + j of products that are whole units of the sums, 2⁻⁶⁰
 
 // A lane's digits of a chunk: left factors of 16 rows each and right factors of 8.
 template <int SLICES>
@@ -67,14 +65,14 @@ __device__ __forceinline__ void add_digits(int first, int last, const Digits<SLI
 #pragma unroll
         for (int k = 0; k < 32; ++k) {
             int &sum = sums[k / 16][k / 4 % 4][k % 4];
-            sum = t == UNITS && first > UNITS ? sum >> 8 : 0;
+            sum = t == EIGHT_BIT_UNITS && first > EIGHT_BIT_UNITS ? sum >> 8 : 0;
         }
         add_products(t, digits, sums);
-        if (t <= UNITS) {
+        if (t <= EIGHT_BIT_UNITS) {
 #pragma unroll
             for (int k = 0; k < 32; ++k) {
                 const long long sum = sums[k / 16][k / 4 % 4][k % 4];
-                totals[k] += static_cast<unsigned long long>(sum) << 8 * (UNITS - t);
+                totals[k] += static_cast<unsigned long long>(sum) << 8 * (EIGHT_BIT_UNITS - t);
             }
         }
     }
@@ -84,7 +82,7 @@ __device__ __forceinline__ void add_digits(int first, int last, const Digits<SLI
 __device__ __forceinline__ double of_units(long long total)
 {
     const double number = static_cast<double>(total);
-    const int upper = __double2hiint(number), power = (8 * UNITS - 4) << 20;
+    const int upper = __double2hiint(number), power = (8 * EIGHT_BIT_UNITS - 4) << 20;
     return __hiloint2double(total != 0 ? upper - power : upper, __double2loint(number));
 }
 
@@ -132,8 +130,9 @@ struct ByDigits {
                                               double *stages, const Position &position,
                                               Fragments &cosines) const
     {
-        static_assert(LAST <= UNITS + 1 && LAST <= 2 * SLICES, "one digit at most is below the units");
-        const int half = UNITS - 1;  // of the products, about
+        static_assert(LAST <= EIGHT_BIT_UNITS + 1 && LAST <= 2 * SLICES,
+                      "one digit at most is below the units");
+        const int half = EIGHT_BIT_UNITS - 1;  // of the products, about
         unsigned long long totals[32];
 #pragma unroll
         for (int k = 0; k < 32; ++k) {

@@ -59,7 +59,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // Write a lane's words of 16 rows and DIGIT_COLUMNS columns, of all slices and for either side: the
-// digits of rounded multiples of 2^(2 − 8·SLICES), the least significant first. No number is above 1.
+// digits of rounded multiples of 2^(2 − 8·SLICES), the least significant first. No number is above 1
+// but for roundings.
 template <int SLICES>
 __device__ __forceinline__ void slice_words(const PackedRows &unit, int row, int column, Words *left,
                                             Words *right)

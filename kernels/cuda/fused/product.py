@@ -23,7 +23,7 @@ from fastgram.kernels.cuda.constants import (
     THREADS,
     TILE_COLUMNS,
 )
-from fastgram.kernels.cuda.fused.digits import sliced_rows
+from fastgram.kernels.cuda.fused.unit_rows import sliced_rows
 from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
 
 __all__ = [
