@@ -19,7 +19,7 @@ from fastgram.network.activations import Activation
 from fastgram.network.duals import chords_at
 from fastgram.network.integrals.chords import order_of
 from fastgram.network.integrals.line_quadrature import parallel_duals
-from fastgram.network.integrals.waves import swings
+from fastgram.network.integrals.waves import is_closed
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
@@ -259,7 +259,7 @@ class _Fitter:
         Where f bends at |z| < 1, entries bend at chords of 1/√q.
         """
         # of sines they fall like a normal density, further than a kink's or a tail's bend
-        grading = _OF_WAVES if swings(self._activation, np.sqrt(self._variances)) else _GRADING
+        grading = _OF_WAVES if is_closed(self._activation, np.sqrt(self._variances)) else _GRADING
         depth = max(int(np.ceil(np.log(_TOP / self._bend) / np.log(grading))), 0)
         edges = [0.0, *(_TOP * grading ** np.arange(-depth, 1.0)).tolist()]
         return list(itertools.pairwise(edges))

@@ -226,6 +226,10 @@ def test_careful_sums_keep_what_plain_ones_lose():
     terms = np.zeros(64)
     terms[:4] = parts
     assert duals.careful_sum([terms]) == 2.0
+    # of many, of which some are added after they are folded: 1e16 + 1 in one place
+    many = np.zeros(2**13 + 1)
+    many[[0, 4096, 300, 1, 2**13]] = [1e16, 1.0, 1.0, -1e16, 1.0]
+    assert duals.careful_sum([many[:4096], many[4096:]]) == 3.0
 
 
 def test_closed_forms_are_here():
