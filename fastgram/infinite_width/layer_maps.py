@@ -32,6 +32,7 @@ _DEGREE = DEGREE
 _TOLERANCE = 1e-15  # of the largest distance over s**(order − 1) on a piece
 _LEAVE = 16.0  # by how much more narrow intervals may miss
 _NOISE = 8.0  # roundings of f, in the mean square of its values
+_DENORMAL = 2.0**-1000  # of distances so small no digits are asked
 _NARROWEST = 2.0**-14
 _GRADING = 3.0  # from an interval to the next, toward s = 0
 _OF_WAVES = 2.0
@@ -282,7 +283,7 @@ class _Fitter:
         rounding = np.max(own / s[:, None] ** ((self.order - 1) / 2.0), axis=0)
         first, second = self._pairs.first, self._pairs.second
         noise = self._roots[first] * rounding[second] + self._roots[second] * rounding[first]
-        floor = _EPS * (float(np.max(size)) + _NOISE / 2.0 * noise)
+        floor = _EPS * (float(np.max(size)) + _NOISE / 2.0 * noise) + _DENORMAL
         miss = np.max(np.abs(weighted @ series - flat), axis=0).reshape(2, -1)
         # what narrow intervals miss is rounding, that of the largest of many pairs: it is stated
         low, high = interval
