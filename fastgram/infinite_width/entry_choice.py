@@ -108,11 +108,12 @@ def entries_between(
         return TabledEntries(*sides)
     if norms[-1] == 0.0 and not np.any(diagonal_entries(network, kind, norms)):
         return ZeroEntries(*sides)  # all rows are zero
-    _refuse_underflow(network, kind, float(norms[norms > 0.0][0]))
     if one_norm:
+        _refuse_underflow(network, kind, middle)
         return TabledEntries(*sides, middle, width / middle if middle else 0.0)
     if rows.norms.size * columns.norms.size <= _FEW:
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
+    _refuse_underflow(network, kind, float(norms[norms > 0.0][0]))
     return _of_many_norms(network, kind, rows, columns, dtype, norms)
 
 

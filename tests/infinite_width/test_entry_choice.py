@@ -73,10 +73,21 @@ KINDS = ["gradient", "nngp", "ntk"]
 @pytest.mark.parametrize("mixed", [False, True])
 def test_rows_that_are_next_to_nothing(refuses, name, norm, mixed):
     """Squares of their norms are denormal, or 0: at once, and not after half a minute."""
-    norms = np.array([norm, norm, norm, 1.0 if mixed else norm])
+    norms = np.array([norm] * 3 + [1.0] * 37 if mixed else [norm] * 4)
     for kind in KINDS:
         with refuses(ValueError, "underflow: scale the rows", name):
             entries_of(fg.Network(name), norms, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("norm", [1e-300, 1e-163, 1e-156, 2e-152])
+@pytest.mark.parametrize("name", ["tanh", "elu"])
+def test_a_few_rows_next_to_nothing_among_others(name, norm, kind):
+    """They are integrated one by one: what they have with others is next to nothing too."""
+    X = rows([norm, norm, 1.0, 1.0])
+    found = fg.gram(X, network=name, kind=kind)
+    assert found[2:, 2:] == pytest.approx(fg.gram(X[2:], network=name, kind=kind), abs=1e-13)
+    assert np.max(np.abs(found[:2])) <= 2.0 * norm
 
 
 @pytest.mark.parametrize("norm", [1e-300, 1e-156, 1e-149])
