@@ -17,11 +17,12 @@ import pytest
 import fastgram as fg
 from bench.floors import times_in_turn
 from fastgram.network.duals import dual_entries
+from fastgram.network.families import FAMILIES
 from fastgram.support.literals import Kind
 from fastgram.support.threads import one_blas_thread
 
 ROUNDS = 3
-NORMS = (1e-3, 0.1, 10.0, 100.0, 1e3, 1e4)
+NORMS = (1e-3, 0.1, 10.0, 100.0, 777.0, 3e3, 1e4)
 DEPTHS = (3, 10, 30, 100, 300)
 DEEP_KIND: Final = "ntk"
 ROOMS = ("fastgram.network.", "fastgram.infinite_width.")
@@ -138,12 +139,14 @@ def check_norm(name: str, norm: float) -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", ["relu", "elu", "relu6", "tanh", "softplus", "gelu", "erf", "sin"])
-def test_norm(benchmark: Any, name: str, norm: float) -> None:
-    check_norm(name, norm)
-    one, other = seconds([lambda: gram(name, 1.0), lambda: gram(name, norm)])
-    benchmark.group = f"table of {name}"
-    benchmark.pedantic(lambda: gram(name, norm), setup=forget, rounds=1)
+@pytest.mark.parametrize("kind", ["gradient", "nngp", "ntk"])
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_norm(benchmark: Any, name: str, kind: Kind, norm: float) -> None:
+    if kind == "gradient":
+        check_norm(name, norm)
+    one, other = seconds([lambda: gram(name, 1.0, 1, kind), lambda: gram(name, norm, 1, kind)])
+    benchmark.group = f"table of {name} {kind}"
+    benchmark.pedantic(lambda: gram(name, norm, 1, kind), setup=forget, rounds=1)
     benchmark.extra_info["CPU / CPU of norm 1"] = ratio_of(other, one)
 
 

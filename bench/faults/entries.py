@@ -215,7 +215,8 @@ FAULTS = [
     *faults_in(
         "network/duals",
         f"{_ENTRIES} -k 'careful'",
-        ("return math.fsum(itertools", "return sum(itertools"),
+        ("return math.fsum([*terms.tolist(), *lost])", "return sum([*terms.tolist(), *lost])"),
+        ("return math.fsum([*terms.tolist(), *lost])", "return math.fsum(terms.tolist())"),
     ),
     *faults_in(
         "eigenvalues/one_pass_bound",

@@ -183,12 +183,17 @@ def _slope(values: Array) -> Array:
     return np.asarray((values[2] - values[0]) / (2.0 * np.log1p(_STEP)))
 
 
-def _response(activation: Activation, derivative: bool, variance: float) -> _Response:
-    """Return the response near a variance: the same for all that round to it."""
+def _response(activation: Activation, derivative: bool, variance: float, layer: int) -> _Response:
+    """Return the response near a variance: the same for all deeper layers' that round to it.
+
+    At the first layer's own variance levels and chords are those that the layer is fitted to.
+    """
     if activation.homogeneity is not None:
         return _response_at(activation, derivative, 1.0)
     variance = max(variance, 2.0**-64)  # below it an activation is its tangent
-    return _response_at(activation, derivative, 2.0 ** (np.rint(4.0 * np.log2(variance)) / 4.0))
+    if layer > 1:
+        variance = 2.0 ** (np.rint(4.0 * np.log2(variance)) / 4.0)
+    return _response_at(activation, derivative, variance)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -270,7 +275,7 @@ class _Follower:
         self._chord = np.zeros(_CHORDS.size)
         self._factor = 0.0
         if self._network.normalize:
-            self._factor = self._own * _response(self._network.activation, False, 1.0).own_error
+            self._factor = self._own * _response(self._network.activation, False, 1.0, 1).own_error
 
     def run(self) -> float:
         """Return the largest error of entries over all chords, relative to the diagonal one."""
@@ -304,7 +309,9 @@ class _Follower:
     def _of(self, step: Step, found: Evaluation, shares: Array, inputs: Array) -> Array:
         """Return the error of a function's values, relative to κ(1)."""
         s = half_chords(step.angles)
-        response = _response(self._network.activation, found.derivative, float(inputs[0]))
+        response = _response(
+            self._network.activation, found.derivative, float(inputs[0]), step.layer
+        )
         error = self._moved(s, shares) + response.change() * self._variance + self._factor
         fitted = _DOUBLED * found.of.fit_error(s)
         return error + self._own * (response.own_error + fitted)
@@ -322,7 +329,7 @@ class _Follower:
         """Take the errors of the variance and of chords through a layer."""
         network = self._network
         gain, bias = network.weight_variance * network.normalisation(), network.bias_variance
-        response = _response(network.activation, False, float(inputs[0]))
+        response = _response(network.activation, False, float(inputs[0]), step.layer)
         s, s_after = half_chords(step.angles), half_chords(step.after)
         kept = float((network.weight_variance * second_moments(network, False, inputs) / after)[0])
         moved = self._moved(s, shares) * kept / 2.0

@@ -40,6 +40,12 @@ from fastgram.support.arrays import Array
 
 __all__ = ["entries_between"]
 
+# Tables begin at angles of 2**-400; below a diagonal entry of this their parts are denormal.
+_LARGEST_NORM = 2.0**400
+_LEAST_DIAGONAL = 2.0**-1000
+# Where it is the row that is next to nothing, and not what an activation is near 0.
+_SMALL_NORM = 2.0**-100
+
 # Norms no further apart than this are one norm: a few roundings of a norm.
 _ONE_NORM = 32 * float(np.finfo(np.float64).eps)
 # So few entries are integrated sooner than a table for any two norms is made.
@@ -88,11 +94,13 @@ def entries_between(
     norms = np.unique(np.concatenate([rows.norms, columns.norms]))
     middle, width = float(np.mean(norms)), float(norms[-1] - norms[0])
     one_norm = width <= _ONE_NORM * norms[-1]
+    power = network.homogeneity()
+    if power is None:
+        _refuse_sharp_bends(network, float(norms[-1]))
     # of the very norm that tables are made for: a level of the quadrature is found once
     _refuse_overflow(network, kind, middle if one_norm else float(norms[-1]), dtype)
     if network.is_zero(kind):
         return ZeroEntries(*sides)
-    power = network.homogeneity()
     if power == 0 and network.depth > 1 and norms[0] == 0.0 and _at_zero(network) != 0.0:
         # a zero row leaves the first layer as a constant, which is no multiple of a table
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
@@ -101,9 +109,11 @@ def entries_between(
     if norms[-1] == 0.0 and not np.any(diagonal_entries(network, kind, norms)):
         return ZeroEntries(*sides)  # all rows are zero
     if one_norm:
+        _refuse_underflow(network, kind, middle)
         return TabledEntries(*sides, middle, width / middle if middle else 0.0)
     if rows.norms.size * columns.norms.size <= _FEW:
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
+    _refuse_underflow(network, kind, float(norms[norms > 0.0][0]))
     return _of_many_norms(network, kind, rows, columns, dtype, norms)
 
 
@@ -210,6 +220,27 @@ def _refuse_overflow(
         raise ValueError(
             f"an entry of rows of norm {norm:.3g} overflows in {dtype.name}: {remedy}, or scale"
             " the rows"
+        )
+
+
+def _refuse_sharp_bends(network: Network, norm: float) -> None:
+    """Refuse norms at which an activation bends at angles that no table has; the largest."""
+    if norm > _LARGEST_NORM:
+        raise ValueError(
+            f"entries of rows of norm {norm:.3g} under {network.activation.name} change over angles"
+            " that underflow: scale the rows"
+        )
+
+
+def _refuse_underflow(network: Network, kind: str, norm: float) -> None:
+    """Refuse entries whose squares are no numbers that a table is fitted to; the least norm."""
+    if not 0.0 < norm < _SMALL_NORM:
+        return
+    diagonal = float(diagonal_entries(network, kind, np.array([norm]))[0])
+    if diagonal < _LEAST_DIAGONAL:
+        raise ValueError(
+            f"entries of rows of norm {norm:.3g} under {network.activation.name} underflow: scale"
+            " the rows, or make these rows of zeros"
         )
 
 

@@ -19,7 +19,7 @@ from fastgram.network.activations import Activation
 from fastgram.network.duals import chords_at
 from fastgram.network.integrals.chords import order_of
 from fastgram.network.integrals.line_quadrature import parallel_duals
-from fastgram.network.integrals.waves import swings
+from fastgram.network.integrals.waves import is_closed
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
 
@@ -32,6 +32,7 @@ _DEGREE = DEGREE
 _TOLERANCE = 1e-15  # of the largest distance over s**(order − 1) on a piece
 _LEAVE = 16.0  # by how much more narrow intervals may miss
 _NOISE = 8.0  # roundings of f, in the mean square of its values
+_DENORMAL = 2.0**-1000  # of distances so small no digits are asked
 _NARROWEST = 2.0**-14
 _GRADING = 3.0  # from an interval to the next, toward s = 0
 _OF_WAVES = 2.0
@@ -259,7 +260,7 @@ class _Fitter:
         Where f bends at |z| < 1, entries bend at chords of 1/√q.
         """
         # of sines they fall like a normal density, further than a kink's or a tail's bend
-        grading = _OF_WAVES if swings(self._activation, np.sqrt(self._variances)) else _GRADING
+        grading = _OF_WAVES if is_closed(self._activation, np.sqrt(self._variances)) else _GRADING
         depth = max(int(np.ceil(np.log(_TOP / self._bend) / np.log(grading))), 0)
         edges = [0.0, *(_TOP * grading ** np.arange(-depth, 1.0)).tolist()]
         return list(itertools.pairwise(edges))
@@ -282,7 +283,7 @@ class _Fitter:
         rounding = np.max(own / s[:, None] ** ((self.order - 1) / 2.0), axis=0)
         first, second = self._pairs.first, self._pairs.second
         noise = self._roots[first] * rounding[second] + self._roots[second] * rounding[first]
-        floor = _EPS * (float(np.max(size)) + _NOISE / 2.0 * noise)
+        floor = _EPS * (float(np.max(size)) + _NOISE / 2.0 * noise) + _DENORMAL
         miss = np.max(np.abs(weighted @ series - flat), axis=0).reshape(2, -1)
         # what narrow intervals miss is rounding, that of the largest of many pairs: it is stated
         low, high = interval

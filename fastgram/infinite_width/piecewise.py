@@ -56,8 +56,8 @@ _SHORTEST = 2.0**-400
 # --- the fitter -----------------------------------------------------------------------------------
 
 
-def points_of(low: float, high: float, nodes: int) -> Array:
-    """Return the Chebyshev nodes of an interval, ascending: (nodes,)."""
+def points_of(low: float | Array, high: float | Array, nodes: int) -> Array:
+    """Return the Chebyshev nodes of an interval, ascending: (nodes,); or of columns of ends."""
     return np.asarray((low + high) / 2.0 + _nodes(nodes) * (high - low) / 2.0)
 
 

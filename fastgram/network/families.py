@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import erf, expit
+from scipy.special import erf
 
 from fastgram.network import elementwise
 from fastgram.network.functions import Function
@@ -152,8 +152,10 @@ FAMILIES: dict[str, Family] = {
     "hard_tanh": Family(
         "z clipped to [−1, 1]", functools.partial(_clip_parts, low=-1.0, high=1.0, parity=-1)
     ),
-    "sigmoid": Family("1/(1 + exp(−z))", _fixed(expit, elementwise.sigmoid_derivative)),
-    "softplus": Family("log(1 + exp z)", _fixed(elementwise.softplus, expit)),
+    "sigmoid": Family(
+        "1/(1 + exp(−z))", _fixed(elementwise.sigmoid, elementwise.sigmoid_derivative)
+    ),
+    "softplus": Family("log(1 + exp z)", _fixed(elementwise.softplus, elementwise.sigmoid)),
     "swish": Family("z·sigmoid(beta·z)", _swish_parts, {"beta": 1.0}),
     "gelu": Family(
         "z·Φ(z), Φ the normal distribution, exact",

@@ -26,7 +26,7 @@ from fastgram.kernels.contract import CELLS, CLOSE, PieceVariable
 from fastgram.network.duals import careful_sum, dual_entries
 from fastgram.network.integrals.double_integral import terms_of
 from fastgram.network.integrals.levels import common_level
-from fastgram.network.integrals.waves import duals_of_waves, swings
+from fastgram.network.integrals.waves import duals_of_waves, is_closed
 
 VALUES = json.loads((Path(__file__).parents[1] / "data" / "dual_values.json").read_text("utf-8"))
 VARIANCES = (0.01, 1.0, 100.0)
@@ -76,7 +76,7 @@ def ideal(activation, kind, theta, q1, q2=None):
 def ideal_at_both_ends(activation, kind, offsets, q):
     """Entries over the norms at angles off 0, and off π: one quadrature for the two."""
     derivative, deviation = kind == "gradient", np.sqrt([q])
-    if swings(activation, deviation):
+    if is_closed(activation, deviation):
         pairs = [
             [side[0, 0] for side in duals_of_waves(activation, derivative, t, deviation, deviation)]
             for t in offsets.tolist()

@@ -93,8 +93,8 @@ def factor_off(monkeypatch, network):
     network.__dict__["_second_moment"] = network._second_moment * (1.0 + OFF)
     true = conditioning._response
 
-    def response(activation, derivative, variance):
-        found = true(activation, derivative, variance)
+    def response(activation, derivative, variance, layer):
+        found = true(activation, derivative, variance, layer)
         return replace(found, values_missed=OFF / 2.0) if variance == 1.0 else found
 
     monkeypatch.setattr(conditioning, "_response", response)

@@ -159,7 +159,7 @@ def test_the_error_of_the_whole_matrix(monkeypatch):
 
 def test_entries_that_underflow():
     """Of rows of norm 1e-170 nothing is left, and the largest eigenvalue is not 0."""
-    op = fg.GramOperator(1e-170 * np.eye(3), "tanh", kind="nngp")
+    op = fg.GramOperator(1e-170 * np.eye(3), "abs", kind="nngp")
     assert not np.any(op.dense())
     exact = Fraction(10) ** -340
     assert Fraction(matrix_of(op).entries.norm_error) >= exact
@@ -226,6 +226,10 @@ def test_careful_sums_keep_what_plain_ones_lose():
     terms = np.zeros(64)
     terms[:4] = parts
     assert duals.careful_sum([terms]) == 2.0
+    # of many, of which some are added after they are folded: 1e16 + 1 in one place
+    many = np.zeros(2**13 + 1)
+    many[[0, 4096, 300, 1, 2**13]] = [1e16, 1.0, 1.0, -1e16, 1.0]
+    assert duals.careful_sum([many[:4096], many[4096:]]) == 3.0
 
 
 def test_closed_forms_are_here():

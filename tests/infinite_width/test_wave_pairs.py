@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.oracles.deep_entries import entry, wave
-from helpers.tolerances import EPS
+from helpers.tolerances import DUAL, EPS, FEW, STATED
 from mpmath import mp, mpf
 
 import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.infinite_width.integrated_entries import IntegratedEntries
+from fastgram.infinite_width.kernel_function import table_of_norm
 from fastgram.infinite_width.pairs.wave_pairs import WavePairs
 
 
@@ -123,6 +124,24 @@ def test_deep_networks(norm, kind, name, dual):
                 plain = network.replace(bias_variance=0.0)
                 wanted = entry(dual, plain, kind, theta, (mp.sqrt(q1), mp.sqrt(q2)))
                 assert float(abs(wanted - mpf(float(G[i, j])))) <= 100.0 * EPS * norm**2
+
+
+@pytest.mark.parametrize(("omega", "sine"), [(1.0, True), (1.0, False), (3.0, True), (0.3, False)])
+@pytest.mark.parametrize("swing", [4.3, 4.75, 5.5, 7.0, 7.9, 8.5])
+def test_one_norm_around_where_the_closed_form_begins(swing, omega, sine):
+    """On nodes, and at the level of nodes that a variance rounded up has none of."""
+    activation, q = activation_of(omega, sine), (swing / omega) ** 2
+    theta = np.array([0.0, 1e-3, 0.1, 0.5, 1.2, np.pi / 2, 2.5])
+    both = (np.exp(-((omega**2) * q) * (1.0 + side * np.cos(theta))) for side in (-1.0, 1.0))
+    minus, plus = both
+    expected = (minus - plus if sine else minus + plus) / 2.0
+    assert fg.dual(activation, np.cos(theta), q, q) == pytest.approx(expected, abs=DUAL)
+    table = table_of_norm(fg.Network(activation), "nngp", float(np.sqrt(q)), "float64")
+    assert table.error <= STATED * table.scale
+    X = np.sqrt(q) * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+    G = fg.gram(X, network=activation, kind="nngp")
+    # the angles of rounded rows are off by a few roundings, too
+    assert np.max(np.abs(G[0] - expected)) <= table.error + FEW * EPS * swing
 
 
 def test_a_frequency_that_is_none_is_refused(refuses):

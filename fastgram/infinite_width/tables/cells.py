@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fastgram.infinite_width.piecewise import POWERS, Profile, basis_at, points_of
 from fastgram.support.arrays import Array, FloatArray
@@ -57,10 +56,13 @@ class Cells:
         vars(result)["_factors"] = tuple(joined(self._factors, inner._factors))
         return result
 
-    def divided(self, count: int) -> list[Cells]:
-        """Return so many equal shares, in order."""
-        shares = [np.split(array, count) for array in self._arrays()]
-        return [Cells(*arrays) for arrays in zip(*shares, strict=True)]
+    def share(self, index: int, count: int) -> Cells:
+        """Return one of so many equal shares, in order, with what is known of its cells."""
+        size = self.lows.size // count
+        part = slice(index * size, (index + 1) * size)
+        result = Cells(*(array[part] for array in self._arrays()))
+        vars(result)["_factors"] = tuple(array[part] for array in self._factors)
+        return result
 
     def _arrays(self) -> tuple[Array, ...]:
         return self.lows, self.highs, self.bases, self.s, self.samples
@@ -77,6 +79,12 @@ class Cells:
         triangles *= self.highs[:, None, None]
         values = (self.s * self.samples)[:, :, None]
         return columns, triangles, np.matmul(columns.transpose(0, 2, 1), values)
+
+    def misses_of(self, degree: int) -> Array:
+        """K's largest errors at the nodes by cell, of one degree."""
+        columns, _, parts = self._factors
+        found = np.matmul(columns[:, :, : degree + 1], parts[:, : degree + 1])[:, :, 0]
+        return np.asarray(np.max(np.abs(self.s * self.samples - found), axis=1))
 
     @functools.cached_property
     def misses(self) -> Array:
@@ -110,7 +118,7 @@ class Cells:
 
     def slope(self, series: Array) -> float:
         """Bound |dK/ds| by its largest value on a grid, with a margin."""
-        value, rate = _values_and_rates(series)
+        value, rate = (series @ basis[: series.shape[1]] for basis in _on_grid())
         half = (self.highs - self.lows)[:, None] / 2.0
         s = (self.highs + self.lows)[:, None] / 2.0 + half * _GRID
         return 1.25 * float(np.max(np.abs(value + s * rate / half)))
@@ -128,7 +136,7 @@ def sample(profile: Profile, cells: Sequence[Cell], nodes: int) -> Cells:
     """Sample cells, each on the side of −1 or not and from one s to another."""
     sides = np.array([far for far, _, _ in cells])
     lows, highs = (np.array([cell[k] for cell in cells]) for k in (1, 2))
-    s = np.stack([points_of(low, high, nodes) for _, low, high in cells])
+    s = points_of(lows[:, None], highs[:, None], nodes)
     drops, bases = np.empty(s.shape), np.empty(sides.size)
     for far in (False, True):
         here = sides == far
@@ -141,8 +149,8 @@ def sample(profile: Profile, cells: Sequence[Cell], nodes: int) -> Cells:
 def rounding_of(cells: FloatArray, scale: float, of: Cells, series: Array) -> Array:
     """Measure what the Horner scheme of cells rounds, the tiles' dtype as its arithmetic.
 
-    Against Clenshaw's summation of the same polynomial in float64, which multiplies its roundings
-    by no powers of 2; both are of the same s.
+    Against the same polynomial as a Chebyshev series in float64, which multiplies its roundings by
+    no powers of 2: at places that all cells have, and from there to the rounded s by its slope.
 
     Parameters
     ----------
@@ -168,32 +176,27 @@ def rounding_of(cells: FloatArray, scale: float, of: Cells, series: Array) -> Ar
         total *= t
         total += coefficient
     found = columns[1] - s * total
-    exact = of.bases[:, None] - s * _clenshaw((2.0 * s - low - high) / (high - low), series)
+    value, rate = (series @ basis[: series.shape[1]] for basis in _at_places())
+    rounded = (2.0 * s - low - high) / (high - low) - (2.0 * PLACES - 1.0)
+    exact = of.bases[:, None] - s * (value + rounded * rate)
     return np.asarray(np.max(np.abs(found.astype(np.float64) - exact), axis=1))
 
 
-def _clenshaw(t: Array, series: Array) -> Array:
-    """Return each cell's series at its own places, (cells, places)."""
-    double, after, later = 2.0 * t, np.zeros_like(t), np.zeros_like(t)
-    for k in range(series.shape[1] - 1, 0, -1):
-        after, later = double * after + (series[:, k : k + 1] - later), after
-    return np.asarray(t * after + (series[:, :1] - later))
+@functools.cache
+def _at_places() -> tuple[Array, Array]:
+    return _polynomials_at(2.0 * PLACES - 1.0)
 
 
 @functools.cache
-def _grid_basis() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the Chebyshev polynomials and their derivatives on the grid, (degrees, places)."""
-    theta = np.arccos(_GRID)
-    k = np.arange(len(POWERS))[:, None]
-    sine = np.sin(theta)
+def _on_grid() -> tuple[Array, Array]:
+    return _polynomials_at(_GRID)
+
+
+def _polynomials_at(t: Array) -> tuple[Array, Array]:
+    """Return the Chebyshev polynomials and their derivatives, (degrees, places)."""
+    theta, k = np.arccos(t), np.arange(len(POWERS))[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        rates = k * np.sin(k * theta) / sine
-    ends = np.abs(_GRID) == 1.0
-    rates[:, ends] = k**2 * _GRID[ends] ** (k + 1)
+        rates = k * np.sin(k * theta) / np.sin(theta)
+    ends = np.abs(t) == 1.0
+    rates[:, ends] = k**2 * t[ends] ** (k + 1)
     return np.cos(k * theta), rates
-
-
-def _values_and_rates(series: Array) -> tuple[Array, Array]:
-    values, rates = _grid_basis()
-    size = series.shape[1]
-    return series @ values[:size], series @ rates[:size]

@@ -36,6 +36,7 @@ from fastgram.support.validation import as_dtype
 
 __all__ = ["Profile", "build_middle", "build_table"]
 
+Mask = npt.NDArray[np.bool_]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Truncation allowed, relative to the table's scale, by the dtype of the tiles.
@@ -53,6 +54,7 @@ _SIDES = (PieceVariable.FROM_MINUS_ONE, PieceVariable.FROM_ONE)
 _MIDDLE = 0.75  # where the middle ends, and s there
 _END = float(np.sqrt(0.125))
 _GRADING = 8.0  # from a piece to the next, toward s = 0: its cells are narrow at its low end
+_AHEAD = 4  # gradings that are looked at together: a look takes longer than its samples
 # Of a middle polynomial: its radius, the first at which so many coefficients of either parity are
 # enough (with more it would cost what the table costs), and where it is fitted and looked at.
 _RADII = {NARROW_TERMS: (0.5, 0.4375, 0.375), MIDDLE_TERMS: (0.6875, 0.625, 0.5625)}
@@ -100,9 +102,10 @@ def build_table(
     # the samples themselves carry the rounding of all layers
     tolerance = _TOLERANCE[kind] * (1.0 + profile.layers / 8.0) * scale
     pieces = _cut(profile, tolerance, kind)
-    # found: every piece fits at the last
-    degrees = range(1, _DEGREE[kind] + 1)
-    degree = next(d for d in degrees if all(piece.fits(d, tolerance) for piece in pieces))
+    # every piece fits at the last
+    highest = _DEGREE[kind]
+    fitting = (d for d in range(1, highest) if all(piece.fits(d, tolerance) for piece in pieces))
+    degree = next(fitting, highest)
     # one or two more, so that near the ends rounding alone is left
     for _ in range(2):
         if not all(piece.fits(degree, tolerance / 8.0) for piece in pieces):
@@ -130,8 +133,10 @@ def _cut(profile: Profile, tolerance: float, kind: np.dtype[np.floating]) -> lis
     while waiting:
         found = _sample_pieces(profile, waiting, tolerance, kind)
         pieces += [piece for piece in found if piece is not None]
-        refused = (at for at, piece in zip(waiting, found, strict=True) if piece is None)
-        waiting = [part for interval in refused for part in _parts_of(profile, interval)]
+        refused = [at for at, piece in zip(waiting, found, strict=True) if piece is None]
+        ends = [at for at in refused if at[0] != PieceVariable.FROM_NEARER and at[1] == 0.0]
+        waiting = _graded(profile, ends, tolerance, kind)
+        waiting += [part for at in refused if at not in ends for part in _parts_of(profile, at)]
     return sorted(pieces, key=lambda piece: (piece.mode, piece.low))
 
 
@@ -144,30 +149,58 @@ def _parts_of(profile: Profile, interval: Interval) -> list[Interval]:
     if mode == PieceVariable.FROM_NEARER:
         return [(m, _END, _FARTHEST) for m in _SIDES]
     check_width(profile, low, high, relative_to=high)
-    middle = float(np.sqrt(low * high)) if low else high / _GRADING
+    middle = float(np.sqrt(low * high))
     return [(mode, middle, high), (mode, low, middle)]
+
+
+def _graded(
+    profile: Profile, intervals: list[Interval], tolerance: float, kind: np.dtype[np.floating]
+) -> list[Interval]:
+    """Return the parts of intervals from s = 0 on, graded until the innermost may be a piece."""
+    if not intervals:
+        return []
+    steps = _GRADING ** -np.arange(_AHEAD + 1.0)
+    inner = [(mode, 0.0, high * step) for mode, _, high in intervals for step in steps[1:].tolist()]
+    looked_at = _outermost(profile, inner, kind)
+    hopeful = _fit(looked_at, len(inner), tolerance, kind).reshape(-1, _AHEAD)
+    result = []
+    for (mode, low, high), of_interval in zip(intervals, hopeful, strict=True):
+        check_width(profile, low, high, relative_to=high)
+        depth = int(np.argmax(of_interval)) + 1 if np.any(of_interval) else _AHEAD
+        edges = (high * steps[: depth + 1]).tolist()
+        result += [(mode, low, high) for high, low in itertools.pairwise([*edges, 0.0])]
+    return result
+
+
+def _outermost(profile: Profile, intervals: list[Interval], kind: np.dtype[np.floating]) -> Cells:
+    """Return the two outermost cells of each interval, the roughest as a rule."""
+    cells = [_cells_of(interval, CELLS[kind]) for interval in intervals]
+    return sample(profile, [cell for of in cells for cell in (of[0], of[-1])], _NODES[kind])
+
+
+def _fit(cells: Cells, count: int, tolerance: float, kind: np.dtype[np.floating]) -> Mask:
+    """Whether all cells of so many equal shares are narrow enough."""
+    fits = cells.misses_of(_DEGREE[kind]) <= tolerance
+    return np.asarray(np.all(fits.reshape(count, -1), axis=1))
 
 
 def _sample_pieces(
     profile: Profile, intervals: list[Interval], tolerance: float, kind: np.dtype[np.floating]
 ) -> list[_Piece | None]:
     """Return the pieces of intervals, or None where cells are too wide."""
-    cells = [_cells_of(interval, CELLS[kind]) for interval in intervals]
-
-    def fit(cells: Cells) -> bool:
-        return bool(np.all(cells.misses[:, _DEGREE[kind]] <= tolerance))
-
-    # the outermost are the roughest as a rule: where they do not fit the others need no samples
-    ends = sample(profile, [cell for of in cells for cell in (of[0], of[-1])], _NODES[kind])
-    outer = ends.divided(len(cells))
-    hopeful = [k for k, of in enumerate(outer) if fit(of)]
+    count = len(intervals)
+    result: list[_Piece | None] = [None] * count
+    outer = _outermost(profile, intervals, kind)
+    # where these do not fit the others need no samples
+    hopeful = np.flatnonzero(_fit(outer, count, tolerance, kind)).tolist()
     if not hopeful:
-        return [None] * len(cells)
-    others = sample(profile, [cell for k in hopeful for cell in cells[k][1:-1]], _NODES[kind])
-    result: list[_Piece | None] = [None] * len(cells)
-    for k, inner in zip(hopeful, others.divided(len(hopeful)), strict=True):
-        if fit(inner):
-            result[k] = _Piece(*intervals[k], outer[k].around(inner))
+        return result
+    inner = [cell for k in hopeful for cell in _cells_of(intervals[k], CELLS[kind])[1:-1]]
+    others = sample(profile, inner, _NODES[kind])
+    for place in np.flatnonzero(_fit(others, len(hopeful), tolerance, kind)).tolist():
+        k = hopeful[place]
+        cells = outer.share(k, count).around(others.share(place, len(hopeful)))
+        result[k] = _Piece(*intervals[k], cells)
     return result
 
 

@@ -36,7 +36,7 @@ from fastgram.network.integrals.quadrature import (
     rule_of,
     sharpness,
 )
-from fastgram.network.integrals.waves import chords_of_waves, swings
+from fastgram.network.integrals.waves import chords_of_waves, is_closed
 from fastgram.support.arrays import Array
 
 __all__ = ["chords_of", "order_of"]
@@ -74,7 +74,7 @@ def chords_of(
         For the pairs of `numpy.triu_indices(m)`, each to a few roundings of itself, or of what
         f's own rounding makes of it.
     """
-    if swings(activation, deviations):
+    if is_closed(activation, deviations):
         pairs = np.triu_indices(deviations.size)
         chords = [chords_of_waves(activation, derivative, t, deviations) for t in theta.tolist()]
         return np.moveaxis(np.array(chords)[..., pairs[0], pairs[1]], 1, 0)

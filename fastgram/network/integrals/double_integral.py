@@ -195,7 +195,7 @@ class _Integrands:
     Attributes
     ----------
     first, second : pairs of pairs of (nodes,) arrays
-        f₁, and f₂, at x and −x, and at y and −y.
+        f₁, and f₂, at x and −x, and at y and −y; one object where they are one.
     """
 
     first: tuple[_Both, _Both]
@@ -205,12 +205,16 @@ class _Integrands:
     def chords(self) -> Array:
         """Those of κ(1) − κ(ρ) and of κ(−1) − κ(−ρ), (2, nodes)."""
         (a, b), (c, d) = self._differences
+        if self._alike:
+            return np.array([a * a + b * b, 2.0 * (a * b)])
         return np.array([a * c + b * d, a * d + b * c])
 
     @functools.cached_property
     def values(self) -> Array:
         """Those of κ(ρ) and of κ(−ρ), (2, nodes)."""
         ((ax, bx), (ay, by)), ((cx, dx), (cy, dy)) = self.first, self.second
+        if self._alike:
+            return np.array([2.0 * (ax * ay + bx * by), 2.0 * (ax * by + bx * ay)])
         near = (ax * cy + ay * cx) + (bx * dy + by * dx)
         far = (ax * dy + ay * dx) + (bx * cy + by * cx)
         return np.array([near, far])
@@ -218,7 +222,10 @@ class _Integrands:
     @functools.cached_property
     def value_sizes(self) -> Array:
         """At least the absolute values of those of values, (nodes,)."""
-        fx, fy, gx, gy = (np.abs(u) + np.abs(v) for u, v in (*self.first, *self.second))
+        fx, fy = (np.abs(u) + np.abs(v) for u, v in self.first)
+        if self._alike:
+            return np.asarray(2.0 * (fx * fy))
+        gx, gy = (np.abs(u) + np.abs(v) for u, v in self.second)
         return np.asarray(fx * gy + fy * gx)
 
     @functools.cached_property
@@ -227,9 +234,15 @@ class _Integrands:
 
         Of shape (3, nodes), or (1, nodes) where f₁ and f₂ are one.
         """
+        if self._alike:
+            near, far = self.chords
+            return np.array([near + np.abs(far)])
         first, second = (np.abs(u) + np.abs(v) for u, v in self._differences)
-        others = [] if self.second is self.first else [first**2, second**2]
-        return np.array([first * second, *others])
+        return np.array([first * second, first**2, second**2])
+
+    @property
+    def _alike(self) -> bool:
+        return self.second is self.first
 
     @functools.cached_property
     def _differences(self) -> tuple[_Both, _Both]:
@@ -237,7 +250,7 @@ class _Integrands:
             return at[0][0] - at[1][0], at[0][1] - at[1][1]
 
         first = of(self.first)
-        return first, first if self.second is self.first else of(self.second)
+        return first, first if self._alike else of(self.second)
 
 
 @dataclass(frozen=True)
@@ -276,6 +289,20 @@ class Terms:
         Of shape (3, nodes), or (1, nodes) where f₁ and f₂ are one.
         """
         return self._weighted(self.integrands.chord_sizes)
+
+    def sums(self) -> list[float]:
+        """Return the sums of the terms of chords, two, and of values."""
+        return self._summed(self.integrands.chords, self.integrands.values)
+
+    def sums_of_sizes(self) -> list[float]:
+        """Return the sums of the sizes of terms: three of chords, and that of values."""
+        both, *others = self._summed(self.integrands.chord_sizes)
+        return [both, *(others or [both, both]), *self._summed(self.integrands.value_sizes[None])]
+
+    def _summed(self, *integrands: Array) -> list[float]:
+        # products of vectors and not with a matrix: so few nodes never wait for other threads
+        few = slice(self.weight.size)
+        return [float(row[few] @ self.weight) for rows in integrands for row in rows]
 
     def _weighted(self, integrands: Array) -> Array:
         return np.asarray(self.weight * integrands[..., : self.weight.size])

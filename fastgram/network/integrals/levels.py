@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from fastgram.network.activations import Activation
-from fastgram.network.integrals.double_integral import Terms, terms_of
+from fastgram.network.integrals.double_integral import terms_of
 from fastgram.network.integrals.line_quadrature import mean_squares
 from fastgram.network.integrals.quadrature import (
     LEVELS,
@@ -21,7 +21,7 @@ from fastgram.network.integrals.quadrature import (
     refuse_divergence,
     refuse_infinity,
 )
-from fastgram.network.integrals.waves import swings
+from fastgram.network.integrals.waves import is_closed
 from fastgram.support.arrays import Array
 
 __all__ = ["common_level", "pair_level"]
@@ -33,6 +33,8 @@ _NEAREST = 0.02  # and the least but one of them, for variances up to 1
 
 def common_level(activation: Activation, derivative: bool, variances: Array) -> int:
     """Return a level that serves all pairs of variances: the largest of the extreme pairs'."""
+    if is_closed(activation, np.sqrt(variances)):
+        return 0  # there are no nodes
     least, most = outwards(activation, variances)
     pairs = {(least, most), *((q, q) for q in between(least, most)[::2].tolist()), (most, most)}
     return max(_level(activation, derivative, *pair) for pair in pairs)
@@ -40,19 +42,10 @@ def common_level(activation: Activation, derivative: bool, variances: Array) -> 
 
 def pair_level(activation: Activation, derivative: bool, q1: float, q2: float) -> int:
     """Return a level that serves two variances."""
+    if is_closed(activation, np.sqrt([q1, q2])):
+        return 0
     least, most = sorted(outwards(activation, np.array([q]))[1] for q in (q1, q2))
     return _level(activation, derivative, least, most)
-
-
-def _sums(terms: Terms) -> Array:
-    """Return the sums of the terms of chords and values: (4,)."""
-    return np.concatenate([np.sum(terms.chords, axis=1), np.sum(terms.values, axis=1)])
-
-
-def _sizes(terms: Terms) -> Array:
-    """Return the sums of what is no less than absolute values of terms: three of chords, one."""
-    chords = np.broadcast_to(np.sum(terms.chord_sizes, axis=1), 3)
-    return np.append(chords, np.sum(terms.value_sizes))
 
 
 def _allowed(sizes: Array, roots: Array) -> Array:
@@ -73,8 +66,8 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
         If they do not converge: a kink was not declared, or f grows or oscillates too fast.
     """
     deviations = np.sqrt([q1, q2])
-    if swings(activation, deviations) or not deviations.any():
-        return 0  # there are no nodes
+    if not deviations.any():
+        return 0
     # one of them in the layer where two rows at a large variance are told apart, one on the way
     nearest = min(_NEAREST, 1.0 / max(float(np.max(deviations)), 1.0))
     probes = np.unique([*_PROBES, nearest / 16.0, nearest, math.sqrt(nearest)])
@@ -84,9 +77,9 @@ def _level(activation: Activation, derivative: bool, q1: float, q2: float) -> in
         for level in range(_FIRST, LEVELS):
             sums, sizes = [], []
             for of_angles in terms_of(activation, derivative, probes, deviations, level):
-                sums.append([_sums(terms) for terms in of_angles])
+                sums.append([terms.sums() for terms in of_angles])
                 if previous is not None:
-                    sizes.append([_sizes(terms) for terms in of_angles])
+                    sizes.append([terms.sums_of_sizes() for terms in of_angles])
             found = np.sum(sums, axis=0)
             if not np.all(np.isfinite(found)):
                 refuse_infinity(activation, derivative, q1, q2)

@@ -28,9 +28,9 @@ from fastgram.network.integrals.quadrature import (
 )
 from fastgram.network.integrals.waves import (
     distances_of_waves,
+    is_closed,
     parallel_duals_of_waves,
     squares_of_waves,
-    swings,
 )
 from fastgram.support.arrays import Array
 
@@ -68,7 +68,7 @@ def parallel_distances(
         By the sign of the argument, + or −, and by that of the sum, − or +.
     """
     first, second = pairs
-    if swings(activation, np.sqrt(variances)):
+    if is_closed(activation, np.sqrt(variances)):
         result = np.empty((2, 2, first.size))
         for k, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
             for flipped, theta in enumerate((0.0, np.pi)):
@@ -94,7 +94,7 @@ def parallel_duals(
     activation: Activation, derivative: bool, variances: Array, level: int = LEVELS - 1
 ) -> Array:
     """Return E g(√q z)g(±√p z), z normal, for all pairs of variances, (2, m, m): g is f or f'."""
-    if swings(activation, np.sqrt(variances)):
+    if is_closed(activation, np.sqrt(variances)):
         return parallel_duals_of_waves(activation, derivative, variances)
     # few are asked for: the finest level, without asking which would do
     z, weight = _nodes(activation, variances, rule_of(level))
@@ -110,7 +110,7 @@ def parallel_duals(
 
 def mean_squares(activation: Activation, derivative: bool, variances: Array) -> Array:
     """E f(√q z)² (or of f'), z normal, for each variance q: equal shapes."""
-    if swings(activation, np.sqrt(variances)):
+    if is_closed(activation, np.sqrt(variances)):
         return squares_of_waves(activation, derivative, variances)
     distinct, places = np.unique(variances, return_inverse=True)
     rule = common_rule(activation, distinct)

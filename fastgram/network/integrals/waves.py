@@ -22,6 +22,7 @@ __all__ = [
     "chords_of_waves",
     "distances_of_waves",
     "duals_of_waves",
+    "is_closed",
     "parallel_duals_of_waves",
     "parts_of_waves",
     "squares_of_waves",
@@ -29,15 +30,24 @@ __all__ = [
     "weights_of_wave",
 ]
 
-# ω√q beyond which the closed form is taken: nodes still serve there, and exp(−2ω²q) is nothing.
+# ω√q beyond which nodes and polynomials of a function, or of norms, would be too many.
 _SWINGS = 8.0
-_GONE = 5.0  # ω√q from which on exp(−2ω²q) is below a rounding
+# ω√q beyond which the closed form is taken: exp(−2ω²q) is nothing there, and chords need no more
+# nodes than those of any other activation.
+_CLOSED = 4.8
+_GONE = 4.4  # ω√q from which on exp(−2ω²q) is below a rounding
 
 
 def swings(activation: Activation, deviations: Array) -> bool:
     """Whether f swings often within one of these standard deviations."""
     frequency = activation.frequency
     return frequency is not None and frequency * float(np.max(deviations)) > _SWINGS
+
+
+def is_closed(activation: Activation, deviations: Array) -> bool:
+    """Whether expectations between these standard deviations are taken from the closed form."""
+    frequency = activation.frequency
+    return frequency is not None and frequency * float(np.max(deviations)) > _CLOSED
 
 
 def amplitudes_of_wave(activation: Activation, derivative: bool) -> tuple[float, float, float]:
