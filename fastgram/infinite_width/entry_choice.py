@@ -36,6 +36,7 @@ from fastgram.infinite_width.separable_table import separate
 from fastgram.network.integrals.waves import swings
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import variances
 from fastgram.support.arrays import Array
 
 __all__ = ["entries_between"]
@@ -119,12 +120,12 @@ def _of_many_norms(
     name, sides = network.activation.name, (network, kind, rows, columns, dtype)
     lines = lines_of(network.activation)
     is_cheap = rows.norms.size * columns.norms.size <= _FEW_LINES
+    if _is_wave(network) and (is_cheap or swings(network.activation, _deviations(network, norms))):
+        return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     if any(network.activation.kinks) and (lines is None or is_cheap):
         pairs = _pairs_of(network, kind, rows, columns)
         _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
         return IntegratedEntries(*sides, pairs)
-    if _is_wave(network) and swings(network.activation, norms):
-        return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     most_pairs = _most_pairs(least, float(norms[-1]), lines is not None)
     if rows.norms.size * columns.norms.size <= most_pairs:
@@ -195,7 +196,12 @@ def _most_pairs(least: float, most: float, are_lines: bool) -> int:
 
 def _is_wave(network: Network) -> bool:
     """Whether entries have a closed form."""
-    return network.depth == 1 and network.activation.frequency is not None
+    return network.activation.frequency is not None
+
+
+def _deviations(network: Network, norms: Array) -> Array:
+    """Return those of all layers' inputs."""
+    return np.sqrt(np.concatenate(variances(network, norms)))
 
 
 def _refuse_overflow(

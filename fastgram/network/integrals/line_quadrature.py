@@ -110,7 +110,7 @@ def parallel_duals(
 
 def mean_squares(activation: Activation, derivative: bool, variances: Array) -> Array:
     """E f(√q z)² (or of f'), z normal, for each variance q: equal shapes."""
-    if swings(activation, np.sqrt(variances)):
+    if activation.frequency is not None:
         return squares_of_waves(activation, derivative, variances)
     distinct, places = np.unique(variances, return_inverse=True)
     rule = common_rule(activation, distinct)
