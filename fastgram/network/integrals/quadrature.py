@@ -3,7 +3,8 @@
 A function that bends within |z| < 1 does so, at a variance q, within 1/√q of 0 in units of the
 standard deviation. Panels are graded toward 0 by a factor of 3 as far as that, so that the work
 grows like log q; Gauss–Legendre then converges geometrically on each. How many nodes a panel takes
-is a level: two levels that agree are taken for right, and no two agree where a kink is undeclared.
+is a level: two levels that agree are taken for right, and no two agree where a kink is undeclared,
+or where f swings too often.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from fastgram.network.activations import Activation
+from fastgram.network.integrals.roughness import reason_of
 from fastgram.support.arrays import Array
 
 __all__ = [
@@ -206,10 +208,10 @@ def refuse_infinity(activation: Activation, derivative: bool, q1: float, q2: flo
 
 
 def refuse_divergence(activation: Activation, derivative: bool, q1: float, q2: float) -> NoReturn:
-    """Raise a ValueError: no two levels agree."""
+    """Raise a ValueError: no two levels agree; say why."""
     raise ValueError(
-        f"{_integral(activation, derivative, q1, q2)}: the quadrature does not converge: declare"
-        " every kink of f and f' in kinks=, or lower the variance"
+        f"{_integral(activation, derivative, q1, q2)}: the quadrature does not converge:"
+        f" {reason_of(activation, math.sqrt(max(q1, q2)))}"
     )
 
 
