@@ -33,6 +33,7 @@ from fastgram.infinite_width.pairs.norm_nodes import coordinate_of
 from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
 from fastgram.infinite_width.pairs.wave_pairs import WavePairs
 from fastgram.infinite_width.separable_table import separate
+from fastgram.network.integrals.cuts import has_cuts
 from fastgram.network.integrals.waves import swings
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
@@ -51,6 +52,8 @@ _NEAR_NORMS = 16.0
 # nodes and 5 to 20 s, and from the second on (1e-2 to 1e3, say) seldom hold all pairs. So few
 # entries are integrals of one variable, 10 to 70 microseconds each, sooner.
 _WIDE, _FEW_SMOOTHED = (4.0, 8.0), (2**18, 2**21)
+# How far beyond their norms tables are made.
+_BEYOND = 1.2
 # And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
 _FEW_LINES = 2**20
 
@@ -120,11 +123,12 @@ def _of_many_norms(
     name, sides = network.activation.name, (network, kind, rows, columns, dtype)
     lines = lines_of(network.activation)
     is_cheap = rows.norms.size * columns.norms.size <= _FEW_LINES
-    if _is_wave(network) and (is_cheap or swings(network.activation, _deviations(network, norms))):
+    deviations = _deviations(network, norms)
+    if _is_wave(network) and (is_cheap or swings(network.activation, _BEYOND * deviations)):
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
-    if any(network.activation.kinks) and (lines is None or is_cheap):
+    if has_cuts(network.activation, float(np.max(deviations))) and (lines is None or is_cheap):
         pairs = _pairs_of(network, kind, rows, columns)
-        _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
+        _warn_slow(pairs, name, norms)
         return IntegratedEntries(*sides, pairs)
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     most_pairs = _most_pairs(least, float(norms[-1]), lines is not None)
@@ -135,7 +139,7 @@ def _of_many_norms(
     separated = separate(network, kind, least, float(norms[-1]), dtype)
     if separated is None:
         pairs = _pairs_of(network, kind, rows, columns)
-        _warn_slow(pairs, f"{name} on rows with norms so far apart has no table: its")
+        _warn_slow(pairs, name, norms)
         return IntegratedEntries(*sides, pairs)
     if separated.holds_everywhere:
         return SeparatedEntries(*sides, separated, None)
@@ -148,12 +152,7 @@ def _of_many_norms(
     if outside > 0.0:
         pairs = _pairs_of(network, kind, rows, columns)
         entries = SeparatedEntries(*sides, separated, pairs)
-        _warn_slow(
-            pairs,
-            f"{name} at depth {network.depth} on rows of different norms has a table for cosines"
-            f" from {max(separated.bottom, -1.0):g} to {min(separated.top, 1.0):g} only; about"
-            f" {outside:.2g} of the pairs are outside: their",
-        )
+        _warn_slow(pairs, name, norms)
     return entries
 
 
@@ -174,9 +173,10 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     from fastgram.infinite_width.pairs.norm_pairs import NormPairs
     from fastgram.infinite_width.pairs.smoothed.smoothed_pairs import SmoothedPairs
 
-    both = np.concatenate([rows.norms, columns.norms])
+    both = np.sort(np.concatenate([rows.norms, columns.norms]))
     ways: list[Callable[[Network, str, Array, Array], PairEntries]] = [SmoothedPairs]
-    if not any(network.activation.kinks) and both.max() <= _NEAR_NORMS * both.min():
+    off_zero = has_cuts(network.activation, float(np.max(_deviations(network, both))))
+    if not off_zero and both.max() <= _NEAR_NORMS * both.min():
         ways.insert(0, NormPairs)
     for way in ways:
         with contextlib.suppress(TooRough):
@@ -200,8 +200,9 @@ def _is_wave(network: Network) -> bool:
 
 
 def _deviations(network: Network, norms: Array) -> Array:
-    """Return those of all layers' inputs."""
-    return np.sqrt(np.concatenate(variances(network, norms)))
+    """Return those of all layers' inputs, of some of the norms, both ends among them."""
+    some = np.unique([*norms[:: max(norms.size // 64, 1)], norms[-1]])
+    return np.sqrt(np.concatenate(variances(network, some)))
 
 
 def _refuse_overflow(
@@ -223,12 +224,13 @@ def _at_zero(network: Network) -> float:
     return float(network.activation.f(np.zeros(1))[0])
 
 
-def _warn_slow(pairs: PairEntries, of: str) -> None:
+def _warn_slow(pairs: PairEntries, name: str, norms: Array) -> None:
     if not isinstance(pairs, DirectPairs):
         return
     message = (
-        f"{of} entries are integrated one by one, milliseconds each and layer;"
-        " rows of one norm are thousands of times faster"
+        f"{name} swings or bends too often within norms up to {norms[-1]:.3g} for polynomials of"
+        " it: entries that no table holds are integrated one by one, milliseconds each and layer;"
+        " rows of one norm, or of smaller ones, are thousands of times faster"
     )
     ours = (os.path.dirname(os.path.dirname(__file__)), contextlib.__file__, "<")
     frame, level = sys._getframe(), 1

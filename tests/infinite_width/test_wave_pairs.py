@@ -207,6 +207,21 @@ def test_many_rows_of_two_layers_are_never_integrated_one_by_one():
     assert np.all(np.isfinite(op @ np.ones(600)))
 
 
+@pytest.mark.parametrize("omega", [0.75, 1.0, 1.3, 3.0])
+def test_rows_of_one_norm_where_the_closed_form_takes_over(omega):
+    """Levels are found at powers of 2: a variance beside one must not be taken for swinging."""
+    unit = fg.datasets.sphere(60, 3, seed=0)
+    activation = activation_of(omega, True)
+    for deviation in (4.1, 4.3, 5.6, 5.7, 6.0, 6.1, 7.0, 7.9, 8.0, 8.1, 11.4):
+        X = deviation / omega * unit
+        op = fg.GramOperator(X, activation, kind="nngp")
+        less, more = (
+            np.sum((X[:, None] - sign * X) ** 2, axis=-1) * omega**2 for sign in (1.0, -1.0)
+        )
+        off = np.abs(op.dense() - (np.exp(-0.5 * less) - np.exp(-0.5 * more)) / 2.0)
+        assert np.max(off) <= matrix_of(op).entries.error, deviation
+
+
 def test_a_frequency_that_is_none_is_refused(refuses):
     with refuses(ValueError, "'square'", "not a·cos ωz + b·sin ωz", "ω = 2"):
         fg.Activation("square", np.square, lambda z: 2.0 * z, frequency=2.0)

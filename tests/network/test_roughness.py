@@ -94,9 +94,9 @@ def test_what_grows_too_fast_is_told(refuses):
 
 
 def test_a_bend_too_sharp_is_told(refuses):
-    """One that is a kink of a higher derivative may be declared."""
-    bent = fg.Activation(
-        "bent", lambda z: curved(z) ** 1.5, lambda z: 1.5 * curved_slope(z) * np.sqrt(curved(z))
+    steep, steep_slope = (
+        lambda z: np.tanh(3e5 * (z - 0.7)),
+        lambda z: 3e5 / np.cosh(np.clip(3e5 * (z - 0.7), -300.0, 300.0)) ** 2,
     )
-    with refuses(ValueError, "f' bends sharply near z = 0.7", "declare it in kinks="):
-        fg.gram(np.eye(3), network=bent)
+    with refuses(ValueError, "bends sharply near z = 0.7", "declare it in kinks="):
+        fg.gram(np.eye(3), network=fg.Activation("steep", steep, steep_slope))

@@ -54,7 +54,10 @@ def reason_of(activation: Activation, deviation: float) -> str:
     known, beside = [0.0, *activation.kinks], 8.0 * _NARROWEST * _REACH * deviation
     for role, look in looks.items():
         if look.grows:
-            return f"{role} grows too fast for a standard deviation of {deviation:.3g}: lower the variance"
+            return (
+                f"{role} grows too fast for a standard deviation of {deviation:.3g}: lower the"
+                " variance"
+            )
     for role, look in looks.items():
         new = [z for z in look.kinks if min(abs(z - kink) for kink in known) > beside]
         if new:
@@ -63,7 +66,7 @@ def reason_of(activation: Activation, deviation: float) -> str:
             what = "a kink" if len(new) == 1 else "kinks"
             return f"{role} has {what} at z = {named}{more}: declare every kink in kinks="
         if look.kinks:
-            z = min(known, key=lambda kink, found=look.kinks[0]: abs(kink - found))
+            z = known[int(np.argmin(np.abs(np.array(known) - look.kinks[0])))]
             return (
                 f"{role} has derivatives without a bound toward z = {z:g}: it must be smooth up to"
                 " its kinks"
@@ -79,8 +82,8 @@ def reason_of(activation: Activation, deviation: float) -> str:
                 " declare it in kinks="
             )
     return (
-        f"f swings or bends too often within a standard deviation of {deviation:.3g}: scale the rows"
-        " down, or lower the variances"
+        f"f swings or bends too often within a standard deviation of {deviation:.3g}: scale the"
+        " rows down, or lower the variances"
     )
 
 

@@ -162,7 +162,9 @@ class _Maker:
         nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
         allowed = _OF_LINES * self._level(nearest)
         if high - low <= nearest:
-            allowed = max(allowed, _EPS * float(np.max(np.abs(values))))
+            # of a value, and of its argument, where it changes much on little
+            steepness = max(abs(low), abs(high)) / (high - low) * float(np.ptp(values))
+            allowed = max(allowed, _EPS * (float(np.max(np.abs(values))) + steepness / 2.0))
         fits = np.max(np.abs(last)) <= allowed and high - low <= max(nearest, self._least)
         if not fits and high - low > _NARROWEST * max(abs(low), abs(high), self._least):
             return None
