@@ -9,9 +9,9 @@ What none of these holds is computed pair by pair, and so are very few entries. 
 kinks (or sharp bends) away from 0 on rows of several norms has no table near ρ = ±1 (where entries
 depend on the larger of the two norms), and none at all if it is no lines; one with a kink at 0, in
 a deeper layer, has none near ρ = 1; sines have none at large norms; and norms far apart have none.
-Pairs go by normal integrals where the activation is lines between kinks or steps, by a closed form where it
-is a sine, else by integrals over one variable of what is smoothed of it; what swings too often for
-that, and a handful of pairs, by quadratures.
+Pairs go by normal integrals where the activation is lines between kinks or steps, by a closed form
+where it is a sine, else by integrals over one variable of what is smoothed of it; what swings too
+often for that, and a handful of pairs, by quadratures.
 """
 
 from __future__ import annotations
