@@ -197,6 +197,15 @@ FAULTS = [
         ("_MARGIN * float(max(changes))", "0.1 * float(max(changes))"),
     ),
     *faults_in(
+        "infinite_width/pairs/wave_pairs",
+        "infinite_width/test_wave_pairs.py -k 'what_is_off or within_what'",
+        ("2.0 * moves * deviation + _TURN", "_TURN"),
+        ("+ _TURN * turns * chord +", "+"),
+        ("chord = turns * chord + moves * deviation +", "chord = turns * chord +"),
+        ("chord = turns * chord + moves * deviation +", "chord = chord + moves * deviation +"),
+        ("np.maximum(covariance, tangent + slope)", "covariance"),
+    ),
+    *faults_in(
         "infinite_width/pairs/norm_pairs",
         "infinite_width/test_norm_pairs.py -k too_few",
         ("(1.0 + missed / _ALLOWED / 2.0)", "1.0"),

@@ -6,12 +6,12 @@
 - Rows of several norms: separated tables, scales the square roots of the diagonal.
 
 What none of these holds is computed pair by pair, and so are very few entries. An activation with
-kinks away from 0 on rows of several norms has no table near ρ = ±1 (where entries depend on the
-larger of the two norms), and none at all if it is no lines; one with a kink at 0, in a deeper
-layer, has none near ρ = 1; sines have none at large norms; and norms far apart have none. Pairs go
-by normal integrals where the activation is lines between kinks or steps, by a closed form where it
-is a sine, else by integrals over one variable of what is smoothed of it; a sine in deeper layers
-at large norms, and a handful of pairs, by quadratures.
+kinks (or sharp bends) away from 0 on rows of several norms has no table near ρ = ±1 (where entries
+depend on the larger of the two norms), and none at all if it is no lines; one with a kink at 0, in
+a deeper layer, has none near ρ = 1; sines have none at large norms; and norms far apart have none.
+Pairs go by normal integrals where the activation is lines between kinks or steps, by a closed form
+where it is a sine, else by integrals over one variable of what is smoothed of it; what swings too
+often for that, and a handful of pairs, by quadratures.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from fastgram.infinite_width.pairs.norm_nodes import coordinate_of
 from fastgram.infinite_width.pairs.protocol import PairEntries, TooRough
 from fastgram.infinite_width.pairs.wave_pairs import WavePairs
 from fastgram.infinite_width.separable_table import separate
-from fastgram.network.integrals.waves import swings
+from fastgram.network.integrals.cuts import has_cuts
+from fastgram.network.integrals.waves import is_closed
 from fastgram.network.lines import lines_of
 from fastgram.network.network import Network
+from fastgram.network.theory.moments import variances
 from fastgram.support.arrays import Array
 
 __all__ = ["entries_between"]
@@ -56,6 +58,8 @@ _NEAR_NORMS = 16.0
 # nodes and 5 to 20 s, and from the second on (1e-2 to 1e3, say) seldom hold all pairs. So few
 # entries are integrals of one variable, 10 to 70 microseconds each, sooner.
 _WIDE, _FEW_SMOOTHED = (4.0, 8.0), (2**18, 2**21)
+# How far beyond their norms tables are made.
+_BEYOND = 1.2
 # And so few are normal integrals of lines, a microsecond each, sooner than a table of them.
 _FEW_LINES = 2**20
 
@@ -129,12 +133,13 @@ def _of_many_norms(
     name, sides = network.activation.name, (network, kind, rows, columns, dtype)
     lines = lines_of(network.activation)
     is_cheap = rows.norms.size * columns.norms.size <= _FEW_LINES
-    if any(network.activation.kinks) and (lines is None or is_cheap):
-        pairs = _pairs_of(network, kind, rows, columns)
-        _warn_slow(pairs, f"{name} has kinks away from 0 and the rows have different norms: its")
-        return IntegratedEntries(*sides, pairs)
-    if _is_wave(network) and swings(network.activation, norms):
+    deviations = _deviations(network, norms)
+    if _is_wave(network) and (is_cheap or is_closed(network.activation, _BEYOND * deviations)):
         return IntegratedEntries(*sides, _pairs_of(network, kind, rows, columns))
+    if has_cuts(network.activation, float(np.max(deviations))) and (lines is None or is_cheap):
+        pairs = _pairs_of(network, kind, rows, columns)
+        _warn_slow(pairs, name, norms)
+        return IntegratedEntries(*sides, pairs)
     least = float(norms[norms > 0.0][0]) if norms[0] else 0.0
     most_pairs = _most_pairs(least, float(norms[-1]), lines is not None)
     if rows.norms.size * columns.norms.size <= most_pairs:
@@ -144,7 +149,7 @@ def _of_many_norms(
     separated = separate(network, kind, least, float(norms[-1]), dtype)
     if separated is None:
         pairs = _pairs_of(network, kind, rows, columns)
-        _warn_slow(pairs, f"{name} on rows with norms so far apart has no table: its")
+        _warn_slow(pairs, name, norms)
         return IntegratedEntries(*sides, pairs)
     if separated.holds_everywhere:
         return SeparatedEntries(*sides, separated, None)
@@ -157,12 +162,7 @@ def _of_many_norms(
     if outside > 0.0:
         pairs = _pairs_of(network, kind, rows, columns)
         entries = SeparatedEntries(*sides, separated, pairs)
-        _warn_slow(
-            pairs,
-            f"{name} at depth {network.depth} on rows of different norms has a table for cosines"
-            f" from {max(separated.bottom, -1.0):g} to {min(separated.top, 1.0):g} only; about"
-            f" {outside:.2g} of the pairs are outside: their",
-        )
+        _warn_slow(pairs, name, norms)
     return entries
 
 
@@ -183,9 +183,10 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
     from fastgram.infinite_width.pairs.norm_pairs import NormPairs
     from fastgram.infinite_width.pairs.smoothed.smoothed_pairs import SmoothedPairs
 
-    both = np.concatenate([rows.norms, columns.norms])
+    both = np.sort(np.concatenate([rows.norms, columns.norms]))
     ways: list[Callable[[Network, str, Array, Array], PairEntries]] = [SmoothedPairs]
-    if not any(network.activation.kinks) and both.max() <= _NEAR_NORMS * both.min():
+    off_zero = has_cuts(network.activation, float(np.max(_deviations(network, both))))
+    if not off_zero and both.max() <= _NEAR_NORMS * both.min():
         ways.insert(0, NormPairs)
     for way in ways:
         with contextlib.suppress(TooRough):
@@ -205,7 +206,13 @@ def _most_pairs(least: float, most: float, are_lines: bool) -> int:
 
 def _is_wave(network: Network) -> bool:
     """Whether entries have a closed form."""
-    return network.depth == 1 and network.activation.frequency is not None
+    return network.activation.frequency is not None
+
+
+def _deviations(network: Network, norms: Array) -> Array:
+    """Return those of all layers' inputs, of some of the norms, both ends among them."""
+    some = np.unique([*norms[:: max(norms.size // 64, 1)], norms[-1]])
+    return np.sqrt(np.concatenate(variances(network, some)))
 
 
 def _refuse_overflow(
@@ -248,12 +255,13 @@ def _at_zero(network: Network) -> float:
     return float(network.activation.f(np.zeros(1))[0])
 
 
-def _warn_slow(pairs: PairEntries, of: str) -> None:
+def _warn_slow(pairs: PairEntries, name: str, norms: Array) -> None:
     if not isinstance(pairs, DirectPairs):
         return
     message = (
-        f"{of} entries are integrated one by one, milliseconds each and layer;"
-        " rows of one norm are thousands of times faster"
+        f"{name} swings or bends too often within norms up to {norms[-1]:.3g} for polynomials of"
+        " it: entries that no table holds are integrated one by one, milliseconds each and layer;"
+        " rows of one norm, or of smaller ones, are thousands of times faster"
     )
     ours = (os.path.dirname(os.path.dirname(__file__)), contextlib.__file__, "<")
     frame, level = sys._getframe(), 1

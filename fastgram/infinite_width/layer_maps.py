@@ -19,6 +19,7 @@ from fastgram.network.activations import Activation
 from fastgram.network.duals import chords_at
 from fastgram.network.integrals.chords import order_of
 from fastgram.network.integrals.line_quadrature import parallel_duals
+from fastgram.network.integrals.roughness import reason_of
 from fastgram.network.integrals.waves import is_closed
 from fastgram.support.arrays import Array
 from fastgram.support.threads import one_blas_thread
@@ -296,10 +297,11 @@ class _Fitter:
         """Return both halves of an interval, the left one last; refuse one that is too narrow."""
         low, high = interval
         if high - low < _NARROWEST * self._bend:
+            most = float(np.max(self._variances))
             raise ValueError(
                 f"activation {self._activation.name!r}: too rough a function of the angle at"
-                f" variances from {self._variances[0]:g} to {self._variances[-1]:g}: declare every"
-                " kink in kinks="
+                f" variances from {self._variances[0]:g} to {self._variances[-1]:g}:"
+                f" {reason_of(self._activation, float(np.sqrt(most)))}"
             )
         middle = (low + high) / 2.0
         return [(middle, high), (low, middle)]

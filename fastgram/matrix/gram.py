@@ -160,9 +160,9 @@ def gram(
     near 1: they are computed pair by pair, by normal integrals where the activation is lines
     between its kinks or steps, and layer by layer where its only kink is at 0; by the processors,
     whatever the device.
-    Other kinks of your own away from 0 are integrated one by one. So are, without a warning, up to
-    1024 entries between rows of many norms where the activation is no lines: a table would take
-    longer.
+    Other kinks of your own away from 0 go by integrals over one variable, sines at large norms by
+    a closed form. Up to 1024 entries between rows of many norms are integrated one by one, without
+    a warning, where the activation is neither lines nor a sine: a table would take longer.
 
     *On a Dask cluster* (``pip install fastgram[cluster]``) rows and tables are sent to every worker
     once. Of a `GramOperator` each product sends the block of vectors too; workers multiply bands of

@@ -102,13 +102,9 @@ def test_what_polynomials_miss_is_measured_and_said(monkeypatch):
     assert 1e-11 <= error <= pairs.error
 
 
-def test_what_swings_too_often_is_refused():
-    with pytest.raises(TooRough, match="swings"):
-        SmoothedPairs(fg.Network("sin", depth=2), "nngp", np.array([20.0]), np.array([20.0]))
-
-
-def test_too_many_polynomials_are_refused(monkeypatch):
-    monkeypatch.setattr(smoothed_function, "_MOST", 10)
+@pytest.mark.parametrize("limit", ["_MOST", "_MOST_WORK"])
+def test_too_many_polynomials_are_refused(monkeypatch, limit):
+    monkeypatch.setattr(smoothed_function, limit, 10)
     with pytest.raises(TooRough, match="too rough"):
         smoothed_function.smoothed_function(fg.get_activation("tanh"), True, 0.13, 0.14, False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.oracles.deep_entries import entry, wave
+from helpers.oracles.deep_entries import entry
 from helpers.tolerances import DUAL, EPS, FEW, STATED
 from mpmath import mp, mpf
 
@@ -12,8 +12,9 @@ import fastgram as fg
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width.entry_choice import entries_between
 from fastgram.infinite_width.integrated_entries import IntegratedEntries
-from fastgram.infinite_width.kernel_function import table_of_norm
+from fastgram.infinite_width.kernel_function import diagonal_entries, table_of_norm
 from fastgram.infinite_width.pairs.wave_pairs import WavePairs
+from fastgram.matrix.operator import matrix_of
 
 
 def rows_of(norm):
@@ -97,33 +98,128 @@ def test_norms_however_far_apart(phase, kind):
                 assert abs(wanted - mpf(float(G[i, j]))) <= allowed, (i, j)
 
 
-def cosine(derivative, rho, q1, q2):
-    """The duals of cos z."""
-    product, damping = mp.sqrt(q1 * q2) * rho, mp.exp(-(q1 + q2) / 2)
-    return damping * (mp.sinh(product) if derivative else mp.cosh(product))
+def wave_of(phase, omega):
+    """Sine ahead by a phase; and the squares of the amplitudes of cosine and sine."""
+    a, b = float(np.sin(phase)), float(np.cos(phase))
+    activation = fg.Activation(
+        "wave",
+        lambda z: a * np.cos(omega * z) + b * np.sin(omega * z),
+        lambda z: omega * (b * np.cos(omega * z) - a * np.sin(omega * z)),
+        frequency=omega,
+    )
+    return activation, mpf(a) ** 2, mpf(b) ** 2
 
 
-@pytest.mark.parametrize(("name", "dual"), [("sin", wave(1.0, 0.0)), ("cos", cosine)])
-@pytest.mark.parametrize("kind", ["nngp", "ntk"])
-@pytest.mark.parametrize("norm", [15.0, 200.0])
-def test_deep_networks(norm, kind, name, dual):
-    """Where a first layer swings, what comes out of it goes into layers that do not."""
-    X = rows_of(norm)[[0, 1, 4, 5, 6, 0]]
-    network = fg.Network(name, depth=3, bias_variance=0.1)
-    G = fg.gram(X, network=network.replace(bias_variance=0.0), kind=kind)
-    assert np.all(np.isfinite(fg.gram(X, network=network, kind=kind)))
-    with mp.workdps(40):
-        for i in range(6):
-            for j in range(i + 1):
-                x, y = ([mpf(float(v)) for v in row] for row in (X[i], X[j]))
-                q1, q2, c = (
-                    mp.fsum(a * b for a, b in zip(*two, strict=True))
-                    for two in ((x, x), (y, y), (x, y))
-                )
-                theta = mp.acos(min(c / mp.sqrt(q1 * q2), mpf(1)))
-                plain = network.replace(bias_variance=0.0)
-                wanted = entry(dual, plain, kind, theta, (mp.sqrt(q1), mp.sqrt(q2)))
-                assert float(abs(wanted - mpf(float(G[i, j])))) <= 100.0 * EPS * norm**2
+def deep_dual(a, b, omega):
+    """The duals of a wave, from the squares of its amplitudes."""
+
+    def dual(derivative, rho, q1, q2):
+        root = mp.sqrt(q1 * q2) * rho
+        minus, plus = (
+            mp.exp(-(mpf(omega) ** 2) * (q1 + q2 - sign * 2 * root) / 2) for sign in (1, -1)
+        )
+        cosine, sine = (minus + plus) / 2, (minus - plus) / 2
+        return mpf(omega) ** 2 * (b * cosine + a * sine) if derivative else a * cosine + b * sine
+
+    return dual
+
+
+def exact_deep(x, y, network, kind, dual):
+    x, y = ([mpf(float(value)) for value in row] for row in (x, y))
+    weight, bias = map(mpf, (network.first_weight_variance, network.first_bias_variance))
+    q1, q2, c = (
+        weight * mp.fsum(a * b for a, b in zip(*two, strict=True)) + bias
+        for two in ((x, x), (y, y), (x, y))
+    )
+    theta = mp.acos(max(min(c / mp.sqrt(q1 * q2), mpf(1)), mpf(-1)))
+    return entry(dual, network, kind, theta, (mp.sqrt(q1), mp.sqrt(q2)))
+
+
+DEEP = [
+    ("gradient", 0.7, 1.0, 200.0, fg.Network("sin", bias_variance=0.1)),
+    ("ntk", 0.0, 1.0, 300.0, fg.Network("sin", depth=3, weight_variance=0.02, bias_variance=0.1)),
+    ("ntk", 0.0, 3.0, 9e4, fg.Network("sin", depth=2, weight_variance=50.0, bias_variance=2.0)),
+    ("gradient", 0.7, 1.0, 2e3, fg.Network("sin", depth=3, normalize=True, weight_variance=2.0)),
+    ("nngp", np.pi / 2, 0.75, 15.0, fg.Network("sin", depth=4, bias_variance=0.1)),
+    ("ntk", np.pi / 2, 1.0, 1e-3, fg.Network("sin", depth=2, weight_variance=30.0)),
+    ("ntk", 1e-7, 1.0, 1e-5, fg.Network("sin", depth=3, normalize=True)),
+]
+
+
+@pytest.mark.parametrize(("kind", "phase", "omega", "norm", "network"), DEEP)
+def test_deep_entries_are_within_what_is_stated(kind, phase, omega, norm, network):
+    """Rows as near each other as a wave is narrow; some of norms far apart, and opposite ones."""
+    activation, a, b = wave_of(phase, omega)
+    network = network.replace(activation=activation)
+    X = rows_of(norm)
+    X[4], X[5], X[6] = X[0] * (1.0 + 1.0 / norm), X[7] * 1e-4, -X[8] * (1.0 + 0.3 / norm)
+    rows = UnitRows.of(network.augmented(X), np.dtype(np.float64))
+    entries = entries_between(network, kind, rows, rows, np.dtype(np.float64))
+    assert isinstance(entries.pairs, WavePairs)
+    G, dual = fg.gram(X, network=network, kind=kind), deep_dual(a, b, omega)
+    worst = 0.0
+    with mp.workdps(50):
+        for i in range(10):
+            for j in range(i, 10):
+                off = abs(exact_deep(X[i], X[j], network, kind, dual) - mpf(float(G[i, j])))
+                worst = max(worst, off / (entries.row_scales[i] * entries.row_scales[j]))
+    assert worst <= entries.error
+    # what roundings of norms make of a wave of norms so large, and of layers that stretch
+    assert worst <= 10.0 * entries.pairs.by_norm * EPS
+    assert entries.pairs.error <= 1e-2 * entries.pairs.by_norm
+
+
+@pytest.mark.parametrize(("kind", "phase", "omega", "norm", "network"), DEEP)
+def test_what_is_off_below_moves_entries_by_no_more_than_is_stated(
+    kind, phase, omega, norm, network
+):
+    network = network.replace(activation=wave_of(phase, omega)[0])
+    rng = np.random.default_rng(1)
+    norms = norm * np.exp(np.sort(rng.normal(size=300)) / max(norm, 1.0))
+    first, second = (rng.integers(0, norms.size, 4000) for _ in range(2))
+    near = rng.random(first.size) < 0.5
+    second[near] = np.minimum(first[near] + 1, norms.size - 1)
+    s = np.minimum(rng.random(first.size) / max(norm * omega, 1.5), 0.7)
+    far = rng.random(first.size) < 0.3
+    scales = np.sqrt(diagonal_entries(network, kind, norms))
+    pairs = WavePairs(network, kind, norms, norms)
+
+    def entries(of, s):
+        return of.values(first, second, s * s, far) / (scales[first] * scales[second])
+
+    plain, step = entries(pairs, s), 1e-4 / max(norm * omega * 50.0, 1.0)
+    by_norm = 0.0
+    for sign in (1.0, -1.0):
+        moved = WavePairs(network, kind, norms * (1.0 + step), norms * (1.0 + sign * step))
+        by_norm = max(by_norm, np.max(np.abs(entries(moved, s) - plain)) / step)
+    slope = np.max(np.abs(entries(pairs, s + step / 10.0) - plain)) / (step / 10.0)
+    assert by_norm <= 1.001 * pairs.by_norm
+    assert slope <= 1.001 * pairs.slope
+    if norm > 1.0:  # and not much less: where waves swing
+        assert by_norm >= 1e-2 * pairs.by_norm
+        assert slope >= 1e-2 * pairs.slope
+
+
+def test_many_rows_of_two_layers_are_never_integrated_one_by_one():
+    X = fg.datasets.sphere(600, 5, seed=0) * np.geomspace(1.0, 1e4, 600)[:, None]
+    op = fg.GramOperator(X, fg.Network("sin", depth=2), kind="ntk")
+    assert isinstance(matrix_of(op).entries.pairs, WavePairs)
+    assert np.all(np.isfinite(op @ np.ones(600)))
+
+
+@pytest.mark.parametrize("omega", [0.75, 1.0, 1.3, 3.0])
+def test_rows_of_one_norm_where_the_closed_form_takes_over(omega):
+    """Levels are found at powers of 2: a variance beside one must not be taken for swinging."""
+    unit = fg.datasets.sphere(60, 3, seed=0)
+    activation = activation_of(omega, True)
+    for deviation in (4.1, 4.3, 5.6, 5.7, 6.0, 6.1, 7.0, 7.9, 8.0, 8.1, 11.4):
+        X = deviation / omega * unit
+        op = fg.GramOperator(X, activation, kind="nngp")
+        less, more = (
+            np.sum((X[:, None] - sign * X) ** 2, axis=-1) * omega**2 for sign in (1.0, -1.0)
+        )
+        off = np.abs(op.dense() - (np.exp(-0.5 * less) - np.exp(-0.5 * more)) / 2.0)
+        assert np.max(off) <= matrix_of(op).entries.error, deviation
 
 
 @pytest.mark.parametrize(("omega", "sine"), [(1.0, True), (1.0, False), (3.0, True), (0.3, False)])

@@ -27,6 +27,7 @@ from fastgram import Activation, Network
 from fastgram.devices.unit_rows import UnitRows
 from fastgram.infinite_width import entry_choice
 from fastgram.infinite_width.entry_choice import entries_between
+from fastgram.infinite_width.pairs.smoothed import smoothed_function
 from fastgram.kernels import reference as naive
 from fastgram.matrix import gram as module
 from fastgram.matrix.consumers import Store
@@ -430,12 +431,12 @@ def test_kinks_away_from_zero_that_are_no_lines(device, monkeypatch):
 
 @pytest.mark.slow
 def test_what_no_polynomials_follow_is_integrated_and_said(device, monkeypatch):
-    """A sine of two layers, of rows at which it swings often."""
+    """A sine that does not say so, of rows at which it swings often."""
     monkeypatch.setattr(entry_choice, "_FEW", 0)
-    monkeypatch.setattr(entry_choice, "separate", lambda *_: None)
-    X = separated(3, 3) * np.array([0.5, 1.0, 10.0])[:, None]
-    network = fg.Network("sin", depth=2)
-    with pytest.warns(RuntimeWarning, match="sin on rows.* integrated one by one") as told:
+    monkeypatch.setattr(smoothed_function, "_MOST", 10)
+    X = separated(3, 3) * np.array([0.5, 1.0, 5.0])[:, None]
+    network = fg.Activation("swinging", np.sin, np.cos)
+    with pytest.warns(RuntimeWarning, match="swinging swings or bends.* one by one") as told:
         G = fg.gram(X, network=network, device=device)
     assert told[0].filename == __file__
     assert np.array_equal(G, G.T)

@@ -248,5 +248,5 @@ def test_bad_arguments(arguments, options, error, told):
 
 def test_an_undeclared_kink_is_refused():
     bent = fg.Activation("bent", lambda z: np.maximum(z - 0.3, 0.0), lambda z: (z > 0.3) * 1.0)
-    with pytest.raises(ValueError, match="declare every kink"):
+    with pytest.raises(ValueError, match=r"a kink at z = 0\.3: declare every kink"):
         fg.hermite_coefficients(bent, 10)

@@ -4,5 +4,5 @@
 pair after another; `line_pairs` (through `line_layers` and the quadrature of `corner_rule`) takes
 lines between kinks and steps, `wave_pairs` sines, `norm_pairs` (through `norm_layers`) those with
 no kink but at 0 where norms are close, `smoothed` all others;
-`pair_recursion` takes all but the first and the third from layer to layer.
+`pair_recursion` takes all but the first from layer to layer.
 """

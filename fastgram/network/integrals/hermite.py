@@ -25,7 +25,7 @@ from fastgram.network.integrals.quadrature import (
     radial_cuts,
     rule_of,
 )
-from fastgram.network.integrals.waves import swings
+from fastgram.network.integrals.waves import is_closed
 from fastgram.support.arrays import Array
 from fastgram.support.validation import as_flag, as_integer, as_number
 
@@ -144,7 +144,7 @@ def _absolute_moment(power: int) -> float:
 
 def _integrated(activation: Activation, derivative: bool, variance: float, count: int) -> Array:
     deviation, frequency = math.sqrt(variance), math.sqrt(count)
-    if swings(activation, np.array([deviation])):
+    if is_closed(activation, np.array([deviation])):
         assert activation.frequency is not None
         own = activation.frequency * deviation
         if own - frequency > _REACH:  # coefficients are exp(−(own − √k)²/2) and less
@@ -163,7 +163,7 @@ def _values_at_nodes(
 ) -> tuple[Array, Array, Array, Array]:
     """Return nodes z > 0, weights with the root of the density, and f at √q z and at −√q z."""
     variances = np.array([deviation**2])
-    if swings(activation, np.array([deviation])):
+    if is_closed(activation, np.array([deviation])):
         rule = rule_of(LEVELS - 1)
     else:
         rule = max(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastgram.network.activations import Activation
+from fastgram.network.integrals.cuts import cuts_of
 from fastgram.network.integrals.quadrature import (
     LEVELS,
     Rule,
@@ -123,10 +124,10 @@ def mean_squares(activation: Activation, derivative: bool, variances: Array) -> 
 
 def _squares(activation: Activation, derivative: bool, variances: Array, rule: Rule) -> Array:
     function = activation.df if derivative else activation.f
-    kinks = np.unique(np.abs([kink for kink in activation.kinks if kink]))
     deviations = np.sqrt(variances)
+    cuts = np.abs(cuts_of(activation, float(np.max(deviations))))
     with np.errstate(divide="ignore"):
-        lines = kinks / deviations[:, None]
+        lines = np.unique(cuts[cuts > 0.0]) / deviations[:, None]
     z, weight = _panels(rule, radial_cuts(float(np.max(deviations)), rule), lines)
     points = deviations[:, None] * z
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

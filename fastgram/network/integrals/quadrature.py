@@ -3,7 +3,8 @@
 A function that bends within |z| < 1 does so, at a variance q, within 1/√q of 0 in units of the
 standard deviation. Panels are graded toward 0 by a factor of 3 as far as that, so that the work
 grows like log q; Gauss–Legendre then converges geometrically on each. How many nodes a panel takes
-is a level: two levels that agree are taken for right, and no two agree where a kink is undeclared.
+is a level: two levels that agree are taken for right, and no two agree where a kink is undeclared,
+or where f swings too often.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from fastgram.network.activations import Activation
+from fastgram.network.integrals.cuts import cuts_of, has_cuts
+from fastgram.network.integrals.roughness import reason_of
 from fastgram.support.arrays import Array
 
 __all__ = [
@@ -138,8 +141,9 @@ def sharpness(deviation: float) -> float:
 
 
 def kink_distances(activation: Activation, deviations: Array) -> Array:
-    """Distances of the kinks away from 0, in units of each standard deviation."""
-    distances = {abs(kink) / s for kink in activation.kinks for s in deviations if kink and s > 0}
+    """Distances of the kinks, and other cuts, away from 0, in units of each standard deviation."""
+    cuts = cuts_of(activation, float(np.max(deviations)))
+    distances = {abs(cut) / s for cut in cuts for s in deviations if cut and s > 0}
     return np.asarray(sorted(distances))
 
 
@@ -167,14 +171,14 @@ def agree(found: Array, before: Array, size: Array) -> bool:
 def outwards(activation: Activation, variances: Array) -> tuple[float, float]:
     """Return the least and the largest variance at which a level is judged for all of them.
 
-    Without kinks away from 0, whose lines move with the variance, both are rounded to powers of 2,
+    Without cuts away from 0, whose lines move with the variance, both are rounded to powers of 2,
     small ones of 65536, away from each other: a level costs more to find than to use.
     """
     least, most = float(np.min(variances)), float(np.max(variances))
     alone = least == most
     if least > 0.0:  # below it an activation is its tangent; squares of denormals would not agree
         least, most = max(least, _LEAST), max(most, _LEAST)
-    if least > 0.0 and most < np.inf and not any(activation.kinks):
+    if least > 0.0 and most < np.inf and not has_cuts(activation, math.sqrt(most)):
         least, most = _rounded(least, np.floor), _rounded(most, np.ceil)
     return (float(most), float(most)) if alone else (float(least), float(most))
 
@@ -206,10 +210,10 @@ def refuse_infinity(activation: Activation, derivative: bool, q1: float, q2: flo
 
 
 def refuse_divergence(activation: Activation, derivative: bool, q1: float, q2: float) -> NoReturn:
-    """Raise a ValueError: no two levels agree."""
+    """Raise a ValueError: no two levels agree; say why."""
     raise ValueError(
-        f"{_integral(activation, derivative, q1, q2)}: the quadrature does not converge: declare"
-        " every kink of f and f' in kinks=, or lower the variance"
+        f"{_integral(activation, derivative, q1, q2)}: the quadrature does not converge:"
+        f" {reason_of(activation, math.sqrt(max(q1, q2)))}"
     )
 
 

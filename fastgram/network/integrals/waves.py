@@ -26,26 +26,17 @@ __all__ = [
     "parallel_duals_of_waves",
     "parts_of_waves",
     "squares_of_waves",
-    "swings",
     "weights_of_wave",
 ]
 
-# ω√q beyond which nodes and polynomials of a function, or of norms, would be too many.
-_SWINGS = 8.0
 # ω√q beyond which the closed form is taken: exp(−2ω²q) is nothing there, and chords need no more
 # nodes than those of any other activation.
 _CLOSED = 4.8
 _GONE = 4.4  # ω√q from which on exp(−2ω²q) is below a rounding
 
 
-def swings(activation: Activation, deviations: Array) -> bool:
-    """Whether f swings often within one of these standard deviations."""
-    frequency = activation.frequency
-    return frequency is not None and frequency * float(np.max(deviations)) > _SWINGS
-
-
 def is_closed(activation: Activation, deviations: Array) -> bool:
-    """Whether expectations between these standard deviations are taken from the closed form."""
+    """Whether f swings so often that expectations between these deviations have the closed form."""
     frequency = activation.frequency
     return frequency is not None and frequency * float(np.max(deviations)) > _CLOSED
 

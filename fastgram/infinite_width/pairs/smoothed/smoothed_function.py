@@ -37,6 +37,7 @@ _TO_A, _REACH, _TO_Z = 16.0, 9.0, 32.0  # largest norms
 _JUMP = 2.0**-36  # of neighbouring pieces, over their values
 _NARROWEST = 2.0**-50  # of a rectangle or an interval, beside where it is
 _MOST = 8_000  # rectangles, or intervals
+_MOST_WORK = 400_000  # intervals within the reach of rectangles, all together: some 20 s
 _TINY = float(np.finfo(np.float64).tiny)
 _T = chebyshev.chebpts1(COUNT)
 # From values at these to Chebyshev coefficients: cosines of multiples of an angle, by themselves,
@@ -162,7 +163,9 @@ class _Maker:
         nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
         allowed = _OF_LINES * self._level(nearest)
         if high - low <= nearest:
-            allowed = max(allowed, _EPS * float(np.max(np.abs(values))))
+            # of a value, and of its argument, where it changes much on little
+            steepness = max(abs(low), abs(high)) / (high - low) * float(np.ptp(values))
+            allowed = max(allowed, _EPS * (float(np.max(np.abs(values))) + steepness / 2.0))
         fits = np.max(np.abs(last)) <= allowed and high - low <= max(nearest, self._least)
         if not fits and high - low > _NARROWEST * max(abs(low), abs(high), self._least):
             return None
@@ -178,6 +181,12 @@ class _Maker:
         if self._count > _MOST:
             raise TooRough("too rough a function")
 
+    def _refuse_work(self, edges: Array, middle: float, reach: float) -> None:
+        first, last = np.searchsorted(edges, [middle - reach, middle + reach])
+        self._work += int(last - first)
+        if self._work > _MOST_WORK:
+            raise TooRough("too rough a function")
+
     # --- what is smoothed ---
 
     def _rectangles(
@@ -185,7 +194,7 @@ class _Maker:
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_], Array]:
         # squares have twice the degree
         rule = gauss_legendre(_NODES if self._with_variance else _NODES - 4)
-        self._count = 0
+        self._count = self._work = 0
         half = _TO_A * self._most / 2.0
         waiting: list[Rectangle] = [(0, half, half, half, half)]
         if not self._parity:
@@ -202,6 +211,7 @@ class _Maker:
             size = max(nearest, self._least)
             by_b = height > width
             if b + height <= self._most and 2.0 * max(width, height) <= size:
+                self._refuse_work(edges, a, width + _REACH * (b + height))
                 smoothed_at(a + width * _T, b + height * _T, edges, pieces, jumps, rule, samples)
                 # a kink away from 0 is known to a rounding of where it is
                 rounding = _ROUNDINGS * abs(a) / min(width, height)

@@ -13,13 +13,12 @@ import numpy as np
 
 from fastgram.infinite_width.conditioning import errors_between_norms
 from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
-from fastgram.infinite_width.pairs.protocol import Mask, Places, TooRough, steepest
+from fastgram.infinite_width.pairs.protocol import Mask, Places, steepest
 from fastgram.infinite_width.pairs.smoothed.smoothed_function import smoothed_function
 from fastgram.kernels.cpu.pairs.smoothed import SmoothedFunction, integrals_of_pairs
 from fastgram.network.activations import Activation
 from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.integrals.line_quadrature import mean_squares
-from fastgram.network.integrals.waves import swings
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
 
@@ -105,7 +104,7 @@ class SmoothedPairs(_SmoothedLayers):
     Raises
     ------
     TooRough
-        If the activation swings, or bends, too often for polynomials.
+        If the activation bends too often for polynomials.
     """
 
     def __init__(self, network: Network, kind: str, row_norms: Array, column_norms: Array) -> None:
@@ -113,8 +112,6 @@ class SmoothedPairs(_SmoothedLayers):
         activation, depth = network.activation, network.depth
         roots = np.sqrt(np.concatenate([q for q, _ in variances_with_next(network, norms)]))
         ends = float(np.min(roots[roots > 0.0])), float(np.max(roots))
-        if swings(activation, roots):
-            raise TooRough("too many swings")
         of_f = of_df = None
         missed = 0.0
         if depth > 1 or kind != "gradient":
