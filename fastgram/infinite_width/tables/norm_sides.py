@@ -33,13 +33,15 @@ __all__ = [
 
 _COUNTS = (10, 14, 20, 28)  # of nodes of a norm
 _SAMPLED = np.array([0.2, 0.45, 0.7])  # half chords where it is seen how many are needed
-_NODES, _DEGREE = 36, 27  # of s, on a cell
+_NODES, _DEGREE = 30, 23  # of s, on a cell
 # Coefficients, times what they are multiplied by, that go: the first where no more is missed than
 # is wanted, else the last.
 DROPPED = (1e-14, 6e-15, 3e-15)
 _CELLS = CELLS[np.dtype(np.float64)]
 _TOP = float(np.sqrt(0.5))
 _ROUGH = 1e-14  # what samples of a side may be off its polynomials
+_TRUNCATION = 3.0 * _ROUGH  # of its polynomials in the norms
+_NEAR_END = np.array([0.0, 0.04, 0.1])  # of a side: where they may be long, or none
 _ALIKE = 4e-15  # what the sides may be off each other, and a rest off nothing
 _SHORTER = 1.0 - 2.0**-50  # so that s at ρ = 0 is on its own side
 _NARROWEST = 1e-3  # a point is no range
@@ -123,7 +125,7 @@ _ODD, _EVEN = Mirror(-1.0, 0.0, -2.0, True), Mirror(1.0, 2.0, 0.0, True)
 
 def mirror_of(sampled: Sampled, norms: Array) -> Mirror:
     """Return how entries of these norms at −ρ follow from those at ρ, `APART` if they do not."""
-    if any(sampled.starts(far)[0] for far in (False, True)):
+    if tuple(sampled.starts(False)) != tuple(sampled.starts(True)):
         return APART
     s = np.concatenate([np.zeros(1), 0.07 + 0.6 * _SAMPLED, _SAMPLED])
     near, far = (sampled.at_chords(side, s, norms, norms) for side in (False, True))
@@ -194,10 +196,14 @@ def _edges(start: float, bend: float, cells: int) -> Array:
 
 
 def mirrored_sides(
-    sampled: Sampled, mirror: Mirror, rows: NormRange, columns: Sequence[NormRange]
+    sampled: Sampled,
+    mirror: Mirror,
+    skipped: int,
+    rows: NormRange,
+    columns: Sequence[NormRange],
 ) -> list[Side | None]:
     """Fit a side of all cells for each range of columns, from which the other one follows."""
-    sides = sides_of(sampled, False, 0, rows, columns, _CELLS)
+    sides = sides_of(sampled, False, skipped, rows, columns, _CELLS)
     if not mirror.has_rest:
         return sides
     found: list[Side | None] = []
@@ -225,10 +231,11 @@ def sides_of(
     for start in starts:
         waiting = [k for k, side in enumerate(found) if side is None]
         if waiting and start != starts[-1]:  # what is too rough is so near the end
-            edges = _edges(start, 0.0, cells)[:2]
-            firsts = _fit(sampled, far, edges, rows, [columns[k] for k in waiting])
-            waiting = [k for k, cell in zip(waiting, firsts, strict=True) if cell is not None]
-        for bend in (0.0, _BEND):
+            s = start + _NEAR_END * (_TOP - start)
+            smooth = _smooth_in_norms(sampled, far, s, rows, [columns[k] for k in waiting])
+            waiting = [k for k, fine in zip(waiting, smooth, strict=True) if fine]
+        # a start away from the end has roughness before it
+        for bend in (_BEND,) if start else (0.0, _BEND):
             if not waiting:
                 break
             edges = _edges(start, bend, cells)
@@ -244,15 +251,38 @@ def sides_of(
 def _fit(
     sampled: Sampled, far: bool, edges: Array, rows: NormRange, columns: Sequence[NormRange]
 ) -> list[tuple[Array, Array] | None]:
-    """Fit bases and series on cells with these ends; None for columns where they are too rough."""
+    """Fit bases and series on cells with these ends; None for columns where they are too rough.
+
+    First on the cell at the end, which is where they are.
+    """
+    result = _fit_cells(sampled, far, edges[:2], edges[0] == 0.0, rows, columns)
+    fine = [k for k, fitted in enumerate(result) if fitted is not None]
+    if fine:
+        those = [columns[k] for k in fine]
+        others = _fit_cells(sampled, far, edges[1:], edges[0] == 0.0, rows, those)
+        for k, other in zip(fine, others, strict=True):
+            first = result[k]
+            result[k] = None
+            if first is not None and other is not None:
+                result[k] = first[0], np.concatenate([first[1], other[1]])
+    return result
+
+
+def _fit_cells(
+    sampled: Sampled,
+    far: bool,
+    edges: Array,
+    to_end: bool,
+    rows: NormRange,
+    columns: Sequence[NormRange],
+) -> list[tuple[Array, Array] | None]:
     cells = edges.size - 1
     s = np.stack([points_of(*ends, _NODES) for ends in itertools.pairwise(edges)])
     norms = rows.nodes, np.concatenate([of_columns.nodes for of_columns in columns])
     values = sampled.at_chords(far, s.ravel(), *norms)
     # up to the end they are differences from there; where the end is not smooth in the norms there
     # is nothing to differ from
-    starts_at_end = edges[0] == 0.0
-    ends = sampled.at_chords(far, np.zeros(1), *norms)[0] if starts_at_end else 0.0 * values[0]
+    ends = sampled.at_chords(far, np.zeros(1), *norms)[0] if to_end else 0.0 * values[0]
     samples = (ends - values).reshape(cells, _NODES, -1)
     basis = basis_at(_NODES, _DEGREE)
     fits = [fit(at * basis, of_cell) for at, of_cell in zip(s[:, :, None], samples, strict=True)]
@@ -270,13 +300,29 @@ def _fit(
         right = transform_of(of_columns.count).T
         fitted = left @ ends[:, part] @ right, by_row[..., part] @ right
         fine = np.max(rough_columns[part]) <= _ROUGH
-        fine = fine and _truncation(edges, *fitted) <= 3.0 * _ROUGH
+        fine = fine and _truncation(edges, *fitted) <= _TRUNCATION
         result.append(fitted if fine else None)
     return result
+
+
+def _smooth_in_norms(
+    sampled: Sampled, far: bool, s: Array, rows: NormRange, columns: Sequence[NormRange]
+) -> list[bool]:
+    """Whether entries at a few half chords are polynomials in the norms, for each columns."""
+    nodes = np.concatenate([of_columns.nodes for of_columns in columns])
+    by_row = transform_of(rows.count) @ sampled.at_chords(far, s, rows.nodes, nodes)
+    parts = np.split(by_row, np.cumsum([of_columns.count for of_columns in columns])[:-1], axis=2)
+    return [
+        _last_in_norms(np.max(np.abs(part @ transform_of(part.shape[2]).T), axis=0)) <= _TRUNCATION
+        for part in parts
+    ]
 
 
 def _truncation(edges: Array, bases: Array, series: Array) -> float:
     """Return the size of the last coefficients in either norm."""
     sizes = np.max(np.abs(series) * edges[1:, None, None, None], axis=(0, 1))
-    sizes = np.maximum(sizes, np.abs(bases))
+    return _last_in_norms(np.maximum(sizes, np.abs(bases)))
+
+
+def _last_in_norms(sizes: Array) -> float:
     return float(max(np.max(sizes[-2:]), np.max(sizes[:, -2:])))

@@ -8,6 +8,7 @@ was made of, where the polynomials do not see it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -231,23 +232,23 @@ def tables_between(
 ) -> list[list[Part]]:
     """Return the tables of `height` rows of a range of norms and parts of each group of columns."""
     found = [[Part(0, group.coordinates.size, None, group.coordinates)] for group in columns]
+    ways = [mirror, APART] if mirror != APART else [APART]
     # half chords that did for the samples, and not between them
-    tries = range(0 if mirror == APART else -1, _TRIES)
-    for skipped in tries:
+    for way, skipped in itertools.product(ways, range(_TRIES)):
         waiting = [k for k, parts in enumerate(found) if any(part.table is None for part in parts)]
         if not waiting:
             break
         ranges = [columns[k].range for k in waiting]
-        is_mirrored = skipped < 0
         near: Sequence[Side | None]
-        far: Sequence[Side | None] = [None] * len(ranges)
-        if is_mirrored:
-            near = mirrored_sides(sampled, mirror, rows, ranges)
-        else:
+        far: Sequence[Side | None]
+        if way == APART:
             near, far = (sides_of(sampled, end, skipped, rows, ranges) for end in (False, True))
+        else:
+            near = mirrored_sides(sampled, mirror, skipped, rows, ranges)
+            far = [None] * len(ranges)
         for k, left, right in zip(waiting, near, far, strict=True):
-            if left is not None and (right is not None or is_mirrored):
-                cells = _Cells.of(left, right, mirror if is_mirrored else APART)
+            if left is not None and (right is not None or way != APART):
+                cells = _Cells.of(left, right, way)
                 found[k] = _parts(sampled, cells, rows, height, columns[k])
     return found
 
