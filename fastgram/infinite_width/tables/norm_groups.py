@@ -20,6 +20,7 @@ from fastgram.infinite_width.tables.norm_table import Columns, Part, TwoNorms, t
 from fastgram.network.lines import Lines, lines_of
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, symmetric
+from fastgram.support.progress import advance
 
 __all__ = ["NormGroups", "samples_of_lines"]
 
@@ -117,6 +118,7 @@ class NormGroups:
             made = tables_between(sampled, mirror, rows.range, height, groups[first:])
             for second, parts in enumerate(made, first):
                 tables[first, second] = parts
+            advance(len(tables), len(groups) * (len(groups) + 1) // 2)
         places = np.concatenate([group.range.places(group.coordinates) for group in groups])
         return NormGroups(bounds, places, tables, _measured_miss(network, kind, ranges, tables))
 
