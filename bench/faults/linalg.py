@@ -103,6 +103,10 @@ FAULTS = [
         ),
         ("raised = 1.0 + 4.0 * elimination_error / distances", "raised = 1.0 + 0.0 * distances"),
         (
+            "raised = 1.0 + 4.0 * elimination_error / distances",
+            "raised = 1.0 + 0.4 * elimination_error / distances",
+        ),
+        (
             "missed = Missed(missed.fixed + elimination_error, missed.growth)",
             "missed = Missed(missed.fixed, missed.growth)",
         ),

@@ -3,9 +3,9 @@
     python -m bench.gpu.counts [--architecture sm_90] [--only _12_1]
 
 Registers, spilled bytes and instructions of the kernels whose names have these letters. Of a warp's
-part of a tile also what a slab takes and what 8 columns of V take on either side: how many products
-of the tensor cores, how many loads from shared memory, and how many instructions in all. NVRTC
-compiles (nvidia-cuda-nvrtc), nvdisasm reads the code (nvidia-cuda-nvdisasm, or the path).
+part of a tile also what two slabs take, or a chunk of digits, and what 8 columns of V take on
+either side: how many products of the tensor cores, and how many instructions in all. NVRTC compiles
+(nvidia-cuda-nvrtc), nvdisasm reads the code (nvidia-cuda-nvdisasm, or the path).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from pathlib import Path
 from bench.gpu.nvrtc import NoCompilerError, compile_for
 from fastgram.kernels.cuda.launch import FUSED_KERNELS, source
 
-# What tensor cores are at, in the order of the code: cosines, and 8 columns of V on either side.
-_PARTS = (("two slabs", 0.0, 0.5), ("8 columns by rows", 0.5, 0.75), ("by columns", 0.75, 1.0))
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,6}\*/\s+(?:@!?U?P[0-9T]+\s+)?(\w+)(\S*)")
 
 
@@ -63,11 +61,21 @@ def count(name: str, architecture: str) -> str:
 
 
 def parts_of(code: list[str]) -> list[str]:
-    """Return what is between the first and the last product of each part of a tile's work."""
-    products = [k for k, kind in enumerate(code) if kind.startswith("DMMA")]
+    """Return what is between the first and the last product of each part of a tile's work.
+
+    Those of numbers are DMMA, those of digits IMMA.
+    """
+    numbers, words = (
+        [k for k, kind in enumerate(code) if kind.startswith(name)] for name in ("DMMA", "IMMA")
+    )
+    # in the order of the code: cosines, half of the products where numbers make them, and V
+    slabs = 0 if words else len(numbers) // 2
+    half = (slabs + len(numbers)) // 2
+    cosines = ("a chunk of digits", words) if words else ("two slabs", numbers[:slabs])
+    by_rows, by_columns = numbers[slabs:half], numbers[half:]
+    parts = [cosines, ("8 columns by rows", by_rows), ("by columns", by_columns)]
     lines = []
-    for what, start, end in _PARTS:
-        own = products[int(start * len(products)) : int(end * len(products))]
+    for what, own in parts:
         between = code[own[0] : own[-1] + 1]
         moved = sum(kind.startswith(("IMAD.MOV", "MOV", "LDL", "STL")) for kind in between)
         lines.append(f"{what} {len(own)} products in {len(between)}, {moved} of them moves")

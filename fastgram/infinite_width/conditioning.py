@@ -314,7 +314,9 @@ class _Follower:
         relative = self._chord / s
         # or what all that is nearer to the end than some larger chord that is followed has in all
         beyond = np.where(s[None, :] >= (s + self._chord)[:, None], shares[None, :], 2.0)
-        return np.asarray(np.minimum(relative * (2.0 + relative) * shares, np.min(beyond, axis=1)))
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite, of a chord that is 0
+            moved = relative * (2.0 + relative) * shares
+        return np.asarray(np.fmin(moved, np.min(beyond, axis=1)))
 
     def _next(self, step: Step, f: Evaluation, shares: Array, inputs: Array, after: Array) -> None:
         """Take the errors of the variance and of chords through a layer."""

@@ -24,6 +24,7 @@ from fastgram.infinite_width.tables.norm_sides import Sampled
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.threads import one_blas_thread
 
 __all__ = ["IntegratedEntries", "SeparatedEntries"]
 
@@ -137,7 +138,8 @@ class _RootScaledEntries(Entries):
         kept: dict[int, InOrder] = self.__dict__.setdefault("_in_order", {})
         if tile not in kept:
             order = np.argsort(self.rows.norms, kind="stable")
-            kept[tile] = InOrder(order, self._sorted(order, sampled, tile))
+            with one_blas_thread():  # the bits of tables must not depend on how many it has
+                kept[tile] = InOrder(order, self._sorted(order, sampled, tile))
         return kept[tile]
 
     def _sampled(self) -> Sampled | None:

@@ -7,6 +7,10 @@ from fastgram.kernels.contract import CELLS, CLOSE, MIDDLE_TERMS, PieceVariable
 __all__ = [
     "CHUNK",
     "COUNT_TILE",
+    "DIGIT_COLUMNS",
+    "EIGHT_BIT_LAST",
+    "EIGHT_BIT_SLICES",
+    "EIGHT_BIT_UNITS",
     "ENTRIES",
     "FUSED_BLOCKS_PER_SM",
     "GATHERED",
@@ -41,6 +45,12 @@ FUSED_BLOCKS_PER_SM = 2  # at a time: one is at the polynomials while the other 
 SCRATCH_NUMBERS = PANEL_ROWS // 32 * TILE_COLUMNS * SLAB  # products of a tile's columns
 WARP_SCRATCH = SCRATCH_NUMBERS * LANES // THREADS  # a warp's own part of that memory
 GATHERED = 192  # entries outside the middle that a warp looks up at a time, in the same memory
+
+# packed_rows.cuh and eight_bit.cuh
+EIGHT_BIT_SLICES = 7  # of a unit row: 7 and 9 are float64's digits, 6 and 8 or 7 fewer
+EIGHT_BIT_LAST = 9  # slices i and j are multiplied where i + j is no more
+EIGHT_BIT_UNITS = 8  # i + j of the products that are whole units of the sums, 2^(4 - 8(i + j))
+DIGIT_COLUMNS = 32  # that the 8-bit tensor cores take at a time
 
 
 def text() -> str:

@@ -1,4 +1,4 @@
-// What all kernels stand on: shared memory, and the double precision tensor cores.
+// What all kernels stand on: shared memory, and the tensor cores, in double precision and of bytes.
 //
 // The files of this folder are one source, joined by kernels/cuda/launch.py in the order given
 // there, after the numbers of kernels/cuda/constants.py. It is compiled for GPUs and, behind the
@@ -66,6 +66,23 @@ __device__ __forceinline__ void multiply_add(double (&c)[4], const double (&a)[4
                          : "d"(a[2 * k + half]), "d"(b[k]));
         }
     }
+#endif
+}
+
+// c += a b for a warp, of signed bytes: a is 16 × 32, b is 32 × 8, c is 16 × 8, exact modulo 2³². A lane
+// has of c what it has of numbers, and four bytes of neighbouring columns a word:
+//     a: (g, 4t), (g + 8, 4t), (g, 4t + 16), (g + 8, 4t + 16)
+//     b: (4t, g), (4t + 16, g)
+__device__ __forceinline__ void multiply_add(int (&c)[4], const unsigned int (&a)[4],
+                                             const unsigned int (&b)[2])
+{
+#ifndef __CUDACC__
+    host::multiply_bytes(c, a, b);
+#else
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};\n"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 }
 

@@ -49,17 +49,20 @@ TILES = (
     "bits.cuh",
     "cholesky.cuh",
     "fused/exact_sums.cuh",
+    "fused/packed_rows.cuh",
     "fused/fragments.cuh",
 )
 FUSED = (
     "device.cuh",
     "table.cuh",
+    "fused/packed_rows.cuh",
     "fused/tile.cuh",
     "fused/middle.cuh",
     "fused/exact_sums.cuh",
     "fused/products.cuh",
     "fused/triangle.cuh",
     "fused/one_vector.cuh",
+    "fused/eight_bit.cuh",
 )
 
 # The fused kernels: by the table, and with a middle of so many coefficients of either parity. What
@@ -78,12 +81,13 @@ def _instance(macro: str, name: str, shape: tuple[int, int] | None) -> str:
 
 FUSED_KERNELS = {
     name: _instance(name.upper(), name, None)
-    for name in ("multiply_triangle", "multiply_vector", "build_triangle")
+    for name in ("multiply_triangle", "multiply_vector", "multiply_eight_bit", "build_triangle")
 } | {
     f"{name}_{even}_{odd}": _instance(name.upper(), f"{name}_{even}_{odd}", (even, odd))
     for name, shapes in (
         ("multiply_triangle", _SHAPES),
         ("multiply_vector", _SHAPES),
+        ("multiply_eight_bit", _SHAPES),
         ("build_triangle", _BOTH),
     )
     for even, odd in shapes

@@ -134,36 +134,47 @@ def launched(gpu, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_variant_is_timed_beside_the_kernel_in_use(measured, gpu, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "kernel", "columns"),
+    [("one_vector", "multiply_vector", (1,)), ("eight_bit", "multiply_eight_bit", (1, 2))],
+)
+def test_a_variant_is_timed_beside_the_kernel_in_use(
+    variant, kernel, columns, measured, gpu, monkeypatch
+):
     names = launched(gpu, monkeypatch)
-    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", variant)
     assert status == 0, printed
     timed = {case for case, _ in found if not case.startswith(("entries", "compilation"))}
-    assert timed == {f"pass n=40 d=3 b={b}" for b in ("1 relu", "1 relu, one_vector", "2 relu")}
-    one, other = "pass n=40 d=3 b=1 relu, one_vector", "pass n=40 d=3 b=1 relu"
+    cases = {f"pass n=40 d=3 b={b} relu" for b in (1, 2)}
+    assert timed == cases | {f"pass n=40 d=3 b={b} relu, {variant}" for b in columns}
+    one, other = f"pass n=40 d=3 b=1 relu, {variant}", "pass n=40 d=3 b=1 relu"
     assert sorted(what for case, what in found if case == one) == [
         *("", "/ floor", "/ the kernel that is used")
     ]
     assert found[one, ""].value > 0.0 < found[other, ""].value
     # checked, begun, and timed in so many rounds as the other
-    assert sum("multiply_vector" in name for name in names) == 2 + runs.LEAST_ROUNDS
+    each = sum(kernel in name for name in names) / len(columns)
+    assert each == 2 + runs.LEAST_ROUNDS
     assert not gpu.kernels.variants
 
 
 @pytest.mark.slow
-def test_a_wrong_variant_is_not_timed(measured, gpu, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "kernel"), [("one_vector", "multiply_vector"), ("eight_bit", "multiply_eight_bit")]
+)
+def test_a_wrong_variant_is_not_timed(variant, kernel, measured, gpu, monkeypatch):
     launch = gpu.kernels.launch
 
     def wrong(name, grid, block, shared, arguments):
         launch(name, grid, block, shared, arguments)
-        if "multiply_vector" in name:
+        if kernel in name:
             arguments[-1][0, 0, 7, 0] = 2**52  # of the sums
 
     monkeypatch.setattr(gpu.kernels, "launch", wrong)
-    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", "one_vector")
+    status, found, _, printed = measured("--only", "passes n=40 d=3", "--variant", variant)
     assert status == 1
     assert "the product is wrong" in printed
-    assert not [case for case, _ in found if "one_vector" in case]
+    assert not [case for case, _ in found if variant in case]
 
 
 @pytest.mark.slow

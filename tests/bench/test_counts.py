@@ -51,6 +51,15 @@ def test_moves_are_counted():
     assert counts.parts_of(code)[1].endswith("2 products in 4, 2 of them moves")
 
 
+def test_digits_are_a_part_of_their_own():
+    code = ["IMMA.16832.S8.S8", "SHF", "IMMA.16832.S8.S8", "BAR", "DMMA", "DMMA", "MOV", "DMMA"]
+    assert counts.parts_of([*code, "DMMA"]) == [
+        "a chunk of digits 2 products in 3, 0 of them moves",
+        "8 columns by rows 2 products in 2, 0 of them moves",
+        "by columns 2 products in 2, 0 of them moves",
+    ]
+
+
 def test_what_is_missing_is_said(monkeypatch, capsys):
     def missing(*options):
         raise counts.NoCompilerError("nvidia-cuda-nvrtc is not installed")

@@ -55,6 +55,18 @@ def test_a_matrix(run, rows, unit, tmp_path):
     assert (status, err.split(", ")[-1]) == (0, "is stored already\n")
 
 
+def test_a_stored_matrix_is_no_samples(run, rows, tmp_path):
+    path = tmp_path / "K.npy"
+    assert run("gram", rows, path, "-a", "elu")[0] == 0
+    status, out, err = run("spectrum", path, "-a", "relu")
+    assert (status, out) == (2, "")
+    assert f"{path}: a Gram matrix that fastgram has stored, and no samples" in err
+    assert f"fastgram.open_gram('{path}')" in err
+    for beside in ("{}", "not JSON"):  # and somebody else's file beside rows is none of ours
+        Path(f"{rows}.json").write_text(beside)
+        assert run("spectrum", rows, "-a", "relu")[0] == 0
+
+
 def test_every_option(run, rows, tmp_path):
     path = tmp_path / "K.npy"
     words = "-a tanh --depth 2 --width 9 --kind ntk --weight-variance 2 --bias-variance 0.5"

@@ -274,3 +274,16 @@ def test_chords_after_a_variance_that_is_off(monkeypatch):
 def test_chords_between_two_norms(depth):
     network = fg.Network(activation(2.0, 0.0), depth)
     assert chords_over_bound(network, wave(2.0, 0.0), (1.0 + OFF, 1.0 - OFF)) <= 1.0
+
+
+def test_chords_that_are_0_beside_large_errors_of_theirs():
+    """Where f is z but for a jump far out, rows as close as roundings have one direction."""
+
+    def jump(derivative):
+        return lambda z: np.where(z < 1.0, 1.0 if derivative else z, 0.0 if derivative else 0.3)
+
+    network = fg.Network(fg.Activation("jump", jump(False), jump(True), (1.0,)), 2)
+    for step in range(-8, 9):
+        errors = errors_of_norm(network, "gradient", 0.01 * (1.0 + 32.0 * EPS * step))
+        assert errors.base < 1e-6
+        assert errors.by_norm < 100.0

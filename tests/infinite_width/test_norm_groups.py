@@ -11,12 +11,15 @@ import pickle
 import numpy as np
 import pytest
 from helpers.tolerances import FREE_NORMS
+from threadpoolctl import threadpool_limits
 
 import fastgram as fg
 from fastgram.devices.cpu import CPU
+from fastgram.infinite_width import integrated_entries
 from fastgram.infinite_width.kernel_function import direct_entries
 from fastgram.infinite_width.tables import norm_groups
 from fastgram.matrix.operator import matrix_of
+from fastgram.support.threads import one_blas_thread
 
 N, TILE = 1000, 160  # three groups, which tiles do not know of
 # name, kind, range of norms
@@ -120,3 +123,19 @@ def test_few_rows_and_float32_keep_their_order():
     assert in_order_of(fg.GramOperator(X[:700], "elu", memory=0)) is None
     assert in_order_of(fg.GramOperator(X, "relu", memory=0)) is None
     assert in_order_of(fg.GramOperator(X, "elu", memory=0, dtype="float32")) is None
+
+
+def test_tables_are_made_on_one_blas_thread(monkeypatch):
+    """Whoever asks for them first: a product, or the noise floor."""
+    monkeypatch.setattr(integrated_entries, "_FEW_TILES", 0)
+    make, threads = norm_groups.NormGroups.of, []
+
+    def watched(*arguments):
+        threads.append(max(library.num_threads for library in one_blas_thread.libraries()))
+        return make(*arguments)
+
+    monkeypatch.setattr(norm_groups.NormGroups, "of", watched)
+    with threadpool_limits(3, user_api="blas"):
+        op = fg.GramOperator(rows((0.8, 1.2), n=100), "softplus")
+        assert op.noise_floor > 0.0
+    assert threads == [1]

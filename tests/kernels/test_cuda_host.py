@@ -42,6 +42,30 @@ extern "C" __global__ void beyond(double *y, long long place)
     shared_memory<double>()[place] = 1.0;
     y[0] = shared_memory<double>()[0];
 }
+
+// a, 16 x 32, and b, 32 x 8, are digits row by row; the formulas are the PTX ISA's.
+extern "C" __global__ void product_of_bytes(const double *a, const double *b, double *c)
+{
+    const int group = threadIdx.x >> 2, in_group = threadIdx.x % 4;
+    unsigned int of_a[4] = {}, of_b[2] = {};
+    for (int i = 0; i < 16; ++i) {
+        const int row = i < 4 || (8 <= i && i < 12) ? group : group + 8;
+        const int column = in_group * 4 + (i & 3) + (i < 8 ? 0 : 16);
+        of_a[i / 4] |= (static_cast<int>(a[32 * row + column]) & 0xff) << i % 4 * 8;
+    }
+    for (int i = 0; i < 8; ++i) {
+        const int row = in_group * 4 + (i & 3) + (i < 4 ? 0 : 16);
+        of_b[i / 4] |= (static_cast<int>(b[8 * row + group]) & 0xff) << i % 4 * 8;
+    }
+    int of_c[4];
+    for (int i = 0; i < 4; ++i) {
+        of_c[i] = static_cast<int>(c[8 * (i < 2 ? group : group + 8) + in_group * 2 + (i & 1)]);
+    }
+    multiply_add(of_c, of_a, of_b);
+    for (int i = 0; i < 4; ++i) {
+        c[8 * (i < 2 ? group : group + 8) + in_group * 2 + (i & 1)] = of_c[i];
+    }
+}
 """
 
 
@@ -62,6 +86,18 @@ def test_a_warp_multiplies_small_matrices(backward):
     wanted = c + a @ b
     launcher(PRODUCT, backward)("product", 1, 32, 0, [a, b, c])
     assert np.max(np.abs(c - wanted)) <= 16 * FEW * EPS
+
+
+def test_a_warp_multiplies_small_matrices_of_bytes(launch):
+    rng = np.random.default_rng(3)
+    a, b = (rng.integers(-128, 128, shape) for shape in ((16, 32), (32, 8)))
+    a[0], b[:, 0], b[:, 1] = -128, -128, 127
+    c = rng.integers(-(2**30), 2**30, (16, 8))
+    c[3, 4], c[0, 0] = -(2**31), 2**31 - 1  # the last one's sum wraps around
+    wanted = (c + a @ b).astype(np.int32)
+    found = c.astype(float)
+    launch("product_of_bytes", 1, 32, 0, [a.astype(float), b.astype(float), found])
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_threads_wait_for_each_other(launch):

@@ -23,6 +23,8 @@ SOME = [
     ("multiply_triangle_12_1", "sm_80"),
     ("multiply_triangle_16_16", "sm_90"),
     ("multiply_vector_12_1", "sm_80"),
+    ("multiply_eight_bit_12_1", "sm_80"),
+    ("multiply_eight_bit_16_16", "sm_90"),
 ]
 
 
@@ -61,7 +63,7 @@ def test_compiles_without_warnings(architecture):
 @needs_compiler
 @pytest.mark.parametrize(("name", "architecture"), SOME)
 def test_fused_products_compile_within_their_registers(architecture, name):
-    """All 128 that two blocks leave a thread are taken: a few come and go, once a tile."""
+    """All that two blocks leave a thread, or one, are taken: a few come and go, once a tile."""
     done, log, ptx = compiled(source([name]), architecture, "--ptxas-options=--warn-on-spills")
     assert done, log
     assert re.findall(r"\.entry (\w+)", ptx) == [name] == kernel_names(source([name]))
@@ -77,6 +79,19 @@ def test_products_are_the_tensor_cores(architecture):
     found = re.findall(r"mma\.sync\.aligned\.\w+", body)
     assert set(found) == {ARCHITECTURES[architecture]}
     assert len(found) == (4 if architecture == "sm_80" else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_products_of_digits_are_the_tensor_cores_of_bytes(architecture):
+    done, log, ptx = compiled(source(["multiply_eight_bit"]), architecture)
+    assert done, log
+    products = re.findall(r"mma\.sync\.aligned\.[\w.]+", ptx)
+    of_digits = [name for name in products if ".s32.s8.s8.s32" in name]
+    assert set(of_digits) == {"mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32"}
+    # 34 of slices for a warp's 32 x 32 cosines, 2 x 4 each; in double precision those with V alone
+    assert len(of_digits) == 34 * 8
+    assert len(products) - len(of_digits) == 16 * (4 if architecture == "sm_80" else 1)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -105,7 +120,7 @@ def test_older_gpus_have_all_but_the_fused_product():
     # sm_70 as well, by the last release that knows it, NVRTC 12
     done, log, ptx = compiled(source(), "sm_75")
     assert (done, log) == (True, "")
-    missing = {"make_fragments", "read_sums"} | set(FUSED_KERNELS)
+    missing = {"make_fragments", "read_sums", "slice_rows"} | set(FUSED_KERNELS)
     assert missing.isdisjoint(re.findall(r"\.entry (\w+)", ptx))
     assert compiled(source(["multiply_triangle"]), "sm_75")[:2] == (True, "")
 

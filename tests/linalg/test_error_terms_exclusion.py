@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from fastgram.linalg.elimination import Elimination
 from fastgram.linalg.exclusion import EDGE_RTOL, Missed, proven_edge
 from fastgram.linalg.lanczos_bound import outer_bound
 
@@ -75,6 +76,25 @@ def test_rounding_of_the_elimination_and_of_the_ritz_value(own):
                 assert ritz - edge <= truth
                 near.append((truth - (ritz - edge)) / own)
     assert min(near) < 20.0  # and not by being idly wide
+
+
+@pytest.mark.parametrize("own", [1e-3, 3e-2])
+def test_rounding_of_what_is_measured_at_points(own, monkeypatch):
+    # √g, η and σ are too small by nearly 4·own/D each, beside a T and a Ritz value that are off
+    measure = Elimination.measure
+
+    def rounded(elimination, outward, points, distances, negligible=0.0):
+        found = measure(elimination, outward, points, distances, negligible)
+        return tuple(part / (1.0 + 3.9 * own / distances) for part in found)
+
+    monkeypatch.setattr(Elimination, "measure", rounded)
+    for seed, quantile, error in itertools.product((6, 9, 11, 14), (0.9, 0.5, 1e-2), (0.0, 3.9)):
+        alphas, betas = tridiagonal(seed)
+        truth = outermost_overlap(alphas, betas, quantile)
+        given = alphas + 0.99 * own, betas
+        ritz = least_of(*given) + error * own
+        edge = proven_edge(run_of(*given), ritz, -1.0, quantile, own / (9 * EPS), Missed(0.0))
+        assert ritz - edge <= truth
 
 
 @pytest.mark.parametrize("growth", [0.0, 0.01])

@@ -15,6 +15,7 @@ from fastgram.cli.data_files.columns import Choice, list_words, number_words, se
 from fastgram.cli.data_files.text_rows import read_text
 from fastgram.datasets.files.loading import is_loadable, load
 from fastgram.datasets.words import DataWords
+from fastgram.storage.manifest import manifest_of
 from fastgram.support.validation import as_rows
 
 __all__ = ["ENDINGS", "Sample", "ending_words", "read_rows", "rows_of_array"]
@@ -99,6 +100,7 @@ def read_rows(path: str | Path, choice: Choice | None = None) -> Sample:
         pass
     ending = file.suffix.lower()
     if ending == ".npy":
+        _refuse_stored(file)
         return rows_of_array(_read_npy(file), str(file), choice)
     if ending == ".npz":
         return rows_of_array(_read_npz(file, key), str(path), choice)
@@ -169,6 +171,19 @@ def _split_key(path: str) -> tuple[Path, str | None]:
     if colon and head.lower().endswith(".npz"):
         return Path(head), key
     return Path(path), None
+
+
+def _refuse_stored(file: Path) -> None:
+    """Refuse a Gram matrix, whose rows would be taken for samples without a word."""
+    try:
+        manifest = manifest_of(file)
+    except (OSError, ValueError):  # somebody else's .json
+        return
+    if manifest is not None:
+        raise ValueError(
+            f"{file}: a Gram matrix that fastgram has stored, and no samples: in Python"
+            f" fastgram.extreme_eigenvalues(fastgram.open_gram({str(file)!r})) has its eigenvalues"
+        )
 
 
 def _read_npy(file: Path) -> Any:

@@ -1,4 +1,5 @@
-// What precedes a fused product, and what follows: V as right factors, and its sums as numbers.
+// What precedes a fused product, and what follows: V as right factors, unit rows as digits, and sums
+// as numbers.
 
 #ifdef TENSOR_CORES
 
@@ -55,6 +56,65 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const double most = largest[column];
         out[k] = most - most == 0.0 ? ldexp(sum, exponent_of(most, factor)) : most - most;
     }
+}
+
+// Write a lane's words of 16 rows and DIGIT_COLUMNS columns, of all slices and for either side: the
+// digits of rounded multiples of 2^(2 − 8·SLICES), the least significant first. No number is above 1
+// but for roundings.
+template <int SLICES>
+__device__ __forceinline__ void slice_words(const PackedRows &unit, int row, int column, Words *left,
+                                            Words *right)
+{
+    const double scale = static_cast<double>(1ll << (8 * SLICES - 2));
+    long long numbers[16];
+#pragma unroll
+    for (int k = 0; k < 16; ++k) {
+        const int at = column + k / 8 * 16 + k % 4;
+        const double number = at < unit.slabs * SLAB ? unit.at(row + k / 4 % 2 * 8, at) : 0.0;
+        numbers[k] = static_cast<long long>(rint(number * scale));
+    }
+#pragma unroll
+    for (int slice = SLICES - 1; slice >= 0; --slice) {
+        Words words = {};
+#pragma unroll
+        for (int k = 0; k < 16; ++k) {
+            const int digit = static_cast<signed char>(numbers[k] & 0xff);
+            numbers[k] = (numbers[k] - digit) >> 8;
+            words.word[k / 4] |= static_cast<unsigned int>(digit & 0xff) << k % 4 * 8;
+        }
+        left[slice * DigitRows<SLICES>::block] = words;
+        right[slice * DigitRows<SLICES>::block] =
+            Words{{words.word[0], words.word[2], words.word[1], words.word[3]}};
+    }
+}
+
+// Write unit rows as `DigitRows`. A thread does the words of one lane.
+template <int SLICES>
+__device__ __forceinline__ void slice_all(const PackedRows &unit, long long height, long long chunks,
+                                          unsigned long long *digits)
+{
+    typedef DigitRows<SLICES> Rows;
+    const Rows rows(digits, height, chunks);
+    Words *left = reinterpret_cast<Words *>(digits), *right = left + (rows.right - rows.left);
+    const long long lanes = height / 16 * chunks * LANES;
+    const long long step = static_cast<long long>(gridDim.x) * THREADS;
+    for (long long k = static_cast<long long>(blockIdx.x) * THREADS + threadIdx.x; k < lanes;
+         k += step) {
+        const int in_block = static_cast<int>(k % Rows::block), lane = in_block % LANES;
+        const int chunk = static_cast<int>(k / Rows::block % chunks);
+        const int row = static_cast<int>(k / Rows::block / chunks) * TILE_COLUMNS;
+        const long long place = rows.place(row, chunk) + in_block;
+        slice_words<SLICES>(unit, row + in_block / LANES * 16 + lane / 4,
+                            chunk * DIGIT_COLUMNS + lane % 4 * 4, left + place, right + place);
+    }
+}
+
+// unit: of `packed_rows`. digits: (2, height / 64, chunks, EIGHT_BIT_SLICES, 128, 2).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    slice_rows(const double *unit, long long height, long long slabs, long long chunks,
+               unsigned long long *digits)
+{
+    slice_all<EIGHT_BIT_SLICES>(PackedRows(unit, height, slabs), height, chunks, digits);
 }
 
 #endif  // TENSOR_CORES

@@ -137,7 +137,8 @@ struct OneVector {
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
         const OneVector use = {reinterpret_cast<const Pair *>(vectors), sums, room};               \
         use.begin();                                                                               \
-        each_tile(PackedRows(unit, height, slabs), __VA_ARGS__,                                    \
+        const PackedRows rows(unit, height, slabs);                                                \
+        each_tile(rows, BySlabs{rows}, __VA_ARGS__,                                                \
                   Walk(first_panel, step, count, height, run, band, tickets, room), room, use);    \
     }
 

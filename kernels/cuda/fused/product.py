@@ -23,6 +23,7 @@ from fastgram.kernels.cuda.constants import (
     THREADS,
     TILE_COLUMNS,
 )
+from fastgram.kernels.cuda.fused.unit_rows import sliced_rows
 from fastgram.kernels.cuda.launch import Array, Kernels, packed_numbers
 
 __all__ = [
@@ -40,12 +41,13 @@ MAX_VECTORS = 32  # columns of V at a time: the sums of two blocks, and more, fi
 
 # Kernels that no GPU has timed yet, and the columns of V that each is for: `python -m bench.gpu
 # --variant` puts their names into `Kernels.variants`, and nothing else does.
-VARIANTS = {"one_vector": (1,)}
+VARIANTS = {"one_vector": range(1, 2), "eight_bit": range(1, MAX_VECTORS + 1)}
 
 _SQUARE = PANEL_ROWS // TILE_COLUMNS  # tiles of a panel's own square
 _LONGEST_RUN = 8  # tiles: with more the last items end one by one
 _ITEMS_A_BLOCK = 8  # at least, where runs are longer than the shortest
 _ITEM_BYTES = 32  # of shared memory: what a block works on, and will work on
+_RESIDENT = {"multiply_eight_bit": 1}  # blocks a multiprocessor: a thread's digits are in registers
 _PLACES = 2  # sums of rows are there for two times 8 columns of V at least
 
 # How many additions an entry of the product goes through, at most: those of a run of tiles in the
@@ -95,12 +97,15 @@ class Factors:
         Of K, in float64.
     middle : MiddlePolynomial, optional
         Of K, too.
+    digits : array, optional
+        Of `sliced_rows`, where cosines are to come from 8-bit products.
     """
 
     unit: Array
     weights: Array
     table: Table
     middle: MiddlePolynomial | None = None
+    digits: Array | None = None
 
 
 def multiply(
@@ -129,6 +134,8 @@ def multiply(
     xp, columns = kernels.xp, V.shape[1]
     if absolute:
         matrix = replace(matrix, weights=xp.abs(matrix.weights))
+    if "eight_bit" in kernels.variants:
+        matrix = replace(matrix, digits=sliced_rows(kernels, matrix.unit))
     most = _max_columns(kernels, matrix.table)
     if columns <= most:
         return _multiply_group(kernels, matrix, V, panels, absolute)
@@ -159,6 +166,9 @@ def _multiply_group(
     name, places = "multiply_triangle", max(groups, _PLACES)
     if "one_vector" in kernels.variants and columns in VARIANTS["one_vector"]:
         name, places = "multiply_vector", 1
+    elif matrix.digits is not None:
+        name = "multiply_eight_bit"
+        given = [matrix.digits, np.int64(matrix.digits.shape[2]), *given]
     _launch(kernels, name, _shape_of(matrix.middle), places, matrix, panels, absolute, given)
     product = xp.empty((n, columns), dtype=np.float64)
     grid = kernels.grid(-(-product.size // THREADS))
@@ -196,16 +206,16 @@ def _launch(
 ) -> None:
     """Launch a kernel of triangle.cuh, with sums for so many times 8 columns of V."""
     _, blocks, slabs, _ = matrix.unit.shape
+    grid = kernels.multiprocessors * _RESIDENT.get(name, FUSED_BLOCKS_PER_SM)
     numbers, pieces, rows = kernels.packed(matrix.table)
     arguments: list[Any] = [matrix.unit, np.int64(blocks * TILE_COLUMNS), np.int64(slabs)]
     arguments += [numbers, np.int64(pieces), np.int64(rows)]
     if shape is not None and matrix.middle is not None:
         name += f"_{shape[0]}_{shape[1]}"
         arguments.append(_record_of(matrix.middle))
-    run = _run_of(blocks // _SQUARE, kernels.multiprocessors)
+    run = _run_of(blocks // _SQUARE, grid)
     order = [absolute, panels.start, panels.step, len(panels), run, run // _SQUARE]
     arguments += [*map(np.int64, order), kernels.xp.zeros(1, dtype=np.uint64), *given]
-    grid = FUSED_BLOCKS_PER_SM * kernels.multiprocessors
     kernels.launch(name, grid, THREADS, _shared_bytes(matrix.table, places * SLAB), arguments)
 
 
@@ -232,8 +242,8 @@ def _record_of(middle: MiddlePolynomial) -> npt.NDArray[Any]:
     return record
 
 
-def _run_of(panels: int, multiprocessors: int) -> int:
+def _run_of(panels: int, grid: int) -> int:
     """Return how many tiles an item is: whole squares, few enough that blocks end together."""
     tiles = panels * (panels + 1) // 2 * _SQUARE
-    run = tiles // (_ITEMS_A_BLOCK * FUSED_BLOCKS_PER_SM * multiprocessors)
+    run = tiles // (_ITEMS_A_BLOCK * grid)
     return min(max(run // _SQUARE * _SQUARE, _SQUARE), _LONGEST_RUN)

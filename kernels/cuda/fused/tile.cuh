@@ -77,46 +77,6 @@ __device__ __forceinline__ double value_of(double value, int lane)
 #endif
 }
 
-// Unit rows as the lanes of a warp take them, for each 64 rows, for each slab of SLAB columns:
-//     left: for each 16 rows, for each half of the slab, two numbers a lane, rows g and g + 8 of
-//     column t of the half: left factors of 16 rows and 8 columns;
-//     right: for each 8 rows, two numbers a lane, columns t and t + 4 of row g: right factors.
-struct PackedRows {
-    const double *left, *right;
-    int slabs;
-
-    __device__ __forceinline__ PackedRows(const double *unit, long long height, long long of_slabs)
-        : left(unit), right(unit + height * of_slabs * SLAB), slabs(static_cast<int>(of_slabs))
-    {
-    }
-
-    // Where a slab of 64 rows begins in either, those from a row on that is a multiple of 64.
-    __device__ __forceinline__ long long slab(int row, int number) const
-    {
-        return (static_cast<long long>(row / TILE_COLUMNS) * slabs + number) *
-               (TILE_COLUMNS * SLAB);
-    }
-
-    // A number, of a column.
-    __device__ __forceinline__ double at(int row, int column) const
-    {
-        const int in_slab = row % TILE_COLUMNS;
-        return right[slab(row, column / SLAB) + in_slab / 8 * 64 +
-                     (in_slab % 8 * 4 + column % 4) * 2 + column % SLAB / 4];
-    }
-
-    // A quarter of ‖x − sign·y‖²: s² from two rows.
-    __device__ __forceinline__ double quarter_distance(int x, int y, double sign) const
-    {
-        double total = 0.0;
-        for (int k = 0; k < slabs * SLAB; ++k) {
-            const double difference = fma(-sign, at(y, k), at(x, k));
-            total = fma(difference, difference, total);
-        }
-        return 0.25 * total;
-    }
-};
-
 // A tile of entries, PANEL_ROWS by TILE_COLUMNS, by its first row and column; row < 0: none.
 struct Tile {
     int row, column;
@@ -211,6 +171,25 @@ __device__ __forceinline__ int multiply_rows(const PackedRows &unit, const Tile 
     }
     return turn;
 }
+
+// What sets the cosines of tiles: `multiply_rows`.
+struct BySlabs {
+    const PackedRows &unit;
+
+    // Start with the first tile, for turn 0.
+    __device__ __forceinline__ void begin(const Tile &tile, double *stages) const
+    {
+        load_chunk(unit, tile, 0, stages);
+    }
+
+    template <class Next>
+    __device__ __forceinline__ int operator()(const Tile &tile, const Next &next, int turn,
+                                              double *stages, const Position &position,
+                                              Fragments &cosines) const
+    {
+        return multiply_rows(unit, tile, next, turn, stages, position, cosines);
+    }
+};
 
 // Set s² of those of four entries that are close pairs from the rows. The entries are in a row and
 // two columns from `column` on, and in the same columns 8 rows below. Close pairs are few, so that

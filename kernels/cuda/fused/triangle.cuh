@@ -121,9 +121,10 @@ struct Following {
 
 // Hand all tiles of the items that this block takes to `use`: use.take(tile, whether it is of the
 // panel's own square, entries), and after each item use.end(its first row).
-template <class Evaluate, class Use>
-__device__ __forceinline__ void each_tile(const PackedRows &unit, const Evaluate &evaluate,
-                                          const Walk &walk, const Room &room, const Use &use)
+template <class Cosines, class Evaluate, class Use>
+__device__ __forceinline__ void each_tile(const PackedRows &unit, const Cosines &cosines,
+                                          const Evaluate &evaluate, const Walk &walk,
+                                          const Room &room, const Use &use)
 {
     Item *items = room.items;
     if (threadIdx.x == 0) {
@@ -132,7 +133,7 @@ __device__ __forceinline__ void each_tile(const PackedRows &unit, const Evaluate
     }
     __syncthreads();
     if (items[0].end >= 0) {
-        load_chunk(unit, items[0].at(items[0].tile), 0, room.stages);
+        cosines.begin(items[0].at(items[0].tile), room.stages);
     }
     int turn = 0;
 #pragma unroll 1
@@ -145,8 +146,8 @@ __device__ __forceinline__ void each_tile(const PackedRows &unit, const Evaluate
         for (int number = item->tile; number < item->end; ++number) {
             const Tile tile = item->at(number);
             Fragments entries;
-            turn = multiply_rows(unit, tile, Following{item, items + (which ^ 1), number}, turn,
-                                 room.stages, Position(), entries);
+            turn = cosines(tile, Following{item, items + (which ^ 1), number}, turn, room.stages,
+                           Position(), entries);
             evaluate(unit, tile, room.scratch, entries);
             use.take(tile, number < (item->panel + 1) * (PANEL_ROWS / TILE_COLUMNS), entries);
         }
@@ -270,7 +271,8 @@ struct Storage {
         const Sums sums = {totals, height, static_cast<int>(groups)};                              \
         const Products use = {reinterpret_cast<const Pair *>(vectors), sums, room};                \
         use.begin();                                                                               \
-        each_tile(PackedRows(unit, height, slabs), __VA_ARGS__,                                    \
+        const PackedRows rows(unit, height, slabs);                                                \
+        each_tile(rows, BySlabs{rows}, __VA_ARGS__,                                                \
                   Walk(first_panel, step, count, height, run, band, tickets, room), room, use);    \
     }
 
@@ -283,7 +285,8 @@ struct Storage {
     {                                                                                              \
         const Room room(packed, pieces, length, 0);                                                \
         const Storage use = {weights, static_cast<int>(n), out};                                   \
-        each_tile(PackedRows(unit, height, slabs), __VA_ARGS__,                                    \
+        const PackedRows rows(unit, height, slabs);                                                \
+        each_tile(rows, BySlabs{rows}, __VA_ARGS__,                                                \
                   Walk(first_panel, step, count, height, run, band, tickets, room), room, use);    \
     }
 

@@ -30,9 +30,16 @@ struct Fragments {
     const double *a, *b;
 };
 
+// The same of products of bytes.
+struct ByteFragments {
+    int *c;
+    const signed char *a, *b;
+};
+
 struct Warp {
     int present = 0, waiting = 0;
     Fragments fragments[WARP];
+    ByteFragments of_bytes[WARP];
     bool any[WARP];
 };
 

@@ -160,6 +160,45 @@ inline int __float_as_int(float value)
     return result;
 }
 
+namespace host {
+
+// What all lanes have brought, at once: the largest part of what tests of such products take.
+__attribute__((optimize("O3"), noinline)) inline void multiply_all_bytes(Warp &warp)
+{
+    short left[16][32], right[8][32];
+    for (int k = 0; k < 32; ++k) {
+        const int t = k % 16 / 4;
+        for (int row = 0; row < 16; ++row) {
+            left[row][k] = warp.of_bytes[row % 8 * 4 + t].a[(row / 8 + k / 16 * 2) * 4 + k % 4];
+        }
+        for (int column = 0; column < 8; ++column) {
+            right[column][k] = warp.of_bytes[column * 4 + t].b[k / 16 * 4 + k % 4];
+        }
+    }
+    for (int row = 0; row < 16; ++row) {
+        for (int column = 0; column < 8; ++column) {
+            int total = 0;
+            for (int k = 0; k < 32; ++k) {
+                total += left[row][k] * right[column][k];
+            }
+            int &sum = warp.of_bytes[row % 8 * 4 + column / 2].c[row / 8 * 2 + column % 2];
+            // which wraps around
+            sum = static_cast<int>(static_cast<unsigned int>(sum) + static_cast<unsigned int>(total));
+        }
+    }
+}
+
+// c += a b of signed bytes, for a warp: the fragments of mma.m16n8k32 as the PTX ISA has them.
+inline void multiply_bytes(int *c, const unsigned int *a, const unsigned int *b)
+{
+    // of a machine that stores the first byte of a word first
+    warp().of_bytes[threadIdx.x % WARP] = ByteFragments{
+        c, reinterpret_cast<const signed char *>(a), reinterpret_cast<const signed char *>(b)};
+    meet(multiply_all_bytes);
+}
+
+}  // namespace host
+
 extern "C" {
 
 // What a kernel takes, or nullptr where there is none of that name.
