@@ -186,23 +186,34 @@ class NormTable:
     term is `lengths[q]` rows of cells: the bases, and the coefficients of P, descending. Each row
     is a polynomial in x of `powers` coefficients, descending, which lie one after the other.
 
+    Where `has_rest`, a term has one more row, whose cells are alike: its rest r. With `mirror`
+    sign, slope and shift, an entry of ρ < 0 is sign·Σ y^q·(base − s·P(t) + r·(slope·ρ + shift)).
+    So one side's cells serve both where K is even, or odd, but for a line or a number.
+
     Attributes
     ----------
     cell_map : (2, 3) array
         Shift, scale and bend.
+    mirror : (3,) array
+        1, 0 and 0 where each side has cells of its own.
+    has_rest : bool
     slopes, offsets : (cells,) arrays
     lengths : (terms,) int64 array
         2 at least.
-    powers : (sum(lengths),) int64 array
+    powers : (sum(lengths) + terms with rests,) int64 array
         1 at least.
     coefficients : (sum(powers), cells) array
     first_row, first_column : int
         Of the tile, that it holds for: entries elsewhere are left as they are.
     row_places, column_places : arrays
         Of as many rows and columns from there on.
+    is_triangle : bool
+        Whether entries left of the tile's diagonal may be left as they are.
     """
 
     cell_map: npt.NDArray[np.floating]
+    mirror: npt.NDArray[np.floating]
+    has_rest: bool
     slopes: npt.NDArray[np.floating]
     offsets: npt.NDArray[np.floating]
     lengths: npt.NDArray[np.int64]
@@ -212,3 +223,4 @@ class NormTable:
     first_column: int
     row_places: npt.NDArray[np.floating]
     column_places: npt.NDArray[np.floating]
+    is_triangle: bool

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fastgram.infinite_width.pairs.direct_pairs import DirectPairs
 from fastgram.infinite_width.pairs.protocol import PairEntries, Places, Reordered
 from fastgram.infinite_width.separable_table import Separated
 from fastgram.infinite_width.tables.norm_groups import NormGroups, samples_of_lines
-from fastgram.infinite_width.tables.norm_table import Sampled
+from fastgram.infinite_width.tables.norm_sides import Sampled
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
@@ -32,6 +32,14 @@ Tile = Any  # of a device, or a host's array
 
 _FEW_TILES = 2  # of as many rows as are not worth to be sorted
 _MARGIN = 4.0  # of a bound over what was measured
+
+
+class _Left(NamedTuple):
+    """Pairs of a tile that have no table: their rows and columns there, and cosines."""
+
+    rows: Any
+    columns: Any
+    cosines: Any
 
 
 class _RootScaledEntries(Entries):
@@ -51,23 +59,22 @@ class _RootScaledEntries(Entries):
         return np.asarray(self.row_scales * self.row_scales)
 
     def block(self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile) -> None:
-        """Fill `out` by tables, and what has none pair by pair; the diagonal is known."""
+        """Fill `out` by tables, and what has none pair by pair; the diagonal is known.
+
+        Of rows in the order of their norms a tile of the diagonal has what is right of it.
+        """
         device.cosines(self.rows, i, self.columns, j, scratch)
         is_diagonal_tile = self.symmetric and i == j
         if is_diagonal_tile:  # the diagonal is known, and alone on its piece as a rule
             _diagonal_of(scratch)[:] = 0.0
-        fill = self._fill if self.groups is None else self._fill_by_groups
-        outside = fill(i, j, device, scratch, out)
-        if outside is not None:
+        fill = self._fill_whole if self.groups is None else self._fill_by_groups
+        left = fill(i, j, device, scratch, out)
+        if left is not None and left.rows.size:
+            a, b = left.rows, left.columns
+            values = self._integrate(i, j, *(device.get(part) for part in (left.cosines, a, b)))
+            out[a, b] = values = device.put(values)
             if is_diagonal_tile:
-                outside = device.xp.triu(outside, 1)
-            a, b = device.xp.nonzero(outside)
-            if a.size:
-                cosines = device.get(scratch[a, b])
-                values = self._integrate(i, j, cosines, device.get(a), device.get(b))
-                out[a, b] = values = device.put(values)
-                if is_diagonal_tile:
-                    out[b, a] = values
+                out[b, a] = values
         if is_diagonal_tile:
             _diagonal_of(out)[:] = device.put(self.row_scales[i] ** 2)
 
@@ -75,32 +82,51 @@ class _RootScaledEntries(Entries):
         """Fill `out` from the cosines in `scratch`; return which of them are left."""
         raise NotImplementedError
 
+    def _fill_whole(
+        self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile
+    ) -> _Left | None:
+        outside = self._fill(i, j, device, scratch, out)
+        return None if outside is None else self._left(i, j, device, outside, scratch)
+
     def _fill_by_groups(
         self, i: slice, j: slice, device: Device, scratch: Tile, out: Tile
-    ) -> Tile | None:
-        """Do the same by the tables of groups of norms."""
+    ) -> _Left | None:
+        """Do the same by the tables of groups of norms; `out` may be `scratch`."""
         assert self.groups is not None
-        parts = self.groups.parts(i, j)
-        outside = None
-        if any(table is None for _, _, table in parts):
-            outside = self._fill(i, j, device, scratch, out)
-        for rows, columns, table in parts:
-            if table is None:
+        outside = left = None
+        parts, without_table = self.groups.parts(i, j), []
+        for part in parts:
+            table = part.table
+            if table is not None and not any(table.starts):
                 continue
-            first = rows.start - i.start, columns.start - j.start
-            norms = self.rows.norms[rows], self.columns.norms[columns]
-            piece = table.of_tile(first[0], norms[0], first[1], norms[1])
-            self._evaluate(i, j, device, scratch, piece, out)
-            if any(table.starts) and outside is None:
-                outside = device.xp.zeros(scratch.shape, dtype=bool)
-            if outside is not None:
-                here = (
-                    slice(first[0], first[0] + norms[0].size),
-                    slice(first[1], first[1] + norms[1].size),
-                )
-                cosines = scratch[here]
-                outside[here] = (cosines >= table.top) | (cosines < table.bottom)
-        return outside
+            here = _within(part.rows, i), _within(part.columns, j)
+            cosines = np.ascontiguousarray(scratch[here])
+            if table is None:
+                values = np.empty(cosines.shape, out.dtype)
+                beyond = self._fill(part.rows, part.columns, device, cosines, values)
+                without_table.append((here, values))
+            else:
+                beyond = (cosines >= table.top) | (cosines < table.bottom)
+            if beyond is not None:
+                outside = np.zeros(scratch.shape, dtype=bool) if outside is None else outside
+                outside[here] = beyond
+        if outside is not None:
+            left = self._left(i, j, device, outside, scratch)
+        for here, values in without_table:
+            out[here] = values
+        for rows, columns, row_places, table, column_places in parts:
+            if table is not None:
+                first = rows.start - i.start, columns.start - j.start
+                piece = table.of_tile(first[0], row_places, first[1], column_places, i == j)
+                self._evaluate(i, j, device, scratch, piece, out)
+        return left
+
+    def _left(self, i: slice, j: slice, device: Device, outside: Tile, scratch: Tile) -> _Left:
+        """Return the pairs outside; of a tile of the diagonal those right of it."""
+        if self.symmetric and i == j:
+            outside = device.xp.triu(outside, 1)
+        a, b = device.xp.nonzero(outside)
+        return _Left(a, b, scratch[a, b])
 
     def in_order_of_norms(self, devices: tuple[Device, ...]) -> InOrder | None:
         """Return the same of sorted rows, whose tiles have short tables; None where too few."""
@@ -131,6 +157,7 @@ class _RootScaledEntries(Entries):
         entries.pairs = None if self.pairs is None else Reordered(self.pairs, order)
         groups = NormGroups.of(self.network, self.kind, sampled, entries.rows.norms, tile)
         entries.groups, entries.error = groups, self._error_with(groups.miss)
+        entries.in_place = True
         return entries
 
     def _error_with(self, miss: float) -> float:
@@ -291,3 +318,8 @@ class SeparatedEntries(_RootScaledEntries):
 def _diagonal_of(block: Tile) -> Tile:
     """Return the diagonal of a square block, to be written to."""
     return block.reshape(-1)[:: block.shape[1] + 1]
+
+
+def _within(rows: slice, tile: slice) -> slice:
+    """Return the place of some rows in those of a tile."""
+    return slice(rows.start - tile.start, rows.stop - tile.start)

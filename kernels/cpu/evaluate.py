@@ -127,9 +127,10 @@ def evaluate(
         return
     if isinstance(table, NormTable):
         evaluate_two_norms(
-            cosines, rows, columns, row_scale, column_scale, close, table.cell_map, table.slopes,
-            table.offsets, table.lengths, table.powers, table.coefficients, table.first_row,
-            table.first_column, table.row_places, table.column_places, out,
+            cosines, rows, columns, row_scale, column_scale, close, table.cell_map, table.mirror,
+            table.has_rest, table.slopes, table.offsets, table.lengths, table.powers,
+            table.coefficients, table.first_row, table.first_column, table.row_places,
+            table.column_places, table.is_triangle, out,
         )  # fmt: skip
         return
     _evaluate(

@@ -20,6 +20,7 @@ from fastgram.eigenvalues.methods.hybrid import (
 from fastgram.eigenvalues.methods.lanczos import run_lanczos
 from fastgram.eigenvalues.problem import Problem
 from fastgram.eigenvalues.request import Answer, Request
+from fastgram.support.progress import late_stage
 
 __all__ = ["choose", "is_worth_a_proof", "run_auto"]
 
@@ -51,7 +52,8 @@ def is_worth_a_proof(option: FactorisationOption, spent: float) -> bool:
 
 def run_auto(problem: Problem, request: Request) -> Answer:
     """Take the dense method, passes or the inverse; prove brackets of these where that is cheap."""
-    option = choose(problem, request.block, request.dense_limit)
+    with late_stage(request.progress, "tables"):
+        option = choose(problem, request.block, request.dense_limit)
     if option is None:
         why = f"n ≤ {request.dense_limit}"
         return replace(run_dense(problem, request), method="dense", why=why)

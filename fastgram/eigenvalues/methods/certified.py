@@ -24,7 +24,7 @@ from fastgram.linalg.certificate import certify_below
 from fastgram.linalg.packed_cholesky import packed_bytes
 from fastgram.support.arrays import Array
 from fastgram.support.memory import require_memory
-from fastgram.support.progress import stage
+from fastgram.support.progress import late_stage, stage
 
 __all__ = ["certify", "run_certified"]
 
@@ -48,7 +48,8 @@ def run_certified(problem: Problem, request: Request) -> Answer:
             "the certified method needs an array or a GramOperator, not a LinearOperator"
         )
     require_memory(f"a certificate of order {problem.n}", packed_bytes(problem.n))
-    option = factorisation_option(problem, request.block)
+    with late_stage(request.progress, "tables"):
+        option = factorisation_option(problem, request.block)
     inner = replace(request, rtol=_INNER * request.rtol)
     answer, _ = bracket_by_passes_or_inverse(problem, inner, option.costs)
     return replace(certify(problem, request, answer), method="certified")

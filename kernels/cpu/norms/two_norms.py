@@ -24,6 +24,7 @@ from fastgram.kernels.cpu.llvm_vectors import (
     length_of,
     operands_of,
 )
+from fastgram.kernels.cpu.norms.row_tables import ROWS, row_tables
 from fastgram.kernels.cpu.separable import quarter_distance
 from fastgram.kernels.cpu.table_lookup import (
     ROUND_TO_INT,
@@ -35,116 +36,7 @@ from fastgram.kernels.cpu.table_lookup import (
 
 __all__ = ["evaluate_two_norms"]
 
-_ROWS = 4  # whose tables are made together: what they are made of is read once for all
-
 _compile = jit({"contract"})
-
-
-class _RowTables(NamedTuple):
-    """The operands of `row_tables`, in its order."""
-
-    powers: Any
-    coefficients: Any
-    at: Any
-    first: Any
-    tables: Any
-
-
-@intrinsic
-def row_tables(typing, powers, coefficients, at, first, tables):
-    """Make the tables of _ROWS rows: polynomials of the row's norm, at that norm.
-
-    Parameters
-    ----------
-    powers : (rows of the table,) int64 array
-        How many coefficients, descending, each row of cells has.
-    coefficients : flat array
-        Cells of the first row's first coefficient, and so on.
-    at : array
-        The place of each row of the tile's norm in its range, −1 to 1.
-    first : int
-        Of the rows of the tile.
-    tables : flat array
-        Cells of each row of the table, of each row of the tile.
-    """
-    signature = types.void(powers, coefficients, at, types.intp, tables)
-    dtype = np.dtype(coefficients.dtype.name)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        b, (lanes, _) = builder, lanes_of(context, builder, dtype)
-        count = length_of(context, b, powers, _RowTables(*arguments).powers)
-        operands = operands_of(_RowTables, context, b, signature, arguments)
-        _generate_rows(lanes, operands, count)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-def _generate_rows(lanes: Lanes, operands: _RowTables, count: Any) -> None:
-    b, one, cells = lanes.builder, ir.Constant(INT64, 1), CELLS[lanes.dtype]
-    parts, per_row = cells // lanes.count, ir.Constant(INT64, cells)
-    places = [
-        lanes.splat(b.load(b.gep(operands.at, [b.add(operands.first, ir.Constant(INT64, k))])))
-        for k in range(_ROWS)
-    ]
-
-    def load(at: Any) -> list[Any]:
-        start = b.mul(at, per_row)
-        return [
-            lanes.load(
-                b.gep(operands.coefficients, [b.add(start, ir.Constant(INT64, part * lanes.count))])
-            )
-            for part in range(parts)
-        ]
-
-    before = b.block
-    row, power, close, done = (
-        b.append_basic_block(name) for name in ("row", "power", "close", "done")
-    )
-    b.branch(row)
-    b.position_at_end(row)
-    r, at = b.phi(INT64), b.phi(INT64)
-    length = b.load(b.gep(operands.powers, [r]))
-    end, second, leading = b.add(at, length), b.add(at, one), load(at)
-    b.cbranch(b.icmp_signed(">", length, one), power, close)
-
-    b.position_at_end(power)
-    n = b.phi(INT64)
-    values = [[b.phi(lanes.vector) for _ in range(parts)] for _ in places]
-    following, coefficient = b.add(n, one), load(n)
-    new = [
-        [lanes.math("fma", old, place, c) for old, c in zip(of_it, coefficient, strict=True)]
-        for of_it, place in zip(values, places, strict=True)
-    ]
-    n.add_incoming(second, row)
-    n.add_incoming(following, power)
-    for of_it, gained in zip(values, new, strict=True):
-        for phi, first, then in zip(of_it, leading, gained, strict=True):
-            phi.add_incoming(first, row)
-            phi.add_incoming(then, power)
-    b.cbranch(b.icmp_signed("<", following, end), power, close)
-
-    b.position_at_end(close)
-    results: list[list[Any]] = []
-    for gained in new:
-        results.append([])
-        for first, then in zip(leading, gained, strict=True):
-            phi = b.phi(lanes.vector)
-            phi.add_incoming(first, row)
-            phi.add_incoming(then, power)
-            results[-1].append(phi)
-    for k, of_it in enumerate(results):
-        line = b.add(b.mul(ir.Constant(INT64, k), count), r)
-        start = b.mul(line, per_row)
-        for part, value in enumerate(of_it):
-            place = b.add(start, ir.Constant(INT64, part * lanes.count))
-            lanes.store(value, b.gep(operands.tables, [place]))
-    after = b.add(r, one)
-    for phi, begin, then in ((r, ir.Constant(INT64, 0), after), (at, ir.Constant(INT64, 0), end)):
-        phi.add_incoming(begin, before)
-        phi.add_incoming(then, close)
-    b.cbranch(b.icmp_signed("<", after, count), row, done)
-    b.position_at_end(done)
 
 
 class _Sums(NamedTuple):
@@ -155,6 +47,8 @@ class _Sums(NamedTuple):
     j: Any
     near: Any
     far: Any
+    mirror: Any
+    has_rest: Any
     lengths: Any
     slopes: Any
     offsets: Any
@@ -168,8 +62,8 @@ class _Sums(NamedTuple):
 
 @intrinsic
 def sum_terms(
-    typing, cosines, squares, j, near, far, lengths, slopes, offsets, tables, first_row,
-    places, row_scale, column_scale, out,
+    typing, cosines, squares, j, near, far, mirror, has_rest, lengths, slopes, offsets, tables,
+    first_row, places, row_scale, column_scale, out,
 ):  # fmt: skip
     """Fill `unroll_width` entries of `out`, from the j-th on, by the table of their row.
 
@@ -180,8 +74,10 @@ def sum_terms(
     j : int
     near, far : tuples of 3 floats
         The `cell_map` of the two sides.
+    mirror : tuple of 3 floats
+    has_rest : bool
     lengths : (terms,) int64 array
-        Rows of each term.
+        Rows of each term, but for its rest.
     slopes, offsets : (cells,) arrays
     tables : flat array
         Those of the row begin at its row of cells `first_row`.
@@ -191,8 +87,8 @@ def sum_terms(
     column_scale, out : contiguous arrays
     """
     signature = types.void(
-        cosines, squares, types.intp, near, far, lengths, slopes, offsets, tables, types.intp,
-        places, row_scale, column_scale, out,
+        cosines, squares, types.intp, near, far, mirror, types.boolean, lengths, slopes, offsets,
+        tables, types.intp, places, row_scale, column_scale, out,
     )  # fmt: skip
     dtype = np.dtype(cosines.dtype.name)
     assert out.dtype == cosines.dtype
@@ -208,13 +104,15 @@ def sum_terms(
 
 
 class _Vector(NamedTuple):
-    """A vector of entries: where it starts, s, its cells, t, and the column's place."""
+    """A vector of entries: where it starts, s, its cells, t, the column's place, and its side."""
 
     start: Any
     s: Any
     cell: Any
     t: Any
     place: Any
+    sign: Any
+    beyond: Any  # what rests are multiplied with
 
 
 def _generate_sums(lanes: Lanes, lookup: Any, operands: _Sums, count: Any) -> None:
@@ -225,8 +123,8 @@ def _generate_sums(lanes: Lanes, lookup: Any, operands: _Sums, count: Any) -> No
         return b.gep(operands.tables, [b.mul(number, per_row)])
 
     before = b.block
-    term, horner, close, done = (
-        b.append_basic_block(name) for name in ("term", "horner", "close", "done")
+    term, horner, close, rest, finish, done = (
+        b.append_basic_block(name) for name in ("term", "horner", "close", "rest", "finish", "done")
     )
     b.branch(term)
     b.position_at_end(term)
@@ -263,25 +161,46 @@ def _generate_sums(lanes: Lanes, lookup: Any, operands: _Sums, count: Any) -> No
         phi.add_incoming(then, after_horner)
         polynomials.append(phi)
     bases = row(at)
-    gained = []
+    plain = []
     for entry, polynomial, total in zip(entries, polynomials, totals, strict=True):
         base = lanes.math("fma", total, entry.place, entry.cell.take(bases))
-        gained.append(lanes.math("fma", b.fneg(entry.s), polynomial, base))
+        plain.append(lanes.math("fma", b.fneg(entry.s), polynomial, base))
+    after_close = b.block
+    b.cbranch(operands.has_rest, rest, finish)
+
+    b.position_at_end(rest)
+    alike = lanes.load(row(end))  # the same number in each cell
+    with_rest = [
+        lanes.math("fma", entry.beyond, alike, value)
+        for entry, value in zip(entries, plain, strict=True)
+    ]
+    after_rest = b.add(end, one)
+    b.branch(finish)
+
+    b.position_at_end(finish)
+    next_at = b.phi(INT64)
+    gained = [b.phi(lanes.vector) for _ in entries]
+    for phi, without, then in zip(
+        (next_at, *gained), (end, *plain), (after_rest, *with_rest), strict=True
+    ):
+        phi.add_incoming(without, after_close)
+        phi.add_incoming(then, rest)
     after = b.add(q, one)
     for phi, begin, then in (
         (q, ir.Constant(INT64, 0), after),
-        (at, operands.first_row, end),
+        (at, operands.first_row, next_at),
         *((total, lanes.constant(0.0), value) for total, value in zip(totals, gained, strict=True)),
     ):
         phi.add_incoming(begin, before)
-        phi.add_incoming(then, b.block)
+        phi.add_incoming(then, finish)
     b.cbranch(b.icmp_signed("<", after, count), term, done)
 
     b.position_at_end(done)
     row_scale = lanes.splat(operands.row_scale)
     for entry, value in zip(entries, gained, strict=True):
         scale = b.fmul(row_scale, lanes.load(b.gep(operands.column_scale, [entry.start])))
-        lanes.store(b.fmul(value, scale), b.gep(operands.out, [entry.start]))
+        signed = b.fmul(entry.sign, value)
+        lanes.store(b.fmul(signed, scale), b.gep(operands.out, [entry.start]))
 
 
 def _find_cells(lanes: Lanes, lookup: Any, operands: _Sums) -> list[_Vector]:
@@ -291,6 +210,7 @@ def _find_cells(lanes: Lanes, lookup: Any, operands: _Sums) -> list[_Vector]:
         [lanes.splat(b.extract_value(side, k)) for k in range(3)]
         for side in (operands.near, operands.far)
     )
+    sign, slope, shift_beyond = (lanes.splat(b.extract_value(operands.mirror, k)) for k in range(3))
     found = []
     for k in range(UNROLL_WIDTH[lanes.dtype] // lanes.count):
         start = b.add(operands.j, ir.Constant(INT64, k * lanes.count))
@@ -306,15 +226,18 @@ def _find_cells(lanes: Lanes, lookup: Any, operands: _Sums) -> list[_Vector]:
         cell = lookup(lanes, within)
         t = lanes.math("fma", s, cell.take(operands.slopes), cell.take(operands.offsets))
         place = lanes.load(b.gep(operands.places, [start]))
-        found.append(_Vector(start, s, cell, t, place))
+        side = b.select(below, sign, lanes.constant(1.0))
+        line = lanes.math("fma", rho, slope, shift_beyond)
+        beyond = b.select(below, line, lanes.constant(0.0))
+        found.append(_Vector(start, s, cell, t, place, side, beyond))
     return found
 
 
 @_compile
-def _squares(rho, x, columns, first, count, close, squares, blocks):
+def _squares(rho, x, columns, first, count, close, squares, block, blocks):
     """Set s², half the chord to the nearer end; from the rows where it is small."""
     one, length, size = rho.dtype.type(1.0), x.size, unroll_width(rho)
-    for block in range(blocks):
+    while block < blocks:
         j = block * size
         close_ones = chords(rho, squares, j, close)
         while close_ones != np.uint64(0):
@@ -323,59 +246,52 @@ def _squares(rho, x, columns, first, count, close, squares, blocks):
             if k < count:
                 y = borrowed_slice(columns, (first + k) * length, length)
                 squares[k] = quarter_distance(x, y, one if rho[k] >= 0.0 else -one)
-
-
-@_compile
-def _fill(
-    rho, x, columns, first_column, m, close, squares, blocks, near, far, lengths, slopes, offsets,
-    tables, first_table, places, row_scale, scales, out,
-):  # fmt: skip
-    """Fill a row."""
-    size = unroll_width(rho)
-    _squares(rho, x, columns, first_column, m, close, squares, blocks)
-    for block in range(blocks):
-        sum_terms(
-            rho, squares, block * size, near, far, lengths, slopes, offsets, tables, first_table,
-            places, row_scale, scales, out,
-        )  # fmt: skip
+        block += 1
 
 
 @_compile
 def evaluate_two_norms(
     cosines, rows, columns, row_scale, column_scale, close,
-    cell_map, slopes, offsets, lengths, powers, coefficients, first_row, first_column,
-    row_places, column_places, out,
+    cell_map, mirror, has_rest, slopes, offsets, lengths, powers, coefficients, first_row,
+    first_column, row_places, column_places, is_triangle, out,
 ):  # fmt: skip
     """Fill a part of a tile: the arguments are a `NormTable`'s, and `evaluate`'s."""
     size, length, width = unroll_width(cosines), rows.shape[1], cosines.shape[1]
     height, m = row_places.size, column_places.size
+    if is_triangle:
+        height = min(height, first_column + m - first_row)
     blocks = (m + size - 1) // size
     padded = blocks * size
-    rho, squares = np.zeros(padded, cosines.dtype), np.empty(padded, cosines.dtype)
+    squares = np.empty(padded, cosines.dtype)
     scales, places = np.zeros(padded, cosines.dtype), np.zeros(padded, cosines.dtype)
     scales[:m], places[:m] = column_scale[first_column : first_column + m], column_places
-    values, count = np.empty(padded, out.dtype), powers.size
-    at = np.zeros(height + _ROWS, cosines.dtype)
-    at[:height] = row_places
-    tables = np.empty(_ROWS * count * offsets.size, cosines.dtype)
+    # whole vectors go on beyond the last entry
+    rho, values = np.zeros(padded, cosines.dtype), np.empty(padded, out.dtype)
+    count = powers.size
+    at = np.zeros(row_places.size + ROWS, cosines.dtype)
+    at[: row_places.size] = row_places
+    tables = np.empty(ROWS * count * offsets.size, cosines.dtype)
     near = cell_map[0, 0], cell_map[0, 1], cell_map[0, 2]
     far = cell_map[1, 0], cell_map[1, 1], cell_map[1, 2]
+    turned = mirror[0], mirror[1], mirror[2]
     for k in range(height):
-        if k % _ROWS == 0:
+        if k % ROWS == 0:
             row_tables(powers, coefficients, at, k, tables)
         i = first_row + k
         start = i * width + first_column
         x = borrowed_slice(rows, i * length, length)
         line, into = borrowed_slice(cosines, start, m), borrowed_slice(out, start, m)
-        if padded == m:
-            _fill(
-                line, x, columns, first_column, m, close, squares, blocks, near, far, lengths,
-                slopes, offsets, tables, (k % _ROWS) * count, places, row_scale[i], scales, into,
+        begin = max(i - first_column, 0) // size if is_triangle else 0
+        if padded != m:
+            rho[:m] = line
+        source = line if padded == m else borrowed_slice(rho, 0, padded)
+        target = into if padded == m else borrowed_slice(values, 0, padded)
+        _squares(source, x, columns, first_column, m, close, squares, begin, blocks)
+        for block in range(begin, blocks):
+            sum_terms(
+                source, squares, block * size, near, far, turned, has_rest, lengths, slopes,
+                offsets, tables, (k % ROWS) * count, places, row_scale[i], scales, target,
             )  # fmt: skip
-            continue
-        rho[:m] = line  # whole vectors go on beyond the last entry
-        _fill(
-            rho, x, columns, first_column, m, close, squares, blocks, near, far, lengths,
-            slopes, offsets, tables, (k % _ROWS) * count, places, row_scale[i], scales, values,
-        )  # fmt: skip
-        into[:] = values[:m]
+        if padded != m:
+            begun = begin * size
+            into[begun:] = target[begun:m]
