@@ -68,6 +68,9 @@ class Bracket:
     estimate: float
     guarantee: Guarantee
 
+    def __post_init__(self) -> None:
+        _refuse_no_interval(self.lower, self.upper)
+
     @property
     def width(self) -> float:
         """The distance between the ends."""
@@ -120,6 +123,9 @@ class Brackets:
     estimate: Array
     guarantee: Guarantee
 
+    def __post_init__(self) -> None:
+        _refuse_no_interval(self.lower, self.upper)
+
     def __len__(self) -> int:
         return len(self.lower)
 
@@ -154,6 +160,17 @@ class Brackets:
             for k, (lower, upper, estimate) in enumerate(flat)
         }
         return bracket_table(caption, rows, "")
+
+
+def _refuse_no_interval(lower: float | Array, upper: float | Array) -> None:
+    """Refuse ends that hold no number: an error that came out as NaN promises nothing."""
+    wrong = ~(np.asarray(lower) <= np.asarray(upper))
+    if np.any(wrong):
+        low, high = (float(np.asarray(end)[wrong].flat[0]) for end in (lower, upper))
+        raise ArithmeticError(
+            f"a bracket came out as [{low:g}, {high:g}], which holds nothing: a defect of fastgram,"
+            " please report it with the call"
+        )
 
 
 def telling_digits(bracket: Bracket) -> int:

@@ -12,6 +12,7 @@ import pytest
 from helpers.commands import strict
 
 import fastgram as fg
+from fastgram.bracket import Bracket, Brackets
 
 X = fg.datasets.sphere(12, 3, seed=0)
 
@@ -166,3 +167,11 @@ def test_several_brackets_as_html():
     density = next(answer for answer in RESULTS if isinstance(answer, fg.SpectralDensity))
     cells = Cells(density.quantile([0.1, 0.9])._repr_html_()).cells
     assert f"{density.quantile(0.9).upper:.10g}" in cells
+
+
+@pytest.mark.parametrize("ends", [(np.nan, 1.0), (0.0, np.nan), (1.0, 0.5)])
+def test_no_bracket_has_ends_that_hold_nothing(ends):
+    for of in (Bracket, lambda *numbers: Brackets(*map(np.atleast_1d, numbers[:3]), numbers[3])):
+        with pytest.raises(ArithmeticError, match="holds nothing: a defect of fastgram"):
+            of(*ends, 0.7, "certified")
+    assert Bracket(-np.inf, np.inf, 0.7, "none").width == np.inf
