@@ -47,6 +47,16 @@ def test_f_and_its_derivative_against_their_definitions(name):
         assert abs(mpf(float(value)) - exact) <= allowed, point
 
 
+@pytest.mark.parametrize("name", ["softplus", "swish", "mish"])
+def test_what_is_a_line_far_out_is_one_as_far_as_numbers_reach(name):
+    z = 10.0 ** np.arange(3.0, 309.0)
+    activation = get_activation(name)
+    assert np.array_equal(activation.f(z), z)
+    assert np.array_equal(activation.df(z), np.ones_like(z))
+    for function in (activation.f, activation.df):
+        assert np.all(function(-z) == 0.0)
+
+
 def slope_by_interpolation(f, at):
     """f' at points: the derivative of an interpolant at 13 Chebyshev nodes within 0.1.
 
