@@ -214,6 +214,22 @@ def test_homogeneity_of_your_own():
     assert square.homogeneity == 2
 
 
+@pytest.mark.parametrize("base", ["polynomial(coefficients=[0.0])", "relu", "abs"])
+def test_a_narrow_bump_is_not_homogeneous(base):
+    """Entries of a bump on its own were exactly 0, and of relu and a bump those of relu."""
+    known = get_activation(base)
+
+    def f(z):
+        return known.f(z) + np.exp(-((100.0 * (z + 30.0) / 3.0) ** 2))
+
+    def df(z):
+        x = 100.0 * (z + 30.0) / 3.0
+        return known.df(z) - 200.0 / 3.0 * x * np.exp(-x * x)
+
+    assert known.homogeneity in (0, 1)
+    assert Activation("bump", f, df, kinks=known.kinks).homogeneity is None
+
+
 def test_an_activation_that_overflows_is_not_homogeneous_and_says_nothing():
     assert Activation("exp", np.exp, np.exp).homogeneity is None
 
