@@ -111,12 +111,12 @@ FAULTS = [
     *faults_in(
         "infinite_width/tables/cosine_table",
         f"{_ENTRIES} -k 'degree or cell or functions or for_one'",
-        ("(max(residuals) + max(roundings))", "max(roundings)"),
-        ("_DOUBLED * (max(residuals)", "_DOUBLED * (0.1 * max(residuals)"),
+        ("(largest_error(*residuals) + largest_error(*roundings))", "max(roundings)"),
+        ("_DOUBLED * (largest_error(*residuals)", "_DOUBLED * (0.1 * max(residuals)"),
         ("bound = missed + profile.error", "bound = missed"),
         ("residuals.append(float(np.max(errors)))", "residuals.append(float(np.min(errors)))"),
         ("by_norm=profile.by_norm", "by_norm=0.1 * profile.by_norm"),
-        ("(max(residuals) + max(roundings))", "max(residuals)"),
+        ("(largest_error(*residuals) + largest_error(*roundings))", "max(residuals)"),
     ),
     *faults_in(
         "infinite_width/integrated_entries",
@@ -131,7 +131,7 @@ FAULTS = [
     *faults_in(
         "infinite_width/tables/norm_groups",
         _GROUPS,
-        ("worst = max(worst, float(np.max(missed, initial=0.0)))", "worst = 0.0"),
+        ("worst = largest_error(worst, np.max(missed, initial=0.0))", "worst = 0.0"),
     ),
     *faults_in(
         "infinite_width/separable_table",
@@ -194,7 +194,7 @@ FAULTS = [
         "infinite_width/pairs/line_pairs",
         "infinite_width/test_line_pairs.py -k 'rules_that or norms_that'",
         ("own + 2.0 * FUNCTION_ERROR + _ALLOWED", "2.0 * FUNCTION_ERROR + _ALLOWED"),
-        ("_MARGIN * float(max(changes))", "0.1 * float(max(changes))"),
+        ("_MARGIN * largest_error(*changes)", "0.1 * largest_error(*changes)"),
     ),
     *faults_in(
         "infinite_width/pairs/wave_pairs",
@@ -209,7 +209,7 @@ FAULTS = [
         "infinite_width/pairs/norm_pairs",
         "infinite_width/test_norm_pairs.py -k too_few",
         ("(1.0 + missed / _ALLOWED / 2.0)", "1.0"),
-        ("_DOUBLED * max(", "0.01 * max("),
+        ("_DOUBLED * largest_error(", "0.01 * largest_error("),
     ),
     *faults_in(
         "infinite_width/entries",

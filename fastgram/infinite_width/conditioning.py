@@ -64,6 +64,7 @@ from fastgram.network.integrals.quadrature import LEVELS
 from fastgram.network.network import Network
 from fastgram.network.theory.moments import second_moments
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["FUNCTION_ERROR", "EntryErrors", "errors_between_norms", "errors_of_norm"]
 
@@ -120,7 +121,8 @@ def errors_of_norm(network: Network, kind: str, norm: float) -> EntryErrors:
 def errors_between_norms(network: Network, kind: str, norms: Array) -> EntryErrors:
     """Bound the errors of entries between rows of norms that some, above 0, stand for."""
     found = [_errors(network, kind, float(norm), apart=True) for norm in norms]
-    base, by_norm = (max(getattr(errors, name) for errors in found) for name in ("base", "by_norm"))
+    base = largest_error(*(errors.base for errors in found))
+    by_norm = largest_error(*(errors.by_norm for errors in found))
     return EntryErrors(2.0 * base, 2.0 * by_norm)
 
 
@@ -129,7 +131,7 @@ def _errors(network: Network, kind: str, norm: float, apart: bool) -> EntryError
     recursion = recursion_of(network, kind, (norm,))
     sides = (False,) if recursion.symmetry else (False, True)
     base, by_norms = (
-        max(_Follower(recursion, far, with_norms, apart).run() for far in sides)
+        largest_error(*(_Follower(recursion, far, with_norms, apart).run() for far in sides))
         for with_norms in (False, True)
     )
     return EntryErrors(base, by_norms / _OF_NORMS)
@@ -157,8 +159,8 @@ class _Response:
     def change(self) -> float:
         """Return B: the largest |dκ(±ρ)/d log q|, relative to κ(1)."""
         values = (self.at_one[:, None] - self.near, self.far, self.at_one)
-        largest = max(np.max(np.abs(_slope(part))) for part in values)
-        return _MARGIN * float(largest / max(self.at_one[1], _NOTHING))
+        steepest = largest_error(*(np.max(np.abs(_slope(part))) for part in values))
+        return _MARGIN * float(steepest / max(self.at_one[1], _NOTHING))
 
     def stretch(self, gain: float, bias: float) -> float:
         """Return S: the largest |dρ'/d log q|, relative to 1 − |ρ'|."""
@@ -168,7 +170,7 @@ class _Response:
             np.max(np.abs(_slope(rho)) / np.maximum(1.0 - np.abs(rho[1]), 1e-9))
             for rho in (near, far)
         ]
-        return _MARGIN * float(max(found))
+        return _MARGIN * largest_error(*found)
 
     def cone(self, gain: float, bias: float) -> float:
         """Return H: by how much s' is off for an error of one row's log q alone."""

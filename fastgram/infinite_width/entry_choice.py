@@ -190,7 +190,9 @@ def _pairs_of(network: Network, kind: str, rows: UnitRows, columns: UnitRows) ->
         ways.insert(0, NormPairs)
     for way in ways:
         with contextlib.suppress(TooRough):
-            return way(*sides)
+            pairs = way(*sides)
+            if np.all(np.isfinite([pairs.error, pairs.by_norm, pairs.slope])):
+                return pairs
     return DirectPairs(*sides)
 
 

@@ -24,6 +24,7 @@ from fastgram.infinite_width.tables.norm_sides import Sampled
 from fastgram.kernels.contract import CLOSE
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 from fastgram.support.threads import one_blas_thread
 
 __all__ = ["IntegratedEntries", "SeparatedEntries"]
@@ -252,7 +253,8 @@ class SeparatedEntries(_RootScaledEntries):
         one_by_one = pairs is None or isinstance(pairs, DirectPairs)
         ways = [separated] if one_by_one else [separated, pairs]
         error, slope, by_norm = (
-            max(getattr(way, part) for way in ways) for part in ("error", "slope", "by_norm")
+            largest_error(*(getattr(way, part) for way in ways))
+            for part in ("error", "slope", "by_norm")
         )
         self.error = error + slope * self.chord_error() + by_norm * self.weight_error()
 

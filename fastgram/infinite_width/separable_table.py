@@ -32,6 +32,7 @@ from fastgram.infinite_width.piecewise import (
 from fastgram.kernels.contract import MIN_HORNER_LENGTH, PieceVariable, SeparablePiece
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, FloatArray, symmetric
+from fastgram.support.rounding import largest_error
 
 __all__ = ["Separated", "separate"]
 
@@ -256,7 +257,7 @@ def _separate(
     # values are entries over two scales, which are roots of diagonal entries, and times two others
     error = _MARGIN * (miss + tolerance) + 3.0 * base
     error += 4.0 * float(np.finfo(dtype).eps)  # weights and their products
-    slope = max(float(np.max(piece.slopes(piece.fit(DEGREE)[0]))) for piece in pieces)
+    slope = largest_error(*(np.max(piece.slopes(piece.fit(DEGREE)[0])) for piece in pieces))
     return replace(separated, error=error, slope=1.5 * slope, by_norm=by_norm, miss=miss)
 
 
@@ -304,11 +305,11 @@ def _measured_miss(separated: Separated, network: Network, kind: str, dtype: str
     cosines = cosines[(cosines >= reach[0]) & (cosines < reach[1])]
     exact = symmetric(profile.at_cosines(cosines), norms.size)
     miss = float(np.max(np.abs(separated.values(cosines, norms) - exact)))
-    if miss > 10.0 * max(WORST, _TOLERANCE[np.dtype(dtype)]):
+    if not miss <= 10.0 * max(WORST, _TOLERANCE[np.dtype(dtype)]):
         return None
     if dtype != "float64":  # tiles' own arithmetic rounds more than that
         found = separated.values(cosines, norms, dtype)
-        miss = max(miss, float(np.max(np.abs(found - exact))))
+        miss = largest_error(miss, np.max(np.abs(found - exact)))
     return miss
 
 

@@ -187,8 +187,20 @@ class Activation:
             if np.all(np.abs(right - at_one * growth) <= bound * abs(at_one)) and np.all(
                 np.abs(left - at_minus_one * growth) <= bound * abs(at_minus_one)
             ):
-                return power
+                return power if self._is_homogeneous(power) else None
         return None
+
+    def _is_homogeneous(self, power: int) -> bool:
+        """Whether it is so between the points of a coarse grid, too: a bump there is narrow."""
+        scale = np.exp2(np.linspace(-20.0, 20.0, 81_920) + 1e-4 * np.sqrt(2.0))
+        growth = scale**power
+        for sign in (-1.0, 1.0):
+            at_one = float(self.f(np.array([sign]))[0])
+            with np.errstate(over="ignore", invalid="ignore"):
+                off = np.abs(self.f(sign * scale) - at_one * growth)
+            if not np.all(off <= 8 * np.finfo(float).eps * growth * abs(at_one)):
+                return False
+        return True
 
     def __str__(self) -> str:
         text = f": {self.description}" if self.description else ""

@@ -143,7 +143,8 @@ def mish(z: Array) -> Array:
 def mish_derivative(z: Array) -> Array:
     """Return the derivative of z·tanh(log(1 + exp z))."""
     both, more, power = _mish_parts(z)
-    return np.asarray(both / more + z * (4.0 * power * (1.0 + power) / more / more))
+    near = np.minimum(z, _FAR)
+    return np.asarray(both / more + near * (4.0 * power * (1.0 + power) / more / more))
 
 
 def _mish_parts(z: Array) -> tuple[Array, Array, Array]:

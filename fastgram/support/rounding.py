@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["gamma", "noise_floor", "rayleigh_bounds"]
+__all__ = ["gamma", "largest_error", "noise_floor", "rayleigh_bounds"]
 
 Array = npt.NDArray[np.float64]
 
@@ -22,6 +22,14 @@ def gamma(count: int, eps: float = _EPS) -> float:
     """
     rounding = count * eps / 2.0
     return rounding / (1.0 - rounding) if rounding < 0.5 else math.inf
+
+
+def largest_error(*errors: float) -> float:
+    """Return the largest of some errors, infinity where one is NaN: `max` drops those not first.
+
+    What was measured to be no number was not measured, and nothing bounds it.
+    """
+    return math.inf if any(map(math.isnan, errors)) else float(max(errors))
 
 
 def noise_floor(entry_error: float, row_sum: float, summands: int, vectors: int = 1) -> float:

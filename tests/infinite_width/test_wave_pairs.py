@@ -253,3 +253,17 @@ def test_large_norms_give_no_warning_and_a_bracket():
     dense = np.linalg.eigvalsh(fg.gram(X, network="sin"))
     assert answer.largest.lower <= dense[-1] * (1.0 + 1e-9)
     assert dense[-1] * (1.0 - 1e-9) <= answer.largest.upper
+
+
+@pytest.mark.parametrize("kind", ["gradient", "nngp"])
+@pytest.mark.parametrize("size", [0.5, 4.0, 4.8])
+def test_a_high_frequency_at_small_norms_is_a_sine_like_any_other(kind, size):
+    """Entries are those of sin z at norms ω times as large; they were refused."""
+    omega = 2.0**13
+    fast = fg.Activation(
+        "fast", lambda z: np.sin(omega * z), lambda z: omega * np.cos(omega * z), frequency=omega
+    )
+    X = size * fg.datasets.sphere(5, 3, seed=0)
+    found = fg.gram(X / omega, network=fast, kind=kind)
+    exact = fg.gram(X, network="sin", kind=kind)
+    assert np.max(np.abs(found - exact)) <= 1e-13 * np.max(np.abs(exact))

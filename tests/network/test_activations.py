@@ -47,6 +47,16 @@ def test_f_and_its_derivative_against_their_definitions(name):
         assert abs(mpf(float(value)) - exact) <= allowed, point
 
 
+@pytest.mark.parametrize("name", ["softplus", "swish", "mish"])
+def test_what_is_a_line_far_out_is_one_as_far_as_numbers_reach(name):
+    z = 10.0 ** np.arange(3.0, 309.0)
+    activation = get_activation(name)
+    assert np.array_equal(activation.f(z), z)
+    assert np.array_equal(activation.df(z), np.ones_like(z))
+    for function in (activation.f, activation.df):
+        assert np.all(function(-z) == 0.0)
+
+
 def slope_by_interpolation(f, at):
     """f' at points: the derivative of an interpolant at 13 Chebyshev nodes within 0.1.
 
@@ -202,6 +212,22 @@ def test_homogeneity_of_your_own():
         (0.0,),
     )
     assert square.homogeneity == 2
+
+
+@pytest.mark.parametrize("base", ["polynomial(coefficients=[0.0])", "relu", "abs"])
+def test_a_narrow_bump_is_not_homogeneous(base):
+    """Entries of a bump on its own were exactly 0, and of relu and a bump those of relu."""
+    known = get_activation(base)
+
+    def f(z):
+        return known.f(z) + np.exp(-((100.0 * (z + 30.0) / 3.0) ** 2))
+
+    def df(z):
+        x = 100.0 * (z + 30.0) / 3.0
+        return known.df(z) - 200.0 / 3.0 * x * np.exp(-x * x)
+
+    assert known.homogeneity in (0, 1)
+    assert Activation("bump", f, df, kinks=known.kinks).homogeneity is None
 
 
 def test_an_activation_that_overflows_is_not_homogeneous_and_says_nothing():

@@ -21,6 +21,7 @@ from fastgram.kernels.cpu.pairs.kinks import NEAR_ZERO, KinkedRows
 from fastgram.network.lines import Lines
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["LinePairs"]
 
@@ -52,7 +53,8 @@ class LinePairs(LineLayers):
         stand_ins = np.geomspace(ends[0], ends[1], _STAND_INS)
         layers = LineLayers(network, kind, lines, stand_ins, stand_ins)
         first, second = np.indices((_STAND_INS, _STAND_INS)).reshape(2, -1)
-        own = max(_own_error(layers, layer, first, second) for layer in range(network.depth))
+        errors = [_own_error(layers, layer, first, second) for layer in range(network.depth)]
+        own = largest_error(*errors)
         if network.depth == 1:
             self.error = own + 2.0 * FUNCTION_ERROR + _ALLOWED
             self.by_norm = _by_norm(network, kind, lines, stand_ins)
@@ -86,7 +88,7 @@ def _by_norm(network: Network, kind: str, lines: Lines, norms: Array) -> float:
         for step in (2.0**-8, 2.0**-20)
         for one, two in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (1.0, -1.0))
     ]
-    return _MARGIN * float(max(changes))
+    return _MARGIN * largest_error(*changes)
 
 
 def _own_error(pairs: LineLayers, layer: int, first: Places, second: Places) -> float:
@@ -129,13 +131,13 @@ def _own_error(pairs: LineLayers, layer: int, first: Places, second: Places) -> 
             found += [_over(distance, s * value_scale), _over(value_errors, value_scale)]
         elif pairs.kind != "gradient":
             found.append(_over(distance + value_errors, value_scale))
-        worst = max(worst, *(float(np.max(part)) for part in found))
+        worst = largest_error(worst, *(np.max(part) for part in found))
     return worst
 
 
 def _over(errors: Array, scales: Array) -> Array:
     """Return errors over their scales; where the scale is 0 so is what is off."""
-    return np.divide(errors, scales, out=np.zeros_like(errors), where=scales > 0.0)
+    return np.divide(errors, scales, out=np.zeros_like(errors), where=scales != 0.0)
 
 
 def _extended(part: Array, left: float, right: float) -> Array:

@@ -15,6 +15,7 @@ from fastgram.infinite_width.pairs.norm_layers import LayerFunctions, NormLayers
 from fastgram.infinite_width.pairs.protocol import Mask, steepest
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["NormPairs"]
 
@@ -40,11 +41,9 @@ class NormPairs(NormLayers):
         stand_ins[[0, -1]] = ends  # of the very range that layers are kept of
         layers = NormLayers(network, kind, stand_ins, stand_ins)
         stated = errors_between_norms(network, kind, stand_ins)
-        missed = _DOUBLED * max(
-            _measured_miss(network, of, of in layers.of_df)
-            for of in (*layers.of_f, *layers.of_df)
-            if of is not None
-        )
+        parts = [of for of in (*layers.of_f, *layers.of_df) if of is not None]
+        misses = [_measured_miss(network, of, of in layers.of_df) for of in parts]
+        missed = _DOUBLED * largest_error(*misses)
         self.error, self.by_norm = stated.base * (1.0 + missed / _ALLOWED / 2.0), stated.by_norm
 
         def values_at(left: Array, right: Array, squares: Array, far: Mask) -> Array:
@@ -71,5 +70,5 @@ def _measured_miss(network: Network, of: LayerFunctions, derivative: bool) -> fl
             # of what is never carried over, f' that is, only values matter
             distances = np.abs(found[:, 1] - values) / (1.0 if derivative else s)
             both = np.maximum(np.abs(found[:, 0] - end), distances) / scale
-            worst = max(worst, float(np.max(both)))
+            worst = largest_error(worst, np.max(both))
     return worst

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fastgram.infinite_width.kernel_function import diagonal_entries
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["Mask", "PairEntries", "Places", "Reordered", "TooRough", "steepest"]
 
@@ -107,5 +108,5 @@ def steepest(
             continue
         left, right = (np.full(squares.size, norm) for norm in pair)
         values = values_at(left, right, squares, far)
-        result = max(result, float(np.max(np.abs(np.diff(values)) / steps)) / scale)
+        result = largest_error(result, np.max(np.abs(np.diff(values)) / steps) / scale)
     return 2.0 * result

@@ -32,6 +32,7 @@ from fastgram.kernels.contract import (
     Table,
 )
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 from fastgram.support.validation import as_dtype
 
 __all__ = ["Profile", "build_middle", "build_table"]
@@ -245,7 +246,9 @@ def _assemble(
         slopes.append(of.slope(series))
         residuals.append(float(np.max(errors)))
         roundings.append(float(np.max(rounding_of(columns.astype(kind), steepness, of, series))))
-    missed = max(_DOUBLED * (max(residuals) + max(roundings)), _LEAST_STATED * scale)
+    missed = largest_error(
+        _DOUBLED * (largest_error(*residuals) + largest_error(*roundings)), _LEAST_STATED * scale
+    )
     bound = missed + profile.error + _beside_the_polynomial(scale, kind)
     steps = np.array([CELLS[kind] / (piece.high - piece.low) for piece in pieces])
     lows = np.array([piece.low for piece in pieces])
@@ -260,7 +263,7 @@ def _assemble(
         at_minus_one=float(profile.at_minus_one[0]),
         scale=scale,
         error=bound,
-        slope=max(slopes),
+        slope=largest_error(*slopes),
         by_norm=profile.by_norm,
     )
 

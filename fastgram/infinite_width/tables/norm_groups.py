@@ -21,6 +21,7 @@ from fastgram.network.lines import Lines, lines_of
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array, symmetric
 from fastgram.support.progress import advance
+from fastgram.support.rounding import largest_error
 
 __all__ = ["NormGroups", "samples_of_lines"]
 
@@ -205,7 +206,7 @@ def _measured_miss(
                 column = table.columns.places(column)
                 found = table.values(int(far), _CHORDS[here], place, column)[:, 0, 0]
                 missed = np.abs(found - exact[here, first, second])
-                worst = max(worst, float(np.max(missed, initial=0.0)))
+                worst = largest_error(worst, np.max(missed, initial=0.0))
     return worst
 
 

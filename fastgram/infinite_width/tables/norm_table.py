@@ -29,6 +29,7 @@ from fastgram.infinite_width.tables.norm_sides import (
 )
 from fastgram.kernels.contract import NormTable
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["ALLOWED", "Columns", "Part", "TwoNorms", "tables_between"]
 
@@ -301,7 +302,7 @@ def _best_table(
             float(np.max(np.abs(table.values(side, s, _NORM_PROBES, _NORM_PROBES) - exact)))
             for side, (s, exact) in enumerate(probes)
         ]
-        table = replace(table, miss=max(missed))
+        table = replace(table, miss=largest_error(*missed))
         if table.miss <= _WANTED:
             break
     return table if table.miss <= ALLOWED else None

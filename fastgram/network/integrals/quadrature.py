@@ -172,14 +172,16 @@ def outwards(activation: Activation, variances: Array) -> tuple[float, float]:
     """Return the least and the largest variance at which a level is judged for all of them.
 
     Without cuts away from 0, whose lines move with the variance, both are rounded to powers of 2,
-    small ones of 65536, away from each other: a level costs more to find than to use.
+    away from each other: a level costs more to find than to use. Small ones to powers of 65536, but
+    for a sine, of whatever frequency: it may swing there.
     """
     least, most = float(np.min(variances)), float(np.max(variances))
     alone = least == most
     if least > 0.0:  # below it an activation is its tangent; squares of denormals would not agree
         least, most = max(least, _LEAST), max(most, _LEAST)
     if least > 0.0 and most < np.inf and not has_cuts(activation, math.sqrt(most)):
-        least, most = _rounded(least, np.floor), _rounded(most, np.ceil)
+        coarser = -math.inf if activation.frequency is not None else _COARSER
+        least, most = _rounded(least, np.floor, coarser), _rounded(most, np.ceil, coarser)
     return (float(most), float(most)) if alone else (float(least), float(most))
 
 
@@ -193,11 +195,11 @@ def between(least: float, most: float) -> Array:
     return np.geomspace(least, most, 1 + math.ceil(math.log2(most / least) / 2.0))
 
 
-def _rounded(variance: float, rounding: Callable[[float], float]) -> float:
+def _rounded(variance: float, rounding: Callable[[float], float], coarser: float) -> float:
     power = float(np.log2(variance))
-    if power > _COARSER:
+    if power > coarser:
         return float(2.0 ** rounding(power))
-    return float(2.0 ** (_COARSER + 16.0 * rounding((power - _COARSER) / 16.0)))
+    return float(2.0 ** (coarser + 16.0 * rounding((power - coarser) / 16.0)))
 
 
 def refuse_infinity(activation: Activation, derivative: bool, q1: float, q2: float) -> NoReturn:

@@ -21,6 +21,7 @@ from fastgram.network.duals import dual_entries, pair_distances
 from fastgram.network.integrals.line_quadrature import mean_squares
 from fastgram.network.network import Network
 from fastgram.support.arrays import Array
+from fastgram.support.rounding import largest_error
 
 __all__ = ["SmoothedPairs"]
 
@@ -119,7 +120,7 @@ class SmoothedPairs(_SmoothedLayers):
             missed = _measured_miss(activation, False, of_f, ends)
         if kind != "nngp":
             of_df = smoothed_function(activation, True, *ends, False)
-            missed = max(missed, _measured_miss(activation, True, of_df, ends))
+            missed = largest_error(missed, _measured_miss(activation, True, of_df, ends))
         super().__init__(network, kind, row_norms, column_norms, of_f, of_df)
         self.flops = 3e5 * depth
         stand_ins = _stand_ins(float(norms[norms > 0.0][0]), float(norms[-1]))
@@ -161,12 +162,12 @@ def _measured_miss(
         q1, q2 = deviations[first] ** 2, deviations[second] ** 2
         exact = dual_entries(activation, derivative, np.full(first.size, theta), q1, q2)
         size = scales[first] * scales[second]
-        worst = max(worst, float(np.max(np.abs(found[:, 0] - exact) / size)))
+        worst = largest_error(worst, np.max(np.abs(found[:, 0] - exact) / size))
         if with_distances:
             for k, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
                 q = float(q1[k]), float(q2[k])
                 sizes = float(scales[pair[0]]), float(scales[pair[1]])
                 half_squares = pair_distances(activation, theta, q, sizes)
                 roots = np.sqrt(half_squares) - np.sqrt(np.maximum(found[k, 1:], 0.0))
-                worst = max(worst, float(np.max(np.abs(roots))))
+                worst = largest_error(worst, np.max(np.abs(roots)))
     return worst
