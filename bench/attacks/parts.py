@@ -13,6 +13,7 @@ from bench.attacks.checks import Check
 from bench.attacks.coverage import coverage
 from bench.attacks.entries import entries
 from bench.attacks.finite import finite
+from bench.attacks.many_norms import many_norms
 from bench.attacks.networks import infinite, single_precision
 from bench.attacks.overlaps import inverse, lanczos
 from fastgram.support.threads import one_blas_thread
@@ -30,6 +31,7 @@ PARTS: dict[str, tuple[Callable[[np.random.Generator, bool], Iterator[Check]], i
     "certificates": (certificates, 40),
     "float32": (single_precision, 15),
     "finite": (finite, 60),
+    "many norms": (many_norms, 40),
 }
 
 

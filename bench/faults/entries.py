@@ -9,6 +9,8 @@ __all__ = ["FAULTS"]
 
 _CONDITIONING = "infinite_width/test_error_terms_conditioning.py"
 _GROUPS = "infinite_width/test_norm_groups.py -k made_of"
+_PARTS = "infinite_width/test_norm_parts.py"
+_LINES = "infinite_width/test_line_pairs.py -k close_pairs"
 _ENTRIES = "infinite_width/test_error_terms_entries.py"
 _FINITE = "finite_width/test_error_terms_finite.py"
 _DIVIDED = "matrix/test_divided.py"
@@ -132,6 +134,31 @@ FAULTS = [
         "infinite_width/tables/norm_groups",
         _GROUPS,
         ("worst = largest_error(worst, np.max(missed, initial=0.0))", "worst = 0.0"),
+    ),
+    *faults_in(
+        "infinite_width/tables/norm_sides",
+        f"{_PARTS} -k 'side_says or apart or parted'",
+        ("if np.max(np.abs(off)) <= _ALIKE:", "if True:"),
+        ("has_rest=bool(np.max(np.abs(rest)) > _ALIKE)", "has_rest=False"),
+    ),
+    *faults_in(
+        "infinite_width/tables/norm_table",
+        f"{_PARTS} -k 'columns_are_parted or table_misses'",
+        ("few = cells.on_columns(columns.range.restriction(part))", "few = cells"),
+        ("return table if table.miss <= ALLOWED else None", "return table"),
+        ("table = replace(table, miss=max(missed))", "table = replace(table, miss=0.0)"),
+        ("table = replace(table, miss=max(missed))", "table = replace(table, miss=missed[0])"),
+    ),
+    *faults_in(
+        "infinite_width/tables/norm_groups",
+        f"{_PARTS} -k 'groups_miss'",
+        ("for far in (False, True):\n        values", "for far in (False,):\n        values"),
+    ),
+    *faults_in(
+        "kernels/cpu/pairs/parallel_rows",
+        _LINES,
+        ("_NARROW = 0.05", "_NARROW = 0.0"),
+        ("return zeroth, low[1] - high[1], zeroth", "return zeroth, low[2] - high[2], zeroth"),
     ),
     *faults_in(
         "infinite_width/separable_table",

@@ -39,6 +39,7 @@ CASES = {
     "certificates": range(8),
     "float32": (1,),
     "finite": range(2),
+    "many norms": range(1),
 }
 
 

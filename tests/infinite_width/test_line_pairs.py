@@ -119,6 +119,27 @@ def test_what_is_missing_from_the_diagonal_keeps_its_digits(name):
     assert end - found == pytest.approx(fall, rel=1e-6, abs=4 * EPS)
 
 
+@pytest.mark.parametrize(
+    ("name", "norm", "far"), [("hard_tanh", 0.74, 0), ("hard_tanh", 0.74, 1), ("relu6", 0.75, 0)]
+)
+def test_close_pairs_of_near_norms_in_deeper_layers(name, norm, far):
+    """Between kinks that nearly meet moments cancel: what is left was a distance of 1e-9."""
+    network = fg.Network(name, 2, bias_variance=0.0 if far else 0.1)
+    norms = norm * np.array([1.0, 1.0 + 4.5e-12, 1.0 + 1e-6, 1.01, 1.06])
+    pairs = pairs_of(network, "gradient", norms[:1], norms)
+    s = np.array([1e-12, 4.5e-10, 1e-7])
+    second, which = (places.ravel() for places in np.indices((norms.size, s.size)))
+    first, turned = np.zeros(second.size, int), np.full(second.size, bool(far))
+    found = pairs.values(first, second, s[which] ** 2, turned)
+    near = direct_entries(
+        network, "gradient", 2.0 * np.arcsin(s[which]), norms[first] ** 2, norms[second] ** 2
+    )
+    exact = -near if far else near  # of an odd function, whose derivative is even
+    scale = np.sqrt(diagonal_entries(network, "gradient", norms))
+    off = np.max(np.abs(found - exact) / (scale[first] * scale[second]))
+    assert off <= min(pairs.error, 64 * EPS)
+
+
 def test_rows_of_variance_0():
     """They are constants: of a network with biases a zero row is none, without them it is."""
     network = fg.Network(STAIRS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.tolerances import FREE_NORMS
@@ -102,6 +104,36 @@ def test_parts_without_a_table(monkeypatch):
     assert entries.in_place
     for i, j in ((slice(0, 384), slice(768, 1000)), (slice(200, 500), slice(600, 900))):
         assert upper_error(entries, i, j) <= min(FREE_NORMS, entries.error)
+
+
+def off_beyond(table, error=1e-9):
+    """Return a table that is off where the far side follows from the near one, and only there."""
+    mirror = table.mirror._replace(shift=table.mirror.shift + error)
+    return replace(table, mirror=mirror)
+
+
+def test_what_a_table_misses_is_looked_at_on_both_sides(monkeypatch):
+    """One that is off on the far side goes: tables of two sides of their own take its place."""
+    make = norm_table._table_of
+    monkeypatch.setattr(norm_table, "_table_of", lambda *arguments: off_beyond(make(*arguments)))
+    entries = ordered("softplus", "ntk", (0.9, 1.9))
+    tables = [part.table for parts in entries.groups.tables.values() for part in parts]
+    assert all(table is not None and not table.mirror.has_rest for table in tables)
+    assert all(0.0 < table.miss <= norm_table.ALLOWED for table in tables)
+
+
+def test_what_groups_miss_is_measured_on_both_sides(monkeypatch):
+    make = norm_groups.tables_between
+
+    def planted(*arguments):
+        return [
+            [part._replace(table=off_beyond(part.table)) for part in parts]
+            for parts in make(*arguments)
+        ]
+
+    monkeypatch.setattr(norm_groups, "tables_between", planted)
+    entries = ordered("softplus", "ntk", (0.9, 1.9))
+    assert entries.error > 1e-10
 
 
 def test_making_tables_moves_a_line_on(monkeypatch):

@@ -157,10 +157,11 @@ def _moment_errors(rows: KinkedRows) -> tuple[Array, Array]:
         return np.asarray(np.abs(part[:, :-1]) + np.abs(part[:, 1:]))
 
     zeroth = np.where(beside, sizes(tail), sizes(middle))
+    once = np.where(beside, sizes(density), sizes(fall))
     twice = np.where(beside, zeroth + sizes(x * density), sizes(second))
     a, b = np.abs(rows.intercepts), np.abs(rows.slopes) * rows.roots[:, None]
     slopes = np.sum(rows.slopes**2 * zeroth, axis=1)
-    values = np.sum(a * a * zeroth + 2.0 * a * b * sizes(fall) + b * b * twice, axis=1)
+    values = np.sum(a * a * zeroth + 2.0 * a * b * once + b * b * twice, axis=1)
     return _MOMENT * slopes, _MOMENT * values
 
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from fastgram.kernels.cpu.jit import jit
 from fastgram.kernels.cpu.llvm_vectors import borrowed_slice
+from fastgram.kernels.cpu.pairs.parallel_rows import at_end
 from fastgram.kernels.cpu.separable import quarter_distance
 
 __all__ = [
@@ -40,7 +41,6 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 
 NEAR_ZERO = 0.5  # (a² + b²)/4 below which a corner is taken as its difference from one at 0
-_DENSITY = 0.3989422804014327  # φ(0)
 DEGREE = 10  # of a rule's polynomials
 
 _LOST = tuple(
@@ -213,78 +213,6 @@ def _corner(a, b, x, rule):
 
 
 @_compile
-def _moments(low, high):
-    """Return the integrals of the density times 1, x and x² between two places (`_place`)."""
-    if low[0] > 0.5:
-        zeroth = low[4] - high[4]
-        second = zeroth + low[0] * low[1] - high[0] * high[1]
-    elif high[0] < -0.5:
-        zeroth = high[4] - low[4]
-        second = zeroth + low[0] * low[1] - high[0] * high[1]
-    else:
-        zeroth, second = high[3] - low[3], high[5] - low[5]
-    return zeroth, low[2] - high[2], second
-
-
-@_compile
-def _place(rows, i, p):
-    """Return a kink, φ, φ − φ(0), Φ − ½, 1 − Φ(|·|), ∫x²φ from 0 to it, and the cubic part."""
-    return (
-        rows.kinks[i, p], rows.density[i, p], rows.fall[i, p], rows.middle[i, p],
-        rows.tail[i, p], rows.second[i, p], rows.cubic[i, p],
-    )  # fmt: skip
-
-
-@_compile
-def _place_of_side(rows, side, j, q):
-    return (
-        rows.kinks[side, j, q], rows.density[side, j, q], rows.fall[side, j, q],
-        rows.middle[side, j, q], rows.tail[side, j, q], rows.second[side, j, q],
-        rows.cubic[side, j, q],
-    )  # fmt: skip
-
-
-@_compile
-def _at_end(i, j, side, left, right):
-    """Return E f'f', E ff, ½E(f/size ∓ f/size)² where both are functions of one variable.
-
-    And, first, E f'f' without what is linear in the kinks.
-    """
-    kinks = left.kinks.shape[1]
-    p = q = 0
-    low = (-1e300, 0.0, -_DENSITY, -0.5, 0.0, -0.5, -0.5)
-    rest = slope = value = less = more = 0.0
-    while True:
-        next_p, next_q = p, q
-        if p < kinks and (q == kinks or left.kinks[i, p] <= right.kinks[side, j, q]):
-            high = _place(left, i, p)
-            next_p = p + 1
-        elif q < kinks:
-            high = _place_of_side(right, side, j, q)
-            next_q = q + 1
-        else:
-            high = (1e300, 0.0, -_DENSITY, 0.5, 0.0, 0.5, 0.5)
-        m0, m1, m2 = _moments(low, high)
-        a1, b1 = left.intercepts[i, p], left.slopes[i, p]
-        a2, b2 = right.intercepts[side, j, q], right.slopes[side, j, q]
-        slope += b1 * b2 * m0
-        rest += b1 * b2 * (high[6] - low[6])
-        b1 *= left.roots[i]
-        b2 *= right.roots[j]
-        value += a1 * a2 * m0 + (a1 * b2 + a2 * b1) * m1 + b1 * b2 * m2
-        a1, b1 = a1 / left.sizes[i], b1 / left.sizes[i]
-        a2, b2 = a2 / right.sizes[j], b2 / right.sizes[j]
-        a, b = a1 - a2, b1 - b2
-        less += max(a * a * m0 + 2.0 * a * b * m1 + b * b * m2, 0.0)
-        a, b = a1 + a2, b1 + b2
-        more += max(a * a * m0 + 2.0 * a * b * m1 + b * b * m2, 0.0)
-        if next_p == p and next_q == q:
-            break
-        p, q, low = next_p, next_q, high
-    return rest, slope, value, 0.5 * less, 0.5 * more
-
-
-@_compile
 def _pairs(
     first, second, squares, far, left, right, products, outer_slopes, with_lines, rule, out
 ):  # fmt: skip
@@ -292,7 +220,7 @@ def _pairs(
     for n in range(first.size):
         i, j, side = first[n], second[n], int(far[n])
         square = squares[n]
-        rest, slope, value, less, more = _at_end(i, j, side, left, right)
+        rest, slope, value, less, more = at_end(i, j, side, left, right)
         drop = near_zero = line = linear = 0.0
         all_linear = with_lines
         if square > 0.0:
