@@ -39,7 +39,7 @@ FAULTS = [
             "grown = _elasticity(network, inputs) * self._variance",
             "grown = 0.1 * _elasticity(network, inputs) * self._variance",
         ),
-        ("_MARGIN * float(largest / max", "0.1 * float(largest / max"),
+        ("_MARGIN * float(steepest / max", "0.1 * float(steepest / max"),
         (" + response.change() * self._variance", ""),
         ("self._own * (response.own_error + fitted)", "self._own * fitted"),
         ("self._own * (response.own_error + _FEW)", "self._own * _FEW"),
