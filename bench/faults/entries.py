@@ -146,8 +146,8 @@ FAULTS = [
         f"{_PARTS} -k 'columns_are_parted or table_misses'",
         ("few = cells.on_columns(columns.range.restriction(part))", "few = cells"),
         ("return table if table.miss <= ALLOWED else None", "return table"),
-        ("table = replace(table, miss=largest_error(*missed))", "table = replace(table, miss=0.0)"),
-        ("table = replace(table, miss=largest_error(*missed))", "table = replace(table, miss=missed[0])"),
+        ("miss=largest_error(*missed)", "miss=0.0"),
+        ("miss=largest_error(*missed)", "miss=missed[0]"),
     ),
     *faults_in(
         "infinite_width/tables/norm_groups",
