@@ -164,7 +164,11 @@ def enclose_smallest(A: arb_mat, digits: int) -> Enclosure:
 def enclose_largest(A: arb_mat, digits: int) -> Enclosure:
     """Enclose −λ_max, that is λ_min of −A, to a relative 10**-digits/4."""
     middle = A.mid()
-    return _enclose(-A, -middle, middle, _top_vectors(middle), digits)
+    try:
+        start = _top_vectors(middle)
+    except ValueError:  # no numbers at this precision
+        return Enclosure(None, _rayleigh(-A, _unit(A.nrows())).upper(), ctx.prec // 2)
+    return _enclose(-A, -middle, middle, start, digits)
 
 
 def _enclose(H: arb_mat, middle: arb_mat, power: arb_mat, start: Array, digits: int) -> Enclosure:

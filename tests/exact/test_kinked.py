@@ -106,3 +106,16 @@ def test_fifteen_digits_of_elu_on_the_circle(n):
     assert np.isclose(answer.smallest.lower, answer.smallest.upper, rtol=1e-15)
     bracket = fg.extreme_eigenvalues(fg.GramOperator(X, "elu")).smallest
     assert bracket.lower <= answer.smallest.lower <= bracket.upper
+
+
+def test_entries_that_are_no_numbers_at_first_take_more_bits():
+    """Rows so near that a distance's ball holds 0 in a deeper layer, where its root is taken."""
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((3, 6)) * 0.6
+    X[1] = X[0] + 1e-11 * rng.standard_normal(6)
+    network = fg.Network("hard_tanh", depth=3)
+    exact = fg.exact_extreme_eigenvalues(X, network, kind="gradient", rows="raw")
+    found = fg.extreme_eigenvalues(fg.GramOperator(X, network, kind="gradient"))
+    assert exact.smallest.lower > 0.0
+    assert found.smallest.lower <= exact.smallest.lower
+    assert exact.smallest.upper <= found.smallest.upper
