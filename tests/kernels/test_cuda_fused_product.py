@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.cuda_host import launcher, needs_compiler, whole_source
-from helpers.fused import assert_close, product, sphere, vectors
+from helpers.cuda_host import needs_compiler
+from helpers.fused import assert_close, kernels_on_host, product, sphere, vectors
 
 import fastgram as fg
 from fastgram.infinite_width.kernel_function import middle_of_norm
@@ -11,7 +11,6 @@ from fastgram.kernels.cuda.constants import PANEL_ROWS
 from fastgram.kernels.cuda.fused import product as fused_product
 from fastgram.kernels.cuda.fused import unit_rows
 from fastgram.kernels.cuda.fused.unit_rows import packed_rows, padded_rows
-from fastgram.kernels.cuda.launch import Kernels
 from fastgram.matrix.operator import matrix_of
 
 pytestmark = needs_compiler
@@ -19,24 +18,9 @@ pytestmark = needs_compiler
 EPS = np.finfo(np.float64).eps
 
 
-class _Poisoned:
-    """NumPy, with NaN in memory that nobody wrote to."""
-
-    def __getattr__(self, name):
-        return getattr(np, name)
-
-    @staticmethod
-    def empty(shape, dtype):
-        return np.full(shape, np.nan, dtype)
-
-
-def kernels_of(multiprocessors=3, backward=False, at_once=1):
-    return Kernels(_Poisoned(), launcher(whole_source(), backward, at_once), multiprocessors)
-
-
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
 def kernels(request):
-    return kernels_of(backward=request.param)
+    return kernels_on_host(backward=request.param)
 
 
 @pytest.mark.slow
@@ -73,7 +57,7 @@ def test_any_table(kernels, network, kind, d):
 @pytest.mark.parametrize("multiprocessors", [1, 2, 5, 100])
 def test_runs_of_any_length(multiprocessors):
     X, V = sphere(600, 9), vectors(600, 5)
-    assert_close(product(kernels_of(multiprocessors), X, V), fg.gram(X), V)
+    assert_close(product(kernels_on_host(multiprocessors), X, V), fg.gram(X), V)
 
 
 def test_rows_of_several_norms_are_weighed(kernels):
@@ -121,7 +105,8 @@ def test_in_the_middle_entries_are_the_polynomial_s():
     square = rho * rho
     expected = np.polyval(middle.even[::-1], square) + rho * np.polyval(middle.odd[::-1], square)
     found, table = (
-        product(kernels_of(), X, np.eye(64), by_middle=by_middle) for by_middle in (True, False)
+        product(kernels_on_host(), X, np.eye(64), by_middle=by_middle)
+        for by_middle in (True, False)
     )
     np.testing.assert_allclose(found[inside], expected[inside], rtol=0.0, atol=2.0 * EPS)
     assert not np.array_equal(found, table)
@@ -130,7 +115,7 @@ def test_in_the_middle_entries_are_the_polynomial_s():
 
 def test_rows_of_few_dimensions_have_a_wide_middle():
     names = []
-    kernels = kernels_of()
+    kernels = kernels_on_host()
     launch = kernels.launch
 
     def note(name, *arguments):
@@ -196,10 +181,10 @@ def test_a_panel_is_its_part_of_the_upper_triangle_twice(kernels):
 
 def test_the_same_bits_whatever_runs_first_and_at_once():
     X, V = sphere(800, 12), vectors(800, 20)
-    alone = product(kernels_of(2), X, V)
-    np.testing.assert_array_equal(product(kernels_of(2, backward=True), X, V), alone)
+    alone = product(kernels_on_host(2), X, V)
+    np.testing.assert_array_equal(product(kernels_on_host(2, backward=True), X, V), alone)
     for _ in range(2):
-        np.testing.assert_array_equal(product(kernels_of(2, at_once=4), X, V), alone)
+        np.testing.assert_array_equal(product(kernels_on_host(2, at_once=4), X, V), alone)
 
 
 def test_columns_of_any_size(kernels):
@@ -267,14 +252,17 @@ def test_additions_bound_the_rounding_of_sums(multiprocessors):
     # equal rows: every entry is 1/2, and only sums are rounded
     n = 2000
     X, V = np.ones((n, 1)), np.full((n, 1), 1.0 / 3.0)
-    found = product(kernels_of(multiprocessors), X, V)
+    found = product(kernels_on_host(multiprocessors), X, V)
     np.testing.assert_allclose(found, n / 6.0, rtol=fused_product.SUMMANDS * EPS / 2.0)
     # a run has up to 8 tiles of 64 columns, and all between blocks is exact
     assert fused_product.SUMMANDS >= 8 * 64 + 4
 
 
 def test_fewer_columns_at_once_where_shared_memory_is_short():
-    kernels, table = kernels_of(), matrix_of(fg.GramOperator(sphere(140, 6), "relu")).entries.table
+    kernels, table = (
+        kernels_on_host(),
+        matrix_of(fg.GramOperator(sphere(140, 6), "relu")).entries.table,
+    )
     X, V = sphere(140, 6), vectors(140, 30)
     expected = product(kernels, X, V)
     widths = []
@@ -296,7 +284,7 @@ def test_fewer_columns_at_once_where_shared_memory_is_short():
     kernels.shared_bytes = 80 * 1024
     assert not fused_product.fits(kernels, table)
     single = matrix_of(fg.GramOperator(X, "relu", dtype="float32")).entries.table
-    assert not fused_product.fits(kernels_of(), single)
+    assert not fused_product.fits(kernels_on_host(), single)
     kernels.shared_bytes = 99 * 1024
     kernels.tensor_cores = False
     assert not fused_product.fits(kernels, table)

@@ -4,35 +4,21 @@ It differs from the other in how cosines come, and in nothing after that: what b
 test_cuda_fused_product.py, and the cosines in test_digits.py.
 """
 
+import functools
+
 import numpy as np
 import pytest
-from helpers.cuda_host import launcher, needs_compiler, whole_source
-from helpers.fused import assert_close, product, sphere, vectors
+from helpers.cuda_host import needs_compiler
+from helpers.fused import assert_close, assert_column, kernels_on_host, product, sphere, vectors
 
 import fastgram as fg
-from fastgram.kernels.cuda.launch import Kernels
 
 pytestmark = needs_compiler
 
 EPS = np.finfo(np.float64).eps
 
 
-class _Poisoned:
-    """NumPy, with bits in memory that nobody wrote to: as a number NaN, as a digit −1."""
-
-    def __getattr__(self, name):
-        return getattr(np, name)
-
-    @staticmethod
-    def empty(shape, dtype):
-        return np.frombuffer(b"\xff" * 8 * int(np.prod(shape)), dtype).reshape(shape).copy()
-
-
-def kernels_of(multiprocessors=3, backward=False, at_once=1, variants=("eight_bit",)):
-    launch = launcher(whole_source(), backward, at_once)
-    kernels = Kernels(_Poisoned(), launch, multiprocessors)
-    kernels.variants.update(variants)
-    return kernels
+kernels_of = functools.partial(kernels_on_host, variants=("eight_bit",))
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
@@ -83,11 +69,7 @@ def test_the_product_is_that_with_the_stored_matrix(kernels, n, d, b, by_middle)
 
 @pytest.mark.parametrize("place", [0, 31, 32, 63, 64, 100, 127, 128, 190, 255, 299])
 def test_each_column_of_the_matrix(place):
-    """A unit vector gives a column: every entry is where it belongs, and nothing else."""
-    X, V = sphere(300, 9), np.zeros((300, 1))
-    V[place] = 1.0
-    found = product(kernels_of(), X, V)
-    np.testing.assert_allclose(found[:, 0], fg.gram(X)[:, place], rtol=0.0, atol=16.0 * EPS)
+    assert_column(kernels_of(), place)
 
 
 @pytest.mark.parametrize(

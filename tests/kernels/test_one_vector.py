@@ -4,24 +4,22 @@ It differs from the other in how entries are multiplied, and in nothing before t
 is tested in test_cuda_fused_product.py.
 """
 
+import functools
+
 import numpy as np
 import pytest
-from helpers.cuda_host import launcher, needs_compiler, whole_source
-from helpers.fused import assert_close, product, sphere, vectors
+from helpers.cuda_host import needs_compiler
+from helpers.fused import assert_close, assert_column, kernels_on_host, product, sphere, vectors
 
 import fastgram as fg
 from fastgram.kernels.cuda.fused import product as fused_product
-from fastgram.kernels.cuda.launch import Kernels
 
 pytestmark = needs_compiler
 
 EPS = np.finfo(np.float64).eps
 
 
-def kernels_of(multiprocessors=3, backward=False, at_once=1, variants=("one_vector",)):
-    kernels = Kernels(np, launcher(whole_source(), backward, at_once), multiprocessors)
-    kernels.variants.update(variants)
-    return kernels
+kernels_of = functools.partial(kernels_on_host, variants=("one_vector",))
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "backward"])
@@ -64,11 +62,7 @@ def test_the_product_is_that_with_the_stored_matrix(kernels, n, d, by_middle):
 
 @pytest.mark.parametrize("place", [0, 31, 32, 63, 64, 100, 127, 128, 190, 255, 299])
 def test_each_column_of_the_matrix(place):
-    """A unit vector gives a column: every entry is where it belongs, and nothing else."""
-    X, V = sphere(300, 9), np.zeros((300, 1))
-    V[place] = 1.0
-    found = product(kernels_of(), X, V)
-    np.testing.assert_allclose(found[:, 0], fg.gram(X)[:, place], rtol=0.0, atol=16.0 * EPS)
+    assert_column(kernels_of(), place)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fastgram.network.network import Network
 from fastgram.network.theory.moments import variances
 from fastgram.support.arrays import Array
 
-__all__ = ["PairLayers", "entries_of_pairs", "variances_with_next"]
+__all__ = ["PairLayers", "deviations_with_next", "entries_of_pairs", "variances_with_next"]
 
 _SOME = 2**14  # pairs at a time: their arrays stay in a cache
 
@@ -64,6 +64,27 @@ def variances_with_next(network: Network, norms: Array) -> list[tuple[Array, Arr
     distinct, places = np.unique(norms, return_inverse=True)
     inputs = [values[places] for values in variances(network, distinct)]
     return list(zip(inputs, [*inputs[1:], np.ones(norms.size)], strict=True))
+
+
+def deviations_with_next(
+    network: Network, row_norms: Array, column_norms: Array
+) -> list[tuple[tuple[Array, Array], tuple[Array, Array]]]:
+    """Return each layer's deviations, of rows and of columns, and those of the next one's.
+
+    These are 1 after the last layer, and where they are 0: of such a row nothing is asked for.
+    """
+    sides = (variances_with_next(network, norms) for norms in (row_norms, column_norms))
+    return [
+        (
+            (np.sqrt(left), np.sqrt(right)),
+            (_sizes_of(left_after), _sizes_of(right_after)),
+        )
+        for (left, left_after), (right, right_after) in zip(*sides, strict=True)
+    ]
+
+
+def _sizes_of(variances: Array) -> Array:
+    return np.where(variances > 0.0, np.sqrt(variances), 1.0)
 
 
 class _Pairs(LayerRecursion):

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
+from fastgram.infinite_width.pairs.pair_recursion import deviations_with_next, entries_of_pairs
 from fastgram.infinite_width.pairs.protocol import Mask, Places
 from fastgram.kernels.cpu.pairs.waves import rows_of_waves, waves_of_pairs
 from fastgram.network.integrals.waves import amplitudes_of_wave
@@ -62,26 +62,21 @@ class WavePairs:
             (a * a, b * b)
             for a, b, _ in (amplitudes_of_wave(network.activation, part) for part in (False, True))
         )
-        inputs = [variances_with_next(network, norms) for norms in (row_norms, column_norms)]
-        # of a row whose next variance is 0 nothing is asked for
-        self._sizes = [
-            tuple(np.where(after > 0.0, np.sqrt(after), 1.0) for _, after in both)
-            for both in zip(*inputs, strict=True)
-        ]
+        layers = deviations_with_next(network, row_norms, column_norms)
+        self._sizes = [sizes for _, sizes in layers]
         self._sides = [
             tuple(
-                rows_of_waves(self._omega * np.sqrt(q), size)
-                for (q, _), size in zip(both, sizes, strict=True)
+                rows_of_waves(self._omega * deviations, of_next)
+                for deviations, of_next in zip(inputs, sizes, strict=True)
             )
-            for both, sizes in zip(zip(*inputs, strict=True), self._sizes, strict=True)
+            for inputs, sizes in layers
         ]
         self.flops = 1e3 * network.depth
         self.error, self.by_norm, self.slope = self._bounds().tolist()
 
     def sizes(self, layer: int) -> tuple[Array, Array]:
         """Return the deviations of the next layer's inputs."""
-        left, right = self._sizes[layer - 1]
-        return left, right
+        return self._sizes[layer - 1]
 
     def through(
         self, layer: int, first: Places, second: Places, squares: Array, far: Mask

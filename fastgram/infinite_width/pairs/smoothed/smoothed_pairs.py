@@ -12,7 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastgram.infinite_width.conditioning import errors_between_norms
-from fastgram.infinite_width.pairs.pair_recursion import entries_of_pairs, variances_with_next
+from fastgram.infinite_width.pairs.pair_recursion import (
+    deviations_with_next,
+    entries_of_pairs,
+    variances_with_next,
+)
 from fastgram.infinite_width.pairs.protocol import Mask, Places, steepest
 from fastgram.infinite_width.pairs.smoothed.smoothed_function import smoothed_function
 from fastgram.kernels.cpu.pairs.smoothed import SmoothedFunction, integrals_of_pairs
@@ -56,27 +60,19 @@ class _SmoothedLayers:
         self.network, self.kind = network, kind
         self.row_norms, self.column_norms = row_norms, column_norms
         self._of_f, self._of_df = of_f, of_df
-        inputs = [variances_with_next(network, norms) for norms in (row_norms, column_norms)]
-        self._deviations = [
-            tuple(np.sqrt(side[0]) for side in both) for both in zip(*inputs, strict=True)
-        ]
-        # of a row whose next variance is 0 nothing is asked for
-        self._sizes = [
-            tuple(np.where(side[1] > 0.0, np.sqrt(side[1]), 1.0) for side in both)
-            for both in zip(*inputs, strict=True)
-        ]
+        self._layers = deviations_with_next(network, row_norms, column_norms)
 
     def sizes(self, layer: int) -> tuple[Array, Array]:
         """Return the deviations of the next layer's inputs."""
-        left, right = self._sizes[layer - 1]
-        return left, right
+        return self._layers[layer - 1][1]
 
     def through(
         self, layer: int, first: Places, second: Places, squares: Array, far: Mask
     ) -> Array:
         """Return what a layer makes of pairs; nothing is missing, as distances are of the angle."""
         last, kind = layer == self.network.depth, self.kind
-        sides = *self._deviations[layer - 1], *self._sizes[layer - 1]
+        deviations, sizes = self._layers[layer - 1]
+        sides = *deviations, *sizes
         out, found = np.zeros((first.size, 5)), np.empty((first.size, 3))
         if self._of_df is not None and (last or kind == "ntk"):
             integrals_of_pairs(first, second, squares, far, *sides, self._of_df, found)
